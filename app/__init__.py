@@ -1,0 +1,80 @@
+"""Lookalike: a visual similarity search server on PostgreSQL and pgvector.
+
+`create_app` is the only composition root: nothing else knows which parts are put together.
+"""
+
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from app.version import __version__
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from app.config import Settings
+    from app.services.context import Context
+
+__all__ = ["__version__", "create_app", "create_context"]
+
+
+def create_context(settings: "Settings", database_url: str) -> "Context":
+    """Put the parts together that services work with; nothing is connected or loaded yet."""
+    from app.db.engine import Database  # noqa: PLC0415  (importing the package must stay cheap: the CLI imports it)
+    from app.embedding.batching import Models  # noqa: PLC0415
+    from app.embedding.fetch import FetchPolicy  # noqa: PLC0415
+    from app.embedding.images import ImageLimits  # noqa: PLC0415
+    from app.embedding.sources import PictureSource  # noqa: PLC0415
+    from app.services.context import Context, Lookup  # noqa: PLC0415
+
+    db = Database(
+        database_url,
+        connections=settings.pool_connections,
+        timeout_seconds=settings.pool_timeout_seconds,
+        statement_timeout_ms=settings.statement_timeout_ms,
+        ef_search=settings.ef_search,
+    )
+    policy = FetchPolicy(
+        ports=frozenset(settings.fetch_ports),
+        allow_private=settings.fetch_allow_private,
+        connect_timeout_seconds=settings.fetch_connect_timeout_seconds,
+        total_timeout_seconds=settings.fetch_timeout_seconds,
+        max_bytes=settings.max_image_bytes,
+        max_redirects=settings.fetch_max_redirects,
+    )
+    limits = ImageLimits(max_bytes=settings.max_image_bytes, max_pixels=settings.max_image_pixels)
+    return Context(
+        settings=settings,
+        db=db,
+        models=Models(threads=settings.model_threads, queue_pictures=settings.model_queue_pictures),
+        pictures=PictureSource(settings.files_root, limits, policy, settings.fetch_workers),
+        lookup=Lookup(db, settings.auth_cache_seconds),
+    )
+
+
+def create_app(settings: "Settings", database_url: str) -> "Flask":
+    """Return the WSGI application on a database whose schema is up to date.
+
+    Args:
+        settings: the deployment's choices.
+        database_url: the database; `settings.database_url` is only a wish, the embedded one has a URL of its own.
+
+    """
+    from flask import Flask  # noqa: PLC0415
+    from werkzeug.exceptions import HTTPException  # noqa: PLC0415
+
+    from app.api.blueprint import blueprint, http_failure, prefixes, request_id, unexpected  # noqa: PLC0415
+    from app.api.health import health  # noqa: PLC0415
+    from app.services.readiness import warm_up  # noqa: PLC0415
+
+    context = create_context(settings, database_url)
+    flask = Flask("lookalike", static_folder=None)
+    flask.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    for prefix, service in prefixes().items():
+        flask.register_blueprint(blueprint(context, prefix, service))
+    flask.register_blueprint(health(context))
+    flask.register_error_handler(HTTPException, lambda error: http_failure(error, request_id(), perf_counter()))
+    flask.register_error_handler(Exception, unexpected)
+    flask.extensions["lookalike"] = context
+    context.db.open()
+    warm_up(context)
+    return flask

@@ -1,0 +1,50 @@
+"""Who calls, and which collection is meant: the headers `Authorization` and `collection-id`."""
+
+from flask import Request
+
+from app.domain.collections import Collection
+from app.domain.errors import InvalidRequest, Unauthorized
+from app.domain.tokens import Principal, Scope
+from app.services.context import Lookup
+
+# The stock client writes "Token", or "JWT" where a token is long; "Bearer" is what everyone else writes.
+_SCHEMES = frozenset({"token", "jwt", "bearer"})
+
+
+def principal_of(request: Request, lookup: Lookup) -> Principal:
+    """Return the holder of the request's token.
+
+    Raises:
+        Unauthorized: there is no token, or it is unknown or revoked.
+
+    """
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() not in _SCHEMES or not token.strip():
+        raise Unauthorized("send your API token in the header 'Authorization: Token <your token>'")
+    principal = lookup.principal(token.strip())
+    if principal is None:
+        raise Unauthorized("this API token is not known, or was revoked")
+    return principal
+
+
+def collection_of(
+    request: Request, lookup: Lookup, principal: Principal, scope: Scope, service: str | None
+) -> Collection:
+    """Return the collection that the request names, if its holder may use it in this way.
+
+    Raises:
+        InvalidRequest: no collection is named, or it belongs to another service than the path's.
+        CollectionNotFound: there is no such collection.
+        Forbidden: the token may not do this here.
+
+    """
+    name = request.headers.get("collection-id", "").strip()
+    if not name:
+        raise InvalidRequest("name your collection in the header 'collection-id: <its name>'")
+    collection = lookup.collection(name)
+    principal.require(scope, collection.id)
+    if service is not None and service != collection.service:
+        raise InvalidRequest(
+            f"the collection {name!r} belongs to the service {collection.service!r}; this path is that of {service!r}"
+        )
+    return collection

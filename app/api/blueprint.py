@@ -1,0 +1,123 @@
+"""The blueprint of one path prefix: every method of the table, under `/<prefix>/v2/<method>`."""
+
+import logging
+import re
+import time
+import uuid
+from collections.abc import Callable
+
+from flask import Blueprint, Response, request
+from werkzeug.exceptions import HTTPException
+
+import app.api.v2  # noqa: F401  (registers the methods)
+from app.api import envelope
+from app.api.auth import collection_of, principal_of
+from app.api.methods import METHODS, Answer, Call, Method
+from app.api.parsing import body_of, parse
+from app.domain import statuses
+from app.domain.collections import SERVICES, Collection
+from app.domain.errors import BodyTooLarge, CollectionNotFound, LookalikeError
+from app.domain.statuses import Status
+from app.services.context import Context
+from app.version import __version__
+
+log = logging.getLogger(__name__)
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_INFO = f"Lookalike {__version__}: visual similarity search on PostgreSQL and pgvector"
+
+
+class PathError(LookalikeError):
+    """A path or verb that names no method (404, 405)."""
+
+    def __init__(self, status: Status, message: str) -> None:
+        super().__init__(message)
+        self.status = status  # type: ignore[misc]
+
+
+def prefixes() -> dict[str, str | None]:
+    """Return every path prefix with its service; the bare prefix serves any collection."""
+    return {"": None} | {prefix: service for service, own in SERVICES.items() for prefix in own}
+
+
+def blueprint(context: Context, prefix: str, service: str | None) -> Blueprint:
+    """Return the blueprint of one prefix; `service` is None for the bare one."""
+    name = prefix.replace("/", "_").replace("-", "_") or "any_service"
+    made = Blueprint(name, __name__, url_prefix=f"/{prefix}/v2" if prefix else "/v2")
+    for entry in METHODS.values():
+        made.add_url_rule(
+            f"/{entry.name}", entry.name, _view(context, entry, service), methods=["GET", "POST"], strict_slashes=False
+        )
+    made.add_url_rule("/ping", "ping", _guarded(_ping), methods=["GET", "POST"], strict_slashes=False)
+    return made
+
+
+def request_id() -> str:
+    """Return the id of this request: the caller's `X-Request-ID` where it is a plain one, else a new one."""
+    given = request.headers.get("X-Request-ID", "")
+    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+def _ping() -> Answer:
+    return Answer(statuses.OK, {"info": _INFO})
+
+
+def _view(context: Context, entry: Method, service: str | None) -> Callable[[], Response]:
+    def run() -> Answer:
+        if request.method not in entry.verbs:
+            raise PathError(statuses.VERB_NOT_ALLOWED, f"{entry.name} is called with {' or '.join(entry.verbs)}")
+        principal = principal_of(request, context.lookup)
+        collection = collection_of(request, context.lookup, principal, entry.scope, service)
+        parameters = parse(entry.parameters, body_of(request))
+
+        def call(target: Collection) -> Answer:
+            return entry.view(Call(context, target, request.args.to_dict(), request.url), parameters)
+
+        try:
+            return call(collection)
+        except CollectionNotFound:
+            # Dropped, and perhaps created again under its name, since it was looked up: look once more.
+            context.lookup.forget(collection.name)
+            again = collection_of(request, context.lookup, principal, entry.scope, service)
+            if again.id == collection.id:
+                raise
+            return call(again)
+
+    return _guarded(run)
+
+
+def _guarded(run: Callable[[], Answer]) -> Callable[[], Response]:
+    """Answer every outcome of a call with an envelope."""
+
+    def view() -> Response:
+        started = time.perf_counter()
+        own = request_id()
+        try:
+            answer = run()
+        except LookalikeError as error:
+            return envelope.failure(error, own, started)
+        except HTTPException as error:
+            return http_failure(error, own, started)
+        return envelope.response(answer.status, answer.body, own, started)
+
+    return view
+
+
+def http_failure(error: HTTPException, own: str, started: float) -> Response:
+    """Answer an error of the HTTP layer itself: no such path, body too large, broken request."""
+    if error.code == 413:
+        return envelope.failure(BodyTooLarge("the request body is larger than the server takes"), own, started)
+    if error.code == 404:
+        known = ", ".join(sorted([*METHODS, "ping"]))
+        return envelope.failure(PathError(statuses.METHOD_NOT_FOUND, f"the methods are {known}"), own, started)
+    if error.code == 405:
+        return envelope.failure(PathError(statuses.VERB_NOT_ALLOWED, "use POST"), own, started)
+    return envelope.response(statuses.ABORTED, {}, own, started, error.description or error.name)
+
+
+def unexpected(error: Exception) -> Response:
+    """Answer an error that nobody expected; what it was goes to the log, not to the caller."""
+    own = request_id()
+    log.error("request %s failed", own, exc_info=error)
+    said = "an error that the server did not expect; its log has the details under this request_id"
+    return envelope.response(statuses.UNKNOWN_ERROR, {}, own, time.perf_counter(), said)

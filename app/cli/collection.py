@@ -1,0 +1,108 @@
+"""`lookalike collection …`."""
+
+from typing import Any
+
+import click
+
+from app.cli.common import json_option, opened, print_json
+from app.db import collections as table
+from app.db import indexes
+from app.db import records as records_table
+from app.domain.collections import SERVICES
+from app.services import collections
+
+
+@click.group()
+def collection() -> None:
+    """Create, list, show and drop collections; declare indexes."""
+
+
+@collection.command()
+@click.argument("name")
+@click.option(
+    "--service", type=click.Choice(list(SERVICES)), required=True, help="Which of the services it belongs to."
+)
+@click.option("--model", help="What makes its embeddings; without it, the service's default.")
+@click.option("--capacity", type=click.IntRange(min=1), help="Records that it may hold; without it, no limit.")
+@click.option(
+    "--thumbnails/--no-thumbnails", default=True, show_default=True, help="Keep a small picture of each record."
+)
+@json_option
+def create(
+    name: str, service: str, model: str | None, capacity: int | None, *, thumbnails: bool, as_json: bool
+) -> None:
+    """Create a collection."""
+    with opened() as context:
+        made = collections.create(context, name, service, model, capacity=capacity, thumbnails=thumbnails)
+    if as_json:
+        print_json(
+            {
+                "name": made.name,
+                "service": made.service,
+                "model": made.model,
+                "model_revision": made.model_revision,
+                "dimensions": made.dimensions,
+                "distance_scale": made.distance_scale,
+                "capacity": made.capacity,
+            }
+        )
+    else:
+        click.echo(f"created {made.name}: service {made.service}, model {made.model}, {made.dimensions} dimensions")
+
+
+@collection.command("list")
+@json_option
+def list_(*, as_json: bool) -> None:
+    """List the collections."""
+    with opened() as context:
+        rows = table.list_all(context.db)
+    if as_json:
+        print_json(rows)
+        return
+    for row in rows:
+        size = (row["table_bytes"] + row["index_bytes"] + row["thumbnail_bytes"]) / 2**20
+        click.echo(
+            f"{row['name']:<32} {row['service']:<15} {row['model']:<24}"
+            f" ~{row['estimated_records']} records, {size:.1f} MiB"
+        )
+
+
+@collection.command()
+@click.argument("name")
+@json_option
+def show(name: str, *, as_json: bool) -> None:
+    """Show one collection, with the exact number of its records."""
+    with opened() as context:
+        found = table.get(context.db, name)
+        row: dict[str, Any] = next(row for row in table.list_all(context.db) if row["name"] == name)
+        row["records"] = records_table.count(context.db, found)
+        row["indexed_fields"] = sorted(found.indexed_fields)
+    if as_json:
+        print_json(row)
+        return
+    for key, value in row.items():
+        click.echo(f"{key:<20} {value}")
+
+
+@collection.command()
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def drop(name: str, *, yes: bool) -> None:
+    """Drop a collection with all its records."""
+    with opened() as context:
+        found = table.get(context.db, name)
+        number = records_table.count(context.db, found)
+        if not yes:
+            click.confirm(f"Drop {name} with its {number} records? There is no way back", abort=True)
+        table.drop(context.db, name)
+    click.echo(f"dropped {name} ({number} records)")
+
+
+@collection.command()
+@click.argument("name")
+@click.argument("field")
+def index(name: str, field: str) -> None:
+    """Give an attribute of a collection a B-tree, so that filters on its range are fast."""
+    with opened() as context:
+        made = indexes.declare_field(context.db, table.get(context.db, name), field)
+    click.echo(f"{name}: {field} is served by the index {made}")

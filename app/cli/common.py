@@ -1,0 +1,71 @@
+"""What commands share: a database that is there, and JSON on stdout."""
+
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, TypeVar
+
+import click
+import orjson
+
+from app import create_context
+from app.config import Settings
+from app.db import schema
+from app.db.embedded import EmbeddedDatabase
+from app.services.context import Context
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON value and nothing else.")
+
+
+def log_to_stderr(level: str) -> None:
+    """Send the log to stderr, so that stdout holds only what was asked for."""
+    logging.basicConfig(
+        stream=sys.stderr, level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+
+
+@contextmanager
+def database(settings: Settings) -> Iterator[str]:
+    """Give the URL of the database; the embedded one is started, and left again at the end."""
+    if settings.database_url is not None:
+        yield settings.database_url
+        return
+    embedded = EmbeddedDatabase(settings.home)
+    try:
+        yield embedded.start()
+    finally:
+        embedded.stop()
+
+
+@contextmanager
+def opened(settings: Settings | None = None) -> Iterator[Context]:
+    """Give a context on a database whose schema is up to date."""
+    settings = settings or Settings()
+    log_to_stderr("warning")
+    with database(settings) as url:
+        if settings.auto_upgrade:
+            schema.upgrade(url)
+        context = create_context(settings, url)
+        context.db.open()
+        try:
+            yield context
+        finally:
+            context.models.close()
+            context.db.close()
+
+
+def print_json(value: object) -> None:
+    """Print one JSON value on stdout."""
+    click.echo(orjson.dumps(value, default=_plain).decode())
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, set | frozenset):
+        return sorted(value)
+    raise TypeError

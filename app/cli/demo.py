@@ -1,0 +1,75 @@
+"""`lookalike demo`: a catalogue to look at, a token, a curl line, and the server."""
+
+import json
+from pathlib import Path
+
+import click
+
+from app.cli.common import opened
+from app.cli.load import load_with_progress
+from app.cli.serve import run
+from app.config import Settings
+from app.db import collections as table
+from app.db import records
+from app.demo.catalogue import write_folder
+from app.domain.errors import CollectionNotFound
+from app.domain.tokens import Scope
+from app.services import collections, tokens
+from app.services.context import Context
+
+_DRAWN = "demo"
+_OWN = "photos"
+
+
+@click.command()
+@click.option(
+    "--photos", type=click.Path(exists=True, file_okay=False, path_type=Path), help="A folder of your own pictures."
+)
+@click.option("--port", type=click.IntRange(1, 65535), help="Port to serve on.  [default: 8000]")
+@click.option(
+    "--prepare-only", is_flag=True, help="Make the collection and the token, print the curl line, do not serve."
+)
+def demo(photos: Path | None, port: int | None, *, prepare_only: bool) -> None:
+    """Load a sample catalogue (or a folder of your own) and serve it."""
+    settings = Settings(**({"port": port} if port else {}))  # type: ignore[arg-type]
+    with opened(settings) as context:
+        name, service = (_OWN, "photo") if photos else (_DRAWN, "products")
+        try:
+            table.get(context.db, name)
+        except CollectionNotFound:
+            collections.create(context, name, service)
+        source = photos or _draw(settings)
+        report = load_with_progress(context, name, source)
+        found = table.get(context.db, name)
+        click.echo(f"collection {name!r}: {records.count(context.db, found)} pictures", err=True)
+        if report.failed:
+            click.echo(f"{len(report.failed)} pictures could not be read, e.g. {report.failed[0]}", err=True)
+        token = tokens.create(context, [Scope.ADMIN], [name], "demo").token
+        click.echo(_guide(settings, context, name, service, token))
+    if not prepare_only:
+        run(settings)
+
+
+def _draw(settings: Settings) -> Path:
+    folder = settings.home.expanduser() / "demo-catalogue"
+    lines = folder / "catalogue.jsonl"
+    if not lines.exists():
+        click.echo("drawing a catalogue …", err=True)
+        write_folder(folder)
+    return lines
+
+
+def _guide(settings: Settings, context: Context, name: str, service: str, token: str) -> str:
+    path = {"products": "similarity/products", "photo": "photo/search"}[service]
+    first = records.any_id(context.db, table.get(context.db, name))
+    body = json.dumps({"query_record": {"_id": first}, "k": 5, "fields_to_return": ["*"]})
+    return f"""
+Your token: {token}
+
+Find what looks like {first}:
+
+curl -s http://localhost:{settings.port}/{path}/v2/visualKNN \\
+  -H 'Authorization: Token {token}' -H 'collection-id: {name}' \\
+  -H 'Content-Type: application/json' \\
+  -d '{body}'
+"""

@@ -1,0 +1,81 @@
+"""`lookalike load COLLECTION FOLDER`."""
+
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from app.cli.common import json_option, opened, print_json
+from app.db import collections as table
+from app.services.context import Context
+from app.services.loading import Report, folder_items, line_items
+from app.services.loading import load as run
+
+_SHOWN = 20
+
+
+class Rate(ProgressColumn):
+    """Pictures a second."""
+
+    def render(self, task: Task) -> Text:
+        """Return the column's text."""
+        return Text(f"{task.speed:.0f}/s" if task.speed else "-/s")
+
+
+@click.command()
+@click.argument("collection")
+@click.argument("source", type=click.Path(exists=True, path_type=Path))
+@click.option("--keep-index", is_flag=True, help="Insert into the index row by row, also where a rebuild is faster.")
+@json_option
+def load(collection: str, source: Path, *, keep_index: bool, as_json: bool) -> None:
+    """Load SOURCE into COLLECTION: a folder of pictures, or a file of JSON lines.
+
+    In a folder the file name is the _id and the sub-folder the category. A picture that cannot be read is reported and
+    skipped. Run again, it goes on where it stopped.
+    """
+    with opened() as context:
+        report = load_with_progress(context, collection, source, keep_index=keep_index)
+    if as_json:
+        print_json(
+            {
+                "stored": report.stored,
+                "present": report.present,
+                "failed": [{"_id": own, "reason": reason} for own, reason in report.failed],
+                "index_built": report.index_built,
+            }
+        )
+    else:
+        _tell(report)
+    if report.failed and not report.stored and not report.present:
+        sys.exit(1)
+
+
+def load_with_progress(context: Context, collection: str, source: Path, *, keep_index: bool = False) -> Report:
+    """Load a source and show how far it is, on stderr."""
+    found = table.get(context.db, collection)
+    if source.is_dir():
+        items = folder_items(source)
+        total = len(items)
+    else:
+        with source.open("rb") as stream:
+            total = sum(1 for line in stream if line.strip())
+        items = line_items(context, source)  # type: ignore[assignment]
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task(f"loading {collection}", total=total)
+        return run(
+            context, found, items, total=total, keep_index=keep_index, progress=lambda n: progress.advance(task, n)
+        )
+
+
+def _tell(report: Report) -> None:
+    click.echo(f"{report.stored} stored, {report.present} were there already, {len(report.failed)} skipped")
+    for own, reason in report.failed[:_SHOWN]:
+        click.echo(f"  {own}: {reason}", err=True)
+    if len(report.failed) > _SHOWN:
+        click.echo(f"  … and {len(report.failed) - _SHOWN} more", err=True)
+    if report.index_built:
+        click.echo("the HNSW index was built")

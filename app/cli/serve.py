@@ -1,0 +1,89 @@
+"""`lookalike serve`: gunicorn with one worker and threads, and a database that is there."""
+
+import multiprocessing
+from typing import Any
+from wsgiref.types import WSGIApplication
+
+import click
+from gunicorn.app.base import BaseApplication
+
+from app import create_app
+from app.cli.common import log_to_stderr
+from app.config import Settings
+from app.db import schema
+from app.db.embedded import EmbeddedDatabase
+
+
+class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
+    """gunicorn, configured by this project's settings alone."""
+
+    def __init__(self, settings: Settings, database_url: str, embedded: EmbeddedDatabase | None) -> None:
+        self._settings = settings
+        self._database_url = database_url
+        self._embedded = embedded
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Set what gunicorn asks for.
+
+        One worker: a second one would hold a second copy of the model and, on few cores, serve no more.
+        """
+        settings = self._settings
+        values: dict[str, Any] = {
+            "bind": f"{settings.host}:{settings.port}",
+            "workers": 1,
+            "worker_class": "gthread",
+            "threads": settings.threads,
+            "graceful_timeout": settings.shutdown_seconds,
+            "timeout": 120,
+            "keepalive": 75,
+            "backlog": 2048,
+            "loglevel": settings.log_level,
+            "proc_name": "lookalike",
+            "control_socket_disable": True,
+        }
+        for key, value in values.items():
+            if key in self.cfg.settings:
+                self.cfg.set(key, value)
+        self.cfg.set("post_worker_init", self._worker_started)
+        self.cfg.set("worker_exit", _worker_stopped)
+
+    def _worker_started(self, _: object) -> None:
+        if self._embedded is not None:
+            self._embedded.watch()
+
+    def load(self) -> WSGIApplication:
+        """Make the application, in the worker: connections and threads do not survive a fork."""
+        return create_app(self._settings, self._database_url)
+
+
+def _worker_stopped(_: object, worker: Any) -> None:
+    context = worker.wsgi.extensions["lookalike"] if getattr(worker, "wsgi", None) else None
+    if context is not None:
+        context.models.close()
+        context.db.close()
+
+
+def run(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT; running requests are finished first."""
+    embedded = None if settings.database_url else EmbeddedDatabase(settings.home)
+    url = embedded.start() if embedded else str(settings.database_url)
+    try:
+        if settings.auto_upgrade:
+            schema.upgrade(url)
+        Server(settings, url, embedded).run()
+    finally:
+        if embedded and multiprocessing.parent_process() is None:
+            embedded.stop()
+
+
+@click.command()
+@click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on.  [default: 8000]")
+@click.option("--threads", type=click.IntRange(1, 256), help="Requests served at the same time.  [default: 8]")
+def serve(host: str | None, port: int | None, threads: int | None) -> None:
+    """Serve the API; ready when /readyz answers 200."""
+    given = {"host": host, "port": port, "threads": threads}
+    settings = Settings(**{key: value for key, value in given.items() if value is not None})  # type: ignore[arg-type]
+    log_to_stderr(settings.log_level)
+    run(settings)

@@ -1,0 +1,75 @@
+"""Settings: every one an environment variable with the prefix `LOOKALIKE_` (and `DATABASE_URL` without it)."""
+
+from pathlib import Path
+
+from pydantic import AliasChoices, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """What a deployment may choose. Frozen: read once at start, passed down, never changed."""
+
+    model_config = SettingsConfigDict(env_prefix="LOOKALIKE_", frozen=True, extra="ignore")
+
+    home: Path = Field(
+        default=Path.home() / ".lookalike",
+        description="Folder of everything that the embedded database and the server write.",
+    )
+    database_url: str | None = Field(
+        default=None,
+        validation_alias=AliasChoices("DATABASE_URL", "LOOKALIKE_DATABASE_URL", "database_url"),
+        description="PostgreSQL to use, as a libpq URL; unset: the embedded one, under LOOKALIKE_HOME.",
+    )
+    auto_upgrade: bool = Field(default=True, description="Bring the database schema up to date when the server starts.")
+
+    host: str = Field(default="127.0.0.1", description="Address that the server listens on.")
+    port: int = Field(default=8000, ge=1, le=65535, description="Port that the server listens on.")
+    threads: int = Field(default=8, ge=1, le=256, description="Requests served at the same time by one process.")
+    shutdown_seconds: int = Field(default=30, ge=1, description="Time that running requests get to end at a stop.")
+    log_level: str = Field(default="info", description="debug, info, warning or error.")
+
+    pool_connections: int = Field(default=8, ge=1, le=200, description="Database connections of one process at most.")
+    pool_timeout_seconds: float = Field(
+        default=5.0, gt=0, description="Wait for a free database connection before a request is answered with 503."
+    )
+    statement_timeout_ms: int = Field(default=30_000, ge=100, description="Longest time one SQL statement may take.")
+    auth_cache_seconds: float = Field(
+        default=5.0, ge=0, le=300, description="Freshness of tokens and collections: a revoked token works no longer."
+    )
+
+    max_batch: int = Field(default=10, ge=1, le=1000, description="Records in one insert request at most.")
+    max_records: int = Field(
+        default=1000, ge=1, le=100_000, description="Records in one get, delete, update or rank request at most."
+    )
+    max_k: int = Field(default=100_000, ge=1, description="Records that a search may look through: `from` + `k`.")
+    max_body_bytes: int = Field(default=64 * 2**20, ge=1024, description="Size of a request body at most.")
+    max_attributes_bytes: int = Field(
+        default=256 * 2**10, ge=1024, description="Size of one record's attributes, as JSON, at most."
+    )
+
+    max_image_bytes: int = Field(default=20 * 2**20, ge=1024, description="Size of one encoded picture at most.")
+    max_image_pixels: int = Field(default=64_000_000, ge=1, description="Pixels of one picture at most.")
+    files_root: Path | None = Field(
+        default=None, description="Folder under which `_file` is opened; unset: it is never opened."
+    )
+    fetch_ports: tuple[int, ...] = Field(default=(80, 443), description="Ports that a `_url` may name, as JSON.")
+    fetch_allow_private: bool = Field(
+        default=False, description="Let `_url` reach private and loopback addresses (pictures of one's own network)."
+    )
+    fetch_connect_timeout_seconds: float = Field(default=5.0, gt=0, description="Time to reach a `_url`'s host.")
+    fetch_timeout_seconds: float = Field(default=20.0, gt=0, description="Time for one download, all in all.")
+    fetch_max_redirects: int = Field(default=3, ge=0, le=20, description="Redirects followed for one `_url`.")
+    fetch_workers: int = Field(default=8, ge=1, le=64, description="Downloads at the same time in one process.")
+
+    model_threads: int = Field(default=1, ge=1, le=256, description="CPU threads of one model's forward pass.")
+    model_queue_pictures: int = Field(
+        default=256, ge=8, description="Pictures that may wait for the model before requests are answered with 503."
+    )
+
+    index_rows: int = Field(
+        default=10_000, ge=0, description="Rows from which a collection gets its HNSW index; below, exact is as fast."
+    )
+    ef_search: int = Field(default=100, ge=1, le=1000, description="HNSW search effort when a request names none.")
+    export_folder: Path | None = Field(
+        default=None, description="Folder that `allRecords` writes its files to; unset: `exports` in LOOKALIKE_HOME."
+    )

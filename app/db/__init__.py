@@ -1,0 +1,1 @@
+"""PostgreSQL: the only part that knows SQLAlchemy, psycopg and SQL text."""

@@ -1,0 +1,90 @@
+"""Collections: create, find, list, drop."""
+
+import time
+from typing import Any
+
+from psycopg import errors
+from psycopg.types.json import Jsonb
+
+from app.db.engine import Connection, Database
+from app.db.loader import query
+from app.domain.collections import Collection, NewCollection
+from app.domain.errors import CollectionNotFound, Unavailable
+
+_DROP_ATTEMPTS = 10
+
+
+def create(db: Database, new: NewCollection) -> Collection:
+    """Create a collection and its partitions, in one transaction.
+
+    Raises:
+        InvalidRequest: the name is taken, or a value is out of range.
+
+    """
+    values = {
+        "name": new.name,
+        "service": new.service,
+        "model": new.model,
+        "model_revision": new.model_revision,
+        "dimensions": new.dimensions,
+        "distance_scale": new.distance_scale,
+        "capacity": new.capacity,
+        "settings": Jsonb({"thumbnails": new.thumbnails}),
+    }
+    db.write(lambda connection: connection.execute(query("collections", "create").render(), values))
+    return get(db, new.name)
+
+
+def get(db: Database, name: str) -> Collection:
+    """Return a collection by name.
+
+    Raises:
+        CollectionNotFound: there is none of this name.
+
+    """
+    text = query("collections", "find").render()
+    row = db.read(lambda connection: connection.execute(text, {"name": name}).fetchone())
+    if row is None:
+        raise CollectionNotFound(f"there is no collection {name!r}")
+    return Collection(**{**row, "indexed_fields": frozenset(row["indexed_fields"])})
+
+
+def list_all(db: Database) -> list[dict[str, Any]]:
+    """Return the rows of the view `collection_stats`, with capacity, scale and revision, by name."""
+    return db.read(lambda connection: connection.execute(query("collections", "list").render()).fetchall())
+
+
+def models(db: Database) -> list[str]:
+    """Return the names of the models that collections use."""
+    rows = db.read(lambda connection: connection.execute(query("collections", "models").render()).fetchall())
+    return [row["model"] for row in rows]
+
+
+def drop(db: Database, name: str) -> None:
+    """Drop a collection with all its records.
+
+    A drop needs the parents for a moment. It waits for them no longer than a second at a time, so that a long query
+    through a parent never makes others queue behind the drop, and tries again.
+
+    Raises:
+        CollectionNotFound: there is none of this name.
+        Unavailable: the tables stayed in use.
+
+    """
+    collection = get(db, name)
+
+    def work(connection: Connection) -> bool:
+        connection.execute("SET LOCAL lock_timeout = '1s'")
+        row = connection.execute(query("collections", "drop").render(), {"id": collection.id}).fetchone()
+        return bool(row and row["dropped"])
+
+    for attempt in range(_DROP_ATTEMPTS):
+        try:
+            if not db.write(work):
+                raise CollectionNotFound(f"there is no collection {name!r}")
+        except Unavailable as error:
+            if not isinstance(error.__cause__, errors.LockNotAvailable) or attempt == _DROP_ATTEMPTS - 1:
+                raise
+            time.sleep(0.2)
+        else:
+            return

@@ -1,0 +1,92 @@
+"""Database errors become domain errors here, by constraint name or SQLSTATE, and nowhere else.
+
+A driver's message never reaches a caller: it may hold values of other people's rows.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import psycopg
+from psycopg import errors as pg
+from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
+
+from app.domain.errors import (
+    CollectionNotFound,
+    ConfigurationError,
+    FilterError,
+    InvalidRequest,
+    LookalikeError,
+    Unavailable,
+)
+
+_BY_CONSTRAINT: dict[str, str] = {
+    "collections_name_key": "a collection of this name exists already",
+    "collections_dimensions_check": "a vector has 1 to 4000 dimensions",
+    "records_id_check": "an _id has 1 to 1024 bytes",
+}
+
+_BY_CLASS: tuple[tuple[tuple[type[psycopg.Error], ...], Callable[[], LookalikeError]], ...] = (
+    ((pg.UndefinedTable,), lambda: CollectionNotFound("the collection was dropped while the request ran")),
+    (
+        (pg.QueryCanceled,),
+        lambda: Unavailable("the query took longer than the server allows; narrow it down or ask for less"),
+    ),
+    (
+        (pg.InvalidRegularExpression,),
+        lambda: FilterError("the database cannot run this regular expression", "$regex"),
+    ),
+    (
+        (pg.LockNotAvailable, pg.DeadlockDetected, pg.SerializationFailure),
+        lambda: Unavailable("other work on the same records is in the way; try again"),
+    ),
+    (
+        (pg.DiskFull, pg.OutOfMemory, pg.ReadOnlySqlTransaction),
+        lambda: Unavailable("the database cannot take this now", retry_after_seconds=10),
+    ),
+    (
+        (pg.InvalidPassword, pg.InvalidAuthorizationSpecification, pg.InvalidCatalogName),
+        lambda: ConfigurationError("the database refuses the user, password or database name of DATABASE_URL"),
+    ),
+    (
+        (
+            pg.AdminShutdown,
+            pg.CrashShutdown,
+            pg.CannotConnectNow,
+            pg.TooManyConnections,
+            pg.IdleInTransactionSessionTimeout,
+        ),
+        lambda: Unavailable("the database cannot be reached; try again in a moment"),
+    ),
+)
+
+
+def translate(error: psycopg.Error) -> LookalikeError | None:
+    """Return what a caller is told of a database error; None for one that nobody expected."""
+    constraint = error.diag.constraint_name or ""
+    if constraint in _BY_CONSTRAINT:
+        return InvalidRequest(_BY_CONSTRAINT[constraint])
+    for classes, make in _BY_CLASS:
+        if isinstance(error, classes):
+            return make()
+    if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:
+        return Unavailable("the database cannot be reached; try again in a moment")
+    return None
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise domain errors in place of the driver's and the pool's.
+
+    Raises:
+        LookalikeError: as `translate` says; an error it does not know passes as it is and is answered with 500.
+
+    """
+    try:
+        yield
+    except (PoolTimeout, TooManyRequests, PoolClosed) as error:
+        raise Unavailable("no database connection is free; try again in a moment") from error
+    except psycopg.Error as error:
+        known = translate(error)
+        if known is None:
+            raise
+        raise known from error

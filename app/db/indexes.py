@@ -1,0 +1,100 @@
+"""The HNSW index of a collection, and B-trees on attributes; built concurrently: searches and inserts go on."""
+
+import logging
+
+from psycopg import sql
+
+from app.db.engine import Connection, Database, partition
+from app.db.loader import query
+from app.domain.collections import Collection
+from app.domain.errors import InvalidRequest
+
+log = logging.getLogger(__name__)
+
+# The advisory lock of an index build is (this number, id of the collection): one build a collection at a time.
+_LOCK_SPACE = 42_071
+M = 16
+EF_CONSTRUCTION = 64
+
+
+def outgrown(db: Database, collection: Collection, rows: int) -> bool:
+    """Say whether a collection holds more than `rows` records; reads no more of it than that."""
+    text = query("records", "more_than").render(records=partition("records", collection.id))
+    row = db.read(lambda connection: connection.execute(text, {"rows": rows}).fetchone())
+    return bool(row and row["more"])
+
+
+def build_hnsw(db: Database, collection: Collection) -> bool:
+    """Build the HNSW index unless it is there and valid; return whether it was built.
+
+    Inserts and searches go on meanwhile, searches exact. An index that a crash left invalid is built anew.
+    """
+    name = f"records_{collection.id}_hnsw"
+    with db.session() as connection:
+        if not _lock(connection, collection):
+            return False
+        if _valid(connection, name):
+            return False
+        _drop(connection, name)
+        statement = sql.SQL(
+            "CREATE INDEX CONCURRENTLY {name} ON lookalike.{table}"
+            " USING hnsw ((embedding::halfvec({dimensions})) halfvec_cosine_ops)"
+            " WITH (m = {m}, ef_construction = {ef})"
+        ).format(
+            name=sql.Identifier(name),
+            table=sql.Identifier(f"records_{collection.id}"),
+            dimensions=sql.Literal(collection.dimensions),
+            m=sql.Literal(M),
+            ef=sql.Literal(EF_CONSTRUCTION),
+        )
+        connection.execute(statement)
+        connection.execute(sql.SQL("ANALYZE lookalike.{}").format(sql.Identifier(f"records_{collection.id}")))
+        log.info("built the HNSW index of collection %s", collection.name)
+        return True
+
+
+def drop_hnsw(db: Database, collection: Collection) -> None:
+    """Drop the HNSW index; searches are exact until it is built again."""
+    with db.session() as connection:
+        _drop(connection, f"records_{collection.id}_hnsw")
+
+
+def declare_field(db: Database, collection: Collection, field: str) -> str:
+    """Give an attribute a B-tree of its own and return the index's name; nothing happens where it has one.
+
+    Raises:
+        InvalidRequest: the name is not one of a top-level attribute.
+
+    """
+    if not field or field.startswith(("$", "_id")) or "." in field or "\x00" in field or len(field) > 200:
+        raise InvalidRequest("an index is declared on a top-level attribute, by its name")
+    with db.session() as connection:
+        row = connection.execute("SELECT md5(%s) AS digest", (field,)).fetchone()
+        name = f"records_{collection.id}_f_{(row or {})['digest'][:16]}"
+        if not _valid(connection, name):
+            _drop(connection, name)
+            connection.execute(
+                sql.SQL("CREATE INDEX CONCURRENTLY {} ON lookalike.{} ((attributes -> {}))").format(
+                    sql.Identifier(name), sql.Identifier(f"records_{collection.id}"), sql.Literal(field)
+                )
+            )
+            connection.execute(sql.SQL("ANALYZE lookalike.{}").format(sql.Identifier(f"records_{collection.id}")))
+        connection.execute(query("collections", "add_indexed_field").render(), {"id": collection.id, "field": field})
+    return name
+
+
+def _lock(connection: Connection, collection: Collection) -> bool:
+    row = connection.execute("SELECT pg_try_advisory_lock(%s, %s) AS locked", (_LOCK_SPACE, collection.id)).fetchone()
+    return bool(row and row["locked"])
+
+
+def _valid(connection: Connection, name: str) -> bool:
+    row = connection.execute(
+        "SELECT i.indisvalid AS valid FROM pg_catalog.pg_index AS i WHERE i.indexrelid = to_regclass(%s)",
+        (f"lookalike.{name}",),
+    ).fetchone()
+    return bool(row and row["valid"])
+
+
+def _drop(connection: Connection, name: str) -> None:
+    connection.execute(sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS lookalike.{}").format(sql.Identifier(name)))

@@ -1,0 +1,53 @@
+"""Bulk writes: COPY into a temporary table, from there past taken ids into the partition."""
+
+from collections.abc import Sequence
+
+from psycopg import sql
+
+from app.db.engine import Connection, Database, partition
+from app.db.loader import query
+from app.db.records import NewRecord, halfvec_text
+from app.domain.collections import Collection
+from app.domain.errors import CapacityExceeded
+
+
+def copy(db: Database, collection: Collection, records: Sequence[NewRecord]) -> int:
+    """Store records in one transaction, by COPY; return how many were stored. A taken id is passed over.
+
+    Raises:
+        CapacityExceeded: they would take the collection over its capacity; nothing is stored.
+
+    """
+    return db.write(lambda connection: _copy(connection, collection, records))
+
+
+def _copy(connection: Connection, collection: Collection, records: Sequence[NewRecord]) -> int:
+    if collection.capacity is not None:
+        connection.execute(query("collections", "lock").render(), {"id": collection.id})
+    connection.execute(
+        "CREATE TEMPORARY TABLE incoming (id text, attributes jsonb, embedding halfvec, webp bytea) ON COMMIT DROP"
+    )
+    with connection.cursor().copy("COPY incoming FROM STDIN") as stream:
+        for record in records:
+            stream.write_row((record.id, record.attributes, halfvec_text(record.embedding), record.thumbnail))
+    stored = connection.execute(
+        sql.SQL(
+            "INSERT INTO lookalike.{} (collection_id, id, attributes, embedding)"
+            " SELECT %s, id, attributes, embedding FROM incoming ORDER BY id ON CONFLICT DO NOTHING RETURNING id"
+        ).format(sql.Identifier(f"records_{collection.id}")),
+        (collection.id,),
+    ).fetchall()
+    ids = [row["id"] for row in stored]
+    connection.execute(
+        sql.SQL(
+            "INSERT INTO lookalike.{} (collection_id, id, webp)"
+            " SELECT %s, id, webp FROM incoming WHERE webp IS NOT NULL AND id = ANY (%s)"
+        ).format(sql.Identifier(f"thumbnails_{collection.id}")),
+        (collection.id, ids),
+    )
+    if collection.capacity is not None:
+        text = query("records", "more_than").render(records=partition("records", collection.id))
+        row = connection.execute(text, {"rows": collection.capacity}).fetchone()
+        if row is None or row["more"]:
+            raise CapacityExceeded(f"the collection holds at most {collection.capacity} records")
+    return len(ids)

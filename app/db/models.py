@@ -1,0 +1,161 @@
+"""The tables of schema `lookalike` as SQLAlchemy models.
+
+They are public: import them for simple reads and for joins with tables of your own. The server itself runs the named
+queries of `sql/queries/` through psycopg; Alembic compares these models with the database.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from pgvector.sqlalchemy import HALFVEC
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    Double,
+    ForeignKey,
+    Identity,
+    Index,
+    LargeBinary,
+    MetaData,
+    Text,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+SCHEMA = "lookalike"
+
+
+class Base(DeclarativeBase):
+    """Declarative base of the schema."""
+
+    metadata = MetaData(
+        schema=SCHEMA,
+        naming_convention={
+            "pk": "%(table_name)s_pkey",
+            "fk": "%(table_name)s_%(column_0_name)s_fkey",
+            "ck": "%(table_name)s_%(constraint_name)s_check",
+            "uq": "%(table_name)s_%(column_0_name)s_key",
+            "ix": "%(table_name)s_%(column_0_name)s_idx",
+        },
+    )
+
+
+class Collection(Base):
+    """One collection; its records are the partition `records_<id>`."""
+
+    __tablename__ = "collections"
+    __table_args__ = (
+        CheckConstraint(r"name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$'", name="name"),
+        CheckConstraint(
+            "service IN ('photo', 'image_matching', 'products', 'custom', 'fashion', 'colors', 'homedecor')",
+            name="service",
+        ),
+        CheckConstraint("dimensions BETWEEN 1 AND 4000", name="dimensions"),
+        CheckConstraint("distance_scale > 0", name="distance_scale"),
+        CheckConstraint("capacity > 0", name="capacity"),
+        CheckConstraint("jsonb_typeof(settings) = 'object'", name="settings"),
+        {"comment": "One row a collection: its service, model and vector space."},
+    )
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    name: Mapped[str] = mapped_column(Text(collation="C"), unique=True)
+    service: Mapped[str] = mapped_column(Text)
+    model: Mapped[str] = mapped_column(Text)
+    model_revision: Mapped[str] = mapped_column(Text)
+    dimensions: Mapped[int]
+    distance_scale: Mapped[float] = mapped_column(Double)
+    capacity: Mapped[int | None] = mapped_column(BigInteger)
+    settings: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'::jsonb"))
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+class Record(Base):
+    """One record: its attributes and the embedding of its picture."""
+
+    __tablename__ = "records"
+    __table_args__ = (
+        CheckConstraint("octet_length(id) BETWEEN 1 AND 1024", name="id"),
+        CheckConstraint("jsonb_typeof(attributes) = 'object'", name="attributes"),
+        Index(
+            "records_attributes_idx",
+            "attributes",
+            postgresql_using="gin",
+            postgresql_ops={"attributes": "jsonb_path_ops"},
+        ),
+        {
+            "postgresql_partition_by": "LIST (collection_id)",
+            "comment": "One row a record: attributes and embedding; a partition a collection.",
+        },
+    )
+
+    collection_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    id: Mapped[str] = mapped_column(Text(collation="C"), primary_key=True)
+    attributes: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    embedding: Mapped[Any] = mapped_column(HALFVEC)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+class Thumbnail(Base):
+    """A small WebP picture of a record."""
+
+    __tablename__ = "thumbnails"
+    __table_args__ = (
+        {
+            "postgresql_partition_by": "LIST (collection_id)",
+            "comment": "A small WebP picture of a record; a partition a collection.",
+        },
+    )
+
+    collection_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    id: Mapped[str] = mapped_column(Text(collation="C"), primary_key=True)
+    webp: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class Token(Base):
+    """A token, of which only the SHA-256 is kept."""
+
+    __tablename__ = "tokens"
+    __table_args__ = (
+        CheckConstraint("octet_length(digest) = 32", name="digest"),
+        CheckConstraint(
+            "scopes <@ ARRAY['read', 'write', 'admin'] AND cardinality(scopes) > 0",
+            name="scopes",
+        ),
+        {"comment": "API tokens, by the SHA-256 of the token; revoked ones stay on record."},
+    )
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    label: Mapped[str] = mapped_column(Text, server_default=text("''"))
+    digest: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    scopes: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    all_collections: Mapped[bool]
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    revoked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class TokenCollection(Base):
+    """A grant of one collection to one token."""
+
+    __tablename__ = "token_collections"
+    __table_args__ = ({"comment": "Which collections a token that is not for all may use."},)
+
+    token_id: Mapped[int] = mapped_column(ForeignKey(f"{SCHEMA}.tokens.id", ondelete="CASCADE"), primary_key=True)
+    collection_id: Mapped[int] = mapped_column(
+        ForeignKey(f"{SCHEMA}.collections.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+
+
+class AppliedSql(Base):
+    """Which file of `sql/` was applied, by the SHA-256 of its text."""
+
+    __tablename__ = "applied_sql"
+    __table_args__ = ({"comment": "Which file of sql/ was applied, by the SHA-256 of its text."},)
+
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    digest: Mapped[str] = mapped_column(Text)
+    applied_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())

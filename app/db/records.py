@@ -1,0 +1,156 @@
+"""Records of one collection: one function for each named query of `sql/queries/records.sql`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.db.engine import Connection, Database, partition
+from app.db.loader import query
+from app.domain.collections import Collection
+from app.domain.errors import CapacityExceeded
+from app.domain.records import Fields, Found
+
+
+@dataclass(frozen=True, slots=True)
+class NewRecord:
+    """A record to store: `attributes` is JSON text, `embedding` a float32 vector of the collection's dimension."""
+
+    id: str
+    attributes: str
+    embedding: NDArray[np.float32]
+    thumbnail: bytes | None = None
+
+
+def fields_sql(fields: Fields) -> str:
+    """Return the SQL expression, on the row's alias-free column `attributes`, that the span `fields` stands for."""
+    if fields.only_id:
+        return "NULL::jsonb"
+    return "attributes" if fields.everything else "lookalike.pick(attributes, %(fields)s)"
+
+
+def halfvec_text(vector: NDArray[np.float32]) -> str:
+    """Return a vector in pgvector's text form."""
+    return "[" + ",".join(map(repr, np.asarray(vector, np.float32).tolist())) + "]"
+
+
+def existing(db: Database, collection: Collection, ids: Sequence[str]) -> set[str]:
+    """Return which of these ids are stored."""
+    text = query("records", "existing").render(records=partition("records", collection.id))
+    values = {"collection_id": collection.id, "ids": list(ids)}
+    return {row["id"] for row in db.read(lambda connection: connection.execute(text, values).fetchall())}
+
+
+def insert(db: Database, collection: Collection, records: Sequence[NewRecord]) -> set[str]:
+    """Store new records in one transaction and return the ids that were stored; a taken id is passed over.
+
+    Raises:
+        CapacityExceeded: they would take the collection over its capacity; nothing is stored.
+
+    """
+    return db.write(lambda connection: insert_with(connection, collection, records))
+
+
+def insert_with(connection: Connection, collection: Collection, records: Sequence[NewRecord]) -> set[str]:
+    """Do what `insert` does, inside a transaction of the caller's."""
+    name = partition("records", collection.id)
+    if collection.capacity is not None:
+        # The lock makes inserts into this collection take turns: count and insert are then one step.
+        connection.execute(query("collections", "lock").render(), {"id": collection.id})
+    values = {
+        "collection_id": collection.id,
+        "ids": [record.id for record in records],
+        "attributes": [record.attributes for record in records],
+        "embeddings": [halfvec_text(record.embedding) for record in records],
+    }
+    rows = connection.execute(query("records", "insert").render(records=name), values).fetchall()
+    stored = {row["id"] for row in rows}
+    if collection.capacity is not None and stored:
+        row = connection.execute(
+            query("records", "more_than").render(records=name), {"rows": collection.capacity}
+        ).fetchone()
+        if row is None or row["more"]:
+            raise CapacityExceeded(f"the collection holds at most {collection.capacity} records")
+    thumbnails = [record for record in records if record.id in stored and record.thumbnail is not None]
+    if thumbnails:
+        connection.execute(
+            query("records", "insert_thumbnails").render(thumbnails=partition("thumbnails", collection.id)),
+            {
+                "collection_id": collection.id,
+                "ids": [record.id for record in thumbnails],
+                "webps": [record.thumbnail for record in thumbnails],
+            },
+        )
+    return stored
+
+
+def get(db: Database, collection: Collection, ids: Sequence[str], fields: Fields) -> dict[str, Found]:
+    """Return the stored ones of these records, by id."""
+    text = query("records", "get").render(records=partition("records", collection.id), fields=fields_sql(fields))
+    values = {"collection_id": collection.id, "ids": list(ids), "fields": list(fields.names)}
+    rows = db.read(lambda connection: connection.execute(text, values).fetchall())
+    return {row["id"]: Found(row["id"], row["attributes"]) for row in rows}
+
+
+def delete(db: Database, collection: Collection, ids: Sequence[str]) -> set[str]:
+    """Delete records and return the ids that were there."""
+    text = query("records", "delete").render(records=partition("records", collection.id))
+    values = {"collection_id": collection.id, "ids": list(ids)}
+    return {row["id"] for row in db.write(lambda connection: connection.execute(text, values).fetchall())}
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """A change of attributes: `values` is the JSON text of what is set, `removed` the JSON text of a list of keys."""
+
+    values: str
+    removed: str
+
+
+def pictures(connection: Connection, collection: Collection, ids: Sequence[str]) -> dict[str, Mapping[str, object]]:
+    """Lock the stored ones of these records for an update; return their `_url` and `_file`, by id."""
+    text = query("records", "lock").render(records=partition("records", collection.id))
+    rows = connection.execute(text, {"collection_id": collection.id, "ids": list(ids)}).fetchall()
+    return {row["id"]: {"_url": row["url"], "_file": row["file"]} for row in rows}
+
+
+def update(
+    connection: Connection, collection: Collection, patches: Mapping[str, Patch], fields: Fields
+) -> dict[str, Found]:
+    """Merge patches into stored records; return the records as they are then, by id."""
+    text = query("records", "update").render(
+        records=partition("records", collection.id),
+        fields=fields_sql(fields).replace("attributes", "r.attributes"),
+    )
+    values = {
+        "collection_id": collection.id,
+        "ids": list(patches),
+        "values": [patch.values for patch in patches.values()],
+        "removed": [patch.removed for patch in patches.values()],
+        "fields": list(fields.names),
+    }
+    rows = connection.execute(text, values).fetchall()
+    return {row["id"]: Found(row["id"], row["attributes"]) for row in rows}
+
+
+def count(db: Database, collection: Collection) -> int:
+    """Return the number of records, exactly."""
+    text = query("records", "count").render(records=partition("records", collection.id))
+    row = db.read(lambda connection: connection.execute(text).fetchone())
+    return 0 if row is None else int(row["records"])
+
+
+def thumbnail(db: Database, collection: Collection, record_id: str) -> bytes | None:
+    """Return a record's thumbnail (WebP), None where there is none."""
+    text = query("records", "thumbnail").render(thumbnails=partition("thumbnails", collection.id))
+    values = {"collection_id": collection.id, "id": record_id}
+    row = db.read(lambda connection: connection.execute(text, values).fetchone())
+    return None if row is None else bytes(row["webp"])
+
+
+def any_id(db: Database, collection: Collection) -> str | None:
+    """Return the first `_id` of a collection; None where it is empty."""
+    text = query("records", "first_id").render(records=partition("records", collection.id))
+    row = db.read(lambda connection: connection.execute(text).fetchone())
+    return None if row is None else str(row["id"])

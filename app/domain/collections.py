@@ -1,0 +1,70 @@
+"""What a collection, a token and a service are."""
+
+import re
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from app.domain.errors import InvalidRequest
+
+# The seven services of the specification, each with the path prefixes it answers under.
+# The second prefix of a service is the one that newer releases of the stock client use.
+SERVICES = MappingProxyType(
+    {
+        "photo": ("photo/search", "similarity/photos"),
+        "image_matching": ("image_matching",),
+        "products": ("similarity/products", "similarity/products-new"),
+        "custom": ("similarity/custom",),
+        "fashion": ("similarity/fashion", "similarity/fashion-new"),
+        "colors": ("similarity/colors",),
+        "homedecor": ("similarity/homedecor", "similarity/homedecor-new"),
+    }
+)
+
+_COLLECTION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """One collection: a partition of its own, one service, one model.
+
+    `distance_scale` turns a cosine distance (0..2) into the API's distance; `capacity` is the number of records it
+    may hold, None for no limit; `indexed` says whether its HNSW index is ready; `indexed_fields` are the attributes
+    with a declared B-tree.
+    """
+
+    id: int
+    name: str
+    service: str
+    model: str
+    model_revision: str
+    dimensions: int
+    distance_scale: float
+    capacity: int | None
+    thumbnails: bool
+    indexed: bool
+    indexed_fields: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class NewCollection:
+    """What is needed to create a collection."""
+
+    name: str
+    service: str
+    model: str
+    model_revision: str
+    dimensions: int
+    distance_scale: float
+    capacity: int | None = None
+    thumbnails: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse what the table would refuse, in words."""
+        if not _COLLECTION_NAME.fullmatch(self.name):
+            raise InvalidRequest(
+                "a collection's name has 1 to 128 letters, digits, '.', '_' or '-', and begins with a letter or digit"
+            )
+        if self.service not in SERVICES:
+            raise InvalidRequest(f"there is no service {self.service!r}; the services are {', '.join(SERVICES)}")
+        if self.capacity is not None and self.capacity < 1:
+            raise InvalidRequest("a capacity is at least 1")

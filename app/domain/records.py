@@ -1,0 +1,59 @@
+"""What a record is on its way in and out."""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from app.domain.statuses import Status
+
+Json = dict[str, "Json"] | list["Json"] | str | int | float | Decimal | bool | None
+Attributes = dict[str, Json]
+
+IMAGE_FIELDS = ("_base64", "_url", "_file")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A record of an answer. `attributes` is the JSON text of an object, None where only the `_id` is asked for."""
+
+    id: str
+    attributes: str | None = None
+    distance: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A record that was not processed, and why. `record_id` is None where the caller gave none that can be read."""
+
+    record_id: str | None
+    status: Status
+    description: str | None = None
+    near_duplicates: tuple["Found", ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """What of a record is returned: `names` of attributes, or all of them. The `_id` always is."""
+
+    everything: bool = False
+    names: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, names: list[str]) -> "Fields":
+        """Read the parameter `fields_to_return`: `"*"` means every attribute."""
+        if "*" in names:
+            return cls(everything=True)
+        return cls(names=tuple(sorted({name for name in names if name not in ("_id", "_base64")})))
+
+    @property
+    def only_id(self) -> bool:
+        """Whether nothing but the `_id` is asked for."""
+        return not self.everything and not self.names
+
+
+@dataclass(frozen=True, slots=True)
+class Processed:
+    """The outcome of a request that processes records one by one."""
+
+    status: Status
+    records: list[Found] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)

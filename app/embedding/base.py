@@ -1,0 +1,54 @@
+"""What a model must do."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Prepared = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What is known of a model without loading it.
+
+    `distance_scale` makes the API's distance of a cosine distance: `scale * (1 - cosine similarity)`; it is chosen so
+    that 5.0 is the radius of near duplicates.
+    """
+
+    name: str
+    revision: str
+    dimensions: int
+    distance_scale: float
+    licence: str
+
+
+class Embedder(Protocol):
+    """A loaded model. `prepare` may run in any thread; `embed` is called by one thread at a time."""
+
+    facts: ModelFacts
+
+    def prepare(self, picture: Image.Image) -> Prepared:
+        """Return what `embed` takes of an RGB picture: resized, cropped, normalised, of one shape for all pictures."""
+        ...
+
+    def embed(self, prepared: Sequence[Prepared]) -> NDArray[np.float32]:
+        """Return (n, dimensions) float32 rows of unit length, finite, in the order given."""
+        ...
+
+
+def normalised(rows: NDArray[Any]) -> NDArray[np.float32]:
+    """Return rows of unit L2 norm as float32.
+
+    Raises:
+        ValueError: a row is not finite or has no length, so that it has no direction.
+
+    """
+    wide = np.asarray(rows, np.float64)
+    lengths = np.linalg.norm(wide, axis=1, keepdims=True)
+    if not np.isfinite(lengths).all() or (lengths == 0).any():
+        raise ValueError("the model gave a vector without a direction (NaN, infinite or all zeros)")
+    return np.asarray(wide / lengths, np.float32)

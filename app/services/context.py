@@ -1,0 +1,77 @@
+"""What every service function is given: the database, the models, the way to pictures, the settings."""
+
+import threading
+from dataclasses import dataclass, field
+
+from cachetools import TTLCache
+
+from app.config import Settings
+from app.db import collections, tokens
+from app.db.engine import Database
+from app.domain.collections import Collection
+from app.domain.tokens import Principal, digest
+from app.embedding.batching import Models
+from app.embedding.sources import PictureSource
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """Tokens and collections, remembered for `auth_cache_seconds`: what is older is read anew.
+
+    So a revoked token works for no longer than that, and a new index is used no later than that. What is *not* found
+    is never remembered: a new token or collection works at once.
+    """
+
+    db: Database
+    freshness_seconds: float
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _tokens: TTLCache[bytes, Principal] = field(init=False)
+    _collections: TTLCache[str, Collection] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make the two caches, which are bounded."""
+        object.__setattr__(self, "_tokens", TTLCache(maxsize=4096, ttl=self.freshness_seconds))
+        object.__setattr__(self, "_collections", TTLCache(maxsize=4096, ttl=self.freshness_seconds))
+
+    def principal(self, token: str) -> Principal | None:
+        """Return what a token may do; None where it is unknown or revoked."""
+        key = digest(token)
+        with self._lock:
+            known = self._tokens.get(key)
+        if known is None:
+            known = tokens.find(self.db, key)
+            if known is not None:
+                with self._lock:
+                    self._tokens[key] = known
+        return known
+
+    def collection(self, name: str) -> Collection:
+        """Return a collection by name.
+
+        Raises:
+            CollectionNotFound: there is none of this name.
+
+        """
+        with self._lock:
+            known = self._collections.get(name)
+        if known is None:
+            known = collections.get(self.db, name)
+            with self._lock:
+                self._collections[name] = known
+        return known
+
+    def forget(self, name: str) -> None:
+        """Read a collection anew at the next call: it was dropped, or its indexes changed."""
+        with self._lock:
+            self._collections.pop(name, None)
+
+
+@dataclass(frozen=True)
+class Context:
+    """The parts that services work with; made once, by `create_app` or the command line."""
+
+    settings: Settings
+    db: Database
+    models: Models
+    pictures: PictureSource
+    lookup: Lookup

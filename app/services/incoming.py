@@ -1,0 +1,76 @@
+"""Records as a caller sends them: checked one by one, so that one bad record never spoils the others."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from app.domain import statuses
+from app.domain.errors import InvalidRequest
+from app.domain.jsontext import check, check_text, dumps
+from app.domain.records import Attributes, Json, Skipped
+
+MAX_ID_BYTES = 1024
+# Said about one request, never stored with the record.
+_NOT_STORED = frozenset({"_id", "_base64", "_box", "_reason"})
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A record whose `_id` and attributes are fit to be stored; `fields` is everything that the caller sent."""
+
+    id: str
+    fields: Attributes
+    attributes: str
+
+
+def record_id(value: Json) -> str:
+    """Return an `_id` that can be stored.
+
+    Raises:
+        InvalidRequest: it is not a string, empty, too long, or holds what PostgreSQL cannot.
+
+    """
+    if not isinstance(value, str):
+        raise InvalidRequest("_id must be a string")
+    check_text(value, "_id")
+    if not 1 <= len(value.encode()) <= MAX_ID_BYTES:
+        raise InvalidRequest(f"_id must have 1 to {MAX_ID_BYTES} bytes")
+    return value
+
+
+def attributes_of(record: Mapping[str, Json], max_bytes: int) -> Attributes:
+    """Return the attributes of a record.
+
+    Raises:
+        InvalidRequest: a key begins with `$`, a value cannot be stored, or all of them are too large.
+
+    """
+    attributes = {key: value for key, value in record.items() if key not in _NOT_STORED}
+    for key in attributes:
+        if key.startswith("$"):
+            raise InvalidRequest(f"the attribute {key[:40]!r} begins with $, which is kept for operators")
+    check(attributes, "an attribute")
+    if len(dumps(attributes).encode()) > max_bytes:
+        raise InvalidRequest(f"the attributes take more than {max_bytes} bytes")
+    return attributes
+
+
+def skip(value: Json, error: InvalidRequest) -> Skipped:
+    """Return the note that a record was skipped because of an error."""
+    own = value.get("_id") if isinstance(value, dict) else None
+    # What cannot be written as UTF-8 is shown as a question mark.
+    shown = own[:100].encode("utf-8", "replace").decode() if isinstance(own, str) else None
+    return Skipped(shown, statuses.SKIPPED_ERROR, str(error))
+
+
+def read_ids(records: Sequence[Json]) -> tuple[list[str], list[Skipped]]:
+    """Return the `_id`s of records, each once, in order, and the records that have none that could be stored."""
+    ids: dict[str, None] = {}
+    skipped = []
+    for record in records:
+        try:
+            if not isinstance(record, dict):
+                raise InvalidRequest("a record must be a JSON object")
+            ids[record_id(record.get("_id"))] = None
+        except InvalidRequest as error:
+            skipped.append(skip(record, error))
+    return list(ids), skipped

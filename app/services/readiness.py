@@ -1,0 +1,41 @@
+"""Whether the server can serve, and what it does at start so that it can."""
+
+import logging
+import threading
+
+from app.db import collections, schema
+from app.domain.errors import LookalikeError
+from app.services.context import Context
+
+log = logging.getLogger(__name__)
+
+
+def not_ready(context: Context) -> str | None:
+    """Return why the server cannot serve now; None where it can."""
+    try:
+        if not context.db.read(schema.is_current):
+            return "the database schema is not the one that this version needs: run lookalike db upgrade"
+    except LookalikeError as error:
+        return str(error)
+    if not context.models.warm:
+        return "the models are being loaded"
+    return None
+
+
+def warm_up(context: Context) -> None:
+    """Load the models that collections use, in the background, so that no first request waits for them."""
+    threading.Thread(target=_load, args=(context,), name="warm-up", daemon=True).start()
+
+
+def _load(context: Context) -> None:
+    try:
+        for name in collections.models(context.db):
+            try:
+                context.models.get(name)
+            except LookalikeError as error:
+                # Only this model's collections are affected, and their callers are told; the rest is served.
+                log.error("the model %s cannot be loaded: %s", name, error)  # noqa: TRY400
+    except LookalikeError as error:
+        log.warning("models are loaded at their first use: %s", error)
+    finally:
+        context.models.warm = True

@@ -1,0 +1,172 @@
+"""insert, get, delete, update, getRecordCount."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from app.db import records as table
+from app.db.engine import Connection
+from app.domain import statuses
+from app.domain.collections import Collection
+from app.domain.errors import InvalidRequest
+from app.domain.jsontext import dumps
+from app.domain.records import IMAGE_FIELDS, Fields, Found, Json, Processed, Skipped
+from app.domain.statuses import Status
+from app.services import indexing
+from app.services.context import Context
+from app.services.ids import new_id
+from app.services.incoming import Incoming, attributes_of, read_ids, record_id, skip
+from app.services.vectors import Picture, read_pictures
+
+
+def insert(context: Context, collection: Collection, records: Sequence[Json], fields: Fields) -> Processed:
+    """Store new records with their pictures' embeddings; what is returned as stored is on disk.
+
+    A record is skipped with a reason where its `_id` is taken (in the collection or earlier in the request) or where
+    the record or its picture cannot be used.
+
+    Raises:
+        CapacityExceeded: the records would take the collection over its capacity; none was stored.
+        Unavailable: the database or the model is away or too busy; nothing was stored.
+
+    """
+    incoming, skipped = _read(records, context.settings.max_attributes_bytes)
+    taken = table.existing(context.db, collection, [record.id for record in incoming])
+    fresh = []
+    seen = set(taken)
+    for record in incoming:
+        if record.id in seen:
+            skipped.append(Skipped(record.id, statuses.SKIPPED_DUPLICATE))
+        else:
+            seen.add(record.id)
+            fresh.append(record)
+
+    pictures, unreadable = read_pictures(context, collection, fresh)
+    skipped += unreadable
+    new = [_row(record, picture) for record, picture in pictures]
+    stored = table.insert(context.db, collection, new) if new else set()
+    # Another request may have taken an `_id` since it was looked for.
+    skipped += [Skipped(row.id, statuses.SKIPPED_DUPLICATE) for row in new if row.id not in stored]
+    if stored:
+        indexing.nudge(context, collection)
+    found = [_answer(record, fields) for record, _ in pictures if record.id in stored]
+    return Processed(_insert_status(found, skipped), found, skipped)
+
+
+def _read(records: Sequence[Json], max_bytes: int) -> tuple[list[Incoming], list[Skipped]]:
+    incoming = []
+    skipped = []
+    for record in records:
+        try:
+            if not isinstance(record, dict):
+                raise InvalidRequest("a record must be a JSON object")
+            own = record_id(record["_id"]) if record.get("_id") is not None else new_id()
+            attributes = attributes_of(record, max_bytes)
+            incoming.append(Incoming(own, record, dumps(attributes)))
+        except InvalidRequest as error:
+            skipped.append(skip(record, error))
+    return incoming, skipped
+
+
+def _row(record: Incoming, picture: Picture) -> table.NewRecord:
+    return table.NewRecord(record.id, record.attributes, picture.embedding, picture.thumbnail)
+
+
+def _answer(record: Incoming, fields: Fields) -> Found:
+    if fields.only_id:
+        return Found(record.id)
+    if fields.everything:
+        return Found(record.id, record.attributes)
+    return Found(record.id, dumps({name: record.fields[name] for name in fields.names if name in record.fields}))
+
+
+def _insert_status(stored: Sequence[Found], skipped: Sequence[Skipped]) -> Status:
+    if not skipped:
+        return statuses.RECORDS_INSERTED
+    if stored:
+        return statuses.SOME_INSERTED
+    if all(record.status is statuses.SKIPPED_DUPLICATE for record in skipped):
+        return statuses.RECORD_DUPLICATE
+    return statuses.ABORTED
+
+
+def get(context: Context, collection: Collection, records: Sequence[Json], fields: Fields) -> Processed:
+    """Return stored records by `_id`, in the order asked for."""
+    ids, skipped = read_ids(records)
+    found = table.get(context.db, collection, ids, fields)
+    return _by_id(ids, found, skipped, statuses.RECORDS_FOUND)
+
+
+def delete(context: Context, collection: Collection, records: Sequence[Json]) -> Processed:
+    """Delete records by `_id`; what is returned as deleted is gone from disk."""
+    ids, skipped = read_ids(records)
+    deleted = table.delete(context.db, collection, ids)
+    return _by_id(ids, {own: Found(own) for own in deleted}, skipped, statuses.RECORDS_DELETED)
+
+
+def update(context: Context, collection: Collection, records: Sequence[Json], fields: Fields) -> Processed:
+    """Change attributes of stored records; null removes one. A changed picture is refused for that record.
+
+    Several changes of one record in one request are merged in their order.
+    """
+    changes, skipped = _changes(records, context.settings.max_attributes_bytes)
+
+    def work(connection: Connection) -> Processed:
+        pictures = table.pictures(connection, collection, list(changes))
+        refused = [
+            Skipped(own, statuses.SKIPPED_ERROR, f"{field} cannot be changed: delete the record and insert it again")
+            for own, change in changes.items()
+            if own in pictures and (field := _changed_picture(change, pictures[own]))
+        ]
+        wrong = {record.record_id for record in refused}
+        patches = {own: _patch(change) for own, change in changes.items() if own in pictures and own not in wrong}
+        found = table.update(connection, collection, patches, fields) if patches else {}
+        ids = [own for own in changes if own not in wrong]
+        return _by_id(ids, found, [*skipped, *refused], statuses.RECORDS_FOUND)
+
+    return context.db.write(work)
+
+
+def _changes(records: Sequence[Json], max_bytes: int) -> tuple[dict[str, dict[str, Json]], list[Skipped]]:
+    changes: dict[str, dict[str, Json]] = {}
+    skipped = []
+    for record in records:
+        try:
+            if not isinstance(record, dict):
+                raise InvalidRequest("a record must be a JSON object")
+            own = record_id(record.get("_id"))
+            attributes: dict[str, Json] = dict(attributes_of(record, max_bytes))
+            if "_base64" in record:
+                attributes["_base64"] = record["_base64"]
+            changes.setdefault(own, {}).update(attributes)
+        except InvalidRequest as error:
+            skipped.append(skip(record, error))
+    return changes, skipped
+
+
+def _changed_picture(change: Mapping[str, Json], stored: Mapping[str, object]) -> str | None:
+    """Return the image field that a change would give another value; None where it leaves the picture alone."""
+    for field in IMAGE_FIELDS:
+        if field in change and (field == "_base64" or change[field] != stored[field]):
+            return field
+    return None
+
+
+def _patch(change: Mapping[str, Json]) -> table.Patch:
+    values = {key: value for key, value in change.items() if value is not None}
+    return table.Patch(dumps(values), dumps([key for key, value in change.items() if value is None]))
+
+
+def count(context: Context, collection: Collection) -> int:
+    """Return the number of records in the collection, exactly."""
+    return table.count(context.db, collection)
+
+
+def _by_id(ids: Sequence[str], found: Mapping[str, Found], skipped: Sequence[Skipped], complete: Status) -> Processed:
+    missing = [Skipped(own, statuses.SKIPPED_NOT_FOUND) for own in ids if own not in found]
+    answer = Processed(complete, [found[own] for own in ids if own in found], [*skipped, *missing])
+    if not answer.skipped:
+        return answer
+    if answer.records:
+        return replace(answer, status=statuses.SOME_NOT_FOUND)
+    # Nothing was done. Where no record was even looked for, the request itself is at fault.
+    return replace(answer, status=statuses.RECORDS_NOT_FOUND if missing else statuses.ABORTED)

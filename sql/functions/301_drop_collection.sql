@@ -1,0 +1,23 @@
+-- Drops a collection with all its records and thumbnails, at once: two tables are dropped, no row is deleted.
+--
+-- Argument: the id of the collection.
+-- Result: whether it existed.
+-- Locks: ACCESS EXCLUSIVE on its partitions and, for a moment, on the parents; give the transaction a lock_timeout
+--   and try again, so that a long query through a parent does not hold up everyone behind this one.
+-- Rights: the caller's; the caller must own the tables. Called by the command line and by tests.
+CREATE OR REPLACE FUNCTION lookalike.drop_collection(collection_id integer) RETURNS boolean
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    DELETE FROM lookalike.collections AS c WHERE c.id = $1;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    EXECUTE format('DROP TABLE lookalike.%I', format('thumbnails_%s', $1));
+    EXECUTE format('DROP TABLE lookalike.%I', format('records_%s', $1));
+    RETURN true;
+END;
+$$;
+
+COMMENT ON FUNCTION lookalike.drop_collection(integer) IS
+    'Drops a collection with all its records; returns whether it existed.';

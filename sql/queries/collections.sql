@@ -1,0 +1,50 @@
+-- Named queries on collections. `:name` are parameters; marked spans are replaced by the program.
+
+-- name: create
+-- Creates a collection with its partitions and returns its id.
+SELECT lookalike.create_collection(
+    :name, :service, :model, :model_revision, :dimensions, :distance_scale, :capacity, :settings
+) AS id;
+
+-- name: drop
+-- Drops a collection with all its records and says whether it existed.
+SELECT lookalike.drop_collection(:id) AS dropped;
+
+-- name: find
+-- One collection by name, with the state of its indexes read from the catalogue.
+SELECT c.id, c.name, c.service, c.model, c.model_revision, c.dimensions, c.distance_scale, c.capacity,
+       coalesce((c.settings ->> 'thumbnails')::boolean, true) AS thumbnails,
+       EXISTS (
+           SELECT FROM pg_catalog.pg_index AS i
+           WHERE i.indrelid = pg_catalog.to_regclass('lookalike.records_' || c.id)
+             AND i.indexrelid = pg_catalog.to_regclass('lookalike.records_' || c.id || '_hnsw')
+             AND i.indisvalid
+       ) AS indexed,
+       ARRAY(SELECT jsonb_array_elements_text(coalesce(c.settings -> 'indexed_fields', '[]'))) AS indexed_fields
+FROM lookalike.collections AS c
+WHERE c.name = :name;
+
+-- name: list
+-- Every collection with the catalogue's figures, by name.
+SELECT s.name, s.service, s.model, s.dimensions, s.estimated_records, s.table_bytes, s.index_bytes,
+       s.thumbnail_bytes, s.hnsw_index_ready, c.capacity, c.distance_scale, c.model_revision, c.created_at
+FROM lookalike.collection_stats AS s
+JOIN lookalike.collections AS c USING (id)
+ORDER BY s.name;
+
+-- name: models
+-- The models that collections use.
+SELECT DISTINCT c.model FROM lookalike.collections AS c ORDER BY c.model;
+
+-- name: lock
+-- Keeps other inserts into a collection with a capacity out until the transaction ends; returns the capacity.
+SELECT c.capacity FROM lookalike.collections AS c WHERE c.id = :id FOR NO KEY UPDATE;
+
+-- name: add_indexed_field
+-- Notes that an attribute of a collection has a B-tree of its own.
+UPDATE lookalike.collections AS c
+SET settings = jsonb_set(
+    c.settings, '{indexed_fields}',
+    (SELECT jsonb_agg(DISTINCT f)
+     FROM jsonb_array_elements(coalesce(c.settings -> 'indexed_fields', '[]') || jsonb_build_array(:field::text)) AS f))
+WHERE c.id = :id;

@@ -1,0 +1,77 @@
+-- Named queries on the records of one collection. The span `records` is the collection's partition: naming it costs
+-- less than pruning from the parent (one partition planned, whatever the number of collections).
+
+-- name: existing
+-- Which of these ids are stored.
+SELECT r.id FROM /*records*/ lookalike.records /*end*/ AS r
+WHERE r.collection_id = :collection_id AND r.id = ANY (:ids);
+
+-- name: insert
+-- Stores new records in the order of their ids (so that two batches cannot deadlock) and returns the stored ids; an id
+-- that is taken is passed over.
+INSERT INTO /*records*/ lookalike.records /*end*/ AS r (collection_id, id, attributes, embedding)
+SELECT :collection_id, new.id, new.attributes, new.embedding::halfvec
+FROM unnest(:ids::text[], :attributes::jsonb[], :embeddings::text[]) AS new (id, attributes, embedding)
+ORDER BY new.id
+ON CONFLICT (collection_id, id) DO NOTHING
+RETURNING r.id;
+
+-- name: insert_thumbnails
+-- Stores the thumbnails of records.
+INSERT INTO /*thumbnails*/ lookalike.thumbnails /*end*/ (collection_id, id, webp)
+SELECT :collection_id, new.id, new.webp FROM unnest(:ids::text[], :webps::bytea[]) AS new (id, webp)
+ON CONFLICT (collection_id, id) DO UPDATE SET webp = excluded.webp;
+
+-- name: thumbnail
+-- The thumbnail of one record.
+SELECT t.webp FROM /*thumbnails*/ lookalike.thumbnails /*end*/ AS t
+WHERE t.collection_id = :collection_id AND t.id = :id;
+
+-- name: get
+-- Records by id; the span `fields` says what of the attributes is returned, as text.
+SELECT r.id, (/*fields*/ r.attributes /*end*/)::text AS attributes
+FROM /*records*/ lookalike.records /*end*/ AS r
+WHERE r.collection_id = :collection_id AND r.id = ANY (:ids);
+
+-- name: delete
+-- Deletes records by id, locked in the order of their ids, and returns those that were there.
+WITH doomed AS (
+    SELECT r.id FROM /*records*/ lookalike.records /*end*/ AS r
+    WHERE r.collection_id = :collection_id AND r.id = ANY (:ids)
+    ORDER BY r.id
+    FOR UPDATE
+)
+DELETE FROM /*records*/ lookalike.records /*end*/ AS r
+USING doomed
+WHERE r.collection_id = :collection_id AND r.id = doomed.id
+RETURNING r.id;
+
+-- name: lock
+-- Locks records for an update, in the order of their ids, and returns what names their pictures.
+SELECT r.id, r.attributes -> '_url' AS url, r.attributes -> '_file' AS file
+FROM /*records*/ lookalike.records /*end*/ AS r
+WHERE r.collection_id = :collection_id AND r.id = ANY (:ids)
+ORDER BY r.id
+FOR NO KEY UPDATE;
+
+-- name: update
+-- Merges a patch into each record's attributes, removes the fields that the patch names as null, and returns the
+-- record as it is then.
+UPDATE /*records*/ lookalike.records /*end*/ AS r
+SET attributes = (r.attributes || patch.values) - ARRAY(SELECT jsonb_array_elements_text(patch.removed)),
+    updated_at = now()
+FROM unnest(:ids::text[], :values::jsonb[], :removed::jsonb[]) AS patch (id, values, removed)
+WHERE r.collection_id = :collection_id AND r.id = patch.id
+RETURNING r.id, (/*fields*/ r.attributes /*end*/)::text AS attributes;
+
+-- name: count
+-- The number of records of a collection, exactly.
+SELECT count(*) AS records FROM /*records*/ lookalike.records /*end*/ AS r;
+
+-- name: more_than
+-- Whether a collection holds more than so many records; reads no more than that.
+SELECT count(*) > :rows AS more FROM (SELECT FROM /*records*/ lookalike.records /*end*/ LIMIT :rows + 1) AS bounded;
+
+-- name: first_id
+-- The first id of a collection, in the order of the primary key.
+SELECT r.id FROM /*records*/ lookalike.records /*end*/ AS r ORDER BY r.collection_id, r.id LIMIT 1;

@@ -1,0 +1,26 @@
+-- One row a collection: what it is, how many rows the planner believes it has, what it takes on disk, whether its
+-- HNSW index is there and valid. Reads the catalogue only, so it is instant on any size.
+CREATE OR REPLACE VIEW lookalike.collection_stats AS
+SELECT
+    c.id,
+    c.name,
+    c.service,
+    c.model,
+    c.dimensions,
+    greatest(t.reltuples, 0)::bigint AS estimated_records,
+    pg_catalog.pg_table_size(t.oid) AS table_bytes,
+    pg_catalog.pg_indexes_size(t.oid) AS index_bytes,
+    pg_catalog.pg_total_relation_size(pg_catalog.format('lookalike.thumbnails_%s', c.id)::regclass) AS thumbnail_bytes,
+    EXISTS (
+        SELECT FROM pg_catalog.pg_index AS i
+        JOIN pg_catalog.pg_class AS ic ON ic.oid = i.indexrelid
+        JOIN pg_catalog.pg_am AS am ON am.oid = ic.relam
+        WHERE i.indrelid = t.oid AND am.amname = 'hnsw' AND i.indisvalid
+    ) AS hnsw_index_ready,
+    c.created_at
+FROM lookalike.collections AS c
+JOIN pg_catalog.pg_class AS t
+    ON t.oid = pg_catalog.to_regclass(pg_catalog.format('lookalike.records_%s', c.id));
+
+COMMENT ON VIEW lookalike.collection_stats IS
+    'One row a collection: service, model, size on disk, estimated records, state of its HNSW index.';

@@ -1,0 +1,114 @@
+"""The application on a real database with the real model, and a collection of the test's own."""
+
+import base64
+import io
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from PIL import Image, ImageDraw
+from werkzeug.test import TestResponse
+
+from app import create_app
+from app.config import Settings
+from app.domain.tokens import Scope
+from app.services import collections, tokens
+from app.services.context import Context
+from tests.conftest import _drop, _recreate, url_of
+
+_numbers = itertools.count()
+Json = dict[str, Any]
+
+
+@dataclass
+class Api:
+    """A client of the application, with a token and a collection."""
+
+    client: FlaskClient
+    context: Context
+    collection: str
+    token: str
+    prefix: str = "photo/search"
+
+    def call(self, method: str, body: Any = None, *, verb: str = "POST", **headers: str) -> TestResponse:
+        sent = {"Authorization": f"Token {self.token}", "collection-id": self.collection}
+        sent.update({key.replace("_", "-"): value for key, value in headers.items()})
+        sent = {key: value for key, value in sent.items() if value}
+        return self.client.open(f"/{self.prefix}/v2/{method}", method=verb, json=body, headers=sent)
+
+    def post(self, method: str, body: Any = None, *, code: int | None = None, **headers: str) -> Json:
+        answer = self.call(method, body, **headers)
+        got = answer.get_json()
+        if code is not None:
+            assert got["status"]["code"] == code, got
+        return dict(got)
+
+    def fill(self, count: int = 5) -> None:
+        for start in range(0, count, 10):
+            numbers = range(start, min(start + 10, count))
+            records = [{"_id": str(n), "_base64": picture(n), "n": n, "price": n * 10} for n in numbers]
+            self.post("insert", {"records": records}, code=210)
+
+
+@pytest.fixture(scope="session")
+def app_context(
+    server_url: str, template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[FlaskClient, Context]]:
+    name = "lookalike_api"
+    _recreate(server_url, name, template)
+    files = tmp_path_factory.mktemp("files")
+    settings = Settings(
+        home=tmp_path_factory.mktemp("home"), files_root=files, max_body_bytes=8 * 2**20, auth_cache_seconds=0.2
+    )
+    application = create_app(settings, url_of(server_url, name))
+    context: Context = application.extensions["lookalike"]
+    yield application.test_client(), context
+    context.models.close()
+    context.db.close()
+    _drop(server_url, name)
+
+
+@pytest.fixture
+def api(app_context: tuple[FlaskClient, Context]) -> Api:
+    client, context = app_context
+    made = collections.create(context, f"c{next(_numbers)}", "photo")
+    return Api(client, context, made.name, tokens.create(context, [Scope.ADMIN], None).token)
+
+
+@pytest.fixture
+def new_token(api: Api) -> Callable[..., str]:
+    return lambda scope, *names: tokens.create(api.context, [Scope(scope)], list(names) or None).token
+
+
+@pytest.fixture
+def new_collection(api: Api) -> Callable[..., str]:
+    return lambda **given: collections.create(api.context, f"c{next(_numbers)}", **{"service": "photo", **given}).name
+
+
+def drawing(number: int, size: int = 160) -> Image.Image:
+    """A picture of its own for each number: shapes whose place, colour and count depend on it."""
+    picture = Image.new("RGB", (size, size), ((number * 37) % 256, (number * 91) % 256, (number * 53) % 256))
+    pen = ImageDraw.Draw(picture)
+    for step in range(3 + number % 5):
+        x, y = (number * 29 + step * 41) % (size - 40), (number * 17 + step * 67) % (size - 40)
+        colour = (
+            (step * 80 + number * 13) % 256,
+            (255 - number * 31 - step * 9) % 256,
+            (number * 71 + step * 50) % 256,
+        )
+        shape = (pen.ellipse, pen.rectangle)[(number + step) % 2]
+        shape((x, y, x + 20 + step * 5, y + 30), fill=colour)
+    return picture
+
+
+def encoded(image: Image.Image, kind: str = "PNG") -> str:
+    buffer = io.BytesIO()
+    image.save(buffer, kind)
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def picture(number: int) -> str:
+    return encoded(drawing(number))

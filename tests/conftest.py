@@ -1,0 +1,135 @@
+"""A real PostgreSQL for every test: one server a session, a template database, a copy of it a test.
+
+`LOOKALIKE_TEST_DATABASE_URL` names a server of one's own (a superuser's URL); `--db=container` runs the image of
+docker-compose through testcontainers; else the embedded server is used.
+"""
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from app.config import Settings
+from app.db import schema
+from app.db.engine import Database
+
+IMAGE = "pgvector/pgvector:pg18"
+_numbers = itertools.count()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--db", choices=["auto", "container"], default="auto", help="where the tests' PostgreSQL runs")
+
+
+@pytest.fixture(scope="session")
+def server_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a server on which databases may be created."""
+    if own := os.environ.get("LOOKALIKE_TEST_DATABASE_URL"):
+        yield own
+    elif request.config.getoption("--db") == "container":
+        yield from _container()
+    else:
+        from app.db.embedded import EmbeddedDatabase
+
+        embedded = EmbeddedDatabase(tmp_path_factory.mktemp("embedded"))
+        yield embedded.start()
+        embedded.stop()
+
+
+def _container() -> Iterator[str]:
+    import docker
+    from testcontainers.community.postgres import PostgresContainer
+
+    try:
+        docker.from_env().close()
+    except docker.errors.DockerException as error:
+        pytest.skip(f"--db=container needs a Docker engine: {error}")
+    with PostgresContainer(IMAGE, driver=None) as container:
+        yield container.get_connection_url()
+
+
+@pytest.fixture(scope="session")
+def template(server_url: str) -> Iterator[str]:
+    """The name of a database with the schema, copied for each test."""
+    name = f"lookalike_template_{os.getpid()}"
+    _recreate(server_url, name)
+    schema.upgrade(url_of(server_url, name))
+    yield name
+    _drop(server_url, name)
+
+
+def url_of(server_url: str, name: str) -> str:
+    """Return the URL of a database on the tests' server, in the form that SQLAlchemy, too, reads."""
+    from sqlalchemy import make_url
+
+    return make_url(server_url).set(database=name).render_as_string(hide_password=False)
+
+
+def _recreate(server_url: str, name: str, template_name: str | None = None) -> None:
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+        statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
+        if template_name is not None:
+            statement += sql.SQL(" TEMPLATE {}").format(sql.Identifier(template_name))
+        connection.execute(statement)
+
+
+def _drop(server_url: str, name: str) -> None:
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def empty_database(server_url: str) -> Iterator[str]:
+    """The URL of a database with nothing in it."""
+    name = f"lookalike_empty_{os.getpid()}_{next(_numbers)}"
+    _recreate(server_url, name)
+    yield url_of(server_url, name)
+    _drop(server_url, name)
+
+
+@pytest.fixture
+def database_url(server_url: str, template: str) -> Iterator[str]:
+    """The URL of a database of the test's own, with the schema."""
+    name = f"lookalike_test_{os.getpid()}_{next(_numbers)}"
+    _recreate(server_url, name, template)
+    yield url_of(server_url, name)
+    _drop(server_url, name)
+
+
+@pytest.fixture(scope="module")
+def module_database_url(server_url: str, template: str) -> Iterator[str]:
+    """The URL of a database with the schema that the tests of one module share."""
+    name = f"lookalike_module_{os.getpid()}_{next(_numbers)}"
+    _recreate(server_url, name, template)
+    yield url_of(server_url, name)
+    _drop(server_url, name)
+
+
+@pytest.fixture
+def db(database_url: str) -> Iterator[Database]:
+    """Connections to a database of the test's own."""
+    database = Database(database_url)
+    database.open()
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Callable[..., Settings]:
+    """Make settings that write nowhere but into the test's own folder."""
+    return lambda **given: Settings(home=tmp_path / "home", **given)
+
+
+@pytest.fixture(scope="session")
+def clothing() -> Path:
+    """The folder of product photos; tests that need it are skipped where it is absent."""
+    named = os.environ.get("LOOKALIKE_CLOTHING_DIR")
+    folder = Path(named) if named else Path(__file__).resolve().parents[2] / "shared" / "data" / "clothing"
+    if not folder.is_dir():
+        pytest.skip("the clothing photos are not there: set LOOKALIKE_CLOTHING_DIR to their folder")
+    return folder

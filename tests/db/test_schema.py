@@ -1,0 +1,166 @@
+"""A fresh install equals an upgraded one, generated files are current, and `check` says what is wrong."""
+
+import hashlib
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from app.db import collections, records, schema, sqltree
+from app.db.engine import Database
+from app.db.loader import area
+from app.db.resources import folder
+from app.domain.collections import NewCollection
+from app.domain.errors import ConfigurationError
+from tests.db.vectors import random_vectors
+
+# Released migrations never change: a new one is written instead. The hash of each is frozen here when it is released.
+FROZEN: dict[str, str] = {}
+
+CATALOGUE = """
+    SELECT c.relkind::text || ' ' || c.relname || ' ' || coalesce(pg_get_partkeydef(c.oid), '') AS line
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = 'lookalike' AND c.relkind <> 'i'
+    UNION ALL
+    SELECT 'column ' || table_name || '.' || column_name || ' ' || udt_name || ' ' || is_nullable || ' '
+        || coalesce(column_default, '') || ' ' || coalesce(collation_name, '')
+    FROM information_schema.columns WHERE table_schema = 'lookalike'
+    UNION ALL SELECT 'index ' || indexdef FROM pg_indexes WHERE schemaname = 'lookalike'
+    UNION ALL
+    SELECT 'constraint ' || conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid)
+    FROM pg_constraint WHERE connamespace = 'lookalike'::regnamespace
+    UNION ALL
+    SELECT 'storage ' || attrelid::regclass || '.' || attname || ' ' || attstorage::text || ' '
+        || coalesce(attstattarget, -1)::text
+    FROM pg_attribute WHERE attnum > 0 AND attrelid IN (
+        SELECT oid FROM pg_class WHERE relnamespace = 'lookalike'::regnamespace AND relkind IN ('r', 'p'))
+    UNION ALL
+    SELECT 'function ' || pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'lookalike'::regnamespace
+    UNION ALL SELECT 'view ' || viewname || definition FROM pg_views WHERE schemaname = 'lookalike'
+    UNION ALL
+    SELECT 'comment ' || objoid::regclass || ' ' || description
+    FROM pg_description WHERE classoid = 'pg_class'::regclass AND objoid IN (
+        SELECT oid FROM pg_class WHERE relnamespace = 'lookalike'::regnamespace)
+    ORDER BY 1
+"""
+
+
+def catalogue(url: str) -> list[str]:
+    with psycopg.connect(url) as connection:
+        return [row[0] for row in connection.execute(CATALOGUE).fetchall()]
+
+
+def new(name: str = "c", dimensions: int = 8) -> NewCollection:
+    return NewCollection(name, "photo", "some-model", "1", dimensions, 62.5)
+
+
+@pytest.mark.parametrize("start", schema.revisions())
+def test_a_fresh_install_equals_an_upgraded_one(start: str, empty_database: str, database_url: str) -> None:
+    schema.upgrade(empty_database, start)
+    schema.upgrade(empty_database)
+    for url in (empty_database, database_url):
+        database = Database(url)
+        database.open()
+        collections.create(database, new())
+        database.close()
+    assert catalogue(empty_database) == catalogue(database_url)
+
+
+def test_upgrade_twice_changes_nothing(database_url: str) -> None:
+    before = catalogue(database_url)
+    assert schema.upgrade(database_url) == []
+    assert schema.apply_sql(database_url) == []
+    assert catalogue(database_url) == before
+
+
+def test_models_and_database_agree(database_url: str) -> None:
+    assert schema.problems(database_url) == []
+
+
+def test_check_names_what_is_missing(empty_database: str, database_url: str) -> None:
+    assert "lookalike db upgrade" in schema.problems(empty_database)[0]
+    with psycopg.connect(database_url) as connection:
+        connection.execute("UPDATE lookalike.applied_sql SET digest = 'x' WHERE name = 'functions/001_pick.sql'")
+        connection.execute("ALTER TABLE lookalike.tokens ADD COLUMN extra text")
+    found = schema.problems(database_url)
+    assert any("001_pick.sql" in problem for problem in found)
+    assert any("extra" in problem for problem in found)
+
+
+def test_released_migrations_are_frozen() -> None:
+    for path in (folder("migrations") / "versions").glob("*.py"):
+        if path.name in FROZEN:
+            assert hashlib.sha256(path.read_bytes()).hexdigest() == FROZEN[path.name], f"{path.name} was changed"
+
+
+def test_generated_files_are_current(empty_database: str) -> None:
+    schema.upgrade(empty_database)
+    root = folder("sql")
+    assert (root / "schema.sql").read_text() == sqltree.schema(empty_database), "run `lookalike sql sync`"
+    for name in sqltree.AREAS:
+        assert (root / "snapshots" / f"{name}.sql").read_text() == sqltree.snapshot(name), "run `lookalike sql sync`"
+
+
+def test_every_query_can_be_prepared(db: Database) -> None:
+    """What the snapshots show is what the database takes: each query is planned with NULL for every parameter."""
+    created = collections.create(db, new(dimensions=256))
+    assert created.id == 1
+    with db.session() as connection:
+        for name in sqltree.AREAS:
+            for query in area(name):
+                text = sqltree.example(name, query)
+                with connection.transaction(force_rollback=True):
+                    connection.execute("EXPLAIN " + text, _Nulls())
+
+
+class _Nulls(dict[str, object]):
+    """Parameters that are all NULL; a limit needs a number."""
+
+    def __missing__(self, key: str) -> object:
+        return 1 if key == "rows" else None
+
+    def __contains__(self, key: object) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("path", sorted((folder("sql") / "functions").glob("*.sql")), ids=lambda path: path.name)
+def test_every_function_has_a_header_and_a_comment(path: Path) -> None:
+    text = path.read_text()
+    assert text.startswith("-- ")
+    assert "COMMENT ON FUNCTION lookalike." in text
+    assert "CREATE OR REPLACE FUNCTION lookalike." in text
+    assert len(text.splitlines()) <= 150
+
+
+def test_an_old_server_is_refused_in_words() -> None:
+    from app.db import engine
+
+    class Info:
+        server_version = 150004
+
+    class Old:
+        info = Info()
+
+    with pytest.raises(ConfigurationError, match="PostgreSQL 16 or newer"):
+        engine.check_versions(Old())  # type: ignore[arg-type]
+
+
+def test_dropping_and_creating_while_others_are_served(db: Database) -> None:
+    """A reader in the middle of a search of one collection holds up neither the making nor the dropping of others."""
+    served = collections.create(db, new("served"))
+    records.insert(db, served, [records.NewRecord("a", "{}", random_vectors(1, 8)[0])])
+    with db.session() as reader, reader.transaction():
+        reader.execute(f"SELECT * FROM lookalike.records_{served.id}").fetchall()
+        made = collections.create(db, new("other"))
+        records.insert(db, made, [records.NewRecord("b", "{}", random_vectors(1, 8)[0])])
+        collections.drop(db, "other")
+    assert [row["name"] for row in collections.list_all(db)] == ["served"]
+    assert records.count(db, served) == 1
+
+
+def test_creating_is_all_or_nothing(db: Database, database_url: str) -> None:
+    before = catalogue(database_url)
+    with db.session() as connection, connection.transaction(force_rollback=True):
+        connection.execute("SELECT lookalike.create_collection('half', 'photo', 'm', '1', 8, 62.5)")
+        assert connection.execute("SELECT to_regclass('lookalike.records_1') AS t").fetchone() != {"t": None}
+    assert catalogue(database_url) == before
