@@ -117,24 +117,24 @@ class EmbeddedDatabase:
             main.write_text(f"include_if_exists = 'lookalike.conf'\n{text}")
 
     def _ensure_running(self) -> None:
-        try:
-            self._server.ensure_postgres_running()
-        except subprocess.TimeoutExpired:
-            # The package gives pg_ctl ten seconds: too few for the recovery of a large database after a crash. The
-            # server itself goes on starting, so wait for it.
-            self._await_recovery()
+        """Start the server unless it runs, and wait until it takes connections.
 
-    def _await_recovery(self) -> None:
+        The package alone would do neither surely: it gives pg_ctl ten seconds, too few for the recovery of a large
+        database after a crash, and it trusts the pid file of a server that was killed a moment ago.
+        """
         deadline = time.monotonic() + _START_SECONDS
-        while time.monotonic() < deadline:
-            self._server.ensure_postgres_running()
+        while True:
             try:
+                self._server.ensure_postgres_running()
                 psycopg.connect(self._server.get_uri()).close()
-            except psycopg.OperationalError:
-                time.sleep(0.5)
+            except (psycopg.OperationalError, subprocess.SubprocessError) as error:
+                if time.monotonic() > deadline:
+                    raise ConfigurationError(
+                        f"the embedded database did not start; see {self._data / 'log'}"
+                    ) from error
+                time.sleep(0.2)
             else:
                 return
-        raise ConfigurationError(f"the embedded database did not start; see {self._data / 'log'}")
 
     def _ensure_database(self) -> None:
         with psycopg.connect(self._server.get_uri(), autocommit=True) as connection:

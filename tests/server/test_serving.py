@@ -1,0 +1,152 @@
+"""The server process: ready, under load, stopped, killed; and what was acknowledged is on disk."""
+
+import signal
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import psutil
+import requests
+
+from app.db.embedded import EmbeddedDatabase
+from tests.api.conftest import picture
+from tests.server.conftest import Server, clean_environment
+
+
+def call(server: Server, token: str, method: str, body: Any = None, collection: str = "c") -> requests.Response:
+    headers = {"Authorization": f"Token {token}", "collection-id": collection}
+    return requests.post(f"{server.url}/photo/search/v2/{method}", json=body, headers=headers, timeout=60)
+
+
+def prepared(server: Server) -> str:
+    server.json("collection", "create", "c", "--service", "photo")
+    return str(server.json("token", "create", "--scope", "admin")["token"])
+
+
+def insert(server: Server, token: str, *numbers: int) -> int:
+    records = [{"_id": str(number), "_base64": picture(number), "n": number} for number in numbers]
+    return int(call(server, token, "insert", {"records": records}).json()["status"]["code"])
+
+
+def test_healthy_ready_and_fifty_clients_at_once(server: Server) -> None:
+    assert requests.get(f"{server.url}/healthz", timeout=5).json() == {"status": "ok"}
+    assert requests.get(f"{server.url}/readyz", timeout=5).json() == {"status": "ready"}
+    token = prepared(server)
+    assert insert(server, token, *range(10)) == 210
+
+    def one(number: int) -> int:
+        return call(server, token, "visualKNN", {"query_record": {"_id": str(number % 10)}, "k": 5}).status_code
+
+    with ThreadPoolExecutor(50) as pool:
+        codes = list(pool.map(one, range(500)))
+    assert set(codes) == {200}
+
+
+def test_sigterm_finishes_what_runs(embedded_server: Callable[[], Server]) -> None:
+    server = embedded_server()
+    token = prepared(server)
+    server.start()
+    codes: list[int] = []
+    worker = threading.Thread(target=lambda: codes.append(insert(server, token, *range(10))))
+    worker.start()
+    time.sleep(0.05)
+    assert server.stop() == 0
+    worker.join()
+    assert codes == [210]
+    assert server.json("collection", "show", "c")["records"] == 10
+
+
+def postgres_of(server: Server) -> psutil.Process:
+    first_line, *_ = (
+        (Path(server.environment["LOOKALIKE_HOME"]) / "postgres" / "postmaster.pid").read_text().splitlines()
+    )
+    return psutil.Process(int(first_line))
+
+
+def test_kill_9_of_every_process_loses_nothing_acknowledged(embedded_server: Callable[[], Server]) -> None:
+    server = embedded_server()
+    token = prepared(server)
+    server.start()
+    assert server.process is not None
+    acknowledged: list[int] = []
+
+    def writer(start: int) -> None:
+        for number in range(start, start + 1000):
+            try:
+                if insert(server, token, number) == 210:
+                    acknowledged.append(number)
+            except (requests.RequestException, ValueError):
+                return
+
+    writers = [threading.Thread(target=writer, args=(start,)) for start in (0, 1000, 2000)]
+    for thread in writers:
+        thread.start()
+    time.sleep(1.5)
+    postmaster = postgres_of(server)
+    family = [psutil.Process(server.process.pid), *psutil.Process(server.process.pid).children(recursive=True)]
+    kill([*family, postmaster, *postmaster.children(recursive=True)])
+    server.process.wait(10)
+    for thread in writers:
+        thread.join(70)
+    assert len(acknowledged) > 5
+
+    server.start()
+    found = call(server, token, "get", {"records": [{"_id": str(number)} for number in acknowledged]}).json()
+    assert found["status"]["code"] == 205
+    assert found["answer_count"] == len(acknowledged)
+
+
+def test_the_embedded_database_is_killed_and_started_again(embedded_server: Callable[[], Server]) -> None:
+    server = embedded_server()
+    token = prepared(server)
+    server.start()
+    assert insert(server, token, 1, 2, 3) == 210
+    postmaster = postgres_of(server)
+    kill([postmaster, *postmaster.children(recursive=True)])
+    deadline = time.monotonic() + 40
+    codes = []
+    while time.monotonic() < deadline and codes[-3:] != [200] * 3:
+        codes.append(call(server, token, "visualKNN", {"query_record": {"_id": "1"}}).status_code)
+    assert codes[-3:] == [200] * 3
+    assert set(codes) <= {200, 503}
+    assert call(server, token, "getRecordCount").json()["answer_count"] == 3
+    assert postgres_of(server).pid != postmaster.pid
+
+
+def test_503_while_the_database_is_away_then_on_without_a_restart(tmp_path: Path) -> None:
+    database = EmbeddedDatabase(tmp_path / "database")
+    environment = clean_environment(
+        LOOKALIKE_HOME=str(tmp_path), DATABASE_URL=database.start(), LOOKALIKE_POOL_TIMEOUT_SECONDS="0.5"
+    )
+    server = Server(environment, tmp_path / "log")
+    token = prepared(server)
+    server.start()
+    assert insert(server, token, 1, 2, 3) == 210
+    database.stop()
+    for method, body in (
+        ("visualKNN", {"query_record": {"_id": "1"}}),
+        ("insert", {"records": [{"_id": "4", "_base64": picture(4)}]}),
+        ("getRecordCount", {}),
+    ):
+        answer = call(server, token, method, body)
+        assert (answer.status_code, answer.json()["status"]["code"]) == (503, 503)
+        assert int(answer.headers["Retry-After"]) >= 1
+    assert requests.get(f"{server.url}/readyz", timeout=5).status_code == 503
+    assert requests.get(f"{server.url}/healthz", timeout=5).status_code == 200
+    database.start()
+    server.wait_ready(20)
+    assert call(server, token, "getRecordCount").json()["answer_count"] == 3
+    assert insert(server, token, 4) == 210
+    assert server.stop() == 0
+    database.stop()
+
+
+def kill(victims: list[psutil.Process]) -> None:
+    for victim in victims:
+        try:
+            victim.send_signal(signal.SIGKILL)
+        except psutil.NoSuchProcess:
+            continue  # its parent's death ended it

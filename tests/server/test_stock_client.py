@@ -1,0 +1,64 @@
+"""The stock client of the service that people move over from, unmodified: only its endpoint is another."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ximilar.client import search as stock
+
+from tests.api.conftest import drawing, encoded
+from tests.server.conftest import Server
+
+CLIENTS = [
+    ("photo", "photo/search", stock.SimilarityPhotosOldClient),
+    ("photo", "similarity/photos", stock.SimilarityPhotosClient),
+    ("products", "similarity/products", stock.SimilarityProductsOldClient),
+    ("products", "similarity/products-new", stock.SimilarityProductsClient),
+    ("custom", "similarity/custom", stock.SimilarityCustomClient),
+    ("homedecor", "similarity/homedecor", stock.SimilarityHomeDecorClient),
+]
+
+
+@pytest.fixture(params=CLIENTS, ids=lambda client: client[1].replace("/", "-"))
+def client(request: pytest.FixtureRequest, server: Server) -> Any:
+    service, prefix, kind = request.param
+    name = prefix.replace("/", "-")
+    server.json("collection", "create", name, "--service", service)
+    token = server.json("token", "create", "--scope", "write", "--collection", name)["token"]
+    return kind(token=token, collection_id=name, endpoint=f"{server.url}/{prefix}/v2/")
+
+
+def test_insert_get_search_update_remove_ping(client: Any, pictures: tuple[Path, str]) -> None:
+    folder, url = pictures
+    for number in range(3):
+        drawing(number, 300).save(folder / f"{number}.png")
+
+    inserted = client.insert(
+        [
+            {"_id": "file", "_file": str(folder / "0.png"), "colour": "red"},
+            {"_id": "url", "_url": f"{url}/1.png", "price": 12.5},
+            {"_id": "base64", "_base64": encoded(drawing(2, 300))},
+        ]
+    )
+    assert inserted["status"]["code"] == 210, inserted
+    assert [record["_id"] for record in inserted["answer_records"]] == ["file", "url", "base64"]
+
+    got = client.get_records([{"_id": "url"}, {"_id": "file"}], fields_to_return=["*"])
+    assert got["status"]["code"] == 205
+    assert got["answer_records"][0] == {"_id": "url", "_url": f"{url}/1.png", "price": 12.5}
+    assert got["answer_records"][1]["colour"] == "red"
+
+    assert client.search({"_id": "url"}, k=2)["answer_records"][0] == {"_id": "url"}
+    by_file = client.search({"_file": str(folder / "2.png")}, k=3)
+    assert by_file["answer_records"][0] == {"_id": "base64"}
+    by_url = client.search({"_url": f"{url}/0.png"}, k=3, fields_to_return=["colour"])
+    assert by_url["answer_records"][0] == {"_id": "file", "colour": "red"}
+    assert by_url["answer_distances"] == sorted(by_url["answer_distances"])
+
+    updated = client.update([{"_id": "url", "price": None, "colour": "blue"}])
+    assert updated["answer_records"] == [{"_id": "url", "_url": f"{url}/1.png", "colour": "blue"}]
+
+    assert client.insert([{"_id": "url", "_url": f"{url}/1.png"}])["status"]["code"] == 411
+    assert client.remove([{"_id": "file"}, {"_id": "nobody"}])["status"]["code"] == 206
+    assert client.get_records([{"_id": "file"}])["status"]["code"] == 404
+    assert client.ping()["status"]["code"] == 200
