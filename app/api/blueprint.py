@@ -71,7 +71,7 @@ def _view(context: Context, entry: Method, service: str | None) -> Callable[[], 
         parameters = parse(entry.parameters, body_of(request))
 
         def call(target: Collection) -> Answer:
-            return entry.view(Call(context, target, request.args.to_dict(), request.url), parameters)
+            return entry.view(Call(context, target, request.args.to_dict(), request.base_url), parameters)
 
         try:
             return call(collection)
@@ -98,6 +98,8 @@ def _guarded(run: Callable[[], Answer]) -> Callable[[], Response]:
             return envelope.failure(error, own, started)
         except HTTPException as error:
             return http_failure(error, own, started)
+        if answer.stream is not None:
+            return envelope.streamed(answer.status, answer.body, answer.stream, own, started)
         return envelope.response(answer.status, answer.body, own, started)
 
     return view

@@ -1,7 +1,7 @@
 """The answer's shape: status, statistics, and what the method adds."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -12,6 +12,7 @@ from app.domain.records import Found, Json, Skipped
 from app.domain.statuses import Status
 
 Body = dict[str, Any]
+_JSON = "application/json;charset=UTF-8"
 
 
 def status_of(status: Status, description: str | None = None) -> Body:
@@ -20,14 +21,6 @@ def status_of(status: Status, description: str | None = None) -> Body:
     if description is not None:
         body["error_description"] = description
     return body
-
-
-def record(found: Found) -> orjson.Fragment:
-    """Return one answer record. The attributes' JSON text is passed through as the database wrote it."""
-    own = orjson.dumps({"_id": found.id})
-    if found.attributes is None or found.attributes == "{}":
-        return orjson.Fragment(own)
-    return orjson.Fragment(own[:-1] + b"," + found.attributes[1:].encode())
 
 
 def skipped(item: Skipped) -> Body:
@@ -40,7 +33,7 @@ def skipped(item: Skipped) -> Body:
 
 def listed(records: Sequence[Found]) -> Body:
     """Return the fields of every listing answer."""
-    return {"answer_records": [record(found) for found in records], "answer_count": len(records)}
+    return {"answer_records": [orjson.Fragment(found.json()) for found in records], "answer_count": len(records)}
 
 
 def ranked(records: Sequence[Found]) -> Body:
@@ -62,9 +55,28 @@ def response(status: Status, body: Body, request_id: str, started: float, descri
         **body,
     }
     written = orjson.dumps(envelope, default=_write)
-    return Response(
-        written, status.http.value, {"X-Request-ID": request_id}, content_type="application/json;charset=UTF-8"
-    )
+    return Response(written, status.http.value, {"X-Request-ID": request_id}, content_type=_JSON)
+
+
+def streamed(status: Status, body: Body, pieces: Iterator[list[bytes]], request_id: str, started: float) -> Response:
+    """Write an answer whose records are sent while they are read; status and statistics come last.
+
+    An error in the middle breaks the connection off, so that the caller sees a broken answer and never a short one.
+    The first piece is read before anything is sent: an error there is still answered in full.
+    """
+    first = next(pieces, None)
+
+    def parts() -> Iterator[bytes]:
+        yield b'{"answer_records":['
+        if first is not None:
+            yield b",".join(first)
+            for piece in pieces:
+                yield b"," + b",".join(piece)
+        statistics = {"OperationTime": round((time.perf_counter() - started) * 1000)}
+        rest = {"status": {**status_of(status), "request_id": request_id}, "statistics": statistics, **body}
+        yield b"]," + orjson.dumps(rest, default=_write)[1:]
+
+    return Response(parts(), status.http.value, {"X-Request-ID": request_id}, content_type=_JSON)
 
 
 def failure(error: LookalikeError, request_id: str, started: float) -> Response:

@@ -1,6 +1,6 @@
 """The table of API methods. A view registers itself here; the blueprint and the docs read the table."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -24,10 +24,14 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a view returns: the status and the body's fields beside `status` and `statistics`."""
+    """What a view returns: the status and the body's fields beside `status` and `statistics`.
+
+    `stream`, where there is one, yields the JSON texts of `answer_records`, in pieces, while the answer is sent.
+    """
 
     status: Status
     body: Body
+    stream: Iterator[list[bytes]] | None = None
 
 
 P = TypeVar("P", bound=Parameters)

@@ -42,6 +42,18 @@ Whole = Annotated[int, BeforeValidator(_whole)]
 Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
 Text = Annotated[str, BeforeValidator(_text)]
 Names = Annotated[list[Text], Field(max_length=1000)]
+
+
+def _digits(value: object) -> object:
+    if not isinstance(value, str) or not value.isascii() or not value.isdigit() or len(value) > 12 or int(value) < 1:
+        raise ValueError("must be a whole number from 1 on")
+    return int(value)
+
+
+# A number in a query string, where everything is text.
+PositiveText = Annotated[int, BeforeValidator(_digits)]
+# What a filter may be is said by app.filters, with the place of what is wrong.
+Filter = Any
 QueryRecord = Annotated[dict[str, Any], BeforeValidator(_query)]
 _MAX_INT = 2**31 - 1
 Count = Annotated[Whole, Field(ge=0, le=_MAX_INT)]

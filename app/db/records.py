@@ -23,11 +23,11 @@ class NewRecord:
     thumbnail: bytes | None = None
 
 
-def fields_sql(fields: Fields) -> str:
-    """Return the SQL expression, on the row's alias-free column `attributes`, that the span `fields` stands for."""
+def fields_sql(fields: Fields, alias: str = "r") -> str:
+    """Return the SQL expression, on the row `alias`, that the span `fields` stands for."""
     if fields.only_id:
         return "NULL::jsonb"
-    return "attributes" if fields.everything else "lookalike.pick(attributes, %(fields)s)"
+    return f"{alias}.attributes" if fields.everything else f"lookalike.pick({alias}.attributes, %(fields)s)"
 
 
 def halfvec_text(vector: NDArray[np.float32]) -> str:
@@ -121,7 +121,7 @@ def update(
     """Merge patches into stored records; return the records as they are then, by id."""
     text = query("records", "update").render(
         records=partition("records", collection.id),
-        fields=fields_sql(fields).replace("attributes", "r.attributes"),
+        fields=fields_sql(fields),
     )
     values = {
         "collection_id": collection.id,

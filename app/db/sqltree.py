@@ -11,18 +11,19 @@ from app.db.loader import area
 from app.db.resources import folder
 from app.domain.errors import ConfigurationError
 
-AREAS = ("collections", "records", "search", "tokens")
+AREAS = ("collections", "listing", "records", "search", "tokens")
 # An example for every span, as the server fills it for collection 1 with 256 dimensions.
 EXAMPLE_SPANS = {
     "records": partition("records", 1),
     "thumbnails": partition("thumbnails", 1),
     "vector": "halfvec(256)",
-    "fields": "attributes",
+    "fields": "r.attributes",
     "filter": "TRUE",
     "candidates": "30",
     "limit": "30",
     "offset": "0",
 }
+_NEAREST = frozenset({"knn_by_id", "knn_by_vector", "exact_by_vector"})
 _NOISE = re.compile(r"^(--.*|SET .*|SELECT pg_catalog\.set_config.*|\\(un)?restrict .*)\n", re.MULTILINE)
 
 
@@ -30,8 +31,8 @@ def example(area_name: str, name: str) -> str:
     """Return one named query as the server sends it for the example collection."""
     query = area(area_name)[name]
     spans = {span: EXAMPLE_SPANS[span] for span in query.spans}
-    if name == "update":
-        spans["fields"] = "r.attributes"
+    if name in _NEAREST:
+        spans["fields"] = "nearest.attributes"
     return query.render(**spans)
 
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+import orjson
+
 from app.domain.statuses import Status
 
 Json = dict[str, "Json"] | list["Json"] | str | int | float | Decimal | bool | None
@@ -18,6 +20,13 @@ class Found:
     id: str
     attributes: str | None = None
     distance: float | None = None
+
+    def json(self) -> bytes:
+        """Return the record as JSON; the attributes' text is passed through as the database wrote it."""
+        own = orjson.dumps({"_id": self.id})
+        if self.attributes is None or self.attributes == "{}":
+            return own
+        return own[:-1] + b"," + self.attributes[1:].encode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,24 +1,17 @@
 """visualKNN and its kin."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from app.db import search as table
+from app.db.search import Nearest, Target
 from app.domain.collections import Collection
 from app.domain.errors import InvalidRequest
-from app.domain.records import Fields, Found, Json
+from app.domain.records import Fields, Json
 from app.domain.windows import Window
 from app.services.context import Context
+from app.services.filtering import condition
 from app.services.incoming import record_id
 from app.services.vectors import embed_query
-
-
-@dataclass(frozen=True, slots=True)
-class Ranked:
-    """A ranked answer, nearest first; `way` is how the database found it: `index` or `exact`."""
-
-    records: list[Found]
-    way: str
 
 
 def visual_knn(
@@ -27,21 +20,23 @@ def visual_knn(
     query_record: Mapping[str, Json],
     window: Window,
     fields: Fields,
-) -> Ranked:
+    filter_: Json = None,
+) -> Nearest:
     """Return the records whose pictures look most like the query record's, nearest first.
 
     Raises:
         WrongQueryRecord: its `_id` is not stored and it has no picture that can be read.
+        FilterError: the filter is not one.
         InvalidRequest: `from` + `k` is more than the server looks through.
 
     """
     if window.end > context.settings.max_k:
         raise InvalidRequest(f"from + k may be at most {context.settings.max_k}")
+    where = condition(context, collection, filter_, [query_record])
+    target = Target(collection, window, fields, where)
     own = query_record.get("_id")
     if own is not None:
-        stored = table.knn_by_id(context.db, collection, record_id(own), window, fields)
-        if stored is not None:
-            return Ranked(stored.records, stored.way)
-    embedding = embed_query(context, collection, query_record)
-    nearest = table.knn_by_vector(context.db, collection, embedding, window, fields)
-    return Ranked(nearest.records, nearest.way)
+        nearest = table.knn_by_id(context.db, target, record_id(own))
+        if nearest is not None:
+            return nearest
+    return table.knn_by_vector(context.db, target, embed_query(context, collection, query_record))

@@ -56,3 +56,9 @@ LIMIT /*limit*/ 30 /*end*/ OFFSET /*offset*/ 0 /*end*/;
 -- The stored vector of one record.
 SELECT r.embedding FROM /*records*/ lookalike.records /*end*/ AS r
 WHERE r.collection_id = :collection_id AND r.id = :id;
+
+-- name: count_matches
+-- How many records match a filter, counted up to a bound and no further.
+SELECT count(*) AS matches FROM (
+    SELECT FROM /*records*/ lookalike.records /*end*/ AS r WHERE /*filter*/ TRUE /*end*/ LIMIT /*limit*/ 10001 /*end*/
+) AS bounded;

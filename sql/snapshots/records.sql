@@ -22,7 +22,7 @@ SELECT t.webp FROM "lookalike"."thumbnails_1" AS t
 WHERE t.collection_id = %(collection_id)s AND t.id = %(id)s;
 
 -- records.get: Records by id; the span `fields` says what of the attributes is returned, as text.
-SELECT r.id, (attributes)::text AS attributes
+SELECT r.id, (r.attributes)::text AS attributes
 FROM "lookalike"."records_1" AS r
 WHERE r.collection_id = %(collection_id)s AND r.id = ANY (%(ids)s);
 

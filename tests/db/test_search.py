@@ -8,11 +8,15 @@ import numpy as np
 import pytest
 
 from app.db import collections, indexes, loads, records, search
-from app.db.engine import Database
+from app.db.engine import Database, partition
+from app.db.listing import Listing, random
+from app.db.loader import query as named
 from app.db.records import NewRecord
+from app.db.search import Target
 from app.domain.collections import Collection, NewCollection
 from app.domain.records import Fields
 from app.domain.windows import Window
+from app.filters import compile_filter, parse_filter
 from tests.db.vectors import random_vectors
 
 ROWS = 12_000
@@ -53,7 +57,7 @@ def nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
 @pytest.mark.parametrize("name", ["knn_by_id", "knn_by_vector"])
 def test_plan_uses_the_graph_and_touches_few_rows(filled: tuple[Database, Collection, Collection], name: str) -> None:
     db, collection, _ = filled
-    text = search.knn_statement(collection, name, Window(30), Fields(everything=True))
+    text = search.knn_statement(Target(collection, Window(30), Fields(everything=True)), name)
     query = "[" + ",".join(map(str, random_vectors(1, DIMENSIONS, seed=9)[0])) + "]"
     values = {"collection_id": collection.id, "id": "r7", "scale": 62.5, "query": query}
     found = list(nodes(plan(db, text, values)))
@@ -64,7 +68,7 @@ def test_plan_uses_the_graph_and_touches_few_rows(filled: tuple[Database, Collec
 
 def test_plan_of_exact_never_uses_the_graph(filled: tuple[Database, Collection, Collection]) -> None:
     db, collection, _ = filled
-    text = search.knn_statement(collection, "exact_by_vector", Window(30), Fields())
+    text = search.knn_statement(Target(collection, Window(30), Fields()), "exact_by_vector")
     query = "[" + ",".join(["0.5"] * DIMENSIONS) + "]"
     found = list(nodes(plan(db, text, {"scale": 62.5, "query": query})))
     assert f"records_{collection.id}_hnsw" not in {node.get("Index Name") for node in found}
@@ -72,9 +76,6 @@ def test_plan_of_exact_never_uses_the_graph(filled: tuple[Database, Collection, 
 
 @pytest.mark.parametrize("query", ["get", "existing", "delete", "lock", "update"])
 def test_plan_by_id_uses_the_primary_key(filled: tuple[Database, Collection, Collection], query: str) -> None:
-    from app.db.engine import partition
-    from app.db.loader import query as named
-
     db, collection, _ = filled
     chosen = named("records", query)
     spans = {"records": partition("records", collection.id), "fields": "r.attributes"}
@@ -99,12 +100,11 @@ def test_recall_against_exact(filled: tuple[Database, Collection, Collection], k
     hits = 0
     queries = random_vectors(40, DIMENSIONS, seed=5)
     for query in queries:
-        near = search.knn_by_vector(db, collection, query, Window(k), Fields())
-        true = search.exact(db, collection, query, Window(k), Fields())
+        near = search.knn_by_vector(db, Target(collection, Window(k), Fields()), query)
+        true = search.exact(db, Target(collection, Window(k), Fields()), query)
         assert near.way == "index"
-        assert true.way == "exact"
-        assert len(near.records) == len(true.records) == k
-        hits += len({found.id for found in near.records} & {found.id for found in true.records})
+        assert len(near.records) == len(true) == k
+        hits += len({found.id for found in near.records} & {found.id for found in true})
     assert hits / (k * len(queries)) >= 0.98
 
 
@@ -115,7 +115,7 @@ def test_exact_agrees_with_numpy(filled: tuple[Database, Collection, Collection]
     query = random_vectors(1, DIMENSIONS, seed=8)[0]
     half = query.astype(np.float16).astype(np.float64)
     distances = 62.5 * (1 - vectors @ (half / np.linalg.norm(half)))
-    near = search.knn_by_vector(db, collection, query, Window(50), Fields())
+    near = search.knn_by_vector(db, Target(collection, Window(50), Fields()), query)
     assert near.way == "exact"
     assert [found.distance for found in near.records] == pytest.approx(np.sort(distances)[:50], abs=1e-3)
 
@@ -124,7 +124,7 @@ def test_a_record_to_itself_is_exactly_zero(filled: tuple[Database, Collection, 
     db, indexed, plain = filled
     for collection in (indexed, plain):
         for n in range(0, ROWS, 1000):
-            nearest = search.knn_by_id(db, collection, f"r{n}", Window(1), Fields())
+            nearest = search.knn_by_id(db, Target(collection, Window(1), Fields()), f"r{n}")
             assert nearest is not None
             assert (nearest.records[0].id, nearest.records[0].distance) == (f"r{n}", 0.0)
 
@@ -132,7 +132,7 @@ def test_a_record_to_itself_is_exactly_zero(filled: tuple[Database, Collection, 
 @pytest.mark.parametrize("k", [1, 100, 1000, 1001, 5000, ROWS, ROWS + 5])
 def test_no_page_is_short_while_records_are_left(filled: tuple[Database, Collection, Collection], k: int) -> None:
     db, collection, _ = filled
-    nearest = search.knn_by_id(db, collection, "r3", Window(k), Fields())
+    nearest = search.knn_by_id(db, Target(collection, Window(k), Fields()), "r3")
     assert nearest is not None
     assert len(nearest.records) == min(k, ROWS)
     assert len({found.id for found in nearest.records}) == min(k, ROWS)
@@ -142,7 +142,7 @@ def test_no_page_is_short_while_records_are_left(filled: tuple[Database, Collect
 
 def test_the_effort_of_one_search_is_gone_with_it(filled: tuple[Database, Collection, Collection]) -> None:
     db, collection, _ = filled
-    search.knn_by_id(db, collection, "r3", Window(900), Fields())
+    search.knn_by_id(db, Target(collection, Window(900), Fields()), "r3")
     row = db.read(lambda connection: connection.execute("SHOW hnsw.ef_search").fetchone())
     assert row == {"hnsw.ef_search": "100"}
 
@@ -155,6 +155,79 @@ def test_half_of_the_records_deleted_and_still_complete(db: Database) -> None:
     collection = collections.get(db, "c")
     assert collection.indexed
     records.delete(db, collection, [f"r{n}" for n in range(0, 2000, 2)])
-    nearest = search.knn_by_id(db, collection, "r1", Window(1000), Fields())
+    nearest = search.knn_by_id(db, Target(collection, Window(1000), Fields()), "r1")
     assert nearest is not None
     assert len(nearest.records) == 1000
+
+
+@pytest.fixture(scope="module")
+def skewed(module_database_url: str) -> Iterator[tuple[Database, Collection]]:
+    """24,000 records with an index: `share` matches by chance, `side` is correlated with the vector."""
+    db = Database(module_database_url)
+    db.open()
+    vectors = random_vectors(24_000, DIMENSIONS, seed=3)
+    side = vectors @ random_vectors(1, DIMENSIONS, seed=4)[0]
+    order = np.argsort(np.argsort(-side)) / len(side)
+    generator = np.random.default_rng(6)
+    chance = generator.random(len(vectors))
+    own = collections.create(db, NewCollection("skewed", "photo", "m", "1", DIMENSIONS, 62.5))
+    rows = [
+        NewRecord(f"r{n}", json.dumps({"chance": float(chance[n]), "side": float(order[n])}), vectors[n])
+        for n in range(len(vectors))
+    ]
+    loads.copy(db, own, rows)
+    indexes.build_hnsw(db, own)
+    yield db, collections.get(db, "skewed")
+    db.close()
+
+
+@pytest.mark.parametrize("share", [0.0005, 0.01, 0.05, 0.3, 0.6, 0.95])
+@pytest.mark.parametrize("field", ["chance", "side"])
+def test_filtered_recall_at_every_selectivity(skewed: tuple[Database, Collection], field: str, share: float) -> None:
+    """Also for filters that keep only what lies far from the query: `side` orders the records by a direction."""
+    db, collection = skewed
+    where = compile_filter(parse_filter({field: {"$gte": 1 - share}}), table="r")
+    target = Target(collection, Window(20), Fields(), where)
+    hits = wanted = 0
+    for query in random_vectors(15, DIMENSIONS, seed=7):
+        near = search.knn_by_vector(db, target, query)
+        true = search.exact(db, target, query)
+        assert len(near.records) == len(true)
+        assert near.way == ("exact" if share < 0.4 else "index")
+        hits += len({found.id for found in near.records} & {found.id for found in true})
+        wanted += len(true)
+    assert hits / wanted >= 0.98
+    assert wanted == 15 * min(20, round(24_000 * share)) or share < 0.01
+
+
+def test_random_is_uniform_on_a_large_table(skewed: tuple[Database, Collection]) -> None:
+    db, collection = skewed
+    where = compile_filter(parse_filter({"side": {"$lt": 0.5}}), table="r")
+    listing = Listing(collection, Fields(names=("side",)), where)
+    values = [json.loads(found.attributes or "{}")["side"] for _ in range(60) for found in random(db, listing, 50)]
+    assert len(values) == 3000
+    # Ten equal parts of the matches: 300 each, five standard deviations of a binomial are 82.
+    counts = np.histogram(values, bins=10, range=(0, 0.5))[0]
+    assert counts.min() > 218
+    assert counts.max() < 382
+
+
+def test_random_probes_are_a_scan_by_place(skewed: tuple[Database, Collection]) -> None:
+    db, collection = skewed
+    listing = Listing(collection, Fields())
+    text = listing.render(named("listing", "random_probe"))
+    found = list(nodes(plan(db, text, listing.values(pages=1000, lines=291, probes=2000))))
+    assert "Tid Scan" in {node["Node Type"] for node in found}
+    assert not [node for node in found if node["Node Type"] == "Seq Scan"]
+
+
+def test_plan_of_a_page_is_the_primary_key(skewed: tuple[Database, Collection]) -> None:
+    db, collection = skewed
+    listing = Listing(collection, Fields())
+    for name, key in (("page_after", "after"), ("page_before", "before")):
+        chosen = named("listing", name)
+        spans = {span: "100" if span == "limit" else "0" for span in chosen.spans & {"limit", "offset"}}
+        text = listing.render(chosen, **spans)
+        found = list(nodes(plan(db, text, listing.values(**{key: "r5"}))))
+        assert f"records_{collection.id}_pkey" in {node.get("Index Name") for node in found}
+        assert max(node["Actual Rows"] for node in found) <= 100

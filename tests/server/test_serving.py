@@ -107,7 +107,7 @@ def test_the_embedded_database_is_killed_and_started_again(embedded_server: Call
     postmaster = postgres_of(server)
     kill([postmaster, *postmaster.children(recursive=True)])
     deadline = time.monotonic() + 40
-    codes = []
+    codes: list[int] = []
     while time.monotonic() < deadline and codes[-3:] != [200] * 3:
         codes.append(call(server, token, "visualKNN", {"query_record": {"_id": "1"}}).status_code)
     assert codes[-3:] == [200] * 3

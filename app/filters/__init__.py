@@ -1,0 +1,25 @@
+"""Filters: the language of MongoDB's `find()`, as one SQL condition on the records' attributes. Pure: no database.
+
+    node = parse_filter(take_from_query(filter_, [query_record]))
+    where = compile_filter(node, indexed_fields=frozenset({"price"}))
+    cursor.execute(f"SELECT id FROM … WHERE {where.sql}", where.params)
+
+What each operator means is in `operators.py` and, for users, in `docs/filters.md`.
+"""
+
+from app.filters.compile import Where, compile_filter
+from app.filters.nodes import Node
+from app.filters.operators import OPERATORS, Operator
+from app.filters.parse import parse_filter
+from app.filters.takefromquery import fields_taken, take_from_query
+
+__all__ = [
+    "OPERATORS",
+    "Node",
+    "Operator",
+    "Where",
+    "compile_filter",
+    "fields_taken",
+    "parse_filter",
+    "take_from_query",
+]

@@ -1,0 +1,184 @@
+"""The command line as a user types it: every command in a process of its own."""
+
+import json
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from tests.api.conftest import drawing
+from tests.server.conftest import LOOKALIKE, Server, clean_environment
+
+
+@pytest.fixture(scope="module")
+def shell(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Server:
+    home = tmp_path_factory.mktemp("shell")
+    return Server(clean_environment(LOOKALIKE_HOME=str(home), DATABASE_URL=module_database_url), home / "log")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for kind in ("shoes", "hats"):
+        (tmp_path / kind).mkdir()
+    for number in range(12):
+        drawing(number).save(tmp_path / ("shoes", "hats")[number % 2] / f"{number}.png")
+    (tmp_path / "hats" / "broken.jpg").write_text("this is no picture")
+    (tmp_path / "notes.txt").write_text("not a picture at all")
+    return tmp_path
+
+
+def test_collections_are_created_listed_shown_and_dropped(shell: Server) -> None:
+    made = shell.json("collection", "create", "one", "--service", "products", "--capacity", "5")
+    assert made["name"] == "one"
+    assert made["service"] == "products"
+    assert made["model"] == "efficientnet-lite0"
+    assert made["capacity"] == 5
+    assert "one" in {row["name"] for row in shell.json("collection", "list")}
+    assert shell.json("collection", "show", "one")["records"] == 0
+    assert "served by the index" in shell.command("collection", "index", "one", "price").stdout
+    assert shell.json("collection", "show", "one")["indexed_fields"] == ["price"]
+    shell.command("collection", "drop", "one", "--yes")
+    assert "one" not in {row["name"] for row in shell.json("collection", "list")}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("collection", "create", "bad name", "--service", "photo"), "letters, digits"),
+        (("collection", "create", "x", "--service", "photo", "--model", "nothing"), "there is no model 'nothing'"),
+        (("collection", "show", "nowhere"), "there is no collection 'nowhere'"),
+        (("token", "create", "--collection", "nowhere"), "there is no collection 'nowhere'"),
+        (("token", "revoke", "9999"), "there is no token 9999"),
+        (("load", "nowhere", "."), "there is no collection 'nowhere'"),
+        (("collection", "index", "nowhere", "price"), "there is no collection 'nowhere'"),
+    ],
+)
+def test_errors_are_one_line_without_a_trace(shell: Server, arguments: tuple[str, ...], said: str) -> None:
+    done = shell.command(*arguments, check=False)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert done.stdout == ""
+
+
+def test_a_name_that_is_taken_is_refused(shell: Server) -> None:
+    shell.json("collection", "create", "taken", "--service", "photo")
+    done = shell.command("collection", "create", "taken", "--service", "photo", check=False)
+    assert "exists already" in done.stderr
+
+
+def test_tokens(shell: Server) -> None:
+    shell.json("collection", "create", "own", "--service", "photo")
+    made = shell.json("token", "create", "--scope", "read", "--scope", "write", "--collection", "own")
+    assert len(made["token"]) < 70
+    rows = {row["id"]: row for row in shell.json("token", "list")}
+    assert rows[made["id"]]["scopes"] == ["read", "write"]
+    assert rows[made["id"]]["collections"] == ["own"]
+    assert made["token"] not in json.dumps(list(rows.values()))
+    shell.command("token", "revoke", str(made["id"]))
+    assert next(row for row in shell.json("token", "list") if row["id"] == made["id"])["revoked_at"]
+
+
+def test_load_skips_bad_files_and_goes_on_where_it_stopped(shell: Server, folder: Path) -> None:
+    shell.json("collection", "create", "loaded", "--service", "photo")
+    first = shell.json("load", "loaded", str(folder))
+    assert (first["stored"], first["present"]) == (12, 0)
+    assert [failure["_id"] for failure in first["failed"]] == ["broken.jpg"]
+    drawing(50).save(folder / "shoes" / "50.png")
+    second = shell.json("load", "loaded", str(folder))
+    assert (second["stored"], second["present"]) == (1, 12)
+    assert shell.json("collection", "show", "loaded")["records"] == 13
+    query = "SELECT attributes FROM lookalike.records WHERE id = '3.png'"
+    told = shell.command("db", "psql", "-At", "-c", query).stdout
+    assert json.loads(told) == {"_file": "hats/3.png", "category": "hats"}
+
+
+def test_a_file_name_in_two_folders_is_told_apart(shell: Server, folder: Path) -> None:
+    drawing(3).save(folder / "shoes" / "3.png")
+    shell.json("collection", "create", "apart", "--service", "photo")
+    assert shell.json("load", "apart", str(folder))["stored"] == 13
+    told = shell.command("db", "psql", "-At", "-c", "SELECT id FROM lookalike.records WHERE id LIKE '%/%'").stdout
+    assert sorted(told.split()) == ["hats/3.png", "shoes/3.png"]
+
+
+def test_a_killed_load_is_resumed(shell: Server, folder: Path) -> None:
+    for number in range(700):
+        drawing(number, 64).save(folder / "shoes" / f"more{number}.png")
+    shell.json("collection", "create", "killed", "--service", "photo")
+    process = subprocess.Popen(
+        [LOOKALIKE, "load", "killed", str(folder)],
+        env=shell.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 50
+    while shell.json("collection", "show", "killed")["records"] == 0:
+        assert time.monotonic() < deadline
+    process.send_signal(signal.SIGKILL)
+    process.wait(10)
+    before = shell.json("collection", "show", "killed")["records"]
+    done = shell.json("load", "killed", str(folder))
+    assert done["present"] == before
+    assert done["stored"] == 712 - before
+    assert shell.json("collection", "show", "killed")["records"] == 712
+
+
+def test_lines_are_loaded_with_their_attributes(shell: Server, tmp_path: Path) -> None:
+    drawing(1).save(tmp_path / "1.png")
+    lines: list[Any] = [{"_id": "a", "_file": "1.png", "price": 3.50, "tags": ["x"]}, {"_id": "b", "_file": "none.png"}]
+    (tmp_path / "lines.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    shell.json("collection", "create", "lines", "--service", "photo")
+    done = shell.json("load", "lines", str(tmp_path / "lines.jsonl"))
+    assert done["stored"] == 1
+    assert [failure["_id"] for failure in done["failed"]] == ["b"]
+    (tmp_path / "bad.jsonl").write_text('{"_id": "c"}\nnot json\n')
+    failed = shell.command("load", "lines", str(tmp_path / "bad.jsonl"), check=False)
+    assert "line 2 of bad.jsonl" in failed.stderr
+
+
+def test_the_database_commands(shell: Server) -> None:
+    assert "schema at revision" in shell.command("db", "upgrade").stdout
+    assert "ready to be served" in shell.command("db", "check").stdout
+    assert shell.command("db", "url").stdout.strip() == shell.environment["DATABASE_URL"]
+    assert shell.command("sql", "apply").stdout == ""
+    printed = shell.command("sql", "print").stdout
+    assert "CREATE OR REPLACE FUNCTION lookalike.create_collection" in printed
+    psql = subprocess.run(
+        [LOOKALIKE, "db", "psql", "-v", "ON_ERROR_STOP=1", "-q"],
+        env=shell.environment,
+        input=printed,
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert psql.returncode == 0, psql.stderr
+
+
+def test_the_demo_answers_the_curl_line_that_it_prints(tmp_path: Path) -> None:
+    server = Server(clean_environment(LOOKALIKE_HOME=str(tmp_path / "home")), tmp_path / "log")
+    with (tmp_path / "out").open("wb") as out:
+        process = subprocess.Popen([LOOKALIKE, "demo", "--port", str(server.port)], env=server.environment, stdout=out)
+    try:
+        server.wait_ready(50)
+        printed = (tmp_path / "out").read_text()
+        line = printed[printed.index("curl ") :]
+        answer = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True, timeout=20)
+        got = json.loads(answer.stdout)
+        assert got["status"]["code"] == 200
+        assert got["answer_count"] == 5
+        assert len({record["category"] for record in got["answer_records"]}) <= 2
+        assert requests.get(f"{server.url}/healthz", timeout=5).status_code == 200
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
+
+
+def test_every_command_explains_itself(shell: Server) -> None:
+    listed = shell.command("--help").stdout
+    for name in ("serve", "demo", "collection", "token", "load", "db", "sql"):
+        assert name in listed
+        assert len(shell.command(name, "--help").stdout) > 60
