@@ -11,6 +11,7 @@ from app.cli.serve import run
 from app.config import Settings
 from app.db import collections as table
 from app.db import records
+from app.demo.catalogue import write_folder
 from app.domain.errors import CollectionNotFound
 from app.domain.tokens import Scope
 from app.services import collections, tokens
@@ -50,8 +51,6 @@ def demo(photos: Path | None, port: int | None, *, prepare_only: bool) -> None:
 
 
 def _draw(settings: Settings) -> Path:
-    from app.demo.catalogue import write_folder  # noqa: PLC0415  (no other command draws)
-
     folder = settings.home.expanduser() / "demo-catalogue"
     lines = folder / "catalogue.jsonl"
     if not lines.exists():
