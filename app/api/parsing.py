@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Annotated, Any, TypeVar
 
 from flask import Request
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from app.domain.errors import InvalidRequest
 from app.domain.jsontext import check, check_text, is_integer, loads
@@ -57,6 +57,8 @@ Filter = Any
 QueryRecord = Annotated[dict[str, Any], BeforeValidator(_query)]
 _MAX_INT = 2**31 - 1
 Count = Annotated[Whole, Field(ge=0, le=_MAX_INT)]
+# `cand_set_size` and `approx_param` are hints: what is out of the index's range is brought into it.
+Effort = Annotated[Count, AfterValidator(lambda value: max(1, min(value, 1000)))]
 
 
 class Parameters(BaseModel):

@@ -34,6 +34,8 @@ class Target:
     window: Window
     fields: Fields
     where: Where = NO_FILTER
+    effort: int | None = None
+    """HNSW search effort, 1 to 1000; None: the server's default, raised where the window needs it."""
 
     @property
     def filtered(self) -> bool:
@@ -76,22 +78,28 @@ def knn_by_vector(db: Database, target: Target, query_vector: Vector) -> Nearest
     With a filter the matches are counted first, up to a bound: few are all compared. What the index gives is trusted
     only where it fills the page; a short page is complete only if every record was looked at.
     """
-    matches: int | None = None
-    if _through_index(target):
-        if target.filtered:
-            bound = max(EXACT_MATCHES, _EXACT_MATCHES_PER_RANK * target.window.end)
-            counted = count_matches(db, target.collection, target.where, bound + 1)
-            matches = counted if counted <= bound else None
-        if matches is None:
-            found = _run(db, target, "knn_by_vector", {"query": _half(query_vector)})
-            if len(found) == target.window.k:
-                return Nearest(found, "index")
+    indexed, matches = choose(db, target)
+    if indexed:
+        found = _run(db, target, "knn_by_vector", {"query": half(query_vector)})
+        if len(found) == target.window.k:
+            return Nearest(found, "index")
     return Nearest(exact(db, target, query_vector), "exact", matches)
+
+
+def choose(db: Database, target: Target) -> tuple[bool, int | None]:
+    """Return whether to ask the index first, and the number of matches where they are few enough to be counted."""
+    if not _through_index(target):
+        return False, None
+    if not target.filtered:
+        return True, None
+    bound = max(EXACT_MATCHES, _EXACT_MATCHES_PER_RANK * target.window.end)
+    counted = count_matches(db, target.collection, target.where, bound + 1)
+    return counted > bound, counted if counted <= bound else None
 
 
 def exact(db: Database, target: Target, query_vector: Vector) -> list[Found]:
     """Return the records nearest to a vector, compared with every record that matches."""
-    return _run(db, target, "exact_by_vector", {"query": _half(query_vector)})
+    return _run(db, target, "exact_by_vector", {"query": half(query_vector)})
 
 
 def count_matches(db: Database, collection: Collection, where: Where, bound: int) -> int:
@@ -113,18 +121,28 @@ def vector(db: Database, collection: Collection, record_id: str) -> HalfVector |
 
 def knn_statement(target: Target, name: str) -> str:
     """Return the text of one of the nearest-neighbour queries, as it is sent for this target."""
-    return query("search", name).render(
-        records=partition("records", target.collection.id),
-        vector=f"halfvec({target.collection.dimensions:d})",
-        fields=fields_sql(target.fields, "nearest"),
-        filter=target.where.sql,
+    return statement(
+        target,
+        name,
         candidates=f"{target.window.end:d}",
         limit=f"{target.window.k:d}",
         offset=f"{target.window.offset:d}",
     )
 
 
-def _half(query_vector: Vector) -> HalfVector:
+def statement(target: Target, name: str, **spans: str) -> str:
+    """Return the text of a ranked query for this target; `spans` are those that depend on the query."""
+    return query("search", name).render(
+        records=partition("records", target.collection.id),
+        vector=f"halfvec({target.collection.dimensions:d})",
+        fields=fields_sql(target.fields, "nearest"),
+        filter=target.where.sql,
+        **spans,
+    )
+
+
+def half(query_vector: Vector) -> HalfVector:
+    """Return a vector as it is stored: 16-bit floats."""
     return query_vector if isinstance(query_vector, HalfVector) else HalfVector(query_vector)
 
 
@@ -133,7 +151,11 @@ def _through_index(target: Target) -> bool:
 
 
 def _run(db: Database, target: Target, name: str, values: dict[str, object]) -> list[Found]:
-    text = knn_statement(target, name)
+    return run(db, target, knn_statement(target, name), values)
+
+
+def run(db: Database, target: Target, text: str, values: dict[str, object]) -> list[Found]:
+    """Send one ranked query and return its rows; the search effort is set for it alone."""
     values = {**target.where.params, **values, "scale": target.collection.distance_scale}
     if target.fields.names:
         values["fields"] = list(target.fields.names)
@@ -141,9 +163,9 @@ def _run(db: Database, target: Target, name: str, values: dict[str, object]) -> 
     prepare = False if target.filtered else None
 
     def work(connection: Connection) -> list[Found]:
-        effort = min(_EF_SEARCH_MAX, target.window.end)
-        if name.startswith("knn") and effort > db.ef_search:
-            # More neighbours than the default effort keeps: raise it for this transaction only.
+        effort = min(_EF_SEARCH_MAX, target.effort or max(db.ef_search, target.window.end))
+        if effort != db.ef_search:
+            # For this transaction only.
             with connection.transaction():
                 connection.execute("SELECT set_config('hnsw.ef_search', %s, true)", (str(effort),))
                 rows = connection.execute(text, values, binary=True, prepare=prepare).fetchall()

@@ -22,8 +22,8 @@ EXAMPLE_SPANS = {
     "candidates": "30",
     "limit": "30",
     "offset": "0",
+    "aggregate": "min",
 }
-_NEAREST = frozenset({"knn_by_id", "knn_by_vector", "exact_by_vector"})
 _NOISE = re.compile(r"^(--.*|SET .*|SELECT pg_catalog\.set_config.*|\\(un)?restrict .*)\n", re.MULTILINE)
 
 
@@ -31,7 +31,7 @@ def example(area_name: str, name: str) -> str:
     """Return one named query as the server sends it for the example collection."""
     query = area(area_name)[name]
     spans = {span: EXAMPLE_SPANS[span] for span in query.spans}
-    if name in _NEAREST:
+    if area_name == "search" and "fields" in spans:
         spans["fields"] = "nearest.attributes"
     return query.render(**spans)
 

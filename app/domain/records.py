@@ -15,7 +15,10 @@ IMAGE_FIELDS = ("_base64", "_url", "_file")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A record of an answer. `attributes` is the JSON text of an object, None where only the `_id` is asked for."""
+    """A record of an answer. `attributes` is the JSON text of an object, None where only the `_id` is asked for.
+
+    `id` is empty for a picture that was ranked without being stored and came without an `_id`.
+    """
 
     id: str
     attributes: str | None = None
@@ -23,10 +26,10 @@ class Found:
 
     def json(self) -> bytes:
         """Return the record as JSON; the attributes' text is passed through as the database wrote it."""
-        own = orjson.dumps({"_id": self.id})
+        own = orjson.dumps({"_id": self.id} if self.id else {})
         if self.attributes is None or self.attributes == "{}":
             return own
-        return own[:-1] + b"," + self.attributes[1:].encode()
+        return own[:-1] + (b"," if self.id else b"") + self.attributes[1:].encode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
 """insert, get, delete, update, getRecordCount."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from app.db import records as table
+from app.db import twinless
 from app.db.engine import Connection
 from app.domain import statuses
 from app.domain.collections import Collection
@@ -18,11 +19,26 @@ from app.services.incoming import Incoming, attributes_of, read_ids, record_id, 
 from app.services.vectors import Picture, read_pictures
 
 
-def insert(context: Context, collection: Collection, records: Sequence[Json], fields: Fields) -> Processed:
+@dataclass(frozen=True, slots=True)
+class Unlike:
+    """The condition of nearDupsInsert: no stored record within the radius; `fields` of those that are is told."""
+
+    radius: float
+    fields: Fields
+
+
+def insert(
+    context: Context,
+    collection: Collection,
+    records: Sequence[Json],
+    fields: Fields,
+    unlike: Unlike | None = None,
+) -> Processed:
     """Store new records with their pictures' embeddings; what is returned as stored is on disk.
 
-    A record is skipped with a reason where its `_id` is taken (in the collection or earlier in the request) or where
-    the record or its picture cannot be used.
+    A record is skipped with a reason where its `_id` is taken (in the collection or earlier in the request), where
+    the record or its picture cannot be used, and, with `unlike`, where a near duplicate is stored already or stands
+    earlier in the request.
 
     Raises:
         CapacityExceeded: the records would take the collection over its capacity; none was stored.
@@ -43,9 +59,17 @@ def insert(context: Context, collection: Collection, records: Sequence[Json], fi
     pictures, unreadable = read_pictures(context, collection, fresh)
     skipped += unreadable
     new = [_row(record, picture) for record, picture in pictures]
-    stored = table.insert(context.db, collection, new) if new else set()
+    twins: dict[str, list[Found]] = {}
+    if unlike is None:
+        stored = table.insert(context.db, collection, new) if new else set()
+    else:
+        stored, twins = twinless.insert(context.db, collection, new, unlike.radius, unlike.fields)
     # Another request may have taken an `_id` since it was looked for.
-    skipped += [Skipped(row.id, statuses.SKIPPED_DUPLICATE) for row in new if row.id not in stored]
+    skipped += [
+        Skipped(row.id, statuses.SKIPPED_DUPLICATE, near_duplicates=tuple(twins[row.id]) if row.id in twins else None)
+        for row in new
+        if row.id not in stored
+    ]
     if stored:
         indexing.nudge(context, collection)
     found = [_answer(record, fields) for record, _ in pictures if record.id in stored]

@@ -1,27 +1,46 @@
-"""visualKNN and its kin."""
+"""Searches by likeness: one query record or several, by rank, by radius, by product."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from app.db import search as table
-from app.db.search import Nearest, Target
+from app.db import ranked, search
+from app.db.search import Nearest, Target, Vector
 from app.domain.collections import Collection
-from app.domain.errors import InvalidRequest
-from app.domain.records import Fields, Json
+from app.domain.errors import InvalidRequest, WrongQueryRecord
+from app.domain.ranking import Aggregation, Ranking
+from app.domain.records import Fields, Found, Json
 from app.domain.windows import Window
 from app.services.context import Context
 from app.services.filtering import condition
 from app.services.incoming import record_id
 from app.services.vectors import embed_query
 
+NEAR_DUPLICATE_RADIUS = 5.0
 
-def visual_knn(
-    context: Context,
-    collection: Collection,
-    query_record: Mapping[str, Json],
-    window: Window,
-    fields: Fields,
-    filter_: Json = None,
-) -> Nearest:
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What every search is given: where, what of the records is wanted, and which may be answered."""
+
+    context: Context
+    collection: Collection
+    fields: Fields
+    filter: Json = None
+
+    def target(self, ranking: Ranking, query_records: Sequence[Mapping[str, Json]]) -> Target:
+        """Return the database's view of it.
+
+        Raises:
+            FilterError: the filter is not one.
+            InvalidRequest: `from` + `k` is more than the server looks through.
+
+        """
+        check_window(self.context, ranking.window)
+        where = condition(self.context, self.collection, self.filter, query_records)
+        return Target(self.collection, ranking.window, self.fields, where, ranking.effort)
+
+
+def visual_knn(given: Search, query_record: Mapping[str, Json], ranking: Ranking) -> Nearest:
     """Return the records whose pictures look most like the query record's, nearest first.
 
     Raises:
@@ -30,13 +49,91 @@ def visual_knn(
         InvalidRequest: `from` + `k` is more than the server looks through.
 
     """
-    if window.end > context.settings.max_k:
-        raise InvalidRequest(f"from + k may be at most {context.settings.max_k}")
-    where = condition(context, collection, filter_, [query_record])
-    target = Target(collection, window, fields, where)
+    target = given.target(ranking, [query_record])
+    db = given.context.db
+    if ranking.product_field is not None:
+        vector = vector_of(given.context, given.collection, query_record)
+        return _cut(ranked.products(db, target, vector, ranking.product_field), ranking)
     own = query_record.get("_id")
     if own is not None:
-        nearest = table.knn_by_id(context.db, target, record_id(own))
+        nearest = search.knn_by_id(db, target, record_id(own))
         if nearest is not None:
-            return nearest
-    return table.knn_by_vector(context.db, target, embed_query(context, collection, query_record))
+            return _cut(nearest, ranking)
+    embedding = embed_query(given.context, given.collection, query_record)
+    return _cut(search.knn_by_vector(db, target, embedding), ranking)
+
+
+def visual_knn_multi(
+    given: Search, query_records: Sequence[Mapping[str, Json]], ranking: Ranking, aggregation: Aggregation
+) -> Nearest:
+    """Return the records nearest to several query records, by the mean, least or greatest of their distances.
+
+    Raises:
+        WrongQueryRecord: one of them is neither stored nor has a picture that can be read; the message says which.
+        FilterError: the filter is not one.
+
+    """
+    target = given.target(ranking, query_records)
+    vectors = [_numbered(given, position, record) for position, record in enumerate(query_records)]
+    return _cut(ranked.multi(given.context.db, target, vectors, aggregation), ranking)
+
+
+def within(given: Search, query_record: Mapping[str, Json], ranking: Ranking, k: int | None) -> list[Found]:
+    """Return every record within a radius of the query record, nearest first; at most `k` of them, None for all.
+
+    Raises:
+        WrongQueryRecord: the query record is neither stored nor has a picture that can be read.
+        FilterError: the filter is not one.
+
+    """
+    target = given.target(ranking, [query_record])
+    vector = vector_of(given.context, given.collection, query_record)
+    radius = ranking.radius if ranking.radius is not None else NEAR_DUPLICATE_RADIUS
+    if ranking.product_field is None:
+        return ranked.within(given.context.db, target, vector, radius, k)
+    most = Window(k if k is not None else given.context.settings.max_k, ranking.window.offset)
+    wide = replace(target, window=most, collection=replace(target.collection, indexed=False))
+    found = ranked.products(given.context.db, wide, vector, ranking.product_field).records
+    return [record for record in found if record.distance is not None and record.distance <= radius]
+
+
+def vector_of(context: Context, collection: Collection, record: Mapping[str, Json]) -> Vector:
+    """Return the vector of a query record: the stored one of its `_id`, else that of its picture.
+
+    Raises:
+        WrongQueryRecord: there is neither.
+
+    """
+    own = record.get("_id")
+    if own is not None:
+        stored = search.vector(context.db, collection, record_id(own))
+        if stored is not None:
+            return stored
+    return embed_query(context, collection, record)
+
+
+def check_window(context: Context, window: Window) -> None:
+    """Refuse a window that reaches further than the server looks.
+
+    Raises:
+        InvalidRequest: `from` + `k` is too large.
+
+    """
+    if window.end > context.settings.max_k:
+        raise InvalidRequest(f"from + k may be at most {context.settings.max_k}")
+
+
+def _cut(nearest: Nearest, ranking: Ranking) -> Nearest:
+    """Return what lies within the radius; beyond it nothing is nearer, so nothing is missed."""
+    if ranking.radius is None:
+        return nearest
+    radius = ranking.radius
+    kept = [found for found in nearest.records if found.distance is not None and found.distance <= radius]
+    return replace(nearest, records=kept)
+
+
+def _numbered(given: Search, position: int, record: Mapping[str, Json]) -> Vector:
+    try:
+        return vector_of(given.context, given.collection, record)
+    except (WrongQueryRecord, InvalidRequest) as error:
+        raise WrongQueryRecord(f"query_records[{position}]: {error}") from error

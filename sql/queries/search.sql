@@ -52,6 +52,104 @@ FROM (
 ORDER BY nearest.distance, nearest.id
 LIMIT /*limit*/ 30 /*end*/ OFFSET /*offset*/ 0 /*end*/;
 
+-- name: within
+-- Every record within a radius of a vector that matches the filter, nearest first: compares every match. The radius is
+-- compared with the very value that is answered, so a record at exactly the radius is within it.
+SELECT nearest.id, nearest.distance, (/*fields*/ nearest.attributes /*end*/)::text AS attributes
+FROM (
+    SELECT r.id, r.attributes,
+           :scale * (r.embedding::/*vector*/halfvec(256)/*end*/ <=> :query::/*vector*/halfvec(256)/*end*/) AS distance
+    FROM /*records*/ lookalike.records /*end*/ AS r
+    WHERE /*filter*/ TRUE /*end*/
+) AS nearest
+WHERE nearest.distance <= :radius
+ORDER BY nearest.distance, nearest.id
+LIMIT /*limit*/ ALL /*end*/ OFFSET /*offset*/ 0 /*end*/;
+
+-- name: products_by_vector
+-- The nearest record of each product, nearest product first, compared with every record that matches. A record without
+-- the product field (or with null in it) is a product of its own.
+SELECT nearest.id, nearest.distance, (/*fields*/ nearest.attributes /*end*/)::text AS attributes
+FROM (
+    SELECT DISTINCT ON (product, own) ranked.id, ranked.attributes, ranked.distance
+    FROM (
+        SELECT r.id, r.attributes,
+               nullif(r.attributes -> :product_field, 'null') AS product,
+               CASE WHEN nullif(r.attributes -> :product_field, 'null') IS NULL THEN r.id END AS own,
+               :scale * (r.embedding::/*vector*/halfvec(256)/*end*/ <=> :query::/*vector*/halfvec(256)/*end*/)
+                   AS distance
+        FROM /*records*/ lookalike.records /*end*/ AS r
+        WHERE /*filter*/ TRUE /*end*/
+    ) AS ranked
+    ORDER BY product, own, ranked.distance, ranked.id
+) AS nearest
+ORDER BY nearest.distance, nearest.id
+LIMIT /*limit*/ ALL /*end*/ OFFSET /*offset*/ 0 /*end*/;
+
+-- name: products_candidates
+-- The nearest record of each product among the records that the index finds nearest to a vector.
+SELECT nearest.id, nearest.distance, (/*fields*/ nearest.attributes /*end*/)::text AS attributes
+FROM (
+    SELECT DISTINCT ON (product, own) ranked.id, ranked.attributes, ranked.distance
+    FROM (
+        SELECT r.id, r.attributes,
+               nullif(r.attributes -> :product_field, 'null') AS product,
+               CASE WHEN nullif(r.attributes -> :product_field, 'null') IS NULL THEN r.id END AS own,
+               :scale * (r.embedding::/*vector*/halfvec(256)/*end*/ <=> :query::/*vector*/halfvec(256)/*end*/)
+                   AS distance
+        FROM /*records*/ lookalike.records /*end*/ AS r
+        WHERE /*filter*/ TRUE /*end*/
+        ORDER BY r.embedding::/*vector*/halfvec(256)/*end*/ <=> :query::/*vector*/halfvec(256)/*end*/
+        LIMIT /*candidates*/ 200 /*end*/
+    ) AS ranked
+    ORDER BY product, own, ranked.distance, ranked.id
+) AS nearest
+ORDER BY nearest.distance, nearest.id
+LIMIT /*limit*/ 30 /*end*/ OFFSET /*offset*/ 0 /*end*/;
+
+-- name: multi_candidates
+-- The records nearest to the mean of several unit vectors, through the index, with their mean distance to the vectors
+-- themselves: the mean of cosine distances is linear in the query, so the mean vector puts records in the same order.
+SELECT nearest.id, nearest.distance, (/*fields*/ nearest.attributes /*end*/)::text AS attributes
+FROM (
+    SELECT candidate.id, candidate.attributes,
+           (SELECT avg(:scale * (candidate.embedding::/*vector*/halfvec(256)/*end*/ <=> q))
+            FROM unnest(:queries::halfvec[]) AS q) AS distance
+    FROM (
+        SELECT r.id, r.attributes, r.embedding
+        FROM /*records*/ lookalike.records /*end*/ AS r
+        WHERE /*filter*/ TRUE /*end*/
+        ORDER BY r.embedding::/*vector*/halfvec(256)/*end*/ <=> :query::/*vector*/halfvec(256)/*end*/
+        LIMIT /*candidates*/ 30 /*end*/
+    ) AS candidate
+) AS nearest
+ORDER BY nearest.distance, nearest.id
+LIMIT /*limit*/ 30 /*end*/ OFFSET /*offset*/ 0 /*end*/;
+
+-- name: multi_exact
+-- The records nearest to several vectors by the mean, the least or the greatest of their distances: compares every match.
+SELECT nearest.id, nearest.distance, (/*fields*/ nearest.attributes /*end*/)::text AS attributes
+FROM (
+    SELECT r.id, r.attributes,
+           (SELECT /*aggregate*/ avg /*end*/ (:scale * (r.embedding::/*vector*/halfvec(256)/*end*/ <=> q))
+            FROM unnest(:queries::halfvec[]) AS q) AS distance
+    FROM /*records*/ lookalike.records /*end*/ AS r
+    WHERE /*filter*/ TRUE /*end*/
+) AS nearest
+ORDER BY nearest.distance, nearest.id
+LIMIT /*limit*/ 30 /*end*/ OFFSET /*offset*/ 0 /*end*/;
+
+-- name: distances
+-- The distances of vectors to one vector, in their order.
+SELECT :scale * (v.embedding <=> :query::halfvec) AS distance
+FROM unnest(:vectors::halfvec[]) WITH ORDINALITY AS v (embedding, position)
+ORDER BY v.position;
+
+-- name: vectors
+-- The stored vectors of records.
+SELECT r.id, r.embedding FROM /*records*/ lookalike.records /*end*/ AS r
+WHERE r.collection_id = :collection_id AND r.id = ANY (:ids);
+
 -- name: vector
 -- The stored vector of one record.
 SELECT r.embedding FROM /*records*/ lookalike.records /*end*/ AS r

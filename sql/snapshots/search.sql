@@ -43,6 +43,94 @@ FROM (
 ORDER BY nearest.distance, nearest.id
 LIMIT 30 OFFSET 0;
 
+-- search.within: Every record within a radius of a vector that matches the filter, nearest first: compares every match. The radius is compared with the very value that is answered, so a record at exactly the radius is within it.
+SELECT nearest.id, nearest.distance, (nearest.attributes)::text AS attributes
+FROM (
+    SELECT r.id, r.attributes,
+           %(scale)s * (r.embedding::halfvec(256) <=> %(query)s::halfvec(256)) AS distance
+    FROM "lookalike"."records_1" AS r
+    WHERE TRUE
+) AS nearest
+WHERE nearest.distance <= %(radius)s
+ORDER BY nearest.distance, nearest.id
+LIMIT 30 OFFSET 0;
+
+-- search.products_by_vector: The nearest record of each product, nearest product first, compared with every record that matches. A record without the product field (or with null in it) is a product of its own.
+SELECT nearest.id, nearest.distance, (nearest.attributes)::text AS attributes
+FROM (
+    SELECT DISTINCT ON (product, own) ranked.id, ranked.attributes, ranked.distance
+    FROM (
+        SELECT r.id, r.attributes,
+               nullif(r.attributes -> %(product_field)s, 'null') AS product,
+               CASE WHEN nullif(r.attributes -> %(product_field)s, 'null') IS NULL THEN r.id END AS own,
+               %(scale)s * (r.embedding::halfvec(256) <=> %(query)s::halfvec(256))
+                   AS distance
+        FROM "lookalike"."records_1" AS r
+        WHERE TRUE
+    ) AS ranked
+    ORDER BY product, own, ranked.distance, ranked.id
+) AS nearest
+ORDER BY nearest.distance, nearest.id
+LIMIT 30 OFFSET 0;
+
+-- search.products_candidates: The nearest record of each product among the records that the index finds nearest to a vector.
+SELECT nearest.id, nearest.distance, (nearest.attributes)::text AS attributes
+FROM (
+    SELECT DISTINCT ON (product, own) ranked.id, ranked.attributes, ranked.distance
+    FROM (
+        SELECT r.id, r.attributes,
+               nullif(r.attributes -> %(product_field)s, 'null') AS product,
+               CASE WHEN nullif(r.attributes -> %(product_field)s, 'null') IS NULL THEN r.id END AS own,
+               %(scale)s * (r.embedding::halfvec(256) <=> %(query)s::halfvec(256))
+                   AS distance
+        FROM "lookalike"."records_1" AS r
+        WHERE TRUE
+        ORDER BY r.embedding::halfvec(256) <=> %(query)s::halfvec(256)
+        LIMIT 30
+    ) AS ranked
+    ORDER BY product, own, ranked.distance, ranked.id
+) AS nearest
+ORDER BY nearest.distance, nearest.id
+LIMIT 30 OFFSET 0;
+
+-- search.multi_candidates: The records nearest to the mean of several unit vectors, through the index, with their mean distance to the vectors themselves: the mean of cosine distances is linear in the query, so the mean vector puts records in the same order.
+SELECT nearest.id, nearest.distance, (nearest.attributes)::text AS attributes
+FROM (
+    SELECT candidate.id, candidate.attributes,
+           (SELECT avg(%(scale)s * (candidate.embedding::halfvec(256) <=> q))
+            FROM unnest(%(queries)s::halfvec[]) AS q) AS distance
+    FROM (
+        SELECT r.id, r.attributes, r.embedding
+        FROM "lookalike"."records_1" AS r
+        WHERE TRUE
+        ORDER BY r.embedding::halfvec(256) <=> %(query)s::halfvec(256)
+        LIMIT 30
+    ) AS candidate
+) AS nearest
+ORDER BY nearest.distance, nearest.id
+LIMIT 30 OFFSET 0;
+
+-- search.multi_exact: The records nearest to several vectors by the mean, the least or the greatest of their distances: compares every match.
+SELECT nearest.id, nearest.distance, (nearest.attributes)::text AS attributes
+FROM (
+    SELECT r.id, r.attributes,
+           (SELECT min (%(scale)s * (r.embedding::halfvec(256) <=> q))
+            FROM unnest(%(queries)s::halfvec[]) AS q) AS distance
+    FROM "lookalike"."records_1" AS r
+    WHERE TRUE
+) AS nearest
+ORDER BY nearest.distance, nearest.id
+LIMIT 30 OFFSET 0;
+
+-- search.distances: The distances of vectors to one vector, in their order.
+SELECT %(scale)s * (v.embedding <=> %(query)s::halfvec) AS distance
+FROM unnest(%(vectors)s::halfvec[]) WITH ORDINALITY AS v (embedding, position)
+ORDER BY v.position;
+
+-- search.vectors: The stored vectors of records.
+SELECT r.id, r.embedding FROM "lookalike"."records_1" AS r
+WHERE r.collection_id = %(collection_id)s AND r.id = ANY (%(ids)s);
+
 -- search.vector: The stored vector of one record.
 SELECT r.embedding FROM "lookalike"."records_1" AS r
 WHERE r.collection_id = %(collection_id)s AND r.id = %(id)s;

@@ -2,18 +2,20 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from app.db import collections, indexes, loads, records, search
+from app.db import collections, indexes, loads, ranked, records, search
 from app.db.engine import Database, partition
 from app.db.listing import Listing, random
 from app.db.loader import query as named
 from app.db.records import NewRecord
 from app.db.search import Target
 from app.domain.collections import Collection, NewCollection
+from app.domain.ranking import Aggregation
 from app.domain.records import Fields
 from app.domain.windows import Window
 from app.filters import compile_filter, parse_filter
@@ -231,3 +233,51 @@ def test_plan_of_a_page_is_the_primary_key(skewed: tuple[Database, Collection]) 
         found = list(nodes(plan(db, text, listing.values(**{key: "r5"}))))
         assert f"records_{collection.id}_pkey" in {node.get("Index Name") for node in found}
         assert max(node["Actual Rows"] for node in found) <= 100
+
+
+def test_five_thousand_records_of_one_product_in_front(db: Database) -> None:
+    own = collections.create(db, NewCollection("c", "photo", "m", "1", DIMENSIONS, 62.5))
+    front = random_vectors(1, DIMENSIONS, seed=20)[0]
+    generator = np.random.default_rng(21)
+    near = front + 0.01 * generator.normal(size=(5000, DIMENSIONS))
+    far = random_vectors(2000, DIMENSIONS, seed=22)
+    vectors = np.concatenate([near, far]).astype(np.float32)
+    rows = [
+        NewRecord(f"r{n}", json.dumps({"product": "one" if n < 5000 else f"p{n}"}), vector)
+        for n, vector in enumerate(vectors)
+    ]
+    loads.copy(db, own, rows)
+    indexes.build_hnsw(db, own)
+    own = collections.get(db, "c")
+    nearest = ranked.products(db, Target(own, Window(20), Fields(names=("product",))), front, "product")
+    products = [json.loads(found.attributes or "{}")["product"] for found in nearest.records]
+    assert len(products) == len(set(products)) == 20
+    assert products[0] == "one"
+    assert nearest.way == "exact"
+
+
+def test_range_is_complete_also_when_it_is_half_of_the_collection(skewed: tuple[Database, Collection]) -> None:
+    db, collection = skewed
+    query = random_vectors(1, DIMENSIONS, seed=30)[0]
+    target = Target(collection, Window(0), Fields())
+    everything = search.exact(db, Target(collection, Window(24_000), Fields()), query)
+    for share in (0.001, 0.5, 1.0):
+        edge = everything[int(share * 24_000) - 1].distance
+        assert edge is not None
+        found = ranked.within(db, target, query, edge, None)
+        assert len(found) >= share * 24_000
+        assert {one.id for one in found} == {one.id for one in everything if (one.distance or 0.0) <= edge}
+
+
+def test_multi_through_the_index_recalls_the_exact_order(skewed: tuple[Database, Collection]) -> None:
+    db, collection = skewed
+    hits = 0
+    for seed in range(40, 55):
+        queries = list(random_vectors(3, DIMENSIONS, seed=seed))
+        target = Target(collection, Window(20), Fields())
+        near = ranked.multi(db, target, queries, Aggregation.MEAN)
+        plain = replace(target, collection=replace(collection, indexed=False))
+        true = ranked.multi(db, plain, queries, Aggregation.MEAN)
+        assert (near.way, true.way) == ("index", "exact")
+        hits += len({found.id for found in near.records} & {found.id for found in true.records})
+    assert hits / 300 >= 0.95

@@ -6,10 +6,11 @@ from pydantic import Field
 
 from app.api.envelope import listed, skipped
 from app.api.methods import Answer, Call, method
-from app.api.parsing import Names, Parameters, records_within
+from app.api.parsing import Names, Number, Parameters, records_within
 from app.domain.records import Fields, Processed
 from app.domain.tokens import Scope
 from app.services import records as service
+from app.services.search import NEAR_DUPLICATE_RADIUS
 
 
 class InsertParameters(Parameters):
@@ -39,6 +40,13 @@ class UpdateParameters(Parameters):
     fields_to_return: Names = Field(default=["*"])
 
 
+class NearDupsInsertParameters(InsertParameters):
+    """`records` as for insert; those that look like a stored one within the radius are skipped."""
+
+    fields_to_return: Names = Field(default=["*"])
+    radius: Number = Field(default=NEAR_DUPLICATE_RADIUS, ge=0)
+
+
 def _answer(outcome: Processed) -> Answer:
     body = listed(outcome.records)
     if outcome.skipped:
@@ -51,6 +59,15 @@ def insert(call: Call, parameters: InsertParameters) -> Answer:
     """Insert records: pictures and attributes."""
     records = records_within(parameters.records, call.context.settings.max_batch)
     return _answer(service.insert(call.context, call.collection, records, Fields.of(parameters.fields_to_return)))
+
+
+@method("nearDupsInsert", Scope.WRITE, NearDupsInsertParameters)
+def near_dups_insert(call: Call, parameters: NearDupsInsertParameters) -> Answer:
+    """Insert records that show no picture that is stored already."""
+    records = records_within(parameters.records, call.context.settings.max_batch)
+    fields = Fields.of(parameters.fields_to_return)
+    unlike = service.Unlike(parameters.radius, fields)
+    return _answer(service.insert(call.context, call.collection, records, fields, unlike))
 
 
 @method("get", Scope.READ, GetParameters)

@@ -1,38 +1,140 @@
-"""visualKNN and its kin."""
+"""visualKNN and its kin: everything that begins with a query record."""
+
+from typing import Any
 
 from pydantic import Field
 
-from app.api.envelope import query_records, ranked
+from app.api.envelope import Body, query_records, ranked, skipped
 from app.api.methods import Answer, Call, method
-from app.api.parsing import Count, Filter, Names, Parameters, QueryRecord
+from app.api.parsing import Count, Effort, Filter, Names, Number, Parameters, QueryRecord, Text, records_within
+from app.db.search import Nearest
 from app.domain import statuses
+from app.domain.ranking import Aggregation, Ranking
 from app.domain.records import Fields
 from app.domain.tokens import Scope
 from app.domain.windows import Window
+from app.services import ranking as rank_service
 from app.services import search as service
 
 
-class KnnParameters(Parameters):
+class SearchParameters(Parameters):
+    """What every search takes."""
+
+    fields_to_return: Names = Field(default=["_id"])
+    filter: Filter = None
+    cand_set_size: Effort | None = None
+    approx_param: Effort | None = None
+
+    def search(self, call: Call) -> service.Search:
+        """Return the search that is asked for."""
+        return service.Search(call.context, call.collection, Fields.of(self.fields_to_return), self.filter)
+
+    @property
+    def effort(self) -> int | None:
+        """The HNSW search effort that is asked for."""
+        return self.cand_set_size or self.approx_param
+
+
+class KnnParameters(SearchParameters):
     """A query record, and how much of the ranking is wanted."""
 
     query_record: QueryRecord
     k: Count = 30
     from_: Count = Field(default=0, alias="from")
-    fields_to_return: Names = Field(default=["_id"])
-    filter: Filter = None
+    radius: Number | None = Field(default=None, ge=0)
+    product_field: Text | None = None
+
+
+class MultiParameters(SearchParameters):
+    """Several query records, and how their distances become one."""
+
+    query_records: list[QueryRecord]
+    k: Count = 30
+    from_: Count = Field(default=0, alias="from")
+    radius: Number | None = Field(default=None, ge=0)
+    aggregation: Aggregation = Aggregation.MEAN
+
+
+class RangeParameters(SearchParameters):
+    """A query record and a radius; `k` and `from` page through what lies within it."""
+
+    query_record: QueryRecord
+    radius: Number = Field(ge=0)
+    k: Count | None = None
+    from_: Count = Field(default=0, alias="from")
+    product_field: Text | None = None
+
+
+class NearDuplicatesParameters(SearchParameters):
+    """A query record; the radius is that of near duplicates unless another is given."""
+
+    query_record: QueryRecord
+    radius: Number = Field(default=service.NEAR_DUPLICATE_RADIUS, ge=0)
+    fields_to_return: Names = Field(default=["*"])
+
+
+class RankParameters(Parameters):
+    """A query record, and the records to put in order."""
+
+    query_record: QueryRecord
+    records: list[Any]
+    k: Count | None = None
+    radius: Number | None = Field(default=None, ge=0)
+    fields_to_return: Names = Field(default=["_id", "_url", "_file"])
+
+
+def _answer(found: Nearest, sent: list[dict[str, Any]]) -> Answer:
+    body = ranked(found.records)
+    body["query_records"] = query_records(sent)
+    body["statistics"] = {"search": found.way}
+    if found.matches is not None:
+        body["statistics"]["matches"] = found.matches
+    return Answer(statuses.OK, body)
 
 
 @method("visualKNN", Scope.READ, KnnParameters)
 def visual_knn(call: Call, parameters: KnnParameters) -> Answer:
     """Find the records that look most like the query record."""
     window = Window(parameters.k, parameters.from_)
+    ranking = Ranking(window, parameters.radius, parameters.product_field, parameters.effort)
+    found = service.visual_knn(parameters.search(call), parameters.query_record, ranking)
+    return _answer(found, [parameters.query_record])
+
+
+@method("visualKNNMulti", Scope.READ, MultiParameters)
+def visual_knn_multi(call: Call, parameters: MultiParameters) -> Answer:
+    """Find the records that look most like several query records."""
+    records = records_within(parameters.query_records, call.context.settings.max_queries, "query_records")
+    ranking = Ranking(Window(parameters.k, parameters.from_), parameters.radius, None, parameters.effort)
+    found = service.visual_knn_multi(parameters.search(call), records, ranking, parameters.aggregation)
+    return _answer(found, records)
+
+
+@method("range", Scope.READ, RangeParameters)
+def range_(call: Call, parameters: RangeParameters) -> Answer:
+    """Find every record within a radius of the query record."""
+    ranking = Ranking(Window(parameters.k or 0, parameters.from_), parameters.radius, parameters.product_field)
+    found = service.within(parameters.search(call), parameters.query_record, ranking, parameters.k)
+    return _answer(Nearest(found, "exact"), [parameters.query_record])
+
+
+@method("nearDuplicates", Scope.READ, NearDuplicatesParameters)
+def near_duplicates(call: Call, parameters: NearDuplicatesParameters) -> Answer:
+    """Find the records that show the same picture as the query record."""
+    ranking = Ranking(Window(0), parameters.radius)
+    found = service.within(parameters.search(call), parameters.query_record, ranking, None)
+    return _answer(Nearest(found, "exact"), [parameters.query_record])
+
+
+@method("visualRankRecords", Scope.READ, RankParameters)
+def visual_rank_records(call: Call, parameters: RankParameters) -> Answer:
+    """Put given records in the order of their likeness to the query record."""
+    records = records_within(parameters.records, call.context.settings.max_records)
     fields = Fields.of(parameters.fields_to_return)
-    found = service.visual_knn(
-        call.context, call.collection, parameters.query_record, window, fields, parameters.filter
+    outcome = rank_service.rank(
+        call.context, call.collection, parameters.query_record, records, fields, parameters.k, parameters.radius
     )
-    body = ranked(found.records)
-    body["query_records"] = query_records([parameters.query_record])
-    body["statistics"] = {"search": found.way}
-    if found.matches is not None:
-        body["statistics"]["matches"] = found.matches
-    return Answer(statuses.OK, body)
+    body: Body = {**ranked(outcome.records), "query_records": query_records([parameters.query_record])}
+    if outcome.skipped:
+        body["skipped_records"] = [skipped(item) for item in outcome.skipped]
+    return Answer(outcome.status, body)

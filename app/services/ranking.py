@@ -1,0 +1,126 @@
+"""visualRankRecords: given records, ordered by their likeness to a query record; nothing is stored."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from app.db import ranked
+from app.db import records as table
+from app.db.search import Vector
+from app.domain import statuses
+from app.domain.collections import Collection
+from app.domain.errors import InvalidRequest
+from app.domain.jsontext import check, dumps
+from app.domain.records import IMAGE_FIELDS, Fields, Found, Json, Processed, Skipped
+from app.domain.statuses import Status
+from app.services.context import Context
+from app.services.incoming import Incoming, record_id, skip
+from app.services.search import vector_of
+from app.services.vectors import read_pictures
+
+# Pictures decoded and embedded at a time, so that a thousand of them take neither the memory nor the whole queue.
+_PICTURES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """One record of the request: its `_id`, if it has one, and all that was sent with it."""
+
+    id: str | None
+    fields: Mapping[str, Json]
+
+
+def rank(
+    context: Context,
+    collection: Collection,
+    query_record: Mapping[str, Json],
+    records: Sequence[Json],
+    fields: Fields,
+    k: int | None,
+    radius: float | None,
+) -> Processed:
+    """Return the records nearest first; at most `k`, within the radius, both unlimited where None.
+
+    A record is a stored one by `_id`, or a picture. One that is neither is skipped with a reason.
+
+    Raises:
+        WrongQueryRecord: the query record is neither stored nor has a picture that can be read.
+
+    """
+    vector = vector_of(context, collection, query_record)
+    given, skipped = _read(records)
+    vectors, more = _vectors(context, collection, given)
+    skipped += more
+    usable = [(record, own) for record, own in zip(given, vectors, strict=True) if own is not None]
+    values = ranked.distances(context.db, collection, vector, [own for _, own in usable]) if usable else []
+    order = sorted((value, place) for place, value in enumerate(values) if radius is None or value <= radius)[:k]
+    chosen = [(usable[place][0], distance) for distance, place in order]
+    return Processed(_status(bool(usable), bool(skipped)), _answers(context, collection, chosen, fields), skipped)
+
+
+def _status(ranked_any: bool, skipped_any: bool) -> Status:
+    if not skipped_any:
+        return statuses.OK
+    return statuses.SOME_NOT_RANKED if ranked_any else statuses.RECORDS_NOT_FOUND
+
+
+def _read(records: Sequence[Json]) -> tuple[list[Given], list[Skipped]]:
+    given = []
+    skipped = []
+    for record in records:
+        try:
+            if not isinstance(record, dict):
+                raise InvalidRequest("a record must be a JSON object")
+            check({key: value for key, value in record.items() if key != "_base64"}, "a record")
+            own = record.get("_id")
+            given.append(Given(None if own is None else record_id(own), record))
+        except InvalidRequest as error:
+            skipped.append(skip(record, error))
+    return given, skipped
+
+
+def _vectors(
+    context: Context, collection: Collection, given: Sequence[Given]
+) -> tuple[list[Vector | None], list[Skipped]]:
+    stored = ranked.vectors_of(context.db, collection, [record.id for record in given if record.id is not None])
+    vectors: list[Vector | None] = [stored.get(record.id) if record.id is not None else None for record in given]
+    skipped = []
+    pictures = []
+    for place, record in enumerate(given):
+        if vectors[place] is not None:
+            continue
+        if any(record.fields.get(field) for field in IMAGE_FIELDS):
+            pictures.append(place)
+        elif record.id is None:
+            skipped.append(Skipped(None, statuses.SKIPPED_ERROR, "the record has neither an _id nor a picture"))
+        else:
+            skipped.append(Skipped(record.id, statuses.SKIPPED_NOT_FOUND))
+    plain = replace(collection, thumbnails=False)
+    for start in range(0, len(pictures), _PICTURES):
+        # The place stands in for the `_id`, which a picture need not have.
+        batch = [Incoming(str(place), dict(given[place].fields), "") for place in pictures[start : start + _PICTURES]]
+        read, unreadable = read_pictures(context, plain, batch)
+        skipped += unreadable
+        for incoming, picture in read:
+            vectors[int(incoming.id)] = picture.embedding
+    return vectors, skipped
+
+
+def _answers(
+    context: Context, collection: Collection, chosen: Sequence[tuple[Given, float]], fields: Fields
+) -> list[Found]:
+    ids = [record.id for record, _ in chosen if record.id is not None]
+    stored = table.get(context.db, collection, ids, fields) if ids and not fields.only_id else {}
+    answers = []
+    for record, distance in chosen:
+        known = stored.get(record.id) if record.id is not None else None
+        text = known.attributes if known is not None else _sent(record, fields)
+        answers.append(Found(record.id or "", text, distance))
+    return answers
+
+
+def _sent(record: Given, fields: Fields) -> str | None:
+    """Return what was sent of a record that is not stored."""
+    if fields.only_id:
+        return None
+    own = {key: value for key, value in record.fields.items() if key not in ("_id", "_base64")}
+    return dumps(own if fields.everything else {name: own[name] for name in fields.names if name in own})
