@@ -79,6 +79,33 @@ $$;
 
 COMMENT ON FUNCTION lookalike.pick(attributes jsonb, fields text[]) IS 'The named fields of a record''s attributes, as one JSON object.';
 
+CREATE FUNCTION lookalike.tags_distance(a text[], b text[]) RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    SELECT CASE WHEN count(*) = 0 THEN 0
+                ELSE 1 - count(*) FILTER (WHERE tag = ANY (a) AND tag = ANY (b))::double precision / count(*) END
+    FROM (SELECT unnest(a) AS tag UNION SELECT unnest(b)) AS tags
+$$;
+
+COMMENT ON FUNCTION lookalike.tags_distance(a text[], b text[]) IS 'The Jaccard distance of two sets of tags, 0 to 1.';
+
+CREATE FUNCTION lookalike.tags_of(attributes jsonb, field text) RETURNS text[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    SELECT ARRAY(
+        SELECT DISTINCT tag.value #>> '{}'
+        FROM jsonb_array_elements(
+            CASE jsonb_typeof(attributes -> field)
+                WHEN 'array' THEN attributes -> field
+                WHEN 'string' THEN jsonb_build_array(attributes -> field)
+                ELSE '[]'
+            END) AS tag (value)
+        WHERE jsonb_typeof(tag.value) = 'string'
+    )
+$$;
+
+COMMENT ON FUNCTION lookalike.tags_of(attributes jsonb, field text) IS 'The tags of a record: the strings in one of its attributes, each once.';
+
 CREATE TABLE lookalike.alembic_version (
     version_num character varying(32) NOT NULL
 );

@@ -14,7 +14,7 @@ from app.domain.records import Found
 from app.domain.windows import Window
 
 _MOST_CANDIDATES = 1000
-_AGGREGATES = {Aggregation.MEAN: "avg", Aggregation.MIN: "min", Aggregation.MAX: "max"}
+AGGREGATES = {Aggregation.MEAN: "avg", Aggregation.MIN: "min", Aggregation.MAX: "max"}
 
 
 def within(db: Database, target: Target, query_vector: Vector, radius: float, k: int | None) -> list[Found]:
@@ -63,7 +63,7 @@ def multi(db: Database, target: Target, vectors: Sequence[Vector], aggregation: 
             found = run(db, target, text, {"query": mean, "queries": halves})
             if len(found) == target.window.k:
                 return Nearest(found, "index")
-    text = statement(target, "multi_exact", aggregate=_AGGREGATES[aggregation], **window)
+    text = statement(target, "multi_exact", aggregate=AGGREGATES[aggregation], **window)
     return Nearest(run(db, target, text, {"queries": halves}), "exact", matches)
 
 

@@ -11,7 +11,7 @@ from app.db.loader import area
 from app.db.resources import folder
 from app.domain.errors import ConfigurationError
 
-AREAS = ("collections", "listing", "records", "search", "tokens")
+AREAS = ("collections", "listing", "records", "search", "tags", "tokens")
 # An example for every span, as the server fills it for collection 1 with 256 dimensions.
 EXAMPLE_SPANS = {
     "records": partition("records", 1),
@@ -23,6 +23,7 @@ EXAMPLE_SPANS = {
     "limit": "30",
     "offset": "0",
     "aggregate": "min",
+    "sharing": "",
 }
 _NOISE = re.compile(r"^(--.*|SET .*|SELECT pg_catalog\.set_config.*|\\(un)?restrict .*)\n", re.MULTILINE)
 
@@ -31,7 +32,7 @@ def example(area_name: str, name: str) -> str:
     """Return one named query as the server sends it for the example collection."""
     query = area(area_name)[name]
     spans = {span: EXAMPLE_SPANS[span] for span in query.spans}
-    if area_name == "search" and "fields" in spans:
+    if area_name in {"search", "tags"} and "fields" in spans:
         spans["fields"] = "nearest.attributes"
     return query.render(**spans)
 

@@ -12,9 +12,11 @@ from app.domain.errors import InvalidRequest
 from app.domain.jsontext import check, dumps
 from app.domain.records import IMAGE_FIELDS, Fields, Found, Json, Processed, Skipped
 from app.domain.statuses import Status
+from app.domain.tags import field_of, jaccard_distance, tags_of
 from app.services.context import Context
 from app.services.incoming import Incoming, record_id, skip
 from app.services.search import vector_of
+from app.services.tagged import query_tags, stored_tags
 from app.services.vectors import read_pictures
 
 # Pictures decoded and embedded at a time, so that a thousand of them take neither the memory nor the whole queue.
@@ -37,8 +39,11 @@ def rank(
     fields: Fields,
     k: int | None,
     radius: float | None,
+    tags_weight: float = 0.0,
 ) -> Processed:
     """Return the records nearest first; at most `k`, within the radius, both unlimited where None.
+
+    With a weight, the distance is `(1 - weight) x looks + weight x tags`; without tags in the query, looks alone.
 
     A record is a stored one by `_id`, or a picture. One that is neither is skipped with a reason.
 
@@ -52,9 +57,33 @@ def rank(
     skipped += more
     usable = [(record, own) for record, own in zip(given, vectors, strict=True) if own is not None]
     values = ranked.distances(context.db, collection, vector, [own for _, own in usable]) if usable else []
+    if tags_weight > 0:
+        values = _with_tags(context, collection, query_record, [record for record, _ in usable], values, tags_weight)
     order = sorted((value, place) for place, value in enumerate(values) if radius is None or value <= radius)[:k]
     chosen = [(usable[place][0], distance) for distance, place in order]
     return Processed(_status(bool(usable), bool(skipped)), _answers(context, collection, chosen, fields), skipped)
+
+
+def _with_tags(
+    context: Context,
+    collection: Collection,
+    query_record: Mapping[str, Json],
+    records: Sequence[Given],
+    values: Sequence[float],
+    weight: float,
+) -> list[float]:
+    field = field_of(collection.service)
+    wanted = query_tags(context, collection, query_record, field)
+    if not wanted:
+        return list(values)
+    ids = [record.id for record in records if record.id is not None and field not in record.fields]
+    stored = stored_tags(context, collection, ids, field)
+    combined = []
+    for record, value in zip(records, values, strict=True):
+        own = tags_of(record.fields, field) if field in record.fields else stored.get(record.id or "", [])
+        far = collection.distance_scale * jaccard_distance(wanted, own)
+        combined.append((1 - weight) * value + weight * far)
+    return combined
 
 
 def _status(ranked_any: bool, skipped_any: bool) -> Status:

@@ -53,14 +53,14 @@ def visual_knn(given: Search, query_record: Mapping[str, Json], ranking: Ranking
     db = given.context.db
     if ranking.product_field is not None:
         vector = vector_of(given.context, given.collection, query_record)
-        return _cut(ranked.products(db, target, vector, ranking.product_field), ranking)
+        return cut(ranked.products(db, target, vector, ranking.product_field), ranking)
     own = query_record.get("_id")
     if own is not None:
         nearest = search.knn_by_id(db, target, record_id(own))
         if nearest is not None:
-            return _cut(nearest, ranking)
+            return cut(nearest, ranking)
     embedding = embed_query(given.context, given.collection, query_record)
-    return _cut(search.knn_by_vector(db, target, embedding), ranking)
+    return cut(search.knn_by_vector(db, target, embedding), ranking)
 
 
 def visual_knn_multi(
@@ -74,8 +74,8 @@ def visual_knn_multi(
 
     """
     target = given.target(ranking, query_records)
-    vectors = [_numbered(given, position, record) for position, record in enumerate(query_records)]
-    return _cut(ranked.multi(given.context.db, target, vectors, aggregation), ranking)
+    vectors = vectors_of_queries(given, query_records)
+    return cut(ranked.multi(given.context.db, target, vectors, aggregation), ranking)
 
 
 def within(given: Search, query_record: Mapping[str, Json], ranking: Ranking, k: int | None) -> list[Found]:
@@ -123,13 +123,25 @@ def check_window(context: Context, window: Window) -> None:
         raise InvalidRequest(f"from + k may be at most {context.settings.max_k}")
 
 
-def _cut(nearest: Nearest, ranking: Ranking) -> Nearest:
+def cut(nearest: Nearest, ranking: Ranking) -> Nearest:
     """Return what lies within the radius; beyond it nothing is nearer, so nothing is missed."""
     if ranking.radius is None:
         return nearest
     radius = ranking.radius
     kept = [found for found in nearest.records if found.distance is not None and found.distance <= radius]
     return replace(nearest, records=kept)
+
+
+def vectors_of_queries(given: Search, query_records: Sequence[Mapping[str, Json]]) -> list[Vector]:
+    """Return the vectors of query records.
+
+    Raises:
+        WrongQueryRecord: one of them has none; the message says which.
+
+    """
+    if len(query_records) == 1:
+        return [vector_of(given.context, given.collection, query_records[0])]
+    return [_numbered(given, position, record) for position, record in enumerate(query_records)]
 
 
 def _numbered(given: Search, position: int, record: Mapping[str, Json]) -> Vector:

@@ -148,7 +148,7 @@ SELECT id FROM lookalike.records WHERE attributes @? '$ ? ((@."items".type() == 
 
 -- an indexed attribute, lower bound
 -- {"price": {"$gte": 200}}
-SELECT id FROM lookalike.records WHERE ((((attributes->'price'::text) >= '200'::jsonb AND (attributes->'price'::text) < 'false'::jsonb) OR ((attributes->'price'::text) > 'true'::jsonb AND attributes @? '$ ? (@."price" >= 200)'::jsonpath)) AND COALESCE((attributes->'price'::text), 'null'::jsonb) <> 'null'::jsonb);
+SELECT id FROM lookalike.records WHERE ((attributes->'price'::text) >= '200'::jsonb AND ((attributes->'price'::text) < 'false'::jsonb OR attributes @? '$ ? (@."price" >= 200)'::jsonpath) AND COALESCE((attributes->'price'::text), 'null'::jsonb) <> 'null'::jsonb);
 
 -- an indexed attribute, upper bound
 -- {"price": {"$lt": 200}}

@@ -1,6 +1,6 @@
 """visualKNN and its kin: everything that begins with a query record."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -15,6 +15,9 @@ from app.domain.tokens import Scope
 from app.domain.windows import Window
 from app.services import ranking as rank_service
 from app.services import search as service
+from app.services import tagged
+
+Weight = Annotated[Number, Field(ge=0, le=1)]
 
 
 class SearchParameters(Parameters):
@@ -73,6 +76,18 @@ class NearDuplicatesParameters(SearchParameters):
     fields_to_return: Names = Field(default=["*"])
 
 
+class TagsKnnParameters(KnnParameters):
+    """As for visualKNN, and how much the tags weigh."""
+
+    tags_weight: Weight = 0.5
+
+
+class TagsMultiParameters(MultiParameters):
+    """As for visualKNNMulti, and how much the tags weigh."""
+
+    tags_weight: Weight = 0.5
+
+
 class RankParameters(Parameters):
     """A query record, and the records to put in order."""
 
@@ -81,6 +96,12 @@ class RankParameters(Parameters):
     k: Count | None = None
     radius: Number | None = Field(default=None, ge=0)
     fields_to_return: Names = Field(default=["_id", "_url", "_file"])
+
+
+class TagsRankParameters(RankParameters):
+    """As for visualRankRecords, and how much the tags weigh."""
+
+    tags_weight: Weight = 0.5
 
 
 def _answer(found: Nearest, sent: list[dict[str, Any]]) -> Answer:
@@ -129,10 +150,45 @@ def near_duplicates(call: Call, parameters: NearDuplicatesParameters) -> Answer:
 @method("visualRankRecords", Scope.READ, RankParameters)
 def visual_rank_records(call: Call, parameters: RankParameters) -> Answer:
     """Put given records in the order of their likeness to the query record."""
+    return _rank(call, parameters, 0.0)
+
+
+@method("visualTagsRankRecords", Scope.READ, TagsRankParameters)
+def visual_tags_rank_records(call: Call, parameters: TagsRankParameters) -> Answer:
+    """Put given records in the order of their likeness and tags."""
+    return _rank(call, parameters, parameters.tags_weight)
+
+
+@method("visualTagsKNN", Scope.READ, TagsKnnParameters)
+def visual_tags_knn(call: Call, parameters: TagsKnnParameters) -> Answer:
+    """Find the records that look most like the query record and share its tags."""
+    window = Window(parameters.k, parameters.from_)
+    ranking = Ranking(window, parameters.radius, parameters.product_field, parameters.effort)
+    records = [parameters.query_record]
+    return _answer(tagged.search(parameters.search(call), records, ranking, parameters.tags_weight), records)
+
+
+@method("visualTagsKNNMulti", Scope.READ, TagsMultiParameters)
+def visual_tags_knn_multi(call: Call, parameters: TagsMultiParameters) -> Answer:
+    """Find the records that look most like several query records and share their tags."""
+    records = records_within(parameters.query_records, call.context.settings.max_queries, "query_records")
+    ranking = Ranking(Window(parameters.k, parameters.from_), parameters.radius, None, parameters.effort)
+    weight, aggregation = parameters.tags_weight, parameters.aggregation
+    return _answer(tagged.search(parameters.search(call), records, ranking, weight, aggregation), records)
+
+
+def _rank(call: Call, parameters: RankParameters, tags_weight: float) -> Answer:
     records = records_within(parameters.records, call.context.settings.max_records)
     fields = Fields.of(parameters.fields_to_return)
     outcome = rank_service.rank(
-        call.context, call.collection, parameters.query_record, records, fields, parameters.k, parameters.radius
+        call.context,
+        call.collection,
+        parameters.query_record,
+        records,
+        fields,
+        parameters.k,
+        parameters.radius,
+        tags_weight,
     )
     body: Body = {**ranked(outcome.records), "query_records": query_records([parameters.query_record])}
     if outcome.skipped:

@@ -1,0 +1,91 @@
+"""Searches by likeness and tags together (`sql/queries/tags.sql`)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import orjson
+
+from app.db.engine import Database, partition
+from app.db.loader import query
+from app.db.ranked import AGGREGATES, mean_direction
+from app.db.records import fields_sql
+from app.db.search import Nearest, Target, Vector, half, run
+from app.domain.ranking import Aggregation
+
+# Candidates by looks alone, a multiple of what is asked for, and at least so many.
+_VISUAL = 4
+_VISUAL_AT_LEAST = 200
+# Up to so many records that share a tag are all compared; beyond, the visually nearest of them.
+_SHARING = 10_000
+_SHARING_NEAREST = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class TaggedQuery:
+    """One query: a vector, its tags, and the weight of the tags, 0 (looks alone) to 1."""
+
+    vector: Vector
+    tags: Sequence[str]
+    weight: float
+
+
+def search(
+    db: Database,
+    target: Target,
+    queries: Sequence[TaggedQuery],
+    field: str,
+    aggregation: Aggregation,
+    product_field: str | None = None,
+) -> Nearest:
+    """Return the best records by the combined distance to one query or several; one a product, if a field is named."""
+    vectors = [half(one.vector) for one in queries]
+    tags = sorted({tag for one in queries for tag in one.tags if one.weight > 0})
+    values: dict[str, object] = {
+        "queries": vectors,
+        "weights": [one.weight for one in queries],
+        "tags": [orjson.dumps(list(one.tags)).decode() for one in queries],
+        "tags_field": field,
+        # A list that holds the tag, or the tag by itself: what the GIN index can look up.
+        "sharing": [orjson.dumps({field: form}).decode() for tag in tags for form in ([tag], tag)],
+    }
+    if product_field is not None:
+        text = statement(target, "combined_products", aggregation)
+        return Nearest(run(db, target, text, {**values, "product_field": product_field}), "exact")
+    mean = mean_direction(vectors)
+    if aggregation is not Aggregation.MEAN or mean is None:
+        return Nearest(run(db, target, statement(target, "combined_exact", aggregation), values), "exact")
+    values["query"] = mean
+    text = statement(target, "combined", aggregation, few=_count(db, target, values) <= _SHARING)
+    found = run(db, target, text, values)
+    if len(found) < target.window.k:
+        # A short page is complete only if every record was looked at.
+        return Nearest(run(db, target, statement(target, "combined_exact", aggregation), values), "exact")
+    return Nearest(found, "index" if target.collection.indexed else "exact")
+
+
+def statement(target: Target, name: str, aggregation: Aggregation, *, few: bool = True) -> str:
+    """Return the text of one of the two queries; `few` keeps every record that shares a tag as a candidate."""
+    chosen = query("tags", name)
+    vector = f"halfvec({target.collection.dimensions:d})"
+    nearest = f"ORDER BY r.embedding::{vector} <=> %(query)s::{vector} LIMIT {_SHARING_NEAREST:d}"
+    spans = {
+        "records": partition("records", target.collection.id),
+        "vector": vector,
+        "fields": fields_sql(target.fields, "nearest"),
+        "filter": target.where.sql,
+        "aggregate": AGGREGATES[aggregation],
+        "candidates": f"{max(_VISUAL_AT_LEAST, _VISUAL * target.window.end):d}",
+        "sharing": "" if few else nearest,
+        "limit": f"{target.window.k:d}",
+        "offset": f"{target.window.offset:d}",
+    }
+    return chosen.render(**{span: spans[span] for span in chosen.spans})
+
+
+def _count(db: Database, target: Target, values: dict[str, object]) -> int:
+    text = query("tags", "count_sharing").render(
+        records=partition("records", target.collection.id), filter=target.where.sql, limit=f"{_SHARING + 1:d}"
+    )
+    given = {**target.where.params, "sharing": values["sharing"]}
+    row = db.read(lambda connection: connection.execute(text, given, prepare=False).fetchone())
+    return 0 if row is None else int(row["matches"])
