@@ -42,6 +42,9 @@ class Settings(BaseSettings):
         default=1000, ge=1, le=100_000, description="Records in one get, delete, update or rank request at most."
     )
     max_queries: int = Field(default=100, ge=1, le=1000, description="Query records of one Multi search at most.")
+    max_pair_records: int = Field(
+        default=200_000, ge=1, description="Records among which one allNearDupPairs request looks for pairs at most."
+    )
     max_k: int = Field(default=100_000, ge=1, description="Records that a search may look through: `from` + `k`.")
     max_body_bytes: int = Field(default=64 * 2**20, ge=1024, description="Size of a request body at most.")
     max_attributes_bytes: int = Field(

@@ -55,6 +55,13 @@ FROM /*records*/ lookalike.records /*end*/ AS r
 WHERE r.collection_id = :collection_id AND /*filter*/ TRUE /*end*/
 ORDER BY r.collection_id, r.id;
 
+-- name: stream_vectors
+-- The vector of every matching record, in the order of the ids, for a cursor.
+SELECT r.id, r.embedding
+FROM /*records*/ lookalike.records /*end*/ AS r
+WHERE r.collection_id = :collection_id AND /*filter*/ TRUE /*end*/
+ORDER BY r.collection_id, r.id;
+
 -- name: delete
 -- Deletes every record that matches a filter, locked in the order of their ids, and returns them as they were.
 WITH doomed AS (

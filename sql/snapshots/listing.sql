@@ -46,6 +46,12 @@ FROM "lookalike"."records_1" AS r
 WHERE r.collection_id = %(collection_id)s AND TRUE
 ORDER BY r.collection_id, r.id;
 
+-- listing.stream_vectors: The vector of every matching record, in the order of the ids, for a cursor.
+SELECT r.id, r.embedding
+FROM "lookalike"."records_1" AS r
+WHERE r.collection_id = %(collection_id)s AND TRUE
+ORDER BY r.collection_id, r.id;
+
 -- listing.delete: Deletes every record that matches a filter, locked in the order of their ids, and returns them as they were.
 WITH doomed AS (
     SELECT r.id FROM "lookalike"."records_1" AS r

@@ -4,16 +4,20 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
 
+import orjson
 from pydantic import Field
 
 from app.api.envelope import Body, listed
 from app.api.methods import Answer, Call, method
-from app.api.parsing import Count, Filter, Names, Parameters, PositiveText, Text, parse
+from app.api.parsing import Count, Filter, Names, Number, Parameters, PositiveText, Text, parse
 from app.domain import statuses
 from app.domain.records import Fields, Found
 from app.domain.tokens import Scope
+from app.domain.windows import Window
 from app.services import listing as service
+from app.services import pairs as pair_service
 from app.services import records as record_service
+from app.services.search import NEAR_DUPLICATE_RADIUS
 
 
 class FindParameters(Parameters):
@@ -47,6 +51,16 @@ class PageParameters(Parameters):
     size: PositiveText | None = None
     page: PositiveText = 1
     cursor: Text | None = None
+
+
+class AllNearDupPairsParameters(Parameters):
+    """A radius, and which part of the pairs is wanted."""
+
+    radius: Number = Field(default=NEAR_DUPLICATE_RADIUS, ge=0)
+    filter: Filter = None
+    k: Count = 1000
+    from_: Count = Field(default=0, alias="from")
+    fields_to_return: Names = Field(default=["_id"])
 
 
 class DeleteByFilterParameters(Parameters):
@@ -102,6 +116,18 @@ def all_records(call: Call, parameters: AllRecordsParameters) -> Answer:
         body["next"] = _link(call, place.size, place.page + 1, page.after)
     if page.before is not None and place.page > 1:
         body["previous"] = _link(call, place.size, place.page - 1, page.before)
+    return Answer(statuses.OK, body)
+
+
+@method("allNearDupPairs", Scope.READ, AllNearDupPairsParameters)
+def all_near_dup_pairs(call: Call, parameters: AllNearDupPairsParameters) -> Answer:
+    """Find all pairs of records that show the same picture, nearest first."""
+    listing = service.of(call.context, call.collection, _fields(parameters), parameters.filter)
+    window = Window(parameters.k, parameters.from_)
+    found = pair_service.near_duplicate_pairs(call.context, listing, parameters.radius, window)
+    records = [[orjson.Fragment(one.json()) for one in pair.records] for pair in found]
+    distances = [pair.distance for pair in found]
+    body: Body = {"answer_records": records, "answer_distances": distances, "answer_count": len(found)}
     return Answer(statuses.OK, body)
 
 

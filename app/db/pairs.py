@@ -1,0 +1,88 @@
+"""The vectors of a whole collection, and the pairs among them that lie within a radius."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.db.engine import Database
+from app.db.listing import Listing
+from app.db.loader import query
+
+_FETCH = 2000
+# Rows of a block: 2048 x 2048 similarities are 16 MB.
+_BLOCK = 2048
+# Pairs kept beyond those wanted before the farthest are dropped.
+_SLACK = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """All matching records in the order of their ids: `matrix` is (n, dimensions) float16, as stored."""
+
+    ids: list[str]
+    matrix: NDArray[np.float16]
+
+
+def read_vectors(db: Database, listing: Listing, at_most: int) -> Vectors | None:
+    """Return the vectors of all matching records, as of one moment; None where there are more than `at_most`."""
+    ids: list[str] = []
+    parts = []
+    for rows in _stream(db, listing):
+        ids += [own for own, _ in rows]
+        if len(ids) > at_most:
+            return None
+        parts.append(np.stack([vector for _, vector in rows]))
+    dimensions = listing.collection.dimensions
+    return Vectors(ids, np.concatenate(parts) if parts else np.empty((0, dimensions), np.float16))
+
+
+def _stream(db: Database, listing: Listing) -> Iterator[list[tuple[str, NDArray[np.float16]]]]:
+    text = listing.render(query("listing", "stream_vectors"))
+    with db.session() as connection, connection.transaction(), connection.cursor("vectors", binary=True) as cursor:
+        cursor.itersize = _FETCH
+        cursor.execute(text, listing.values())
+        while rows := cursor.fetchmany(_FETCH):
+            yield [(row["id"], row["embedding"].to_numpy()) for row in rows]
+
+
+def nearest_pairs(
+    vectors: Vectors, scale: float, radius: float, wanted: int, progress: Callable[[int], None] = lambda _: None
+) -> list[tuple[int, int, float]]:
+    """Return the `wanted` nearest pairs within a radius, as places in `vectors` and a distance, nearest first.
+
+    Every pair is compared, block by block: beside the vectors it takes the same memory whatever their number.
+    Equal distances are ordered by the records' places. `progress` is called with the number of records done with.
+    """
+    kept = np.empty((0, 3), np.float64)
+    unit = _unit(vectors.matrix)
+    total = len(vectors.ids)
+    for row in range(0, total, _BLOCK):
+        left = unit(row)
+        for column in range(row, total, _BLOCK):
+            distance = scale * (1.0 - left @ unit(column).T)
+            near = distance <= radius
+            if row == column:
+                near &= np.tri(*near.shape, k=-1, dtype=bool).T  # each pair once, no record with itself
+            one, other = np.nonzero(near)
+            if len(one):
+                found = np.column_stack((distance[one, other], one + row, other + column))
+                kept = np.concatenate((kept, found))
+            if len(kept) > wanted + _SLACK:
+                kept = _best(kept, wanted)
+        progress(min(_BLOCK, total - row))
+    return [(int(one), int(other), float(value)) for value, one, other in _best(kept, wanted)]
+
+
+def _unit(matrix: NDArray[np.float16]) -> Callable[[int], NDArray[np.float32]]:
+    def block(start: int) -> NDArray[np.float32]:
+        rows = matrix[start : start + _BLOCK].astype(np.float32)
+        return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
+
+    return block
+
+
+def _best(pairs: NDArray[np.float64], wanted: int) -> NDArray[np.float64]:
+    order = np.lexsort((pairs[:, 2], pairs[:, 1], pairs[:, 0]))
+    return pairs[order[:wanted]]

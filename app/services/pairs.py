@@ -1,0 +1,49 @@
+"""allNearDupPairs: all pairs of records that show the same picture."""
+
+from dataclasses import dataclass
+
+from app.db import pairs as search
+from app.db import records as table
+from app.db.listing import Listing
+from app.domain.errors import InvalidRequest
+from app.domain.records import Found
+from app.domain.windows import Window
+from app.services.context import Context
+from app.services.search import check_window
+
+
+@dataclass(frozen=True, slots=True)
+class NearPair:
+    """Two records, the one with the lesser id first, and their distance."""
+
+    records: tuple[Found, Found]
+    distance: float
+
+
+def near_duplicate_pairs(context: Context, listing: Listing, radius: float, window: Window) -> list[NearPair]:
+    """Return pairs of matching records within a radius, nearest first; each pair once, never a record with itself.
+
+    Every pair is compared, so the answer is complete; the work grows with the square of the number of records.
+
+    Raises:
+        InvalidRequest: more records match than one request may compare.
+
+    """
+    check_window(context, window)
+    limit = context.settings.max_pair_records
+    vectors = search.read_vectors(context.db, listing, limit)
+    if vectors is None:
+        raise InvalidRequest(f"more than {limit} records match; name fewer of them with a filter")
+    scale = listing.collection.distance_scale
+    found = search.nearest_pairs(vectors, scale, radius, window.end)[window.offset :]
+    if not found:
+        return []
+    ids = sorted({vectors.ids[place] for one, other, _ in found for place in (one, other)})
+    stored = table.get(context.db, listing.collection, ids, listing.fields)
+    answers = []
+    for one, other, distance in found:
+        first, second = vectors.ids[one], vectors.ids[other]
+        # A record that was deleted since its vector was read is no longer one of a pair.
+        if first in stored and second in stored:
+            answers.append(NearPair((stored[first], stored[second]), max(0.0, distance)))
+    return answers

@@ -1,0 +1,86 @@
+"""allNearDupPairs: complete against brute force, paged, filtered."""
+
+import base64
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+
+from app.db import collections, loads, pairs
+from app.db.engine import Database
+from app.db.listing import Listing
+from app.db.records import NewRecord
+from app.demo.catalogue import catalogue
+from app.domain.collections import NewCollection
+from app.domain.records import Fields
+from tests.api.conftest import Api
+from tests.db.vectors import random_vectors
+
+
+def jpeg(number: int, quality: int) -> str:
+    buffer = io.BytesIO()
+    catalogue(number + 1)[number].draw(256).save(buffer, "JPEG", quality=quality)
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+@pytest.fixture
+def twins(api: Api) -> Api:
+    for number in range(3):
+        records = [
+            {"_id": f"{number}-{quality}", "_base64": jpeg(number, quality), "n": number} for quality in (95, 70, 50)
+        ]
+        api.post("insert", {"records": records}, code=210)
+    return api
+
+
+def test_each_pair_once_nearest_first(twins: Api) -> None:
+    got = twins.post("allNearDupPairs", code=200)
+    found = [tuple(record["_id"] for record in pair) for pair in got["answer_records"]]
+    wanted = {(f"{n}-50", f"{n}-70") for n in range(3)} | {(f"{n}-{q}", f"{n}-95") for n in range(3) for q in (50, 70)}
+    assert set(found) == wanted
+    assert len(found) == 9 == got["answer_count"]
+    assert got["answer_distances"] == sorted(got["answer_distances"])
+    assert 0 < got["answer_distances"][0] <= got["answer_distances"][-1] <= 5.0
+
+
+def test_pages_filter_fields_and_radius(twins: Api) -> None:
+    whole = twins.post("allNearDupPairs", {"fields_to_return": ["n"]}, code=200)
+    assert whole["answer_records"][0][0].keys() == {"_id", "n"}
+    pages: list[Any] = []
+    for start in (0, 4, 8):
+        pages += twins.post("allNearDupPairs", {"k": 4, "from": start, "fields_to_return": ["n"]})["answer_records"]
+    assert pages == whole["answer_records"]
+    only = twins.post("allNearDupPairs", {"filter": {"n": 1}}, code=200)
+    assert only["answer_count"] == 3
+    assert twins.post("allNearDupPairs", {"radius": 0})["answer_count"] == 0
+    assert twins.post("allNearDupPairs", {"radius": 1000})["answer_count"] == 36
+    for bad in ({"radius": -1}, {"radius": "5"}, {"k": -1}, {"filter": {"$x": 1}}):
+        assert twins.call("allNearDupPairs", bad).status_code == 400
+
+
+def test_an_empty_collection_has_no_pairs(api: Api) -> None:
+    assert api.post("allNearDupPairs", code=200)["answer_records"] == []
+
+
+def test_complete_against_brute_force_over_many_blocks(db: Database) -> None:
+    own = collections.create(db, NewCollection("c", "photo", "m", "1", 32, 62.5))
+    vectors = random_vectors(5000, 32, clusters=400)
+    rows = [NewRecord(f"r{number:05}", "{}", vector) for number, vector in enumerate(vectors)]
+    loads.copy(db, own, rows)
+    read = pairs.read_vectors(db, Listing(own, Fields()), 5000)
+    assert read is not None
+    assert pairs.read_vectors(db, Listing(own, Fields()), 4999) is None
+    wide = read.matrix.astype(np.float64)
+    wide /= np.linalg.norm(wide, axis=1, keepdims=True)
+    distance = 62.5 * (1 - wide @ wide.T)
+    one, other = np.nonzero(np.triu(distance <= 6.0, k=1))
+    true = sorted(distance[one, other])
+    assert len(true) > 1000
+    done: list[int] = []
+    found = pairs.nearest_pairs(read, 62.5, 6.0, 10**6, done.append)
+    assert sum(done) == 5000
+    assert len(found) == pytest.approx(len(true), abs=2), "pairs at the very edge may fall on either side"
+    assert [value for _, _, value in found[:1000]] == pytest.approx(true[:1000], abs=1e-3)
+    assert all(first < second for first, second, _ in found)
+    assert pairs.nearest_pairs(read, 62.5, 6.0, 50) == found[:50]
