@@ -52,7 +52,8 @@ def compile_filter(
     `indexed_fields` are the top-level attributes with a B-tree on `(attributes->'FIELD')`; ranges of numbers on them
     are written so that it serves. The planner only sees that in a plan made for the values (PostgreSQL's custom
     plans), not in a generic one. `prefix` begins the names of the parameters. `table` is the alias that the columns
-    are qualified with; it is code, never input.
+    are qualified with; it is code, never input. The database may still find a regular expression too large: SQLSTATE
+    2201B, which the database layer maps to a FilterError.
     """
     compiler = _Compiler(indexed_fields, prefix, f"{table}." if table else "")
     sql = compiler.sql(node)
@@ -142,22 +143,22 @@ class _Compiler:
 
         In jsonb's order null < string < number < boolean < array < object, but [] comes first. So the numbers within
         the bounds are one range of the index, exactly. Arrays may hold elements that satisfy the bounds: they are
-        the range above the booleans and are looked into. Without lower bound the number range begins at an
-        arbitrary number, and what is below that, other types included, is looked into as well. The last condition
-        is false where the field is missing, so that the whole is not null; the planner takes it as nearly always
-        true.
+        all above the booleans and are looked into. With lower bounds only, both lie in one range, which the index
+        can be read along. Without one, the range of numbers begins at an arbitrary number, and what is below that,
+        other types included, is looked into as well. The last condition is false where the field is missing, so
+        that the whole is not null; the planner takes it as nearly always true.
         """
         value = f"({self.attributes}->{self._bind(bounds[0].path[0])}::text)"
-        parts = [f"{value} {bound.op} {self._bind(literal(bound.bound))}::jsonb" for bound in bounds]
-        elsewhere = f"{value} > 'true'::jsonb"
-        if not any(bound.op in (">", ">=") for bound in bounds):
-            parts.append(f"{value} >= '-1e15'::jsonb")
-            elsewhere = f"({elsewhere} OR {value} < '-1e15'::jsonb)"
-        if not any(bound.op in ("<", "<=") for bound in bounds):
-            parts.append(f"{value} < 'false'::jsonb")
+        within = " AND ".join(f"{value} {bound.op} {self._bind(literal(bound.bound))}::jsonb" for bound in bounds)
         look = f"{self.attributes} @? {self._bind(path_of(conj(bounds)))}::jsonpath"
         present = f"COALESCE({value}, 'null'::jsonb) <> 'null'::jsonb"
-        return f"(({' AND '.join(parts)}) OR ({elsewhere} AND {look})) AND {present}"
+        arrays = f"{value} > 'true'::jsonb"
+        if all(bound.op in (">", ">=") for bound in bounds):
+            return f"{within} AND ({value} < 'false'::jsonb OR {look}) AND {present}"
+        if all(bound.op in ("<", "<=") for bound in bounds):
+            within += f" AND {value} >= '-1e15'::jsonb"
+            arrays = f"({arrays} OR {value} < '-1e15'::jsonb)"
+        return f"(({within}) OR ({arrays} AND {look})) AND {present}"
 
     def _on_id(self, node: Condition) -> str:
         """Return a condition on `_id`: one string, in its own column, ordered by code point."""

@@ -14,7 +14,7 @@ from app.filters.operands import Build
 
 _GIN = "GIN"
 _RANGE = "B-tree, if the field has one and the bound is a number"
-_NONE = "none; narrow it by an equality"
+_NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)

