@@ -45,6 +45,7 @@ class Database:
             "statement_timeout": f"{statement_timeout_ms}ms",
             "idle_in_transaction_session_timeout": "60s",
             "jit": "off",  # compiling costs more than any of these queries takes
+            "random_page_cost": "1.1",  # the indexes are meant to be in memory, or on a disk that seeks for free
             "hnsw.ef_search": str(ef_search),
             "hnsw.iterative_scan": "relaxed_order",
         }

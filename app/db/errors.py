@@ -36,6 +36,10 @@ _BY_CLASS: tuple[tuple[tuple[type[psycopg.Error], ...], Callable[[], LookalikeEr
         lambda: FilterError("the database cannot run this regular expression", "$regex"),
     ),
     (
+        (pg.ProgramLimitExceeded,),
+        lambda: InvalidRequest("an attribute that has an index of its own may take 2,700 bytes at most"),
+    ),
+    (
         (pg.LockNotAvailable, pg.DeadlockDetected, pg.SerializationFailure),
         lambda: Unavailable("other work on the same records is in the way; try again"),
     ),

@@ -10,6 +10,7 @@ from app.db.engine import partition
 from app.db.loader import area
 from app.db.resources import folder
 from app.domain.errors import ConfigurationError
+from app.filters import snapshots as filter_snapshots
 
 AREAS = ("collections", "listing", "records", "search", "tags", "tokens")
 # An example for every span, as the server fills it for collection 1 with 256 dimensions.
@@ -79,6 +80,7 @@ def sync(url: str) -> list[Path]:
     root = folder("sql")
     written = {root / "schema.sql": text}
     written |= {root / "snapshots" / f"{name}.sql": snapshot(name) for name in AREAS}
+    written[root / "snapshots" / "filters.sql"] = filter_snapshots.render()
     for path, content in written.items():
         path.write_text(content, encoding="utf-8")
     return list(written)

@@ -1,6 +1,7 @@
 """find, random, allRecords, deleteByFilter, and filters in a search."""
 
 import json
+import random as random_module
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from app.db import indexes
 from tests.api.conftest import Api, picture
 
 
@@ -208,6 +210,21 @@ def test_diff_take_from_query_prefers_the_query_records_own_fields(filled: Api) 
     inside = {"price": {"$lt": "{TAKE_FROM_QUERY}"}}
     got = filled.post("visualKNN", {"query_record": {"_id": "03"}, "filter": inside})
     assert sorted(ids(got)) == ["00", "01", "02"]
+
+
+@pytest.mark.parametrize("method", ["find", "random", "allRecords", "deleteByFilter"])
+def test_there_is_nothing_to_take_without_a_query_record(filled: Api, method: str) -> None:
+    filled.post(method, {"filter": {"colour": "{TAKE_FROM_QUERY}"}}, code=402)
+    assert filled.post("getRecordCount")["answer_count"] == 20
+
+
+def test_a_value_too_long_for_a_declared_index_is_refused_in_words(filled: Api) -> None:
+    collection = filled.context.lookup.collection(filled.collection)
+    indexes.declare_field(filled.context.db, collection, "colour")
+    noise = "".join(random_module.Random(1).choices("abcdefghijklmnopqrstuvwxyz0123456789", k=9000))
+    got = filled.post("update", {"records": [{"_id": "00", "colour": noise}]}, code=402)
+    assert "2,700 bytes" in got["status"]["error_description"]
+    assert filled.post("get", {"records": [{"_id": "00"}]})["answer_records"][0]["colour"] == "red"
 
 
 def test_a_query_record_cannot_smuggle_operators(filled: Api) -> None:

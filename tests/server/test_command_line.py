@@ -140,6 +140,28 @@ def test_lines_are_loaded_with_their_attributes(shell: Server, tmp_path: Path) -
     assert "line 2 of bad.jsonl" in failed.stderr
 
 
+def test_what_is_exported_can_be_loaded_again(shell: Server, folder: Path) -> None:
+    shell.json("collection", "create", "source", "--service", "photo")
+    shell.json("load", "source", str(folder))
+    lines = shell.command("export", "source", "--filter", '{"category": "hats"}').stdout
+    assert {json.loads(line)["category"] for line in lines.splitlines()} == {"hats"}
+    assert len(lines.splitlines()) == 6
+    (folder / "again.jsonl").write_text(lines)
+    shell.json("collection", "create", "copy", "--service", "photo")
+    assert shell.json("load", "copy", str(folder / "again.jsonl"))["stored"] == 6
+    assert shell.command("export", "copy").stdout == lines
+    bad = shell.command("export", "copy", "--filter", '{"$x": 1}', check=False)
+    assert "$x" in bad.stderr
+
+
+def test_duplicates_are_found(shell: Server, folder: Path) -> None:
+    drawing(3).save(folder / "copy-of-3.png")
+    shell.json("collection", "create", "twins", "--service", "photo")
+    shell.json("load", "twins", str(folder))
+    lines = [json.loads(line) for line in shell.command("duplicates", "twins", "--radius", "0.01").stdout.splitlines()]
+    assert lines == [{"records": ["3.png", "copy-of-3.png"], "distance": 0.0}]
+
+
 def test_the_database_commands(shell: Server) -> None:
     assert "schema at revision" in shell.command("db", "upgrade").stdout
     assert "ready to be served" in shell.command("db", "check").stdout
@@ -179,6 +201,6 @@ def test_the_demo_answers_the_curl_line_that_it_prints(tmp_path: Path) -> None:
 
 def test_every_command_explains_itself(shell: Server) -> None:
     listed = shell.command("--help").stdout
-    for name in ("serve", "demo", "collection", "token", "load", "db", "sql"):
+    for name in ("serve", "demo", "collection", "token", "load", "export", "duplicates", "db", "sql"):
         assert name in listed
         assert len(shell.command(name, "--help").stdout) > 60

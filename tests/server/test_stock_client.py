@@ -62,3 +62,45 @@ def test_insert_get_search_update_remove_ping(client: Any, pictures: tuple[Path,
     assert client.remove([{"_id": "file"}, {"_id": "nobody"}])["status"]["code"] == 206
     assert client.get_records([{"_id": "file"}])["status"]["code"] == 404
     assert client.ping()["status"]["code"] == 200
+
+
+def test_lists_ranks_and_bulk_helpers(client: Any, pictures: tuple[Path, str]) -> None:
+    folder, _ = pictures
+    for number in range(5):
+        drawing(number + 20, 200).save(folder / f"bulk{number}.png")
+    records = [{"_id": f"bulk{number}", "_file": str(folder / f"bulk{number}.png")} for number in range(5)]
+    results = client.parallel_records_processing(
+        records, method=client.insert, max_workers=2, batch_size=2, output=True
+    )
+    assert len(results) in {3, 5}
+    assert client.random(count=3, fields_to_return=["*"])["answer_count"] == 3
+
+    everything = client.get_all_ids()
+    assert everything["answer_count"] >= 5
+    wanted = {record["_id"] for record in everything["answer_records"]}
+    assert {f"bulk{number}" for number in range(5)} <= wanted
+    iterated = [record["_id"] for record in client.all_records_iter(batch_size=2)]
+    assert sorted(iterated) == sorted(wanted)
+    batches = list(client.all_records_iter(batch_size=2, return_batch=True))
+    assert sum(map(len, batches)) == len(wanted)
+
+    ranked = client.search_and_rank({"_id": "bulk0"}, [{"_id": "bulk1"}, {"_id": "bulk0"}])
+    assert ranked["status"]["code"] == 200
+    assert ranked["answer_records"][0] == {"_id": "bulk0"}
+
+
+def test_the_fashion_client_searches_by_looks_and_tags(server: Server) -> None:
+    server.json("collection", "create", "fashion", "--service", "fashion")
+    token = server.json("token", "create", "--scope", "write", "--collection", "fashion")["token"]
+    client = stock.SimilarityFashionClient(
+        token=token, collection_id="fashion", endpoint=f"{server.url}/similarity/fashion/v2/"
+    )
+    records = [
+        {"_id": str(number), "_base64": encoded(drawing(number)), "_tags_simple": [["red", "blue"][number % 2]]}
+        for number in range(6)
+    ]
+    assert client.insert(records)["status"]["code"] == 210
+    found = client.search({"_id": "3"}, k=6, fields_to_return=["_tags_simple"])
+    assert found["status"]["code"] == 200
+    assert found["answer_records"][0] == {"_id": "3", "_tags_simple": ["blue"]}
+    assert found["answer_count"] == 6
