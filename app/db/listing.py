@@ -17,7 +17,7 @@ _STREAM_ROWS = 1000
 # Up to so many matches are all given a random number and sorted: some milliseconds.
 _SORTED_SAMPLE = 5000
 # Places tried in one round of sampling, and in all rounds, before the sample is taken the exact way.
-_PROBES = 2_000
+_PROBES = 512
 _PROBES_AT_MOST = 64_000
 # MaxHeapTuplesPerPage of an 8 kB page: no page has more lines.
 _LINES = 291
