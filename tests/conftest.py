@@ -41,13 +41,10 @@ def server_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 
 
 def _container() -> Iterator[str]:
-    import docker
     from testcontainers.community.postgres import PostgresContainer
 
-    try:
-        docker.from_env().close()
-    except docker.errors.DockerException as error:
-        pytest.skip(f"--db=container needs a Docker engine: {error}")
+    if not (os.environ.get("DOCKER_HOST") or Path("/var/run/docker.sock").exists()):
+        pytest.skip("--db=container needs a Docker engine: there is no /var/run/docker.sock and no DOCKER_HOST")
     with PostgresContainer(IMAGE, driver=None) as container:
         yield container.get_connection_url()
 

@@ -64,7 +64,7 @@ def nearest_pairs(
             distance = scale * (1.0 - left @ unit(column).T)
             near = distance <= radius
             if row == column:
-                near &= np.tri(*near.shape, k=-1, dtype=bool).T  # each pair once, no record with itself
+                near = np.triu(near, k=1)  # each pair once, no record with itself
             one, other = np.nonzero(near)
             if len(one):
                 found = np.column_stack((distance[one, other], one + row, other + column))

@@ -1,0 +1,227 @@
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from app.domain.errors import InvalidRequest, Unavailable
+from app.embedding import registry
+from app.embedding.base import Embedder, ModelFacts, Prepared
+from app.embedding.batching import BatchedEmbedder, ModelFailed, Models
+from tests.pictures import photo
+
+
+class Gated:
+    """A model that waits for a gate, remembers its batches, and can be made to fail on a value.
+
+    The vector of the prepared value n is (n, 1).
+    """
+
+    facts = ModelFacts("gated", "1", 2, 1.0, "none")
+
+    def __init__(self, fails: Callable[[list[int]], Any] = lambda values: None) -> None:
+        self.gate = threading.Event()
+        self.entered = threading.Event()
+        self.batches: list[list[int]] = []
+        self.threads: set[str] = set()
+        self._fails = fails
+
+    def prepare(self, picture: Image.Image) -> Prepared:
+        return np.asarray(picture.width)
+
+    def embed(self, prepared: Sequence[Prepared]) -> NDArray[np.float32]:
+        values = [int(one) for one in prepared]
+        self.entered.set()
+        assert self.gate.wait(10)
+        self.batches.append(values)
+        self.threads.add(threading.current_thread().name)
+        instead = self._fails(values)
+        return instead if instead is not None else np.array([[value, 1] for value in values], np.float32)
+
+
+Make = Callable[..., tuple[Gated, BatchedEmbedder]]
+
+
+@pytest.fixture
+def batched() -> Iterator[Make]:
+    made: list[tuple[Gated, BatchedEmbedder]] = []
+
+    def make(fails: Callable[[list[int]], Any] = lambda values: None, capacity: int = 100) -> Any:
+        model = Gated(fails)
+        made.append((model, BatchedEmbedder(model, capacity)))
+        return made[-1]
+
+    yield make
+    for model, embedder in made:
+        model.gate.set()
+        embedder.close()
+
+
+def numbers(*values: int) -> list[Prepared]:
+    return [np.asarray(value) for value in values]
+
+
+def waiting(embedder: BatchedEmbedder, count: int) -> None:
+    """Return when so many pictures wait."""
+    end = time.monotonic() + 5
+    while len(embedder._waiting) != count:
+        assert time.monotonic() < end
+        time.sleep(0.001)
+
+
+def test_requests_at_the_same_time_share_batches_of_eight_and_each_gets_its_own(batched: Make) -> None:
+    model, embedder = batched()
+    with ThreadPoolExecutor(20) as pool:
+        first = pool.submit(embedder.embed, numbers(1000))
+        model.entered.wait(5)
+        others = [pool.submit(embedder.embed, numbers(n, n + 100)) for n in range(10)]
+        waiting(embedder, 20)
+        model.gate.set()
+        assert first.result().tolist() == [[1000, 1]]
+        for n, other in enumerate(others):
+            assert other.result().tolist() == [[n, 1], [n + 100, 1]]
+    assert [len(batch) for batch in model.batches] == [1, 8, 8, 4]
+    assert model.threads == {"model-gated"}
+
+
+def test_a_lone_request_is_not_held_up(batched: Make) -> None:
+    model, embedder = batched()
+    model.gate.set()
+    embedder.embed(numbers(1))
+    start = time.perf_counter()
+    for n in range(20):
+        embedder.embed(numbers(n))
+    assert time.perf_counter() - start < 0.5
+    assert [len(batch) for batch in model.batches] == [1] * 21
+
+
+def test_nothing_to_embed_gives_no_rows(batched: Make) -> None:
+    _, embedder = batched()
+    assert embedder.embed([]).shape == (0, 2)
+    assert embedder.embed([]).dtype == np.float32
+
+
+def test_a_full_queue_refuses_at_once_and_takes_nothing_of_the_request(batched: Make) -> None:
+    model, embedder = batched(capacity=4)
+    with ThreadPoolExecutor(2) as pool:
+        running = pool.submit(embedder.embed, numbers(1))
+        model.entered.wait(5)
+        queued = pool.submit(embedder.embed, numbers(2, 3, 4))
+        waiting(embedder, 3)
+        start = time.perf_counter()
+        with pytest.raises(Unavailable, match="too many pictures"):
+            embedder.embed(numbers(5, 6))
+        assert time.perf_counter() - start < 0.5
+        model.gate.set()
+        assert len(running.result()) == 1
+        assert len(queued.result()) == 3
+    assert embedder.embed(numbers(7)).tolist() == [[7, 1]]
+    assert sorted(value for batch in model.batches for value in batch) == [1, 2, 3, 4, 7]
+
+
+def test_more_pictures_than_may_wait_go_through_in_rounds(batched: Make) -> None:
+    model, embedder = batched(capacity=10)
+    model.gate.set()
+    assert embedder.embed(numbers(*range(57)))[:, 0].tolist() == list(range(57))
+
+
+def fails_on_13(values: list[int]) -> None:
+    if 13 in values:
+        raise RuntimeError("thirteen")
+
+
+def exits_on_13(values: list[int]) -> None:
+    if 13 in values:
+        raise SystemExit(13)
+
+
+def short_on_13(values: list[int]) -> NDArray[np.float32] | None:
+    return np.zeros((len(values) + 1, 2), np.float32) if 13 in values else None
+
+
+@pytest.mark.parametrize("fails", [fails_on_13, exits_on_13, short_on_13])
+def test_a_picture_that_breaks_the_model_spoils_no_other(batched: Make, fails: Callable[[list[int]], Any]) -> None:
+    model, embedder = batched(fails)
+    with ThreadPoolExecutor(20) as pool:
+        first = pool.submit(embedder.embed, numbers(1000))
+        model.entered.wait(5)
+        others = {n: pool.submit(embedder.embed, numbers(n)) for n in range(10, 16)}
+        waiting(embedder, 6)
+        model.gate.set()
+        assert first.result(5).tolist() == [[1000, 1]]
+        for n, other in others.items():
+            if n == 13:
+                with pytest.raises(ModelFailed, match="the model gated failed on this picture") as failed:
+                    other.result(5)
+                assert failed.value.__cause__ is not None
+            else:
+                assert other.result(5).tolist() == [[n, 1]]
+    assert embedder.embed(numbers(1)).tolist() == [[1, 1]]
+
+
+def test_closing_finishes_what_waits_and_refuses_what_comes(batched: Make) -> None:
+    model, embedder = batched()
+    with ThreadPoolExecutor(20) as pool:
+        running = [pool.submit(embedder.embed, numbers(n)) for n in range(1)]
+        model.entered.wait(5)
+        running += [pool.submit(embedder.embed, numbers(n)) for n in range(1, 12)]
+        waiting(embedder, 11)
+        closing = pool.submit(embedder.close)
+        model.gate.set()
+        assert [one.result(5).tolist() for one in running] == [[[n, 1]] for n in range(12)]
+        closing.result(5)
+    with pytest.raises(Unavailable, match="stopping"):
+        embedder.embed(numbers(1))
+    embedder.close()
+
+
+def test_closing_before_the_first_use() -> None:
+    embedder = BatchedEmbedder(Gated(), 10)
+    embedder.close()
+    with pytest.raises(Unavailable, match="stopping"):
+        embedder.embed(numbers(1))
+
+
+def test_many_threads_at_once_each_get_their_own(batched: Make) -> None:
+    model, embedder = batched(capacity=1000)
+    model.gate.set()
+    with ThreadPoolExecutor(16) as pool:
+        rows = list(pool.map(lambda n: embedder.embed(numbers(n, -n)), range(400)))
+    assert [row.tolist() for row in rows] == [[[n, 1], [-n, 1]] for n in range(400)]
+
+
+def test_models_are_loaded_once_whoever_asks_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    loads: list[tuple[str, int]] = []
+    real = registry.load
+
+    def slow(name: str, threads: int) -> Embedder:
+        loads.append((name, threads))
+        time.sleep(0.05)
+        return real(name, threads)
+
+    monkeypatch.setattr(registry, "load", slow)
+    models = Models(threads=2)
+    with ThreadPoolExecutor(8) as pool:
+        found = set(pool.map(lambda _: models.get("pixels"), range(32)))
+    assert len(found) == 1
+    assert loads == [("pixels", 2)]
+    models.close()
+
+
+def test_models_embed_pictures_in_order() -> None:
+    models = Models()
+    pictures = [photo(number) for number in range(12)]
+    rows = models.embed_pictures("pixels", pictures)
+    assert rows.shape == (12, registry.describe("pixels").dimensions)
+    assert np.array_equal(rows[7:8], models.embed_pictures("pixels", [pictures[7]]))
+    models.close()
+
+
+def test_an_unknown_model_is_refused_with_the_names_of_those_there_are() -> None:
+    with pytest.raises(InvalidRequest, match=r"no model 'none'; the models are efficientnet-lite0, pixels"):
+        Models().get("none")

