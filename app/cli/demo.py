@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from app.cli.common import opened
-from app.cli.load import load_with_progress
+from app.cli.load import load_with_progress, progress_bar
 from app.cli.serve import run
 from app.config import Settings
 from app.db import collections as table
@@ -19,6 +19,7 @@ from app.services.context import Context
 
 _DRAWN = "demo"
 _OWN = "photos"
+_PRODUCTS = 400
 
 
 @click.command()
@@ -54,8 +55,9 @@ def _draw(settings: Settings) -> Path:
     folder = settings.home.expanduser() / "demo-catalogue"
     lines = folder / "catalogue.jsonl"
     if not lines.exists():
-        click.echo("drawing a catalogue …", err=True)
-        write_folder(folder)
+        with progress_bar() as progress:
+            task = progress.add_task("drawing a catalogue", total=_PRODUCTS)
+            write_folder(folder, _PRODUCTS, progress=lambda done: progress.advance(task, done))
     return lines
 
 

@@ -17,6 +17,12 @@ from app.services.loading import load as run
 _SHOWN = 20
 
 
+def progress_bar() -> Progress:
+    """Return a progress bar on stderr, with rate and time left."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True))
+
+
 class Rate(ProgressColumn):
     """Pictures a second."""
 
@@ -63,8 +69,7 @@ def load_with_progress(context: Context, collection: str, source: Path, *, keep_
         with source.open("rb") as stream:
             total = sum(1 for line in stream if line.strip())
         items = line_items(context, source)  # type: ignore[assignment]
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with progress_bar() as progress:
         task = progress.add_task(f"loading {collection}", total=total)
         return run(
             context, found, items, total=total, keep_index=keep_index, progress=lambda n: progress.advance(task, n)
