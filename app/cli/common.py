@@ -54,6 +54,7 @@ def opened(settings: Settings | None = None) -> Iterator[Context]:
         try:
             yield context
         finally:
+            context.pictures.close()
             context.models.close()
             context.db.close()
 

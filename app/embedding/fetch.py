@@ -2,43 +2,67 @@
 
 The host is resolved once, its addresses are checked, and the connection goes to the very address that was checked: a
 name that changes its address in between (DNS rebinding) gains nothing. Redirects are followed by hand, each checked
-like the first URL. One deadline covers everything, also slow headers and bodies that drip: at the deadline the socket
-is shut down, whatever the code is waiting for.
+like the first URL. No proxy of the environment is used. One deadline covers everything, size is bounded while reading.
 """
 
 import contextlib
+import http.client
 import socket
-import threading
+import ssl
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import cast
-from urllib.parse import SplitResult, urljoin, urlsplit
-
-import urllib3
-from urllib3.connection import HTTPConnection
-from urllib3.util import Timeout
+from dataclasses import dataclass
+from urllib.parse import quote, urljoin, urlsplit
 
 from app.domain.errors import ImageError
-from app.embedding.addresses import Resolver, checked, resolve
+from app.embedding.addresses import Address, Network, Resolver, carried, checked, is_public, resolve
+from app.embedding.wire import Connection, Wire, secured
 
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PIECE = 64 * 1024
+_MAX_URL = 8192
+_SAFE = "%/:=&?~+!$,;'@()*[]"  # what stays as it is in a path and a query; everything else is percent-encoded
 
 
 @dataclass(frozen=True, slots=True)
 class FetchPolicy:
-    """What may be fetched, from where, and how long and large it may be."""
+    """What may be fetched, from where, and how long and large it may be.
+
+    `allow_private` opens all addresses, `allowed_networks` only some that are not public. `ca_file` (PEM) adds
+    authorities to the system's. `resolver` gives a host's addresses; it may block, and is held to the time limit.
+    """
 
     schemes: frozenset[str] = frozenset({"http", "https"})
     ports: frozenset[int] = frozenset({80, 443})
     allow_private: bool = False
+    allowed_networks: tuple[Network, ...] = ()
     connect_timeout_seconds: float = 5.0
     total_timeout_seconds: float = 20.0
     max_bytes: int = 20 * 2**20
     max_redirects: int = 3
     user_agent: str = "Lookalike"
-    resolver: Resolver = field(default=resolve)
+    ca_file: str | None = None
+    resolver: Resolver = resolve
+
+    def allows(self, address: Address) -> bool:
+        """Say whether an address may be connected to."""
+        named = any(carried(address) in network for network in self.allowed_networks)
+        return self.allow_private or named or is_public(address)
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    url: str
+    scheme: str
+    host: str
+    port: int
+    path: str
+
+    @property
+    def host_header(self) -> str:
+        name = f"[{self.host}]" if ":" in self.host else self.host
+        return name if self.port == _DEFAULT_PORTS.get(self.scheme) else f"{name}:{self.port}"
 
 
 def fetch(url: str, policy: FetchPolicy) -> bytes:
@@ -46,154 +70,115 @@ def fetch(url: str, policy: FetchPolicy) -> bytes:
 
     Raises:
         ImageError: the URL is not allowed, cannot be reached, answers with another status than 200, takes too long,
-            is too large, or sends fewer bytes than it announced.
+            is too large, or sends more or fewer bytes than it announced.
 
     """
     deadline = time.monotonic() + policy.total_timeout_seconds
+    base = ""
     for _ in range(policy.max_redirects + 1):
-        target = _target(url, policy)
+        target = _target(base, url, policy)
         answer = _get(target, policy, deadline)
         if isinstance(answer, bytes):
             return answer
-        url = urljoin(url, answer)
+        base, url = target.url, answer
     raise ImageError(f"the URL redirects more than {policy.max_redirects} times")
 
 
-def _target(url: str, policy: FetchPolicy) -> SplitResult:
+def _target(base: str, url: str, policy: FetchPolicy) -> _Target:
+    """Return what a URL, which may be relative to the one that redirected here, leads to."""
+    if len(url) > _MAX_URL:
+        raise ImageError(f"the URL is longer than {_MAX_URL} characters")
     try:
+        url = urljoin(base, url.strip())
         parts = urlsplit(url)
-        port = _port(parts)
+        port = parts.port
+        host = parts.hostname.encode("idna").decode("ascii") if parts.hostname else ""
+        path = quote(parts.path or "/", _SAFE) + (f"?{quote(parts.query, _SAFE)}" if parts.query else "")
     except ValueError:
         raise ImageError("the URL is not valid") from None
     if parts.scheme not in policy.schemes:
         raise ImageError(f"a URL must begin with {' or '.join(sorted(policy.schemes))}")
-    if not parts.hostname or "@" in parts.netloc:
+    if not host or "@" in parts.netloc:
         raise ImageError("a URL must name a host, and no user")
+    if port is None:
+        port = _DEFAULT_PORTS.get(parts.scheme, 0)
     if port not in policy.ports:
         raise ImageError(f"the port {port} is not one of the allowed ports {sorted(policy.ports)}")
-    return parts
+    return _Target(url, parts.scheme, host, port, path)
 
 
-def _port(parts: SplitResult) -> int:
-    return parts.port if parts.port is not None else (443 if parts.scheme == "https" else 80)
-
-
-def _get(target: SplitResult, policy: FetchPolicy, deadline: float) -> bytes | str:
+def _get(target: _Target, policy: FetchPolicy, deadline: float) -> bytes | str:
     """Return the body at a URL, or the place that it redirects to."""
-    host = str(target.hostname)
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise ImageError("the download took too long")
-    address = checked(
-        host,
-        _port(target),
-        allow_private=policy.allow_private,
-        seconds=min(left, policy.connect_timeout_seconds),
-        resolver=policy.resolver,
-    )
-    timeout = Timeout(connect=min(left, policy.connect_timeout_seconds), read=left)
-    late = threading.Event()
     try:
-        with _pool(target, address, timeout) as pool, _watched(pool, deadline, late):
-            return _read(pool, target, policy)
-    except ImageError:
-        if late.is_set():
-            raise ImageError("the download took too long") from None
-        raise
-    except (urllib3.exceptions.HTTPError, OSError, ValueError, AttributeError) as error:
-        # AttributeError: urllib3 reads from a socket that the deadline has just taken away.
-        if late.is_set() or isinstance(error, urllib3.exceptions.ReadTimeoutError | TimeoutError):
-            raise ImageError("the download took too long") from None
-        raise ImageError(f"the host {host} cannot be reached or broke off") from None
-
-
-def _pool(target: SplitResult, address: str, timeout: Timeout) -> urllib3.HTTPConnectionPool:
-    """Return a pool of one connection to the checked address, which speaks to the host by its name."""
-    if target.scheme == "https":
-        return urllib3.HTTPSConnectionPool(
-            address,
-            _port(target),
-            maxsize=1,
-            timeout=timeout,
-            retries=False,
-            server_hostname=target.hostname,
-            assert_hostname=target.hostname,
-        )
-    return urllib3.HTTPConnectionPool(address, _port(target), maxsize=1, timeout=timeout, retries=False)
+        with _connected(target, policy, deadline) as sock:
+            return _answer(target, policy, Wire(sock, deadline))
+    except TimeoutError:
+        raise ImageError(f"the download from the host {target.host} took too long") from None
+    except ssl.SSLCertVerificationError:
+        raise ImageError(f"the host {target.host} has no valid certificate") from None
+    except (OSError, http.client.HTTPException, ValueError):
+        raise ImageError(f"the host {target.host} cannot be reached, broke off, or does not speak HTTP") from None
 
 
 @contextlib.contextmanager
-def _watched(pool: urllib3.HTTPConnectionPool, deadline: float, late: threading.Event) -> Iterator[None]:
-    """Shut the pool's sockets down at the deadline, and end the watch with the block."""
-    opened: list[HTTPConnection] = []
-    make = pool._new_conn
+def _connected(target: _Target, policy: FetchPolicy, deadline: float) -> Iterator[socket.socket]:
+    """Connect to the host's first address that answers; with TLS where the scheme wants it."""
 
-    def remember() -> HTTPConnection:
-        connection = cast("HTTPConnection", make())
-        opened.append(connection)
-        return connection
+    def seconds() -> float:
+        return max(0.001, min(policy.connect_timeout_seconds, deadline - time.monotonic()))
 
-    def end() -> None:
-        late.set()
-        for connection in opened:
-            sock = connection.sock
-            if sock is not None:
-                with contextlib.suppress(OSError):
-                    sock.shutdown(socket.SHUT_RDWR)
-
-    pool._new_conn = remember  # type: ignore[method-assign, assignment]
-    timer = threading.Timer(max(0.0, deadline - time.monotonic()), end)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
+    addresses = checked(target.host, target.port, allow=policy.allows, seconds=seconds(), resolver=policy.resolver)
+    for number, address in enumerate(addresses, 1):
+        try:
+            sock = socket.create_connection((address, target.port), seconds())
+            break
+        except OSError:
+            if number == len(addresses) or time.monotonic() >= deadline:
+                raise
+    with sock:
+        if target.scheme != "https":
+            yield sock
+            return
+        sock.settimeout(seconds())
+        with secured(sock, target.host, policy.ca_file) as safe:
+            yield safe
 
 
-def _read(pool: urllib3.HTTPConnectionPool, target: SplitResult, policy: FetchPolicy) -> bytes | str:
-    path = (target.path or "/") + (f"?{target.query}" if target.query else "")
+def _answer(target: _Target, policy: FetchPolicy, wire: Wire) -> bytes | str:
+    connection = Connection(target.host, wire)
     headers = {
-        "Host": _host_header(target),
+        "Host": target.host_header,
         "User-Agent": policy.user_agent,
         "Accept": "image/*",
         "Accept-Encoding": "identity",
+        "Connection": "close",
     }
-    response = pool.urlopen(
-        "GET",
-        path,
-        headers=headers,
-        redirect=False,
-        preload_content=False,
-        decode_content=False,
-        assert_same_host=False,
-    )
-    try:
+    connection.request("GET", target.path, headers=headers)
+    with connection.getresponse() as response:
         if response.status in _REDIRECTS and (place := response.headers.get("Location")):
             return str(place)
         if response.status != 200:
             raise ImageError(f"the URL answers with the status {response.status}")
-        return _body(response, policy.max_bytes)
-    finally:
-        response.close()
+        if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise ImageError("the host sends the picture compressed, which it was asked not to do")
+        return _body(response, wire, policy.max_bytes)
 
 
-def _host_header(target: SplitResult) -> str:
-    host = f"[{target.hostname}]" if ":" in str(target.hostname) else str(target.hostname)
-    return host if target.port is None else f"{host}:{target.port}"
-
-
-def _body(response: urllib3.BaseHTTPResponse, max_bytes: int) -> bytes:
-    announced = response.headers.get("Content-Length", "")
-    if announced.isdigit() and int(announced) > max_bytes:
+def _body(response: http.client.HTTPResponse, wire: Wire, max_bytes: int) -> bytes:
+    header = response.headers.get("Content-Length")
+    announced = None if header is None or response.chunked else int(header)
+    if announced is not None and announced > max_bytes:
         raise ImageError(f"the picture has {announced} bytes; {max_bytes} are allowed")
-    pieces = []
-    size = 0
-    while piece := response.read1(_PIECE):
-        pieces.append(piece)
-        size += len(piece)
-        if size > max_bytes:
+    response.length = None  # or the response would end at the announced length, and hide that more was sent
+    body = bytearray()
+    while (announced is None or len(body) < announced) and (piece := response.read1(_PIECE)):
+        body += piece
+        if len(body) > max_bytes:
             raise ImageError(f"the picture has more than the {max_bytes} bytes that are allowed")
-    if announced.isdigit() and size != int(announced):
-        raise ImageError(f"the host announced {announced} bytes and sent {size}")
-    return b"".join(pieces)
+    if announced is not None:
+        wire.patient = False  # whether there is more is asked, not waited for: the host may keep the connection open
+        body += response.read1(1)
+        if len(body) != announced:
+            more = "more" if len(body) > announced else f"only {len(body)}"
+            raise ImageError(f"the host announced {announced} bytes and sent {more}")
+    return bytes(body)

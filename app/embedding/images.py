@@ -1,20 +1,58 @@
-"""Bytes of a picture become pixels: which formats, which way up, on which ground, and how large at most."""
+"""Bytes of a picture become pixels: which formats, which way up, and how large at most.
 
+The bytes come from anyone, so nothing is decoded, and no room for pixels is made, before the header was checked.
+"""
+
+import contextlib
 import io
+import math
 import warnings
 from dataclasses import dataclass
 
-import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    UnidentifiedImageError,
+    WebPImagePlugin,
+)
 
 from app.domain.errors import ImageError
+from app.embedding import jpeg
+from app.embedding.modes import to_rgb
 
-FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "GIF", "BMP")
+FORMATS = (
+    PngImagePlugin.PngImageFile.format,
+    JpegImagePlugin.JpegImageFile.format,
+    TiffImagePlugin.TiffImageFile.format,
+    WebPImagePlugin.WebPImageFile.format,
+    GifImagePlugin.GifImageFile.format,
+    BmpImagePlugin.BmpImageFile.format,
+)
+_JPEG = frozenset({"JPEG", "MPO"})  # MPO: a JPEG with further pictures behind it, as some telephones write
+_ORIENTATION = 0x0112
+_TURNS: dict[object, Image.Transpose] = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_SMOOTH = frozenset({"L", "LA", "RGB", "RGBA", "CMYK", "YCbCr"})  # modes in which neighbouring pixels may be averaged
+_PILLOW = r"PIL\."
 
 
 @dataclass(frozen=True, slots=True)
 class ImageLimits:
-    """How large a picture may be: bytes as sent, pixels of its first frame."""
+    """How large a picture may be: bytes as sent, pixels (width x height) of its first frame.
+
+    Decoding takes 4 to 16 bytes of memory a pixel, by mode. Pillow itself refuses more than 178 million pixels.
+    """
 
     max_bytes: int = 20 * 2**20
     max_pixels: int = 64_000_000
@@ -23,76 +61,97 @@ class ImageLimits:
 def decode(data: bytes, limits: ImageLimits, *, target: int | None = None) -> Image.Image:
     """Return a picture as RGB: upright by its EXIF orientation, transparency on white, the first frame of several.
 
+    Safe to call from several threads at once.
+
     Args:
         data: an encoded PNG, JPEG, TIFF, WebP, GIF or BMP.
         limits: bytes and pixels at most; pixels are counted from the header, before anything is decoded.
-        target: with it, a larger picture may be scaled down early, its short side never below `target` pixels.
+        target: with it, a larger picture is scaled down early by a whole factor, which saves most of the time for large
+            ones; its short side never comes below `target` pixels.
 
     Raises:
         ImageError: it is not such a picture, is damaged, or is too large.
 
     """
-    if len(data) > limits.max_bytes:
-        raise ImageError(f"the picture has {len(data)} bytes; {limits.max_bytes} are allowed")
     if not data:
         raise ImageError("the picture is empty")
+    if len(data) > limits.max_bytes:
+        raise ImageError(f"the picture has {len(data)} bytes; {limits.max_bytes} are allowed")
+    if data.startswith(jpeg.START):
+        jpeg.check(data)
+    _silence_pillow()
     try:
-        # Pillow warns of odd metadata and of large pictures; the limits here are stricter than the latter.
-        with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(data), formats=FORMATS) as picture:
-            return _decoded(picture, limits, target)
+        with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+            _check_header(picture, limits)
+            return _decoded(picture, target)
+    except ImageError:
+        raise
     except UnidentifiedImageError:
         raise ImageError("this is not a picture in one of the formats PNG, JPEG, TIFF, WebP, GIF, BMP") from None
     except Image.DecompressionBombError:
         raise ImageError(f"the picture has too many pixels; {limits.max_pixels} are allowed") from None
-    except ImageError:
-        raise
     except MemoryError:
         raise ImageError("the picture is too large to be decoded") from None
-    except (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, ArithmeticError, RuntimeError):
-        # What Pillow's parsers raise on damaged files; which one depends on the format and on the damage.
-        raise ImageError("the picture is damaged and cannot be decoded") from None
-
-
-def _decoded(picture: Image.Image, limits: ImageLimits, target: int | None) -> Image.Image:
-    width, height = picture.size
-    if width * height > limits.max_pixels:
-        raise ImageError(f"the picture has {width} x {height} pixels; {limits.max_pixels} are allowed in all")
-    if width < 1 or height < 1:
-        raise ImageError("the picture has no pixels")
-    if target is not None and picture.format == "JPEG":
-        # libjpeg decodes at 1/2, 1/4 or 1/8 for less than the time of the whole; never below what is wanted.
-        scale = target / min(width, height)
-        if scale < 1:
-            picture.draft(None, (int(width * scale), int(height * scale)))
-    picture.load()
-    upright = ImageOps.exif_transpose(picture)
-    return _rgb(upright)
-
-
-def _rgb(picture: Image.Image) -> Image.Image:
-    if picture.mode.startswith("I;16") or picture.mode == "I":
-        return _from_16_bits(picture)
-    if picture.mode == "F":
-        values = np.nan_to_num(np.asarray(picture, np.float64))
-        low, high = float(values.min()), float(values.max())
-        return Image.fromarray(((values - low) * (255.0 / max(high - low, 1e-12))).astype(np.uint8)).convert("RGB")
-    if picture.mode in {"RGBA", "LA", "PA", "RGBa", "La"} or "transparency" in picture.info:
-        layer = picture.convert("RGBA")
-        white = Image.new("RGBA", layer.size, (255, 255, 255, 255))
-        return Image.alpha_composite(white, layer).convert("RGB")
-    return picture.convert("RGB")
-
-
-def _from_16_bits(picture: Image.Image) -> Image.Image:
-    """Return 16-bit grey values as 8 bits: the upper byte, where Pillow's own conversion would cut at 255."""
-    values = np.asarray(picture).astype(np.int64)
-    return Image.fromarray(np.clip(values >> 8, 0, 255).astype(np.uint8)).convert("RGB")
+    except Exception as error:
+        # Which errors Pillow's parsers raise depends on the format and on the damage; new versions bring new ones.
+        raise ImageError("the picture is damaged or not complete, and cannot be decoded") from error
 
 
 def thumbnail(picture: Image.Image, size: int = 192) -> bytes:
-    """Return a picture as WebP, its longer side `size` pixels at most."""
-    small = picture.copy()
-    small.thumbnail((size, size), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    """Return an RGB picture as WebP, its longer side `size` pixels at most; smaller ones keep their size."""
+    scale = min(1.0, size / max(picture.size))
+    width, height = (max(1, round(side * scale)) for side in picture.size)
+    small = picture.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=2.0)
     buffer = io.BytesIO()
     small.save(buffer, "WEBP", quality=75, method=2)
     return buffer.getvalue()
+
+
+def _check_header(picture: Image.Image, limits: ImageLimits) -> None:
+    width, height = picture.size
+    if width < 1 or height < 1:
+        raise ImageError("the picture has no pixels")
+    if width * height > limits.max_pixels:
+        raise ImageError(f"the picture has {width} x {height} pixels; {limits.max_pixels} are allowed in all")
+    if isinstance(picture, TiffImagePlugin.TiffImageFile):
+        # A tile is decoded whole, even where the picture is but a corner of it.
+        sides = [picture.tag_v2.get(tag, 1) for tag in (TiffImagePlugin.TILEWIDTH, TiffImagePlugin.TILELENGTH)]
+        if not all(isinstance(side, int) for side in sides) or math.prod(sides) > limits.max_pixels:
+            raise ImageError(f"the picture has tiles of more than the {limits.max_pixels} pixels that are allowed")
+
+
+def _decoded(picture: Image.Image, target: int | None) -> Image.Image:
+    if target is not None and picture.format in _JPEG and target < min(picture.size):
+        # libjpeg decodes at 1/2, 1/4 or 1/8 for less than the time of the whole, never below what is asked for.
+        scale = target / min(picture.size)
+        picture.draft(None, (math.ceil(picture.width * scale), math.ceil(picture.height * scale)))
+    picture.load()
+    turn = _TURNS.get(_orientation(picture))
+    rgb = _reduced(to_rgb(_reduced(picture, target)), target)
+    return rgb if turn is None else rgb.transpose(turn)
+
+
+def _reduced(picture: Image.Image, target: int | None) -> Image.Image:
+    factor = 1 if target is None else min(picture.size) // target
+    if factor < 2 or picture.mode not in _SMOOTH or "transparency" in picture.info:
+        return picture
+    return picture.reduce(factor)
+
+
+def _orientation(picture: Image.Image) -> object:
+    """Return what EXIF says about which side is up, 1 to 8; None where it says nothing, or nothing readable.
+
+    Pillow turns TIFF pictures itself while it loads them, and forgets their orientation.
+    """
+    with contextlib.suppress(Exception):  # damaged metadata, with as many errors as kinds of damage, spoil no picture
+        return picture.getexif().get(_ORIENTATION)
+    return None
+
+
+def _silence_pillow() -> None:
+    """Ignore Pillow's own warnings (odd metadata, many pixels): the limits above are stricter.
+
+    `warnings.catch_warnings` is not for threads: each would put back the filters that another has just replaced.
+    """
+    if not warnings.filters or getattr(warnings.filters[0][3], "pattern", None) != _PILLOW:
+        warnings.filterwarnings("ignore", module=_PILLOW)

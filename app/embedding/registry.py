@@ -52,8 +52,18 @@ def describe(name: str) -> ModelFacts:
     return MODELS[name].facts
 
 
+def available() -> tuple[ModelFacts, ...]:
+    """Return what is known of every model, in the order of the table, without loading any."""
+    return tuple(entry.facts for entry in MODELS.values())
+
+
 def default_model(service: str) -> str:
-    """Return the name of the model that a service's collections get unless they name one."""
+    """Return the name of the model that a service's collections get unless they name one.
+
+    Raises:
+        KeyError: there is no such service.
+
+    """
     return DEFAULTS[service]
 
 

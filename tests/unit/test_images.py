@@ -150,9 +150,9 @@ def test_tiny_and_thin_pictures(size: tuple[int, int]) -> None:
 def test_only_the_first_of_a_thousand_frames_is_read() -> None:
     more = [Image.new("RGB", PLAIN.size, (0, 0, number % 256)) for number in range(999)]
     data = encoded(PLAIN, "TIFF", save_all=True, append_images=more, compression="tiff_deflate")
-    start = time.perf_counter()
+    start = time.thread_time()
     assert apart(decode(data, LIMITS), PLAIN) == 0
-    assert time.perf_counter() - start < 1
+    assert time.thread_time() - start < 1
 
 
 def peak_kb(*, forget: bool = False) -> int:
@@ -174,10 +174,10 @@ def peak_kb(*, forget: bool = False) -> int:
 def test_what_cannot_be_read_is_said_quickly_and_in_little_memory(case: Unreadable) -> None:
     data = case.data()
     before = peak_kb(forget=True)
-    start = time.perf_counter()
+    start = time.thread_time()
     with pytest.raises(ImageError, match=case.message):
         decode(data, LIMITS)
-    assert time.perf_counter() - start < 1
+    assert time.thread_time() - start < 1
     assert peak_kb() - before < 60_000
 
 
@@ -203,10 +203,10 @@ def test_the_memory_of_a_large_picture_would_be_noticed() -> None:
 def test_a_jpeg_padded_with_nothing_is_refused_before_it_is_read_step_by_step(filling: bytes, message: str) -> None:
     data = encoded(PLAIN, "JPEG")
     padded = data[:2] + filling * (16_000_000 // len(filling)) + data[2:]
-    start = time.perf_counter()
+    start = time.thread_time()
     with pytest.raises(ImageError, match=message):
         decode(padded, LIMITS)
-    assert time.perf_counter() - start < 1
+    assert time.thread_time() - start < 1
 
 
 @pytest.mark.parametrize("progressive", [False, True])
