@@ -63,6 +63,7 @@ def create_app(settings: "Settings", database_url: str) -> "Flask":
     from werkzeug.exceptions import HTTPException  # noqa: PLC0415
 
     from app.api.blueprint import blueprint, http_failure, prefixes, request_id, unexpected  # noqa: PLC0415
+    from app.api.docs import docs  # noqa: PLC0415
     from app.api.health import health  # noqa: PLC0415
     from app.services.readiness import warm_up  # noqa: PLC0415
 
@@ -72,6 +73,7 @@ def create_app(settings: "Settings", database_url: str) -> "Flask":
     for prefix, service in prefixes().items():
         flask.register_blueprint(blueprint(context, prefix, service))
     flask.register_blueprint(health(context))
+    flask.register_blueprint(docs())
     flask.register_error_handler(HTTPException, lambda error: http_failure(error, request_id(), perf_counter()))
     flask.register_error_handler(Exception, unexpected)
     flask.extensions["lookalike"] = context

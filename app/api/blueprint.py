@@ -17,7 +17,6 @@ from app.api.parsing import body_of, parse
 from app.domain import statuses
 from app.domain.collections import SERVICES, Collection
 from app.domain.errors import BodyTooLarge, CollectionNotFound, LookalikeError
-from app.domain.statuses import Status
 from app.services.context import Context
 from app.version import __version__
 
@@ -28,11 +27,27 @@ _INFO = f"Lookalike {__version__}: visual similarity search on PostgreSQL and pg
 
 
 class PathError(LookalikeError):
-    """A path or verb that names no method (404, 405)."""
+    """A path that names no method (404)."""
 
-    def __init__(self, status: Status, message: str) -> None:
-        super().__init__(message)
-        self.status = status  # type: ignore[misc]
+    status = statuses.METHOD_NOT_FOUND
+
+
+class VerbError(LookalikeError):
+    """A method that is called with another HTTP verb than its own (405)."""
+
+    status = statuses.VERB_NOT_ALLOWED
+
+    def __init__(self, verbs: tuple[str, ...]) -> None:
+        super().__init__(f"this path is called with {' or '.join(verbs)}")
+        self.verbs = verbs
+
+
+def failed(error: LookalikeError, own: str, started: float) -> Response:
+    """Answer a request that failed; a wrong verb is told the right ones, as RFC 9110 asks."""
+    answer = envelope.failure(error, own, started)
+    if isinstance(error, VerbError):
+        answer.headers["Allow"] = ", ".join(error.verbs)
+    return answer
 
 
 def prefixes() -> dict[str, str | None]:
@@ -46,7 +61,11 @@ def blueprint(context: Context, prefix: str, service: str | None) -> Blueprint:
     made = Blueprint(name, __name__, url_prefix=f"/{prefix}/v2" if prefix else "/v2")
     for entry in METHODS.values():
         made.add_url_rule(
-            f"/{entry.name}", entry.name, _view(context, entry, service), methods=["GET", "POST"], strict_slashes=False
+            f"/{entry.name}",
+            entry.name,
+            _view(context, entry, service),
+            methods=list(entry.verbs),
+            strict_slashes=False,
         )
     made.add_url_rule("/ping", "ping", _guarded(_ping), methods=["GET", "POST"], strict_slashes=False)
     return made
@@ -64,14 +83,12 @@ def _ping() -> Answer:
 
 def _view(context: Context, entry: Method, service: str | None) -> Callable[[], Response]:
     def run() -> Answer:
-        if request.method not in entry.verbs:
-            raise PathError(statuses.VERB_NOT_ALLOWED, f"{entry.name} is called with {' or '.join(entry.verbs)}")
         principal = principal_of(request, context.lookup)
         collection = collection_of(request, context.lookup, principal, entry.scope, service)
         parameters = parse(entry.parameters, body_of(request))
 
         def call(target: Collection) -> Answer:
-            return entry.view(Call(context, target, request.args.to_dict(), request.base_url), parameters)
+            return entry.view(Call(context, target, request.args.to_dict()), parameters)
 
         try:
             return call(collection)
@@ -95,7 +112,7 @@ def _guarded(run: Callable[[], Answer]) -> Callable[[], Response]:
         try:
             answer = run()
         except LookalikeError as error:
-            return envelope.failure(error, own, started)
+            return failed(error, own, started)
         except HTTPException as error:
             return http_failure(error, own, started)
         if answer.stream is not None:
@@ -111,9 +128,9 @@ def http_failure(error: HTTPException, own: str, started: float) -> Response:
         return envelope.failure(BodyTooLarge("the request body is larger than the server takes"), own, started)
     if error.code == 404:
         known = ", ".join(sorted([*METHODS, "ping"]))
-        return envelope.failure(PathError(statuses.METHOD_NOT_FOUND, f"the methods are {known}"), own, started)
+        return envelope.failure(PathError(f"the methods are {known}"), own, started)
     if error.code == 405:
-        return envelope.failure(PathError(statuses.VERB_NOT_ALLOWED, "use POST"), own, started)
+        return failed(VerbError(tuple(sorted(getattr(error, "valid_methods", None) or ()))), own, started)
     return envelope.response(statuses.ABORTED, {}, own, started, error.description or error.name)
 
 

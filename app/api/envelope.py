@@ -33,7 +33,11 @@ def skipped(item: Skipped) -> Body:
 
 def listed(records: Sequence[Found]) -> Body:
     """Return the fields of every listing answer."""
-    return {"answer_records": [orjson.Fragment(found.json()) for found in records], "answer_count": len(records)}
+    written = [
+        {"_id": found.id} if found.attributes is None and found.id else orjson.Fragment(found.json())
+        for found in records
+    ]
+    return {"answer_records": written, "answer_count": len(records)}
 
 
 def ranked(records: Sequence[Found]) -> Body:

@@ -19,7 +19,6 @@ class Call:
     context: Context
     collection: Collection
     query: dict[str, str]
-    url: str
 
 
 @dataclass(frozen=True, slots=True)

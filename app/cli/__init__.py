@@ -4,9 +4,11 @@ import sys
 
 import click
 
+from app.cli.bench import bench
 from app.cli.collection import collection
 from app.cli.database import db, sql
 from app.cli.demo import demo
+from app.cli.export import duplicates, export
 from app.cli.load import load
 from app.cli.serve import serve
 from app.cli.token import token
@@ -20,7 +22,7 @@ def cli() -> None:
     """Lookalike: a visual similarity search server on PostgreSQL and pgvector."""
 
 
-for command in (serve, demo, collection, token, load, db, sql):
+for command in (serve, demo, collection, token, load, export, duplicates, db, sql, bench):
     cli.add_command(command)
 
 

@@ -14,6 +14,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import psycopg
 from psycopg import errors, sql
 
@@ -91,7 +92,10 @@ class EmbeddedDatabase:
             self._configure()
             self._ensure_running()
             server._instances[server.pgdata] = server
-            server.global_process_id_list.get_and_add(os.getpid())
+            # A process that was killed could not take itself off the list, and would keep the server up for good.
+            for pid in server.global_process_id_list.get_and_add(os.getpid()):
+                if not psutil.pid_exists(pid):
+                    server.global_process_id_list.get_and_remove(pid)
         atexit.register(self.stop)
         self._ensure_database()
         return self.url

@@ -56,6 +56,7 @@ def nearest_pairs(
     Equal distances are ordered by the records' places. `progress` is called with the number of records done with.
     """
     kept = np.empty((0, 3), np.float64)
+    radius = min(radius, 2 * scale)  # no two directions are farther apart
     unit = _unit(vectors.matrix)
     total = len(vectors.ids)
     for row in range(0, total, _BLOCK):

@@ -1,6 +1,9 @@
 """Nearest-neighbour search in one collection."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,6 +124,17 @@ def vector(db: Database, collection: Collection, record_id: str) -> HalfVector |
 
 def knn_statement(target: Target, name: str) -> str:
     """Return the text of one of the nearest-neighbour queries, as it is sent for this target."""
+    if target.filtered:
+        return _knn_statement(target, name)
+    return _unfiltered(target.collection, target.window, target.fields, name)
+
+
+@lru_cache(maxsize=4096)
+def _unfiltered(collection: Collection, window: Window, fields: Fields, name: str) -> str:
+    return _knn_statement(Target(collection, window, fields), name)
+
+
+def _knn_statement(target: Target, name: str) -> str:
     return statement(
         target,
         name,
@@ -168,9 +182,18 @@ def run(db: Database, target: Target, text: str, values: dict[str, object]) -> l
             # For this transaction only.
             with connection.transaction():
                 connection.execute("SELECT set_config('hnsw.ef_search', %s, true)", (str(effort),))
-                rows = connection.execute(text, values, binary=True, prepare=prepare).fetchall()
-        else:
-            rows = connection.execute(text, values, binary=True, prepare=prepare).fetchall()
-        return [Found(row["id"], row["attributes"], row["distance"]) for row in rows]
+                return _found(connection, text, values, prepare=prepare)
+        return _found(connection, text, values, prepare=prepare)
 
     return db.read(work)
+
+
+def _found(connection: Connection, text: str, values: dict[str, object], *, prepare: bool | None) -> list[Found]:
+    # Rows become records as they are read: a dictionary a row between took a tenth of the server's share of a search.
+    with connection.cursor(binary=True, row_factory=_as_found) as cursor:
+        return cursor.execute(text, values, prepare=prepare).fetchall()
+
+
+def _as_found(_: object) -> Callable[[Sequence[Any]], Found]:
+    """Return the row factory of the ranked queries, which answer id, distance and attributes, in this order."""
+    return lambda row: Found(row[0], row[2], row[1])

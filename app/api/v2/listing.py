@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import orjson
+from flask import request
 from pydantic import Field
 
 from app.api.envelope import Body, listed
@@ -113,9 +114,9 @@ def all_records(call: Call, parameters: AllRecordsParameters) -> Answer:
     page = service.page(call.context, listing, place.size, place.page, cursor)
     body = {**listed(page.records), **body}
     if page.after is not None:
-        body["next"] = _link(call, place.size, place.page + 1, page.after)
+        body["next"] = _link(place.size, place.page + 1, page.after)
     if page.before is not None and place.page > 1:
-        body["previous"] = _link(call, place.size, place.page - 1, page.before)
+        body["previous"] = _link(place.size, place.page - 1, page.before)
     return Answer(statuses.OK, body)
 
 
@@ -135,5 +136,5 @@ def _lines(pieces: Iterator[list[Found]]) -> Iterator[list[bytes]]:
     return ([found.json() for found in records] for records in pieces)
 
 
-def _link(call: Call, size: int, page: int, cursor: service.Cursor) -> str:
-    return f"{call.url}?{urlencode({'page': page, 'size': size, 'cursor': str(cursor)})}"
+def _link(size: int, page: int, cursor: service.Cursor) -> str:
+    return f"{request.base_url}?{urlencode({'page': page, 'size': size, 'cursor': str(cursor)})}"

@@ -1,0 +1,36 @@
+"""`/openapi.json`, and `/docs`: the same document as a page. No token is needed; nothing is fetched from elsewhere."""
+
+import re
+
+import orjson
+from flask import Blueprint, Response, render_template, request
+from markupsafe import Markup, escape
+
+from app.api.docs_page import page
+from app.api.openapi import document
+
+_CODE = re.compile(r"`([^`]+)`")
+# The page needs its own style sheet and nothing else, so that is all a browser may load for it.
+_POLICY = "default-src 'none'; style-src 'self'; img-src data:; frame-ancestors 'self'"
+
+
+def docs() -> Blueprint:
+    """Return the blueprint of the document, its page, and the page's style sheet."""
+    made = Blueprint("docs", __name__, template_folder="templates", static_folder="static", static_url_path="/docs")
+    made.add_app_template_filter(_prose, "prose")
+
+    @made.get("/openapi.json")
+    def openapi() -> Response:
+        return Response(orjson.dumps(document(request.script_root)), mimetype="application/json")
+
+    @made.get("/docs", strict_slashes=False)
+    def docs_page() -> Response:
+        text = render_template("docs.html", page=page(document(request.script_root), request.host_url.rstrip("/")))
+        return Response(text, headers={"Content-Security-Policy": _POLICY}, mimetype="text/html")
+
+    return made
+
+
+def _prose(text: str) -> Markup:
+    """Return a sentence as HTML: what stands between backticks is code, all else is text."""
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704  (escaped right here)

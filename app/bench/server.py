@@ -1,0 +1,78 @@
+"""A server process, as a user starts it, for the time of a benchmark."""
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from app.domain.errors import ConfigurationError
+
+_READY_SECONDS = 120
+_STOP_SECONDS = 40
+_PROGRAM = "from app.cli import main; main()"
+
+
+@contextmanager
+def running(environment: dict[str, str], log: Path) -> Iterator[int]:
+    """Start `lookalike serve` on a free port, give the port when it is ready, stop it at the end.
+
+    Args:
+        environment: variables beside this process's own; `DATABASE_URL` is among them.
+        log: file that the server's output goes to.
+
+    Raises:
+        ConfigurationError: it ended, or was not ready in time; the message names the log.
+
+    """
+    port = _free_port()
+    with log.open("wb") as stream:
+        process = subprocess.Popen(  # noqa: S603  (this very program)
+            [sys.executable, "-c", _PROGRAM, "serve", "--host", "127.0.0.1", "--port", str(port)],
+            env=os.environ | environment,
+            stdout=stream,
+            stderr=stream,
+        )
+    try:
+        _wait(process, port, log)
+        yield port
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
+    deadline = time.monotonic() + _READY_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            break
+        if _ready(port):
+            return
+        time.sleep(0.1)
+    raise ConfigurationError(f"the server did not start; see {log}")
+
+
+def _ready(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,68 @@
+"""The tables, in the order in which one leaves behind what the next one needs."""
+
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from wsgiref.types import WSGIApplication
+
+from app.bench import layers, loading, quality, recall, serving
+from app.bench.report import Table
+from app.bench.server import running
+from app.bench.serving import Scene
+from app.bench.setup import Setup
+from app.bench.vectors import Crops, crops
+from app.db import tokens as tokens_table
+from app.domain.tokens import Scope
+from app.services import tokens
+
+TABLES = ("load", "quality", "recall", "serving", "pictures", "layers")
+_PHOTOS = "bench-photos"
+_CROPS = "bench-crops"
+
+
+def run(setup: Setup, only: Collection[str], wsgi: Callable[[], WSGIApplication]) -> Iterator[Table]:
+    """Yield the tables that are asked for, each as soon as it is measured.
+
+    Args:
+        setup: what is measured, and with what.
+        only: names of `TABLES`.
+        wsgi: makes the application in this process, for the table of layers.
+
+    """
+    if {"load", "quality"} & set(only):
+        with setup.collection(_PHOTOS) as collection:
+            if "load" in only:
+                yield loading.measure(setup, collection)
+            if "quality" in only:
+                yield quality.measure(setup, collection)
+    if {"recall", "serving", "pictures", "layers"} & set(only):
+        with setup.collection(_CROPS) as collection:
+            made = crops(setup, collection.model)
+            filled = recall.fill(setup, collection, made)
+            if "recall" in only:
+                yield recall.measure(setup, filled, made)
+            if {"serving", "pictures", "layers"} & set(only):
+                yield from _served(setup, filled, made, only, wsgi)
+
+
+def _served(
+    setup: Setup, filled: recall.Filled, made: Crops, only: Collection[str], wsgi: Callable[[], WSGIApplication]
+) -> Iterator[Table]:
+    with _scene(setup, filled) as scene:
+        if "serving" in only:
+            yield serving.by_id(setup, scene, made)
+        if "pictures" in only:
+            yield serving.by_picture(setup, scene)
+        if "layers" in only:
+            yield layers.measure(setup, scene, made, wsgi())
+
+
+@contextmanager
+def _scene(setup: Setup, filled: recall.Filled) -> Iterator[Scene]:
+    """Start a server and make a token for the collection; both are gone at the end."""
+    token = tokens.create(setup.context, [Scope.READ], [filled.collection.name], "bench")
+    try:
+        setup.tell("serving: starting a server")
+        with running(setup.environment, setup.home / "server.log") as port:
+            yield Scene(port, token.token, filled.collection)
+    finally:
+        tokens_table.revoke(setup.context.db, token.id)

@@ -1,0 +1,97 @@
+"""Requests made up from the OpenAPI document: no answer may be a 5xx, or other than the document says."""
+
+import itertools
+import os
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from flask import Flask
+from hypothesis import HealthCheck, settings
+from schemathesis import checks
+
+from app import create_app
+from app.api.docs import docs
+from app.api.openapi import document
+from app.config import Settings
+from app.domain.tokens import Scope
+from app.services import collections, tokens
+from tests.api.conftest import Api, picture
+
+# Made-up requests for each operation, beside those that try each bound once: the same ones in every run, so that a
+# test that passed does not fail by chance. LOOKALIKE_FUZZ_EXAMPLES=500 looks further, with others each time.
+FURTHER = os.environ.get("LOOKALIKE_FUZZ_EXAMPLES")
+EXAMPLES = settings(
+    max_examples=int(FURTHER or 10),
+    derandomize=FURTHER is None,
+    suppress_health_check=list(HealthCheck),
+    deadline=None,
+)
+RECORDS = 6
+_numbers = itertools.count()
+
+# Whether a request is refused depends on more than a schema can say: is there such a record, such a picture?
+NOT_SAID = [checks.negative_data_rejection, checks.positive_data_acceptance]
+
+
+def documented() -> Flask:
+    """An application that serves the document alone: the cases are made at import, before there is a database."""
+    flask = Flask(__name__, static_folder=None)
+    flask.register_blueprint(docs())
+    return flask
+
+
+schema = schemathesis.openapi.from_wsgi("/openapi.json", documented())
+
+
+@pytest.fixture(scope="module")
+def application(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+    # No URL names this port, so that nothing is ever fetched.
+    flask = create_app(Settings(home=tmp_path_factory.mktemp("home"), fetch_ports=(9,)), module_database_url)
+    yield flask
+    context = flask.extensions["lookalike"]
+    context.models.close()
+    context.db.close()
+
+
+@pytest.fixture
+def scratch(application: Flask) -> Api:
+    """A collection of the operation's own, with a few records, that may be emptied."""
+    context = application.extensions["lookalike"]
+    name = collections.create(context, f"scratch{next(_numbers)}", "photo").name
+    api = Api(application.test_client(), context, name, tokens.create(context, [Scope.ADMIN], None).token)
+    api.fill(RECORDS)
+    return api
+
+
+def livelier(value: Any) -> Any:
+    """A made-up body in which about every second `_id` is a stored one, and every second picture a picture."""
+    if isinstance(value, list):
+        return [livelier(own) for own in value]
+    if not isinstance(value, dict):
+        return value
+    made = {key: livelier(own) for key, own in value.items()}
+    chance = zlib.crc32(repr(sorted(made)).encode()) + zlib.crc32(repr(made).encode())
+    if isinstance(made.get("_id"), str) and chance % 2:
+        made["_id"] = str(chance % RECORDS)
+    if isinstance(made.get("_base64"), str) and chance % 4 < 2:
+        made["_base64"] = picture(chance % 20)
+    return made
+
+
+def test_the_application_serves_the_document(application: Flask) -> None:
+    client = application.test_client()
+    assert client.get("/openapi.json").get_json() == document()
+    assert client.get("/docs").status_code == 200
+
+
+@schema.parametrize()
+@EXAMPLES
+@pytest.mark.timeout(600 if FURTHER else 60)
+def test_answers_keep_to_the_document(case: Any, application: Flask, scratch: Api) -> None:
+    if isinstance(case.body, dict | list):
+        case.body = livelier(case.body)
+    headers = {"Authorization": f"Token {scratch.token}", "collection-id": scratch.collection}
+    case.call_and_validate(headers=headers, app=application, excluded_checks=NOT_SAID)
