@@ -45,11 +45,11 @@ def measure(setup: Setup, collection: Collection) -> Table:
     setup.tell(f"load: {len(setup.photos)} photos through the bulk load")
     watch = Stopwatch()
     processor = time.process_time()
-    first = load(setup.context, collection, setup.photos, total=len(setup.photos))
+    first = load(setup.context, collection, setup.photos)
     seconds = watch.seconds
     cores = (time.process_time() - processor) / seconds
     watch = Stopwatch()
-    second = load(setup.context, collection, setup.photos, total=len(setup.photos))
+    second = load(setup.context, collection, setup.photos)
     again = watch.seconds
     after = _parts(setup, embedder)
     parts = _Parts(

@@ -24,7 +24,7 @@ def measure(setup: Setup, collection: Collection) -> Table:
     """Search for 1 photo in 10 of each class among the others, by its picture, through the service of visualKNN."""
     setup.tell("quality: searching for held-out photos")
     kept, queries = held_out(setup.photos)
-    load(setup.context, collection, kept, total=len(kept))
+    load(setup.context, collection, kept)
     ids = [item.id for item in queries]
     for start in range(0, len(ids), _BATCH):
         table.delete(setup.context.db, collection, ids[start : start + _BATCH])

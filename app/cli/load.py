@@ -71,9 +71,7 @@ def load_with_progress(context: Context, collection: str, source: Path, *, keep_
         items = line_items(context, source)  # type: ignore[assignment]
     with progress_bar() as progress:
         task = progress.add_task(f"loading {collection}", total=total)
-        return run(
-            context, found, items, total=total, keep_index=keep_index, progress=lambda n: progress.advance(task, n)
-        )
+        return run(context, found, items, keep_index=keep_index, progress=lambda n: progress.advance(task, n))
 
 
 def _tell(report: Report) -> None:

@@ -42,6 +42,7 @@ def _copy(connection: Connection, collection: Collection, records: Sequence[NewR
         sql.SQL(
             "INSERT INTO lookalike.{} (collection_id, id, webp)"
             " SELECT %s, id, webp FROM incoming WHERE webp IS NOT NULL AND id = ANY (%s)"
+            " ON CONFLICT DO NOTHING"
         ).format(sql.Identifier(f"thumbnails_{collection.id}")),
         (collection.id, ids),
     )

@@ -6,7 +6,7 @@ taken, into the partition: one transaction a chunk. Run again, it asks which ids
 """
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".webp", ".gif", ".bmp"})
 _CHUNK = 500
-_BATCH = 8
+_BATCH = 16  # two micro-batches of the model, so that it has the next one at hand
 _AHEAD = 64
 # A load of this share of a collection or more is faster with the index dropped and built anew (performance: 8 x a row).
 _REBUILD_SHARE = 0.15
@@ -127,7 +127,6 @@ def load(
     collection: Collection,
     items: Iterable[Item],
     *,
-    total: int,
     keep_index: bool = False,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Report:
@@ -139,27 +138,51 @@ def load(
     """
     report = Report()
     embedder = context.models.get(collection.model)
-    if not keep_index and collection.indexed and total > _REBUILD_SHARE * table.count(context.db, collection):
+    # A load that finds most of its items stored leaves the index alone.
+    rebuild = collection.indexed and not keep_index and isinstance(items, list)
+    if rebuild and _missing(context, collection, items) > _REBUILD_SHARE * table.count(context.db, collection):
         indexes.drop_hnsw(context.db, collection)
-    with ThreadPoolExecutor(max_workers=max(2, context.settings.model_threads), thread_name_prefix="decode") as pool:
-        for chunk in _chunks(items, _CHUNK):
-            known = table.existing(context.db, collection, [item.id for item in chunk])
-            fresh = list({item.id: item for item in chunk if item.id not in known}.values())
-            report.present += len(chunk) - len(fresh)
-            progress(len(chunk) - len(fresh))
-            rows: list[table.NewRecord] = []
-            for batch in _chunks(_prepared(context, collection, embedder, pool, fresh, report, progress), _BATCH):
-                embeddings = embedder.embed([prepared for _, prepared, _ in batch])
-                rows += [
-                    table.NewRecord(item.id, dumps(item.attributes), embedding, small)
-                    for (item, _, small), embedding in zip(batch, embeddings, strict=True)
-                ]
-                progress(len(batch))
-            if rows:
-                report.stored += loads.copy(context.db, collection, rows)
+    workers = max(2, context.settings.model_threads)
+    with (
+        ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool,
+        ThreadPoolExecutor(1, thread_name_prefix="write") as writer,
+    ):
+        writing: Future[int] | None = None
+        rows: list[table.NewRecord] = []
+        fresh = _fresh(context, collection, items, report, progress)
+        for batch in _chunks(_prepared(context, collection, embedder, pool, fresh, report, progress), _BATCH):
+            embeddings = embedder.embed([prepared for _, prepared, _ in batch])
+            rows += [
+                table.NewRecord(item.id, dumps(item.attributes), embedding, small)
+                for (item, _, small), embedding in zip(batch, embeddings, strict=True)
+            ]
+            progress(len(batch))
+            if len(rows) >= _CHUNK:
+                # One chunk is written while the next is made; never more, so that memory stays flat.
+                report.stored += writing.result() if writing else 0
+                writing, rows = writer.submit(loads.copy, context.db, collection, rows), []
+        report.stored += writing.result() if writing else 0
+        report.stored += loads.copy(context.db, collection, rows) if rows else 0
     context.lookup.forget(collection.name)
     report.index_built = build_if_outgrown(context, context.lookup.collection(collection.name))
     return report
+
+
+def _missing(context: Context, collection: Collection, items: Iterable[Item]) -> int:
+    chunks = ([item.id for item in chunk] for chunk in _chunks(items, _CHUNK))
+    return sum(len(ids) - len(table.existing(context.db, collection, ids)) for ids in chunks)
+
+
+def _fresh(
+    context: Context, collection: Collection, items: Iterable[Item], report: Report, progress: Callable[[int], None]
+) -> Iterator[Item]:
+    """Yield the items that are not stored yet, asked for a chunk at a time."""
+    for chunk in _chunks(items, _CHUNK):
+        known = table.existing(context.db, collection, [item.id for item in chunk])
+        fresh = list({item.id: item for item in chunk if item.id not in known}.values())
+        report.present += len(chunk) - len(fresh)
+        progress(len(chunk) - len(fresh))
+        yield from fresh
 
 
 Prepared = tuple[Item, NDArray[Any], bytes | None]
@@ -170,7 +193,7 @@ def _prepared(
     collection: Collection,
     embedder: BatchedEmbedder,
     pool: ThreadPoolExecutor,
-    items: Sequence[Item],
+    items: Iterable[Item],
     report: Report,
     progress: Callable[[int], None],
 ) -> Iterator[Prepared]:
