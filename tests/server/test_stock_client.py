@@ -1,5 +1,6 @@
 """The stock client of the service that people move over from, unmodified: only its endpoint is another."""
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from ximilar.client import search as stock
 from tests.api.conftest import drawing, encoded
 from tests.server.conftest import Server
 
+_numbers = itertools.count()
 CLIENTS = [
     ("photo", "photo/search", stock.SimilarityPhotosOldClient),
     ("photo", "similarity/photos", stock.SimilarityPhotosClient),
@@ -22,7 +24,7 @@ CLIENTS = [
 @pytest.fixture(params=CLIENTS, ids=lambda client: client[1].replace("/", "-"))
 def client(request: pytest.FixtureRequest, server: Server) -> Any:
     service, prefix, kind = request.param
-    name = prefix.replace("/", "-")
+    name = f"{prefix.replace('/', '-')}-{next(_numbers)}"
     server.json("collection", "create", name, "--service", service)
     token = server.json("token", "create", "--scope", "write", "--collection", name)["token"]
     return kind(token=token, collection_id=name, endpoint=f"{server.url}/{prefix}/v2/")
