@@ -2,10 +2,9 @@
 
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, TypeVar
 
 import click
 import orjson
@@ -15,8 +14,6 @@ from app.config import Settings
 from app.db import schema
 from app.db.embedded import EmbeddedDatabase
 from app.services.context import Context
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON value and nothing else.")
 

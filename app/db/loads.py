@@ -4,11 +4,9 @@ from collections.abc import Sequence
 
 from psycopg import sql
 
-from app.db.engine import Connection, Database, partition
-from app.db.loader import query
-from app.db.records import NewRecord, halfvec_text
+from app.db.engine import Connection, Database
+from app.db.records import NewRecord, check_capacity, halfvec_text, take_turns
 from app.domain.collections import Collection
-from app.domain.errors import CapacityExceeded
 
 
 def copy(db: Database, collection: Collection, records: Sequence[NewRecord]) -> int:
@@ -22,8 +20,7 @@ def copy(db: Database, collection: Collection, records: Sequence[NewRecord]) -> 
 
 
 def _copy(connection: Connection, collection: Collection, records: Sequence[NewRecord]) -> int:
-    if collection.capacity is not None:
-        connection.execute(query("collections", "lock").render(), {"id": collection.id})
+    take_turns(connection, collection)
     connection.execute(
         "CREATE TEMPORARY TABLE incoming (id text, attributes jsonb, embedding halfvec, webp bytea) ON COMMIT DROP"
     )
@@ -46,9 +43,5 @@ def _copy(connection: Connection, collection: Collection, records: Sequence[NewR
         ).format(sql.Identifier(f"thumbnails_{collection.id}")),
         (collection.id, ids),
     )
-    if collection.capacity is not None:
-        text = query("records", "more_than").render(records=partition("records", collection.id))
-        row = connection.execute(text, {"rows": collection.capacity}).fetchone()
-        if row is None or row["more"]:
-            raise CapacityExceeded(f"the collection holds at most {collection.capacity} records")
+    check_capacity(connection, collection)
     return len(ids)

@@ -55,9 +55,7 @@ def insert(db: Database, collection: Collection, records: Sequence[NewRecord]) -
 def insert_with(connection: Connection, collection: Collection, records: Sequence[NewRecord]) -> set[str]:
     """Do what `insert` does, inside a transaction of the caller's."""
     name = partition("records", collection.id)
-    if collection.capacity is not None:
-        # The lock makes inserts into this collection take turns: count and insert are then one step.
-        connection.execute(query("collections", "lock").render(), {"id": collection.id})
+    take_turns(connection, collection)
     values = {
         "collection_id": collection.id,
         "ids": [record.id for record in records],
@@ -66,12 +64,8 @@ def insert_with(connection: Connection, collection: Collection, records: Sequenc
     }
     rows = connection.execute(query("records", "insert").render(records=name), values).fetchall()
     stored = {row["id"] for row in rows}
-    if collection.capacity is not None and stored:
-        row = connection.execute(
-            query("records", "more_than").render(records=name), {"rows": collection.capacity}
-        ).fetchone()
-        if row is None or row["more"]:
-            raise CapacityExceeded(f"the collection holds at most {collection.capacity} records")
+    if stored:
+        check_capacity(connection, collection)
     thumbnails = [record for record in records if record.id in stored and record.thumbnail is not None]
     if thumbnails:
         connection.execute(
@@ -83,6 +77,26 @@ def insert_with(connection: Connection, collection: Collection, records: Sequenc
             },
         )
     return stored
+
+
+def take_turns(connection: Connection, collection: Collection) -> None:
+    """Make inserts into a collection with a capacity take turns: insert and count are then one step."""
+    if collection.capacity is not None:
+        connection.execute(query("collections", "lock").render(), {"id": collection.id})
+
+
+def check_capacity(connection: Connection, collection: Collection) -> None:
+    """Undo the transaction's inserts where they took a collection over its capacity.
+
+    Raises:
+        CapacityExceeded: they did.
+
+    """
+    if collection.capacity is not None:
+        text = query("records", "more_than").render(records=partition("records", collection.id))
+        row = connection.execute(text, {"rows": collection.capacity}).fetchone()
+        if row is None or row["more"]:
+            raise CapacityExceeded(f"the collection holds at most {collection.capacity} records")
 
 
 def get(db: Database, collection: Collection, ids: Sequence[str], fields: Fields) -> dict[str, Found]:

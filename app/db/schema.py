@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import psycopg
 from alembic import command
@@ -157,8 +156,3 @@ def is_current(connection: psycopg.Connection[dict[str, object]]) -> bool:
         return False
     row = connection.execute("SELECT version_num FROM lookalike.alembic_version").fetchone()
     return row is not None and row["version_num"] == head()
-
-
-def sql_path(name: str) -> Path:
-    """Return the path of a file below `sql/`."""
-    return folder("sql") / name
