@@ -23,7 +23,7 @@ from app.services.vectors import DECODE_PIXELS
 _SAMPLE = 600  # pictures that a bare part is measured with
 _BATCH = 8
 _THUMBNAIL_BYTES = 4000
-_SHARE = 0.7
+_SHARE = 0.85
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,8 +65,18 @@ class EfficientNetLite0:
             picture = _centre(picture, min(picture.width, longest), min(picture.height, longest))
         scale = _SIDE / min(picture.size)
         size = (max(_SIDE, round(picture.width * scale)), max(_SIDE, round(picture.height * scale)))
-        resized = picture.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
-        return np.asarray(_centre(resized, _SIDE, _SIDE), np.uint8)
+        # Only what the centre crop keeps is resized: a quarter less work for a photo of 3 : 4.
+        left, top = (size[0] - _SIDE) // 2, (size[1] - _SIDE) // 2
+        across, down = picture.width / size[0], picture.height / size[1]
+        kept = (
+            left * across,
+            top * down,
+            min((left + _SIDE) * across, picture.width),  # rounding must not lead outside
+            min((top + _SIDE) * down, picture.height),
+        )
+        return np.asarray(
+            picture.resize((_SIDE, _SIDE), Image.Resampling.BICUBIC, box=kept, reducing_gap=2.0), np.uint8
+        )
 
     def embed(self, prepared: Sequence[Prepared]) -> NDArray[np.float32]:
         """Return (n, 256) float32 rows of unit length; one by one or in a batch gives the same to 1e-5."""

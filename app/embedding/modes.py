@@ -7,7 +7,7 @@ _ALPHA = frozenset({"RGBA", "LA", "PA", "RGBa", "La"})
 
 
 def to_rgb(picture: Image.Image) -> Image.Image:
-    """Return a loaded picture as RGB, transparency on white; always a picture of its own, detached from its file.
+    """Return a loaded picture as RGB, transparency on white: itself, where it is RGB already.
 
     16-bit grey values give their upper byte. Values without a range of their own (32-bit, floating point) are
     stretched from the lowest to the highest.
@@ -24,7 +24,7 @@ def to_rgb(picture: Image.Image) -> Image.Image:
         ground = Image.new("RGB", layer.size, "white")
         ground.paste(layer, mask=layer.getchannel("A"))
         return ground
-    return picture.convert("RGB")
+    return picture if picture.mode == "RGB" else picture.convert("RGB")
 
 
 def _grey(values: np.ndarray) -> Image.Image:
