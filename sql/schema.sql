@@ -2,26 +2,16 @@
 
 CREATE SCHEMA lookalike;
 
-CREATE FUNCTION lookalike.create_collection(name text, service text, model text, model_revision text, dimensions integer, distance_scale double precision, capacity bigint DEFAULT NULL::bigint, settings jsonb DEFAULT '{}'::jsonb) RETURNS integer
+CREATE FUNCTION lookalike.add_records_table(collection_id integer, generation integer, dimensions integer) RETURNS text
     LANGUAGE plpgsql
-    AS $_$
+    AS $$
 DECLARE
-    new_id integer;
-    records_partition text;
-    thumbnails_partition text;
+    made text := lookalike.records_table(collection_id, generation);
 BEGIN
-    INSERT INTO lookalike.collections AS c
-        (name, service, model, model_revision, dimensions, distance_scale, capacity, settings)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-    RETURNING c.id INTO new_id;
-
-    records_partition := format('records_%s', new_id);
-    thumbnails_partition := format('thumbnails_%s', new_id);
-
     EXECUTE format(
         'CREATE TABLE lookalike.%I (LIKE lookalike.records INCLUDING DEFAULTS INCLUDING CONSTRAINTS)
              WITH (toast_tuple_target = 4080)',
-        records_partition);
+        made);
     -- The CHECK on collection_id is the partition's bound: ATTACH then needs no scan.
     EXECUTE format(
         'ALTER TABLE lookalike.%I
@@ -29,24 +19,48 @@ BEGIN
              ADD CHECK (collection_id = %s),
              ADD CHECK (vector_dims(embedding) = %s),
              ALTER COLUMN attributes SET STATISTICS 1000',
-        records_partition, new_id, dimensions);
+        made, collection_id, dimensions);
+    RETURN made;
+END;
+$$;
+
+COMMENT ON FUNCTION lookalike.add_records_table(collection_id integer, generation integer, dimensions integer) IS 'Makes the table of a collection''s records; returns its name.';
+
+CREATE FUNCTION lookalike.create_collection(name text, service text, model text, model_revision text, dimensions integer, distance_scale double precision, capacity bigint DEFAULT NULL::bigint, settings jsonb DEFAULT '{}'::jsonb) RETURNS integer
+    LANGUAGE plpgsql
+    AS $_$
+DECLARE
+    new_id integer;
+    records_partition text;
+    kind text;
+BEGIN
+    INSERT INTO lookalike.collections AS c
+        (name, service, model, model_revision, dimensions, distance_scale, capacity, settings)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+    RETURNING c.id INTO new_id;
+
+    records_partition := lookalike.add_records_table(new_id, 1, dimensions);
     EXECUTE format(
         'ALTER TABLE lookalike.records ATTACH PARTITION lookalike.%I FOR VALUES IN (%s)',
         records_partition, new_id);
 
-    EXECUTE format(
-        'CREATE TABLE lookalike.%I (LIKE lookalike.thumbnails INCLUDING DEFAULTS INCLUDING CONSTRAINTS)',
-        thumbnails_partition);
-    -- The key reaches the partition itself: a record that is deleted takes its thumbnail along, also in plain SQL.
-    EXECUTE format(
-        'ALTER TABLE lookalike.%I
-             ADD PRIMARY KEY (collection_id, id),
-             ADD CHECK (collection_id = %s),
-             ADD FOREIGN KEY (collection_id, id) REFERENCES lookalike.%I ON DELETE CASCADE',
-        thumbnails_partition, new_id, records_partition);
-    EXECUTE format(
-        'ALTER TABLE lookalike.thumbnails ATTACH PARTITION lookalike.%I FOR VALUES IN (%s)',
-        thumbnails_partition, new_id);
+    FOREACH kind IN ARRAY ARRAY['thumbnails', 'originals'] LOOP
+        EXECUTE format(
+            'CREATE TABLE lookalike.%I
+                 (LIKE lookalike.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE)',
+            format('%s_%s', kind, new_id), kind);
+        -- The key reaches the partition itself: a record that is deleted takes what belongs to it along, also in plain
+        -- SQL.
+        EXECUTE format(
+            'ALTER TABLE lookalike.%I
+                 ADD PRIMARY KEY (collection_id, id),
+                 ADD CHECK (collection_id = %s),
+                 ADD FOREIGN KEY (collection_id, id) REFERENCES lookalike.%I ON DELETE CASCADE',
+            format('%s_%s', kind, new_id), new_id, records_partition);
+        EXECUTE format(
+            'ALTER TABLE lookalike.%I ATTACH PARTITION lookalike.%I FOR VALUES IN (%s)',
+            kind, format('%s_%s', kind, new_id), new_id);
+    END LOOP;
     RETURN new_id;
 END;
 $_$;
@@ -56,13 +70,18 @@ COMMENT ON FUNCTION lookalike.create_collection(name text, service text, model t
 CREATE FUNCTION lookalike.drop_collection(collection_id integer) RETURNS boolean
     LANGUAGE plpgsql
     AS $_$
+DECLARE
+    generation integer;
 BEGIN
-    DELETE FROM lookalike.collections AS c WHERE c.id = $1;
+    DELETE FROM lookalike.collections AS c WHERE c.id = $1 RETURNING c.generation INTO generation;
     IF NOT FOUND THEN
         RETURN false;
     END IF;
     EXECUTE format('DROP TABLE lookalike.%I', format('thumbnails_%s', $1));
-    EXECUTE format('DROP TABLE lookalike.%I', format('records_%s', $1));
+    EXECUTE format('DROP TABLE lookalike.%I', format('originals_%s', $1));
+    EXECUTE format('DROP TABLE lookalike.%I', lookalike.records_table($1, generation));
+    -- That of a change of the model which is under way.
+    EXECUTE format('DROP TABLE IF EXISTS lookalike.%I', lookalike.records_table($1, generation + 1));
     RETURN true;
 END;
 $_$;
@@ -78,6 +97,15 @@ CREATE FUNCTION lookalike.pick(attributes jsonb, fields text[]) RETURNS jsonb
 $$;
 
 COMMENT ON FUNCTION lookalike.pick(attributes jsonb, fields text[]) IS 'The named fields of a record''s attributes, as one JSON object.';
+
+CREATE FUNCTION lookalike.records_table(collection_id integer, generation integer) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    SELECT CASE generation WHEN 1 THEN format('records_%s', collection_id)
+                           ELSE format('records_%s_v%s', collection_id, generation) END
+$$;
+
+COMMENT ON FUNCTION lookalike.records_table(collection_id integer, generation integer) IS 'The name of the table of a collection''s records.';
 
 CREATE FUNCTION lookalike.tags_distance(a text[], b text[]) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -129,15 +157,19 @@ CREATE TABLE lookalike.collections (
     capacity bigint,
     settings jsonb DEFAULT '{}'::jsonb NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    generation integer DEFAULT 1 NOT NULL,
     CONSTRAINT collections_capacity_check CHECK ((capacity > 0)),
     CONSTRAINT collections_dimensions_check CHECK (((dimensions >= 1) AND (dimensions <= 4000))),
     CONSTRAINT collections_distance_scale_check CHECK ((distance_scale > (0)::double precision)),
+    CONSTRAINT collections_generation_check CHECK ((generation > 0)),
     CONSTRAINT collections_name_check CHECK ((name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$'::text)),
     CONSTRAINT collections_service_check CHECK ((service = ANY (ARRAY['photo'::text, 'image_matching'::text, 'products'::text, 'custom'::text, 'fashion'::text, 'colors'::text, 'homedecor'::text]))),
     CONSTRAINT collections_settings_check CHECK ((jsonb_typeof(settings) = 'object'::text))
 );
 
 COMMENT ON TABLE lookalike.collections IS 'One row a collection: its service, model and vector space.';
+
+COMMENT ON COLUMN lookalike.collections.generation IS 'How often all vectors were made; part of a table''s name.';
 
 CREATE VIEW lookalike.collection_stats AS
  SELECT c.id,
@@ -154,9 +186,10 @@ CREATE VIEW lookalike.collection_stats AS
              JOIN pg_class ic ON ((ic.oid = i.indexrelid)))
              JOIN pg_am am ON ((am.oid = ic.relam)))
           WHERE ((i.indrelid = t.oid) AND (am.amname = 'hnsw'::name) AND i.indisvalid))) AS hnsw_index_ready,
-    c.created_at
+    c.created_at,
+    pg_total_relation_size((format('lookalike.originals_%s'::text, c.id))::regclass) AS original_bytes
    FROM (lookalike.collections c
-     JOIN pg_class t ON ((t.oid = (to_regclass(format('lookalike.records_%s'::text, c.id)))::oid)));
+     JOIN pg_class t ON ((t.oid = (to_regclass(('lookalike.'::text || lookalike.records_table(c.id, c.generation))))::oid)));
 
 COMMENT ON VIEW lookalike.collection_stats IS 'One row a collection: service, model, size on disk, estimated records, state of its HNSW index.';
 
@@ -168,6 +201,19 @@ ALTER TABLE lookalike.collections ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTI
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE TABLE lookalike.originals (
+    collection_id integer NOT NULL,
+    id text NOT NULL COLLATE pg_catalog."C",
+    picture bytea,
+    box integer[],
+    CONSTRAINT originals_box_check CHECK ((cardinality(box) = 4)),
+    CONSTRAINT originals_content_check CHECK (((picture IS NOT NULL) OR (box IS NOT NULL)))
+)
+PARTITION BY LIST (collection_id);
+ALTER TABLE ONLY lookalike.originals ALTER COLUMN picture SET STORAGE EXTERNAL;
+
+COMMENT ON TABLE lookalike.originals IS 'A record''s picture as it came, where it is kept, and the part in use.';
 
 CREATE TABLE lookalike.records (
     collection_id integer NOT NULL,
@@ -182,6 +228,46 @@ CREATE TABLE lookalike.records (
 PARTITION BY LIST (collection_id);
 
 COMMENT ON TABLE lookalike.records IS 'One row a record: attributes and embedding; a partition a collection.';
+
+CREATE TABLE lookalike.reembedding_changes (
+    collection_id integer NOT NULL,
+    id text NOT NULL COLLATE pg_catalog."C",
+    sequence bigint NOT NULL,
+    new_picture boolean NOT NULL
+);
+
+COMMENT ON TABLE lookalike.reembedding_changes IS 'What was written to such a collection and is to be done yet.';
+
+ALTER TABLE lookalike.reembedding_changes ALTER COLUMN sequence ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME lookalike.reembedding_changes_sequence_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE lookalike.reembedding_failures (
+    collection_id integer NOT NULL,
+    id text NOT NULL COLLATE pg_catalog."C",
+    reason text NOT NULL
+);
+
+COMMENT ON TABLE lookalike.reembedding_failures IS 'Records whose picture could not be read again, and why.';
+
+CREATE TABLE lookalike.reembeddings (
+    collection_id integer NOT NULL,
+    model text NOT NULL,
+    model_revision text NOT NULL,
+    dimensions integer NOT NULL,
+    distance_scale double precision NOT NULL,
+    generation integer NOT NULL,
+    started_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT reembeddings_dimensions_check CHECK (((dimensions >= 1) AND (dimensions <= 4000))),
+    CONSTRAINT reembeddings_distance_scale_check CHECK ((distance_scale > (0)::double precision))
+);
+
+COMMENT ON TABLE lookalike.reembeddings IS 'Collections whose vectors are being made anew by another model.';
 
 CREATE TABLE lookalike.thumbnails (
     collection_id integer NOT NULL,
@@ -234,8 +320,20 @@ ALTER TABLE ONLY lookalike.collections
 ALTER TABLE ONLY lookalike.collections
     ADD CONSTRAINT collections_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY lookalike.originals
+    ADD CONSTRAINT originals_pkey PRIMARY KEY (collection_id, id);
+
 ALTER TABLE ONLY lookalike.records
     ADD CONSTRAINT records_pkey PRIMARY KEY (collection_id, id);
+
+ALTER TABLE ONLY lookalike.reembedding_changes
+    ADD CONSTRAINT reembedding_changes_pkey PRIMARY KEY (collection_id, id, sequence);
+
+ALTER TABLE ONLY lookalike.reembedding_failures
+    ADD CONSTRAINT reembedding_failures_pkey PRIMARY KEY (collection_id, id);
+
+ALTER TABLE ONLY lookalike.reembeddings
+    ADD CONSTRAINT reembeddings_pkey PRIMARY KEY (collection_id);
 
 ALTER TABLE ONLY lookalike.thumbnails
     ADD CONSTRAINT thumbnails_pkey PRIMARY KEY (collection_id, id);
@@ -252,6 +350,15 @@ ALTER TABLE ONLY lookalike.tokens
 CREATE INDEX records_attributes_idx ON ONLY lookalike.records USING gin (attributes jsonb_path_ops);
 
 CREATE INDEX token_collections_collection_id_idx ON lookalike.token_collections USING btree (collection_id);
+
+ALTER TABLE ONLY lookalike.reembedding_changes
+    ADD CONSTRAINT reembedding_changes_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES lookalike.reembeddings(collection_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY lookalike.reembedding_failures
+    ADD CONSTRAINT reembedding_failures_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES lookalike.reembeddings(collection_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY lookalike.reembeddings
+    ADD CONSTRAINT reembeddings_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES lookalike.collections(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY lookalike.token_collections
     ADD CONSTRAINT token_collections_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES lookalike.collections(id) ON DELETE CASCADE;

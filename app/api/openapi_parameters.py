@@ -61,7 +61,10 @@ WORDING: dict[str, Schema] = {
     "radius": _RADIUS,
     "NearDupsInsertParameters.radius": {"description": "Distance up to which two records are near duplicates."},
     "NearDuplicatesParameters.radius": {"description": "Distance up to which two records are near duplicates."},
-    "product_field": {"description": "Name of a field of which each value is answered once: its nearest record."},
+    "product_field": {
+        "description": "Name of a field of which each value is answered once: its nearest record. Left out: that of "
+        'the collection, if it has one; `""`: none.'
+    },
     "cand_set_size": _EFFORT,
     "approx_param": _EFFORT,
     "aggregation": {"description": "How the distances to several query records become one."},

@@ -17,7 +17,8 @@ from app.domain.errors import InvalidRequest
 from app.embedding import registry
 from app.embedding.base import Embedder, Prepared
 from app.embedding.images import decode, thumbnail
-from app.services.loading import Item, load
+from app.services.loading import load
+from app.services.pipeline import Item
 from app.services.vectors import DECODE_PIXELS
 
 _SAMPLE = 600  # pictures that a bare part is measured with

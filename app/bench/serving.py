@@ -20,7 +20,7 @@ from app.domain.records import Fields
 from app.domain.windows import Window
 from app.embedding import registry
 from app.embedding.images import decode
-from app.services.loading import Item
+from app.services.pipeline import Item
 from app.services.vectors import DECODE_PIXELS
 
 K = 30

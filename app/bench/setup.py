@@ -13,7 +13,8 @@ from app.domain.errors import CollectionNotFound
 from app.embedding.images import ImageLimits
 from app.services import collections
 from app.services.context import Context
-from app.services.loading import Item, folder_items
+from app.services.loading import folder_items
+from app.services.pipeline import Item
 
 _SERVICE = "photo"
 _HELD_OUT = 10

@@ -16,7 +16,7 @@ from app.bench.setup import Setup, Stopwatch, held_out
 from app.embedding import registry
 from app.embedding.base import Embedder, Prepared
 from app.embedding.images import decode
-from app.services.loading import Item
+from app.services.pipeline import Item
 
 QUERIES = 500
 _BATCH = 8

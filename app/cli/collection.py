@@ -27,13 +27,34 @@ def collection() -> None:
 @click.option(
     "--thumbnails/--no-thumbnails", default=True, show_default=True, help="Keep a small picture of each record."
 )
+@click.option(
+    "--keep-images", is_flag=True, help="Keep each picture as it came, so that another model can be used later."
+)
+@click.option("--product-field", help="The attribute that names a record's product, for searches that name none.")
 @json_option
 def create(
-    name: str, service: str, model: str | None, capacity: int | None, *, thumbnails: bool, as_json: bool
+    name: str,
+    service: str,
+    model: str | None,
+    capacity: int | None,
+    *,
+    thumbnails: bool,
+    keep_images: bool,
+    product_field: str | None,
+    as_json: bool,
 ) -> None:
     """Create a collection."""
     with opened() as context:
-        made = collections.create(context, name, service, model, capacity=capacity, thumbnails=thumbnails)
+        made = collections.create(
+            context,
+            name,
+            service,
+            model,
+            capacity=capacity,
+            thumbnails=thumbnails,
+            keep_images=keep_images,
+            product_field=product_field,
+        )
     if as_json:
         print_json(
             {
@@ -44,6 +65,8 @@ def create(
                 "dimensions": made.dimensions,
                 "distance_scale": made.distance_scale,
                 "capacity": made.capacity,
+                "keep_images": made.keep_images,
+                "product_field": made.product_field,
             }
         )
     else:
@@ -60,7 +83,7 @@ def list_(*, as_json: bool) -> None:
         print_json(rows)
         return
     for row in rows:
-        size = (row["table_bytes"] + row["index_bytes"] + row["thumbnail_bytes"]) / 2**20
+        size = sum(row[f"{part}_bytes"] for part in ("table", "index", "thumbnail", "original")) / 2**20
         click.echo(
             f"{row['name']:<32} {row['service']:<15} {row['model']:<24}"
             f" ~{row['estimated_records']} records, {size:.1f} MiB"
@@ -82,6 +105,19 @@ def show(name: str, *, as_json: bool) -> None:
         return
     for key, value in row.items():
         click.echo(f"{key:<20} {value}")
+
+
+@collection.command("set")
+@click.argument("name")
+@click.option("--product-field", help="The attribute that names a record's product, for searches that name none.")
+@click.option("--no-product-field", is_flag=True, help="Searches that name no product field have none.")
+def set_(name: str, product_field: str | None, *, no_product_field: bool) -> None:
+    """Change a setting of a collection; servers go by it within LOOKALIKE_AUTH_CACHE_SECONDS."""
+    if (product_field is not None) == no_product_field:
+        raise click.UsageError("give one of --product-field FIELD and --no-product-field")
+    with opened() as context:
+        table.set_product_field(context.db, name, product_field)
+    click.echo(f"{name}: the product field is {product_field}" if product_field else f"{name}: no product field")
 
 
 @collection.command()

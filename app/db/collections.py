@@ -8,7 +8,7 @@ from psycopg.types.json import Jsonb
 
 from app.db.engine import Connection, Database
 from app.db.loader import query
-from app.domain.collections import Collection, NewCollection
+from app.domain.collections import Collection, NewCollection, check_product_field
 from app.domain.errors import CollectionNotFound, Unavailable
 
 _DROP_ATTEMPTS = 10
@@ -29,7 +29,9 @@ def create(db: Database, new: NewCollection) -> Collection:
         "dimensions": new.dimensions,
         "distance_scale": new.distance_scale,
         "capacity": new.capacity,
-        "settings": Jsonb({"thumbnails": new.thumbnails}),
+        "settings": Jsonb(
+            {"thumbnails": new.thumbnails, "keep_images": new.keep_images, "product_field": new.product_field}
+        ),
     }
     db.write(lambda connection: connection.execute(query("collections", "create").render(), values))
     return get(db, new.name)
@@ -58,6 +60,22 @@ def models(db: Database) -> list[str]:
     """Return the names of the models that collections use."""
     rows = db.read(lambda connection: connection.execute(query("collections", "models").render()).fetchall())
     return [row["model"] for row in rows]
+
+
+def set_product_field(db: Database, name: str, field: str | None) -> None:
+    """Set the field that searches which name none take as the product's; None: none.
+
+    Raises:
+        CollectionNotFound: there is no collection of this name.
+        InvalidRequest: it is not the name of an attribute.
+
+    """
+    if field is not None:
+        check_product_field(field)
+    text = query("collections", "set_product_field").render()
+    values = {"name": name, "field": field}
+    if db.write(lambda connection: connection.execute(text, values).fetchone()) is None:
+        raise CollectionNotFound(f"there is no collection {name!r}")
 
 
 def drop(db: Database, name: str) -> None:

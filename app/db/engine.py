@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import psycopg
 from pgvector.psycopg import register_vector
@@ -12,6 +12,7 @@ from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool
 
 from app.db.errors import translated
+from app.domain.collections import Collection
 from app.domain.errors import ConfigurationError, Unavailable
 
 log = logging.getLogger(__name__)
@@ -158,6 +159,7 @@ def check_versions(connection: psycopg.Connection[Any]) -> str:
     return f"PostgreSQL {major}, pgvector {version}"
 
 
-def partition(kind: str, collection_id: int) -> str:
-    """Return the quoted name of a collection's partition; `kind` is `records` or `thumbnails`."""
-    return sql.Identifier("lookalike", f"{kind}_{collection_id}").as_string(None)
+def partition(kind: Literal["records", "thumbnails", "originals"], collection: Collection) -> str:
+    """Return the quoted name of a collection's partition."""
+    name = collection.records_table if kind == "records" else f"{kind}_{collection.id}"
+    return sql.Identifier("lookalike", name).as_string(None)

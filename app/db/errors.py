@@ -69,6 +69,8 @@ def translate(error: psycopg.Error) -> LookalikeError | None:
     constraint = error.diag.constraint_name or ""
     if constraint in _BY_CONSTRAINT:
         return InvalidRequest(_BY_CONSTRAINT[constraint])
+    if constraint.startswith("records_") and constraint.endswith("_embedding_check"):
+        return InvalidRequest("the vector has another dimension than those of the collection")
     for classes, make in _BY_CLASS:
         if isinstance(error, classes):
             return make()

@@ -19,7 +19,7 @@ EF_CONSTRUCTION = 64
 
 def outgrown(db: Database, collection: Collection, rows: int) -> bool:
     """Say whether a collection holds more than `rows` records; reads no more of it than that."""
-    text = query("records", "more_than").render(records=partition("records", collection.id))
+    text = query("records", "more_than").render(records=partition("records", collection))
     row = db.read(lambda connection: connection.execute(text, {"rows": rows}).fetchone())
     return bool(row and row["more"])
 
@@ -29,7 +29,7 @@ def build_hnsw(db: Database, collection: Collection) -> bool:
 
     Inserts and searches go on meanwhile, searches exact. An index that a crash left invalid is built anew.
     """
-    name = f"records_{collection.id}_hnsw"
+    name = f"{collection.records_table}_hnsw"
     with db.session() as connection:
         if not _lock(connection, collection):
             return False
@@ -42,13 +42,13 @@ def build_hnsw(db: Database, collection: Collection) -> bool:
             " WITH (m = {m}, ef_construction = {ef})"
         ).format(
             name=sql.Identifier(name),
-            table=sql.Identifier(f"records_{collection.id}"),
+            table=sql.Identifier(collection.records_table),
             dimensions=sql.Literal(collection.dimensions),
             m=sql.Literal(M),
             ef=sql.Literal(EF_CONSTRUCTION),
         )
         connection.execute(statement)
-        connection.execute(sql.SQL("ANALYZE lookalike.{}").format(sql.Identifier(f"records_{collection.id}")))
+        connection.execute(sql.SQL("ANALYZE lookalike.{}").format(sql.Identifier(collection.records_table)))
         log.info("built the HNSW index of collection %s", collection.name)
         return True
 
@@ -56,7 +56,7 @@ def build_hnsw(db: Database, collection: Collection) -> bool:
 def drop_hnsw(db: Database, collection: Collection) -> None:
     """Drop the HNSW index; searches are exact until it is built again."""
     with db.session() as connection:
-        _drop(connection, f"records_{collection.id}_hnsw")
+        _drop(connection, f"{collection.records_table}_hnsw")
 
 
 def declare_field(db: Database, collection: Collection, field: str) -> str:
@@ -70,19 +70,19 @@ def declare_field(db: Database, collection: Collection, field: str) -> str:
         raise InvalidRequest("an index is declared on a top-level attribute, by its name")
     with db.session() as connection:
         row = connection.execute("SELECT md5(%s) AS digest", (field,)).fetchone()
-        name = f"records_{collection.id}_f_{(row or {})['digest'][:16]}"
+        name = f"{collection.records_table}_f_{(row or {})['digest'][:16]}"
         if not _valid(connection, name):
             _drop(connection, name)
             connection.execute(
                 sql.SQL("CREATE INDEX CONCURRENTLY {} ON lookalike.{} ((attributes -> {}))").format(
-                    sql.Identifier(name), sql.Identifier(f"records_{collection.id}"), sql.Literal(field)
+                    sql.Identifier(name), sql.Identifier(collection.records_table), sql.Literal(field)
                 )
             )
             # As for the attributes themselves: with fewer values a narrow range is estimated at one row.
             connection.execute(
                 sql.SQL("ALTER INDEX lookalike.{} ALTER COLUMN 1 SET STATISTICS 1000").format(sql.Identifier(name))
             )
-            connection.execute(sql.SQL("ANALYZE lookalike.{}").format(sql.Identifier(f"records_{collection.id}")))
+            connection.execute(sql.SQL("ANALYZE lookalike.{}").format(sql.Identifier(collection.records_table)))
         connection.execute(query("collections", "add_indexed_field").render(), {"id": collection.id, "field": field})
     return name
 

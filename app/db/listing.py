@@ -35,7 +35,7 @@ class Listing:
     def render(self, chosen: Query, **spans: str) -> str:
         """Return a query's text for this listing."""
         fixed = {
-            "records": partition("records", self.collection.id),
+            "records": partition("records", self.collection),
             "fields": fields_sql(self.fields),
             "filter": self.where.sql,
         }
@@ -74,7 +74,7 @@ def random(db: Database, listing: Listing, count: int) -> list[Found]:
 
 
 def _probe(connection: Connection, listing: Listing, count: int) -> list[Found]:
-    table = partition("records", listing.collection.id)
+    table = partition("records", listing.collection)
     row = connection.execute(query("listing", "pages").render(), {"table": table}).fetchone()
     text = listing.render(query("listing", "random_probe"))
     found: dict[str, Found] = {}

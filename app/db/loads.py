@@ -22,26 +22,39 @@ def copy(db: Database, collection: Collection, records: Sequence[NewRecord]) -> 
 def _copy(connection: Connection, collection: Collection, records: Sequence[NewRecord]) -> int:
     take_turns(connection, collection)
     connection.execute(
-        "CREATE TEMPORARY TABLE incoming (id text, attributes jsonb, embedding halfvec, webp bytea) ON COMMIT DROP"
+        "CREATE TEMPORARY TABLE incoming"
+        " (id text, attributes jsonb, embedding halfvec, webp bytea, original bytea STORAGE EXTERNAL, box integer[])"
+        " ON COMMIT DROP"
     )
     with connection.cursor().copy("COPY incoming FROM STDIN") as stream:
         for record in records:
-            stream.write_row((record.id, record.attributes, halfvec_text(record.embedding), record.thumbnail))
+            box = None if record.box is None else list(record.box)
+            vector = halfvec_text(record.embedding)
+            stream.write_row((record.id, record.attributes, vector, record.thumbnail, record.original, box))
     stored = connection.execute(
         sql.SQL(
             "INSERT INTO lookalike.{} (collection_id, id, attributes, embedding)"
             " SELECT %s, id, attributes, embedding FROM incoming ORDER BY id ON CONFLICT DO NOTHING RETURNING id"
-        ).format(sql.Identifier(f"records_{collection.id}")),
+        ).format(sql.Identifier(collection.records_table)),
         (collection.id,),
     ).fetchall()
-    ids = [row["id"] for row in stored]
+    values = {"collection_id": collection.id, "ids": [row["id"] for row in stored]}
     connection.execute(
         sql.SQL(
             "INSERT INTO lookalike.{} (collection_id, id, webp)"
-            " SELECT %s, id, webp FROM incoming WHERE webp IS NOT NULL AND id = ANY (%s)"
+            " SELECT %(collection_id)s, id, webp FROM incoming WHERE webp IS NOT NULL AND id = ANY (%(ids)s)"
             " ON CONFLICT DO NOTHING"
         ).format(sql.Identifier(f"thumbnails_{collection.id}")),
-        (collection.id, ids),
+        values,
+    )
+    connection.execute(
+        sql.SQL(
+            "INSERT INTO lookalike.{} (collection_id, id, picture, box)"
+            " SELECT %(collection_id)s, id, original, box FROM incoming"
+            " WHERE (original IS NOT NULL OR box IS NOT NULL) AND id = ANY (%(ids)s)"
+            " ON CONFLICT DO NOTHING"
+        ).format(sql.Identifier(f"originals_{collection.id}")),
+        values,
     )
     check_capacity(connection, collection)
-    return len(ids)
+    return len(stored)

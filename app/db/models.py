@@ -17,6 +17,7 @@ from sqlalchemy import (
     ForeignKey,
     Identity,
     Index,
+    Integer,
     LargeBinary,
     MetaData,
     Text,
@@ -58,6 +59,7 @@ class Collection(Base):
         CheckConstraint("distance_scale > 0", name="distance_scale"),
         CheckConstraint("capacity > 0", name="capacity"),
         CheckConstraint("jsonb_typeof(settings) = 'object'", name="settings"),
+        CheckConstraint("generation > 0", name="generation"),
         {"comment": "One row a collection: its service, model and vector space."},
     )
 
@@ -71,6 +73,9 @@ class Collection(Base):
     capacity: Mapped[int | None] = mapped_column(BigInteger)
     settings: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'::jsonb"))
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    generation: Mapped[int] = mapped_column(
+        server_default=text("1"), comment="How often all vectors were made; part of a table's name."
+    )
 
 
 class Record(Base):
@@ -114,6 +119,73 @@ class Thumbnail(Base):
     collection_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     id: Mapped[str] = mapped_column(Text(collation="C"), primary_key=True)
     webp: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class Original(Base):
+    """A picture as it came, where the collection keeps it, and the part of it that is the record's."""
+
+    __tablename__ = "originals"
+    __table_args__ = (
+        CheckConstraint("picture IS NOT NULL OR box IS NOT NULL", name="content"),
+        CheckConstraint("cardinality(box) = 4", name="box"),
+        {
+            "postgresql_partition_by": "LIST (collection_id)",
+            "comment": "A record's picture as it came, where it is kept, and the part in use.",
+        },
+    )
+
+    collection_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    id: Mapped[str] = mapped_column(Text(collation="C"), primary_key=True)
+    picture: Mapped[bytes | None] = mapped_column(LargeBinary)
+    box: Mapped[list[int] | None] = mapped_column(ARRAY(Integer))
+
+
+class Reembedding(Base):
+    """A collection whose vectors are being made anew, and by which model."""
+
+    __tablename__ = "reembeddings"
+    __table_args__ = (
+        CheckConstraint("dimensions BETWEEN 1 AND 4000", name="dimensions"),
+        CheckConstraint("distance_scale > 0", name="distance_scale"),
+        {"comment": "Collections whose vectors are being made anew by another model."},
+    )
+
+    collection_id: Mapped[int] = mapped_column(
+        ForeignKey(f"{SCHEMA}.collections.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    model: Mapped[str] = mapped_column(Text)
+    model_revision: Mapped[str] = mapped_column(Text)
+    dimensions: Mapped[int]
+    distance_scale: Mapped[float] = mapped_column(Double)
+    generation: Mapped[int]
+    started_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+class ReembeddingChange(Base):
+    """A record that was written while its collection's vectors are being made anew."""
+
+    __tablename__ = "reembedding_changes"
+    __table_args__ = ({"comment": "What was written to such a collection and is to be done yet."},)
+
+    collection_id: Mapped[int] = mapped_column(
+        ForeignKey(f"{SCHEMA}.reembeddings.collection_id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    id: Mapped[str] = mapped_column(Text(collation="C"), primary_key=True)
+    sequence: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    new_picture: Mapped[bool]
+
+
+class ReembeddingFailure(Base):
+    """A record whose picture could not be read again."""
+
+    __tablename__ = "reembedding_failures"
+    __table_args__ = ({"comment": "Records whose picture could not be read again, and why."},)
+
+    collection_id: Mapped[int] = mapped_column(
+        ForeignKey(f"{SCHEMA}.reembeddings.collection_id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    id: Mapped[str] = mapped_column(Text(collation="C"), primary_key=True)
+    reason: Mapped[str] = mapped_column(Text)
 
 
 class Token(Base):

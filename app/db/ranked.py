@@ -17,14 +17,22 @@ _MOST_CANDIDATES = 1000
 AGGREGATES = {Aggregation.MEAN: "avg", Aggregation.MIN: "min", Aggregation.MAX: "max"}
 
 
-def within(db: Database, target: Target, query_vector: Vector, radius: float, k: int | None) -> list[Found]:
+def within(
+    db: Database, target: Target, query_vector: Vector, radius: float, k: int | None, product_field: str | None = None
+) -> list[Found]:
     """Return every record within a radius, nearest first, after the window's offset; at most `k`, None for all.
+
+    With a product field, the nearest record of each product, `k` and the offset counted in products.
 
     Every matching record is compared: hits vary from none to most of a collection at one radius, so that no number of
     candidates from an index would be surely enough.
     """
-    text = statement(target, "within", limit=_limit(k), offset=f"{target.window.offset:d}")
-    return run(db, target, text, {"query": half(query_vector), "radius": radius})
+    values: dict[str, object] = {"query": half(query_vector), "radius": radius}
+    name = "within"
+    if product_field is not None:
+        name = "products_within"
+        values["product_field"] = product_field
+    return run(db, target, statement(target, name, limit=_limit(k), offset=f"{target.window.offset:d}"), values)
 
 
 def products(db: Database, target: Target, query_vector: Vector, field: str) -> Nearest:
@@ -89,7 +97,7 @@ def distances(db: Database, collection: Collection, query_vector: Vector, vector
 
 def vectors_of(db: Database, collection: Collection, ids: Sequence[str]) -> Mapping[str, HalfVector]:
     """Return the stored vectors of these records, by id; those that are not stored are left out."""
-    text = query("search", "vectors").render(records=partition("records", collection.id))
+    text = query("search", "vectors").render(records=partition("records", collection))
     values = {"collection_id": collection.id, "ids": list(ids)}
     rows = db.read(lambda connection: connection.execute(text, values).fetchall())
     return {row["id"]: row["embedding"] for row in rows}

@@ -10,17 +10,24 @@ from app.db.engine import Connection, Database, partition
 from app.db.loader import query
 from app.domain.collections import Collection
 from app.domain.errors import CapacityExceeded
+from app.domain.jsontext import dumps
 from app.domain.records import Fields, Found
 
 
 @dataclass(frozen=True, slots=True)
 class NewRecord:
-    """A record to store: `attributes` is JSON text, `embedding` a float32 vector of the collection's dimension."""
+    """A record to store: `attributes` is JSON text, `embedding` a float32 vector of the collection's dimension.
+
+    `original` is the picture as it came, None where it is not kept; `box` the part of it that is the record's, None
+    for all of it.
+    """
 
     id: str
     attributes: str
     embedding: NDArray[np.float32]
     thumbnail: bytes | None = None
+    original: bytes | None = None
+    box: tuple[int, int, int, int] | None = None
 
 
 def fields_sql(fields: Fields, alias: str = "r") -> str:
@@ -37,7 +44,7 @@ def halfvec_text(vector: NDArray[np.float32]) -> str:
 
 def existing(db: Database, collection: Collection, ids: Sequence[str]) -> set[str]:
     """Return which of these ids are stored."""
-    text = query("records", "existing").render(records=partition("records", collection.id))
+    text = query("records", "existing").render(records=partition("records", collection))
     values = {"collection_id": collection.id, "ids": list(ids)}
     return {row["id"] for row in db.read(lambda connection: connection.execute(text, values).fetchall())}
 
@@ -54,7 +61,7 @@ def insert(db: Database, collection: Collection, records: Sequence[NewRecord]) -
 
 def insert_with(connection: Connection, collection: Collection, records: Sequence[NewRecord]) -> set[str]:
     """Do what `insert` does, inside a transaction of the caller's."""
-    name = partition("records", collection.id)
+    name = partition("records", collection)
     take_turns(connection, collection)
     values = {
         "collection_id": collection.id,
@@ -66,17 +73,32 @@ def insert_with(connection: Connection, collection: Collection, records: Sequenc
     stored = {row["id"] for row in rows}
     if stored:
         check_capacity(connection, collection)
-    thumbnails = [record for record in records if record.id in stored and record.thumbnail is not None]
+    _insert_pictures(connection, collection, [record for record in records if record.id in stored])
+    return stored
+
+
+def _insert_pictures(connection: Connection, collection: Collection, records: Sequence[NewRecord]) -> None:
+    thumbnails = [record for record in records if record.thumbnail is not None]
     if thumbnails:
         connection.execute(
-            query("records", "insert_thumbnails").render(thumbnails=partition("thumbnails", collection.id)),
+            query("records", "insert_thumbnails").render(thumbnails=partition("thumbnails", collection)),
             {
                 "collection_id": collection.id,
                 "ids": [record.id for record in thumbnails],
                 "webps": [record.thumbnail for record in thumbnails],
             },
         )
-    return stored
+    originals = [record for record in records if record.original is not None or record.box is not None]
+    if originals:
+        connection.execute(
+            query("records", "insert_originals").render(originals=partition("originals", collection)),
+            {
+                "collection_id": collection.id,
+                "ids": [record.id for record in originals],
+                "pictures": [record.original for record in originals],
+                "boxes": [None if record.box is None else dumps(record.box) for record in originals],
+            },
+        )
 
 
 def take_turns(connection: Connection, collection: Collection) -> None:
@@ -93,7 +115,7 @@ def check_capacity(connection: Connection, collection: Collection) -> None:
 
     """
     if collection.capacity is not None:
-        text = query("records", "more_than").render(records=partition("records", collection.id))
+        text = query("records", "more_than").render(records=partition("records", collection))
         row = connection.execute(text, {"rows": collection.capacity}).fetchone()
         if row is None or row["more"]:
             raise CapacityExceeded(f"the collection holds at most {collection.capacity} records")
@@ -101,7 +123,7 @@ def check_capacity(connection: Connection, collection: Collection) -> None:
 
 def get(db: Database, collection: Collection, ids: Sequence[str], fields: Fields) -> dict[str, Found]:
     """Return the stored ones of these records, by id."""
-    text = query("records", "get").render(records=partition("records", collection.id), fields=fields_sql(fields))
+    text = query("records", "get").render(records=partition("records", collection), fields=fields_sql(fields))
     values = {"collection_id": collection.id, "ids": list(ids), "fields": list(fields.names)}
     rows = db.read(lambda connection: connection.execute(text, values).fetchall())
     return {row["id"]: Found(row["id"], row["attributes"]) for row in rows}
@@ -109,7 +131,7 @@ def get(db: Database, collection: Collection, ids: Sequence[str], fields: Fields
 
 def delete(db: Database, collection: Collection, ids: Sequence[str]) -> set[str]:
     """Delete records and return the ids that were there."""
-    text = query("records", "delete").render(records=partition("records", collection.id))
+    text = query("records", "delete").render(records=partition("records", collection))
     values = {"collection_id": collection.id, "ids": list(ids)}
     return {row["id"] for row in db.write(lambda connection: connection.execute(text, values).fetchall())}
 
@@ -124,7 +146,7 @@ class Patch:
 
 def pictures(connection: Connection, collection: Collection, ids: Sequence[str]) -> dict[str, Mapping[str, object]]:
     """Lock the stored ones of these records for an update; return their `_url` and `_file`, by id."""
-    text = query("records", "lock").render(records=partition("records", collection.id))
+    text = query("records", "lock").render(records=partition("records", collection))
     rows = connection.execute(text, {"collection_id": collection.id, "ids": list(ids)}).fetchall()
     return {row["id"]: {"_url": row["url"], "_file": row["file"]} for row in rows}
 
@@ -134,7 +156,7 @@ def update(
 ) -> dict[str, Found]:
     """Merge patches into stored records; return the records as they are then, by id."""
     text = query("records", "update").render(
-        records=partition("records", collection.id),
+        records=partition("records", collection),
         fields=fields_sql(fields),
     )
     values = {
@@ -150,21 +172,29 @@ def update(
 
 def count(db: Database, collection: Collection) -> int:
     """Return the number of records, exactly."""
-    text = query("records", "count").render(records=partition("records", collection.id))
+    text = query("records", "count").render(records=partition("records", collection))
     row = db.read(lambda connection: connection.execute(text).fetchone())
     return 0 if row is None else int(row["records"])
 
 
 def thumbnail(db: Database, collection: Collection, record_id: str) -> bytes | None:
     """Return a record's thumbnail (WebP), None where there is none."""
-    text = query("records", "thumbnail").render(thumbnails=partition("thumbnails", collection.id))
+    text = query("records", "thumbnail").render(thumbnails=partition("thumbnails", collection))
     values = {"collection_id": collection.id, "id": record_id}
     row = db.read(lambda connection: connection.execute(text, values).fetchone())
     return None if row is None else bytes(row["webp"])
 
 
+def original(db: Database, collection: Collection, record_id: str) -> bytes | None:
+    """Return a record's picture as it came; None where it is not kept."""
+    text = query("records", "original").render(originals=partition("originals", collection))
+    values = {"collection_id": collection.id, "id": record_id}
+    row = db.read(lambda connection: connection.execute(text, values).fetchone())
+    return None if row is None or row["picture"] is None else bytes(row["picture"])
+
+
 def any_id(db: Database, collection: Collection) -> str | None:
     """Return the first `_id` of a collection; None where it is empty."""
-    text = query("records", "first_id").render(records=partition("records", collection.id))
+    text = query("records", "first_id").render(records=partition("records", collection))
     row = db.read(lambda connection: connection.execute(text).fetchone())
     return None if row is None else str(row["id"])

@@ -108,7 +108,7 @@ def exact(db: Database, target: Target, query_vector: Vector) -> list[Found]:
 def count_matches(db: Database, collection: Collection, where: Where, bound: int) -> int:
     """Return how many records match a filter, or `bound` where there are as many or more."""
     text = query("search", "count_matches").render(
-        records=partition("records", collection.id), filter=where.sql, limit=f"{bound:d}"
+        records=partition("records", collection), filter=where.sql, limit=f"{bound:d}"
     )
     row = db.read(lambda connection: connection.execute(text, where.params, prepare=False).fetchone())
     return 0 if row is None else int(row["matches"])
@@ -116,7 +116,7 @@ def count_matches(db: Database, collection: Collection, where: Where, bound: int
 
 def vector(db: Database, collection: Collection, record_id: str) -> HalfVector | None:
     """Return the stored vector of a record; None where there is no such record."""
-    text = query("search", "vector").render(records=partition("records", collection.id))
+    text = query("search", "vector").render(records=partition("records", collection))
     values = {"collection_id": collection.id, "id": record_id}
     row = db.read(lambda connection: connection.execute(text, values).fetchone())
     return None if row is None else row["embedding"]
@@ -147,7 +147,7 @@ def _knn_statement(target: Target, name: str) -> str:
 def statement(target: Target, name: str, **spans: str) -> str:
     """Return the text of a ranked query for this target; `spans` are those that depend on the query."""
     return query("search", name).render(
-        records=partition("records", target.collection.id),
+        records=partition("records", target.collection),
         vector=f"halfvec({target.collection.dimensions:d})",
         fields=fields_sql(target.fields, "nearest"),
         filter=target.where.sql,

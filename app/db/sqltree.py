@@ -6,7 +6,6 @@ import subprocess
 from pathlib import Path
 
 from app.db.embedded import bundled_program
-from app.db.engine import partition
 from app.db.loader import area
 from app.db.resources import folder
 from app.domain.errors import ConfigurationError
@@ -15,8 +14,9 @@ from app.filters import snapshots as filter_snapshots
 AREAS = ("collections", "listing", "records", "search", "tags", "tokens")
 # An example for every span, as the server fills it for collection 1 with 256 dimensions.
 EXAMPLE_SPANS = {
-    "records": partition("records", 1),
-    "thumbnails": partition("thumbnails", 1),
+    "records": '"lookalike"."records_1"',
+    "thumbnails": '"lookalike"."thumbnails_1"',
+    "originals": '"lookalike"."originals_1"',
     "vector": "halfvec(256)",
     "fields": "r.attributes",
     "filter": "TRUE",

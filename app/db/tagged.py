@@ -69,7 +69,7 @@ def statement(target: Target, name: str, aggregation: Aggregation, *, few: bool 
     vector = f"halfvec({target.collection.dimensions:d})"
     nearest = f"ORDER BY r.embedding::{vector} <=> %(query)s::{vector} LIMIT {_SHARING_NEAREST:d}"
     spans = {
-        "records": partition("records", target.collection.id),
+        "records": partition("records", target.collection),
         "vector": vector,
         "fields": fields_sql(target.fields, "nearest"),
         "filter": target.where.sql,
@@ -84,7 +84,7 @@ def statement(target: Target, name: str, aggregation: Aggregation, *, few: bool 
 
 def _count(db: Database, target: Target, values: dict[str, object]) -> int:
     text = query("tags", "count_sharing").render(
-        records=partition("records", target.collection.id), filter=target.where.sql, limit=f"{_SHARING + 1:d}"
+        records=partition("records", target.collection), filter=target.where.sql, limit=f"{_SHARING + 1:d}"
     )
     given = {**target.where.params, "sharing": values["sharing"]}
     row = db.read(lambda connection: connection.execute(text, given, prepare=False).fetchone())

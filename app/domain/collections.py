@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from app.domain.errors import InvalidRequest
+from app.domain.jsontext import check_text
 
 # The seven services of the specification, each with the path prefixes it answers under.
 # The second prefix of a service is the one that newer releases of the stock client use.
@@ -28,8 +29,12 @@ class Collection:
     """One collection: a partition of its own, one service, one model.
 
     `distance_scale` turns a cosine distance (0..2) into the API's distance; `capacity` is the number of records it
-    may hold, None for no limit; `indexed` says whether its HNSW index is ready; `indexed_fields` are the attributes
-    with a declared B-tree.
+    may hold, None for no limit; `keep_images` says whether each picture is kept as it came; `product_field` is the one
+    of searches that name none; `indexed` says whether its HNSW index is ready; `indexed_fields` are the attributes with
+    a declared B-tree.
+
+    `generation` counts how often all of its vectors were made. It is part of the records' table's name: whoever still
+    has the facts of an earlier generation, and so vectors of an earlier model, finds no table to use them on.
     """
 
     id: int
@@ -43,6 +48,14 @@ class Collection:
     thumbnails: bool
     indexed: bool
     indexed_fields: frozenset[str]
+    keep_images: bool
+    product_field: str | None
+    generation: int
+
+    @property
+    def records_table(self) -> str:
+        """Name of the table of its records, as the SQL function `records_table` has it."""
+        return f"records_{self.id}" if self.generation == 1 else f"records_{self.id}_v{self.generation}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +70,8 @@ class NewCollection:
     distance_scale: float
     capacity: int | None = None
     thumbnails: bool = True
+    keep_images: bool = False
+    product_field: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what the table would refuse, in words."""
@@ -68,3 +83,17 @@ class NewCollection:
             raise InvalidRequest(f"there is no service {self.service!r}; the services are {', '.join(SERVICES)}")
         if self.capacity is not None and self.capacity < 1:
             raise InvalidRequest("a capacity is at least 1")
+        if self.product_field is not None:
+            check_product_field(self.product_field)
+
+
+def check_product_field(name: str) -> None:
+    """Refuse what no record can have as an attribute.
+
+    Raises:
+        InvalidRequest: it is not the name of a top-level attribute.
+
+    """
+    check_text(name, "a product field")
+    if not name or name.startswith(("$", "_id")) or len(name) > 200:
+        raise InvalidRequest("a product field is the name of an attribute, 1 to 200 characters, not beginning with $")

@@ -15,6 +15,8 @@ def create(
     *,
     capacity: int | None = None,
     thumbnails: bool = True,
+    keep_images: bool = False,
+    product_field: str | None = None,
 ) -> Collection:
     """Create a collection; without a model it gets its service's default.
 
@@ -37,5 +39,7 @@ def create(
             distance_scale=facts.distance_scale,
             capacity=capacity,
             thumbnails=thumbnails,
+            keep_images=keep_images,
+            product_field=product_field,
         ),
     )

@@ -5,16 +5,13 @@ whatever the size of the folder. Rows are written by COPY into a temporary table
 taken, into the partition: one transaction a chunk. Run again, it asks which ids are stored and does only the rest.
 """
 
-import os
-import sys
-import threading
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
-from itertools import islice
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,31 +23,17 @@ from app.domain.errors import ImageError, InvalidRequest
 from app.domain.jsontext import dumps
 from app.domain.jsontext import loads as parse_json
 from app.domain.records import Json
-from app.embedding.batching import BatchedEmbedder
-from app.embedding.images import ImageLimits, decode, thumbnail
 from app.services.context import Context
 from app.services.incoming import Incoming, attributes_of, record_id
 from app.services.indexing import build_if_outgrown
-from app.services.vectors import DECODE_PIXELS
-
-T = TypeVar("T")
+from app.services.pipeline import Item, Pipeline, Prepared, chunks
+from app.services.vectors import embedder_of
 
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".webp", ".gif", ".bmp"})
 _CHUNK = 500
-_BATCH = 16  # two micro-batches of the model, so that it has the next one at hand
-_AHEAD = 64
-_DECODING_NICENESS = 5
+_CHUNK_BYTES = 32 * 2**20  # of kept originals
 # A load of this share of a collection or more is faster with the index dropped and built anew (performance: 8 x a row).
 _REBUILD_SHARE = 0.15
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One record to load: its `_id`, its attributes, and how to read its picture's bytes."""
-
-    id: str
-    attributes: dict[str, Json]
-    read: Callable[[], bytes]
 
 
 @dataclass(slots=True)
@@ -112,7 +95,8 @@ def line_items(context: Context, lines: Path) -> Iterator[Item]:
             except InvalidRequest as error:
                 raise InvalidRequest(f"line {number} of {lines.name}: {error}") from None
             incoming = Incoming(own, record, "")
-            yield Item(own, attributes, lambda incoming=incoming: _line_bytes(context, lines.parent, incoming))  # type: ignore[misc]
+            read = partial(_line_bytes, context, lines.parent, incoming)
+            yield Item(own, attributes, read, record.get("_box"))
 
 
 def _line_bytes(context: Context, beside: Path, record: Incoming) -> bytes:
@@ -142,30 +126,32 @@ def load(
 
     """
     report = Report()
-    embedder = context.models.get(collection.model)
+    embedder = embedder_of(context, collection)
     # A load that finds most of its items stored leaves the index alone.
     rebuild = collection.indexed and not keep_index and isinstance(items, list)
     if rebuild and _missing(context, collection, items) > _REBUILD_SHARE * table.count(context.db, collection):
         indexes.drop_hnsw(context.db, collection)
-    workers = max(2, context.settings.model_threads)
+
+    def failed(item: Item, reason: str) -> None:
+        report.failed.append((item.id, reason))
+        progress(1)
+
     with (
-        ThreadPoolExecutor(workers, thread_name_prefix="decode", initializer=_step_back) as pool,
+        closing(Pipeline(context, collection, embedder, failed)) as pipeline,
         ThreadPoolExecutor(1, thread_name_prefix="write") as writer,
     ):
         writing: Future[int] | None = None
         rows: list[table.NewRecord] = []
+        size = 0
         fresh = _fresh(context, collection, items, report, progress)
-        prepared = _prepared(context, collection, embedder, pool, fresh, report, progress)
-        for batch, embeddings in _embedded(embedder, _chunks(prepared, _BATCH)):
-            rows += [
-                table.NewRecord(item.id, dumps(item.attributes), embedding, small)
-                for (item, _, small), embedding in zip(batch, embeddings, strict=True)
-            ]
+        for batch, embeddings in pipeline.embedded(fresh):
+            rows += [_row(one, embedding) for one, embedding in zip(batch, embeddings, strict=True)]
+            size += sum(len(one.original or b"") for one in batch)
             progress(len(batch))
-            if len(rows) >= _CHUNK:
+            if len(rows) >= _CHUNK or size >= _CHUNK_BYTES:
                 # One chunk is written while the next is made; never more, so that memory stays flat.
                 report.stored += writing.result() if writing else 0
-                writing, rows = writer.submit(loads.copy, context.db, collection, rows), []
+                writing, rows, size = writer.submit(loads.copy, context.db, collection, rows), [], 0
         report.stored += writing.result() if writing else 0
         report.stored += loads.copy(context.db, collection, rows) if rows else 0
     context.lookup.forget(collection.name)
@@ -173,85 +159,22 @@ def load(
     return report
 
 
-def _step_back() -> None:
-    """Let the model's thread go first on a busy processor: it is what a load waits for, and decoding runs ahead of it.
-
-    Linux gives each thread a niceness of its own; elsewhere nothing is changed.
-    """
-    if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _DECODING_NICENESS)
+def _row(one: Prepared, embedding: NDArray[np.float32]) -> table.NewRecord:
+    return table.NewRecord(one.item.id, dumps(one.item.attributes), embedding, one.thumbnail, one.original, one.box)
 
 
 def _missing(context: Context, collection: Collection, items: Iterable[Item]) -> int:
-    chunks = ([item.id for item in chunk] for chunk in _chunks(items, _CHUNK))
-    return sum(len(ids) - len(table.existing(context.db, collection, ids)) for ids in chunks)
+    ids = ([item.id for item in chunk] for chunk in chunks(items, _CHUNK))
+    return sum(len(some) - len(table.existing(context.db, collection, some)) for some in ids)
 
 
 def _fresh(
     context: Context, collection: Collection, items: Iterable[Item], report: Report, progress: Callable[[int], None]
 ) -> Iterator[Item]:
     """Yield the items that are not stored yet, asked for a chunk at a time."""
-    for chunk in _chunks(items, _CHUNK):
+    for chunk in chunks(items, _CHUNK):
         known = table.existing(context.db, collection, [item.id for item in chunk])
         fresh = list({item.id: item for item in chunk if item.id not in known}.values())
         report.present += len(chunk) - len(fresh)
         progress(len(chunk) - len(fresh))
         yield from fresh
-
-
-Prepared = tuple[Item, NDArray[Any], bytes | None]
-
-
-def _embedded(
-    embedder: BatchedEmbedder, batches: Iterable[list[Prepared]]
-) -> Iterator[tuple[list[Prepared], NDArray[np.float32]]]:
-    """Yield batches with their embeddings, in order; the next batch waits at the model while one is computed."""
-    with ThreadPoolExecutor(2, thread_name_prefix="embed") as pool:
-        running: deque[tuple[list[Prepared], Future[NDArray[np.float32]]]] = deque()
-        for batch in batches:
-            running.append((batch, pool.submit(embedder.embed, [prepared for _, prepared, _ in batch])))
-            if len(running) == 2:
-                first, embeddings = running.popleft()
-                yield first, embeddings.result()
-        for batch, future in running:
-            yield batch, future.result()
-
-
-def _prepared(
-    context: Context,
-    collection: Collection,
-    embedder: BatchedEmbedder,
-    pool: ThreadPoolExecutor,
-    items: Iterable[Item],
-    report: Report,
-    progress: Callable[[int], None],
-) -> Iterator[Prepared]:
-    """Yield items with their prepared pictures, in order, decoded in threads a bounded way ahead."""
-    limits = ImageLimits(max_bytes=context.settings.max_image_bytes, max_pixels=context.settings.max_image_pixels)
-
-    def work(item: Item) -> Prepared | tuple[Item, InvalidRequest]:
-        try:
-            picture = decode(item.read(), limits, target=DECODE_PIXELS)
-            return item, embedder.prepare(picture), thumbnail(picture) if collection.thumbnails else None
-        except InvalidRequest as error:
-            return item, error
-        except OSError as error:
-            return item, InvalidRequest(f"the file cannot be read: {error.strerror}")
-
-    running: deque[Future[Prepared | tuple[Item, InvalidRequest]]] = deque()
-    source = iter(items)
-    running.extend(pool.submit(work, item) for item in islice(source, _AHEAD))
-    while running:
-        done = running.popleft().result()
-        running.extend(pool.submit(work, item) for item in islice(source, 1))
-        if len(done) == 2:
-            report.failed.append((done[0].id, str(done[1])))
-            progress(1)
-        else:
-            yield done
-
-
-def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    source = iter(items)
-    while chunk := list(islice(source, size)):
-        yield chunk

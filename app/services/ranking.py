@@ -123,7 +123,7 @@ def _vectors(
             skipped.append(Skipped(None, statuses.SKIPPED_ERROR, "the record has neither an _id nor a picture"))
         else:
             skipped.append(Skipped(record.id, statuses.SKIPPED_NOT_FOUND))
-    plain = replace(collection, thumbnails=False)
+    plain = replace(collection, thumbnails=False, keep_images=False)
     for start in range(0, len(pictures), _PICTURES):
         # The place stands in for the `_id`, which a picture need not have.
         batch = [Incoming(str(place), dict(given[place].fields), "") for place in pictures[start : start + _PICTURES]]

@@ -92,7 +92,9 @@ def _read(records: Sequence[Json], max_bytes: int) -> tuple[list[Incoming], list
 
 
 def _row(record: Incoming, picture: Picture) -> table.NewRecord:
-    return table.NewRecord(record.id, record.attributes, picture.embedding, picture.thumbnail)
+    return table.NewRecord(
+        record.id, record.attributes, picture.embedding, picture.thumbnail, picture.original, picture.box
+    )
 
 
 def _answer(record: Incoming, fields: Fields) -> Found:

@@ -81,6 +81,8 @@ def visual_knn_multi(
 def within(given: Search, query_record: Mapping[str, Json], ranking: Ranking, k: int | None) -> list[Found]:
     """Return every record within a radius of the query record, nearest first; at most `k` of them, None for all.
 
+    With a product field, the nearest record of every product within the radius.
+
     Raises:
         WrongQueryRecord: the query record is neither stored nor has a picture that can be read.
         FilterError: the filter is not one.
@@ -89,12 +91,7 @@ def within(given: Search, query_record: Mapping[str, Json], ranking: Ranking, k:
     target = given.target(ranking, [query_record])
     vector = vector_of(given.context, given.collection, query_record)
     radius = ranking.radius if ranking.radius is not None else NEAR_DUPLICATE_RADIUS
-    if ranking.product_field is None:
-        return ranked.within(given.context.db, target, vector, radius, k)
-    most = Window(k if k is not None else given.context.settings.max_k, ranking.window.offset)
-    wide = replace(target, window=most, collection=replace(target.collection, indexed=False))
-    found = ranked.products(given.context.db, wide, vector, ranking.product_field).records
-    return [record for record in found if record.distance is not None and record.distance <= radius]
+    return ranked.within(given.context.db, target, vector, radius, k, ranking.product_field)
 
 
 def vector_of(context: Context, collection: Collection, record: Mapping[str, Json]) -> Vector:

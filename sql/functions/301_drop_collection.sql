@@ -1,4 +1,4 @@
--- Drops a collection with all its records and thumbnails, at once: two tables are dropped, no row is deleted.
+-- Drops a collection with all that belongs to it, at once: its tables are dropped, no row is deleted.
 --
 -- Argument: the id of the collection.
 -- Result: whether it existed.
@@ -8,13 +8,18 @@
 CREATE OR REPLACE FUNCTION lookalike.drop_collection(collection_id integer) RETURNS boolean
 LANGUAGE plpgsql
 AS $$
+DECLARE
+    generation integer;
 BEGIN
-    DELETE FROM lookalike.collections AS c WHERE c.id = $1;
+    DELETE FROM lookalike.collections AS c WHERE c.id = $1 RETURNING c.generation INTO generation;
     IF NOT FOUND THEN
         RETURN false;
     END IF;
     EXECUTE format('DROP TABLE lookalike.%I', format('thumbnails_%s', $1));
-    EXECUTE format('DROP TABLE lookalike.%I', format('records_%s', $1));
+    EXECUTE format('DROP TABLE lookalike.%I', format('originals_%s', $1));
+    EXECUTE format('DROP TABLE lookalike.%I', lookalike.records_table($1, generation));
+    -- That of a change of the model which is under way.
+    EXECUTE format('DROP TABLE IF EXISTS lookalike.%I', lookalike.records_table($1, generation + 1));
     RETURN true;
 END;
 $$;

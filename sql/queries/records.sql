@@ -22,6 +22,19 @@ INSERT INTO /*thumbnails*/ lookalike.thumbnails /*end*/ (collection_id, id, webp
 SELECT :collection_id, new.id, new.webp FROM unnest(:ids::text[], :webps::bytea[]) AS new (id, webp)
 ON CONFLICT (collection_id, id) DO UPDATE SET webp = excluded.webp;
 
+-- name: insert_originals
+-- Keeps the pictures of records as they came, where they are kept, and the part of each that is the record's.
+INSERT INTO /*originals*/ lookalike.originals /*end*/ (collection_id, id, picture, box)
+SELECT :collection_id, new.id, new.picture,
+       CASE WHEN new.box IS NOT NULL THEN ARRAY(SELECT jsonb_array_elements_text(new.box)::integer) END
+FROM unnest(:ids::text[], :pictures::bytea[], :boxes::jsonb[]) AS new (id, picture, box)
+ON CONFLICT (collection_id, id) DO UPDATE SET picture = excluded.picture, box = excluded.box;
+
+-- name: original
+-- The picture of one record as it came, where it is kept.
+SELECT o.picture FROM /*originals*/ lookalike.originals /*end*/ AS o
+WHERE o.collection_id = :collection_id AND o.id = :id;
+
 -- name: thumbnail
 -- The thumbnail of one record.
 SELECT t.webp FROM /*thumbnails*/ lookalike.thumbnails /*end*/ AS t

@@ -66,6 +66,26 @@ WHERE nearest.distance <= :radius
 ORDER BY nearest.distance, nearest.id
 LIMIT /*limit*/ ALL /*end*/ OFFSET /*offset*/ 0 /*end*/;
 
+-- name: products_within
+-- The nearest record of each product within a radius of a vector, nearest product first: compares every match.
+SELECT nearest.id, nearest.distance, (/*fields*/ nearest.attributes /*end*/)::text AS attributes
+FROM (
+    SELECT DISTINCT ON (product, own) ranked.id, ranked.attributes, ranked.distance
+    FROM (
+        SELECT r.id, r.attributes,
+               nullif(r.attributes -> :product_field, 'null') AS product,
+               CASE WHEN nullif(r.attributes -> :product_field, 'null') IS NULL THEN r.id END AS own,
+               :scale * (r.embedding::/*vector*/halfvec(256)/*end*/ <=> :query::/*vector*/halfvec(256)/*end*/)
+                   AS distance
+        FROM /*records*/ lookalike.records /*end*/ AS r
+        WHERE /*filter*/ TRUE /*end*/
+    ) AS ranked
+    WHERE ranked.distance <= :radius
+    ORDER BY product, own, ranked.distance, ranked.id
+) AS nearest
+ORDER BY nearest.distance, nearest.id
+LIMIT /*limit*/ ALL /*end*/ OFFSET /*offset*/ 0 /*end*/;
+
 -- name: products_by_vector
 -- The nearest record of each product, nearest product first, compared with every record that matches. A record without
 -- the product field (or with null in it) is a product of its own.

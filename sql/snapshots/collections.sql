@@ -11,10 +11,13 @@ SELECT lookalike.drop_collection(%(id)s) AS dropped;
 -- collections.find: One collection by name, with the state of its indexes read from the catalogue.
 SELECT c.id, c.name, c.service, c.model, c.model_revision, c.dimensions, c.distance_scale, c.capacity,
        coalesce((c.settings ->> 'thumbnails')::boolean, true) AS thumbnails,
+       coalesce((c.settings ->> 'keep_images')::boolean, false) AS keep_images,
+       c.settings ->> 'product_field' AS product_field, c.generation,
        EXISTS (
            SELECT FROM pg_catalog.pg_index AS i
-           WHERE i.indrelid = pg_catalog.to_regclass('lookalike.records_' || c.id)
-             AND i.indexrelid = pg_catalog.to_regclass('lookalike.records_' || c.id || '_hnsw')
+           WHERE i.indrelid = pg_catalog.to_regclass('lookalike.' || lookalike.records_table(c.id, c.generation))
+             AND i.indexrelid =
+                 pg_catalog.to_regclass('lookalike.' || lookalike.records_table(c.id, c.generation) || '_hnsw')
              AND i.indisvalid
        ) AS indexed,
        ARRAY(SELECT jsonb_array_elements_text(coalesce(c.settings -> 'indexed_fields', '[]'))) AS indexed_fields
@@ -23,7 +26,9 @@ WHERE c.name = %(name)s;
 
 -- collections.list: Every collection with the catalogue's figures, by name.
 SELECT s.name, s.service, s.model, s.dimensions, s.estimated_records, s.table_bytes, s.index_bytes,
-       s.thumbnail_bytes, s.hnsw_index_ready, c.capacity, c.distance_scale, c.model_revision, c.created_at
+       s.thumbnail_bytes, s.original_bytes, s.hnsw_index_ready, c.capacity, c.distance_scale, c.model_revision,
+       coalesce((c.settings ->> 'keep_images')::boolean, false) AS keep_images,
+       c.settings ->> 'product_field' AS product_field, c.created_at
 FROM lookalike.collection_stats AS s
 JOIN lookalike.collections AS c USING (id)
 ORDER BY s.name;
@@ -41,3 +46,9 @@ SET settings = jsonb_set(
     (SELECT jsonb_agg(DISTINCT f)
      FROM jsonb_array_elements(coalesce(c.settings -> 'indexed_fields', '[]') || jsonb_build_array(%(field)s::text)) AS f))
 WHERE c.id = %(id)s;
+
+-- collections.set_product_field: Sets the field that searches which name none take as the product's; NULL: none. Says whether there was such a collection.
+UPDATE lookalike.collections AS c
+SET settings = jsonb_set(c.settings, '{product_field}', coalesce(to_jsonb(%(field)s::text), 'null'))
+WHERE c.name = %(name)s
+RETURNING c.id;

@@ -17,6 +17,17 @@ INSERT INTO "lookalike"."thumbnails_1" (collection_id, id, webp)
 SELECT %(collection_id)s, new.id, new.webp FROM unnest(%(ids)s::text[], %(webps)s::bytea[]) AS new (id, webp)
 ON CONFLICT (collection_id, id) DO UPDATE SET webp = excluded.webp;
 
+-- records.insert_originals: Keeps the pictures of records as they came, where they are kept, and the part of each that is the record's.
+INSERT INTO "lookalike"."originals_1" (collection_id, id, picture, box)
+SELECT %(collection_id)s, new.id, new.picture,
+       CASE WHEN new.box IS NOT NULL THEN ARRAY(SELECT jsonb_array_elements_text(new.box)::integer) END
+FROM unnest(%(ids)s::text[], %(pictures)s::bytea[], %(boxes)s::jsonb[]) AS new (id, picture, box)
+ON CONFLICT (collection_id, id) DO UPDATE SET picture = excluded.picture, box = excluded.box;
+
+-- records.original: The picture of one record as it came, where it is kept.
+SELECT o.picture FROM "lookalike"."originals_1" AS o
+WHERE o.collection_id = %(collection_id)s AND o.id = %(id)s;
+
 -- records.thumbnail: The thumbnail of one record.
 SELECT t.webp FROM "lookalike"."thumbnails_1" AS t
 WHERE t.collection_id = %(collection_id)s AND t.id = %(id)s;

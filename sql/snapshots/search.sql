@@ -55,6 +55,25 @@ WHERE nearest.distance <= %(radius)s
 ORDER BY nearest.distance, nearest.id
 LIMIT 30 OFFSET 0;
 
+-- search.products_within: The nearest record of each product within a radius of a vector, nearest product first: compares every match.
+SELECT nearest.id, nearest.distance, (nearest.attributes)::text AS attributes
+FROM (
+    SELECT DISTINCT ON (product, own) ranked.id, ranked.attributes, ranked.distance
+    FROM (
+        SELECT r.id, r.attributes,
+               nullif(r.attributes -> %(product_field)s, 'null') AS product,
+               CASE WHEN nullif(r.attributes -> %(product_field)s, 'null') IS NULL THEN r.id END AS own,
+               %(scale)s * (r.embedding::halfvec(256) <=> %(query)s::halfvec(256))
+                   AS distance
+        FROM "lookalike"."records_1" AS r
+        WHERE TRUE
+    ) AS ranked
+    WHERE ranked.distance <= %(radius)s
+    ORDER BY product, own, ranked.distance, ranked.id
+) AS nearest
+ORDER BY nearest.distance, nearest.id
+LIMIT 30 OFFSET 0;
+
 -- search.products_by_vector: The nearest record of each product, nearest product first, compared with every record that matches. A record without the product field (or with null in it) is a product of its own.
 SELECT nearest.id, nearest.distance, (nearest.attributes)::text AS attributes
 FROM (

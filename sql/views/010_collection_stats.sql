@@ -17,10 +17,11 @@ SELECT
         JOIN pg_catalog.pg_am AS am ON am.oid = ic.relam
         WHERE i.indrelid = t.oid AND am.amname = 'hnsw' AND i.indisvalid
     ) AS hnsw_index_ready,
-    c.created_at
+    c.created_at,
+    pg_catalog.pg_total_relation_size(pg_catalog.format('lookalike.originals_%s', c.id)::regclass) AS original_bytes
 FROM lookalike.collections AS c
 JOIN pg_catalog.pg_class AS t
-    ON t.oid = pg_catalog.to_regclass(pg_catalog.format('lookalike.records_%s', c.id));
+    ON t.oid = pg_catalog.to_regclass('lookalike.' || lookalike.records_table(c.id, c.generation));
 
 COMMENT ON VIEW lookalike.collection_stats IS
     'One row a collection: service, model, size on disk, estimated records, state of its HNSW index.';

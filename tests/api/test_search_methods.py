@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.db import ranked, search
+from app.db import collections, ranked, search
 from app.demo.catalogue import catalogue
+from app.domain.errors import InvalidRequest
 from tests.api.conftest import Api, picture
 from tests.api.test_listing import ids
 
@@ -220,3 +221,48 @@ def test_stored_vectors_are_what_searches_compare(filled: Api) -> None:
     collection = filled.context.lookup.collection(filled.collection)
     assert search.vector(filled.context.db, collection, "3") is not None
     assert search.vector(filled.context.db, collection, "nobody") is None
+
+
+@pytest.fixture
+def products(api: Api, new_collection: Callable[..., str]) -> Api:
+    """A collection with a product field of its own: 20 records, 4 a product."""
+    api.collection = new_collection(product_field="product")
+    for start in (0, 10):
+        numbers = range(start, start + 10)
+        records = [{"_id": str(n), "_base64": picture(n), "product": f"p{n % 5}", "kind": n % 2} for n in numbers]
+        api.post("insert", {"records": records}, code=210)
+    return api
+
+
+@pytest.mark.parametrize("method", ["visualKNN", "visualTagsKNN", "range"])
+def test_diff_the_collections_product_field_unless_the_request_names_one_or_none(products: Api, method: str) -> None:
+    body: dict[str, Any] = {"query_record": {"_id": "3"}, "k": 30, "radius": 1000}
+    for without in ({}, {"product_field": None}):
+        assert products.post(method, {**body, **without}, code=200)["answer_count"] == 5
+    assert products.post(method, {**body, "product_field": "kind"}, code=200)["answer_count"] == 2
+    assert products.post(method, {**body, "product_field": ""}, code=200)["answer_count"] == 20
+    assert products.call(method, {**body, "product_field": 5}).status_code == 400
+
+
+def test_the_collections_product_field_is_changed(products: Api) -> None:
+    collection, db = products.context.lookup, products.context.db
+    body: dict[str, Any] = {"query_record": {"_id": "3"}, "k": 30}
+    for field, count in (("kind", 2), (None, 20), ("product", 5)):
+        collections.set_product_field(db, products.collection, field)
+        collection.forget(products.collection)
+        assert products.post("visualKNN", body, code=200)["answer_count"] == count
+    for bad in ("", "$where", "_id", "x" * 201, "a\x00b"):
+        with pytest.raises(InvalidRequest):
+            collections.set_product_field(db, products.collection, bad)
+
+
+def test_range_by_product_is_complete_and_pages_by_products(products: Api) -> None:
+    body: dict[str, Any] = {"query_record": {"_id": "3"}, "radius": 1000}
+    whole = products.post("range", body, code=200)
+    assert whole["answer_count"] == 5
+    assert whole["answer_distances"] == sorted(whole["answer_distances"])
+    pages = [products.post("range", {**body, "from": start, "k": 2}, code=200) for start in (0, 2, 4, 6)]
+    assert [ids(page) for page in pages] == [ids(whole)[:2], ids(whole)[2:4], ids(whole)[4:], []]
+    assert ids(products.post("range", {**body, "from": 1}, code=200)) == ids(whole)[1:]
+    near = {**body, "radius": whole["answer_distances"][2]}
+    assert ids(products.post("range", near, code=200)) == ids(whole)[:3]

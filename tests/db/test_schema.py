@@ -1,17 +1,19 @@
 """A fresh install equals an upgraded one, generated files are current, and `check` says what is wrong."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
-from app.db import collections, records, schema, sqltree
+from app.db import collections, loads, records, schema, sqltree
 from app.db.engine import Database
 from app.db.loader import area
 from app.db.resources import folder
 from app.domain.collections import NewCollection
-from app.domain.errors import ConfigurationError
+from app.domain.errors import ConfigurationError, InvalidRequest
 from tests.db.vectors import random_vectors
 
 # Released migrations never change: a new one is written instead. The hash of each is frozen here when it is released.
@@ -64,6 +66,49 @@ def test_a_fresh_install_equals_an_upgraded_one(start: str, empty_database: str,
         collections.create(database, new())
         database.close()
     assert catalogue(empty_database) == catalogue(database_url)
+
+
+def test_a_collection_of_an_earlier_version_is_brought_along(empty_database: str) -> None:
+    schema.upgrade(empty_database, "0002")
+    with psycopg.connect(empty_database) as connection:
+        connection.execute(
+            "INSERT INTO lookalike.collections (name, service, model, model_revision, dimensions, distance_scale)"
+            " VALUES ('old', 'photo', 'some-model', '1', 8, 62.5)"
+        )
+        for kind in ("records", "thumbnails"):
+            connection.execute(f"CREATE TABLE lookalike.{kind}_1 PARTITION OF lookalike.{kind} FOR VALUES IN (1)")
+    schema.upgrade(empty_database)
+    database = Database(empty_database)
+    database.open()
+    old = collections.get(database, "old")
+    assert (old.generation, old.keep_images, old.product_field) == (1, False, None)
+    row = records.NewRecord("a", "{}", random_vectors(1, 8)[0], None, b"picture", (0, 0, 1, 1))
+    assert records.insert(database, old, [row]) == {"a"}
+    assert records.original(database, old, "a") == b"picture"
+    records.delete(database, old, ["a"])
+    assert records.original(database, old, "a") is None
+    assert [listed["original_bytes"] > 0 for listed in collections.list_all(database)] == [True]
+    collections.drop(database, "old")
+    database.close()
+    with psycopg.connect(empty_database) as connection:
+        left = connection.execute("SELECT relname FROM pg_class WHERE relname ~ '_1$' AND relkind = 'r'").fetchall()
+    assert left == []
+
+
+@pytest.mark.parametrize("store", [records.insert, loads.copy])
+def test_a_vector_of_another_dimension_is_refused(db: Database, store: Any) -> None:
+    own = collections.create(db, new(dimensions=8))
+    with pytest.raises(InvalidRequest, match="another dimension"):
+        store(db, own, [records.NewRecord("a", "{}", random_vectors(1, 9)[0])])
+    assert records.count(db, own) == 0
+
+
+@pytest.mark.parametrize("generation", [1, 2, 17])
+def test_program_and_database_agree_on_the_name_of_a_table(db: Database, generation: int) -> None:
+    own = replace(collections.create(db, new()), generation=generation)
+    with db.session() as connection:
+        row = connection.execute("SELECT lookalike.records_table(%s, %s) AS name", (own.id, generation)).fetchone()
+    assert row == {"name": own.records_table}
 
 
 def test_upgrade_twice_changes_nothing(database_url: str) -> None:

@@ -80,7 +80,7 @@ def test_plan_of_exact_never_uses_the_graph(filled: tuple[Database, Collection, 
 def test_plan_by_id_uses_the_primary_key(filled: tuple[Database, Collection, Collection], query: str) -> None:
     db, collection, _ = filled
     chosen = named("records", query)
-    spans = {"records": partition("records", collection.id), "fields": "r.attributes"}
+    spans = {"records": partition("records", collection), "fields": "r.attributes"}
     text = chosen.render(**{span: spans[span] for span in chosen.spans})
     values = {
         "collection_id": collection.id,
@@ -267,6 +267,19 @@ def test_range_is_complete_also_when_it_is_half_of_the_collection(skewed: tuple[
         found = ranked.within(db, target, query, edge, None)
         assert len(found) >= share * 24_000
         assert {one.id for one in found} == {one.id for one in everything if (one.distance or 0.0) <= edge}
+
+
+def test_range_by_product_is_complete_also_beyond_any_number_of_candidates(skewed: tuple[Database, Collection]) -> None:
+    db, collection = skewed
+    query = random_vectors(1, DIMENSIONS, seed=30)[0]
+    target = Target(collection, Window(0), Fields())
+    everything = search.exact(db, Target(collection, Window(24_000), Fields()), query)
+    edge = everything[11_999].distance
+    assert edge is not None
+    # No record has the field, so each is a product of its own.
+    found = ranked.within(db, target, query, edge, None, "nothing")
+    assert {one.id for one in found} == {one.id for one in everything if (one.distance or 0.0) <= edge}
+    assert len(found) >= 12_000
 
 
 def test_multi_through_the_index_recalls_the_exact_order(skewed: tuple[Database, Collection]) -> None:

@@ -45,6 +45,20 @@ def test_collections_are_created_listed_shown_and_dropped(shell: Server) -> None
     assert "one" not in {row["name"] for row in shell.json("collection", "list")}
 
 
+def test_a_collection_says_whether_it_keeps_pictures_and_what_a_product_is(shell: Server) -> None:
+    arguments = ("--service", "photo", "--keep-images", "--product-field", "product")
+    made = shell.json("collection", "create", "kept", *arguments)
+    assert (made["keep_images"], made["product_field"]) == (True, "product")
+    for given, field in (("--product-field=sku", "sku"), ("--no-product-field", None)):
+        shell.command("collection", "set", "kept", given)
+        shown = shell.json("collection", "show", "kept")
+        assert (shown["keep_images"], shown["product_field"]) == (True, field)
+    assert shown["original_bytes"] >= 0
+    assert "keep_images          True" in shell.command("collection", "show", "kept").stdout
+    assert shell.command("collection", "set", "kept", check=False).returncode == 2
+    assert shell.command("collection", "set", "kept", "--product-field", "$x", check=False).returncode == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -55,6 +69,7 @@ def test_collections_are_created_listed_shown_and_dropped(shell: Server) -> None
         (("token", "revoke", "9999"), "there is no token 9999"),
         (("load", "nowhere", "."), "there is no collection 'nowhere'"),
         (("collection", "index", "nowhere", "price"), "there is no collection 'nowhere'"),
+        (("collection", "set", "nowhere", "--product-field", "x"), "there is no collection 'nowhere'"),
     ],
 )
 def test_errors_are_one_line_without_a_trace(shell: Server, arguments: tuple[str, ...], said: str) -> None:

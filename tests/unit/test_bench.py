@@ -10,7 +10,7 @@ import pytest
 from app.bench.clients import HttpJob, Round, post, run_round
 from app.bench.report import Table, Target, machine, median, percentile, summary
 from app.bench.setup import held_out
-from app.services.loading import Item
+from app.services.pipeline import Item
 
 
 class Counting(http.server.BaseHTTPRequestHandler):

@@ -104,6 +104,11 @@ class TagsRankParameters(RankParameters):
     tags_weight: Weight = 0.5
 
 
+def _product_field(call: Call, given: str | None) -> str | None:
+    """Return the request's product field: the collection's where it names none, none where it names the empty one."""
+    return (call.collection.product_field if given is None else given) or None
+
+
 def _answer(found: Nearest, sent: list[dict[str, Any]]) -> Answer:
     body = ranked(found.records)
     body["query_records"] = query_records(sent)
@@ -117,7 +122,8 @@ def _answer(found: Nearest, sent: list[dict[str, Any]]) -> Answer:
 def visual_knn(call: Call, parameters: KnnParameters) -> Answer:
     """Find the records that look most like the query record."""
     window = Window(parameters.k, parameters.from_)
-    ranking = Ranking(window, parameters.radius, parameters.product_field, parameters.effort)
+    product_field = _product_field(call, parameters.product_field)
+    ranking = Ranking(window, parameters.radius, product_field, parameters.effort)
     found = service.visual_knn(parameters.search(call), parameters.query_record, ranking)
     return _answer(found, [parameters.query_record])
 
@@ -134,7 +140,8 @@ def visual_knn_multi(call: Call, parameters: MultiParameters) -> Answer:
 @method("range", Scope.READ, RangeParameters)
 def range_(call: Call, parameters: RangeParameters) -> Answer:
     """Find every record within a radius of the query record."""
-    ranking = Ranking(Window(parameters.k or 0, parameters.from_), parameters.radius, parameters.product_field)
+    product_field = _product_field(call, parameters.product_field)
+    ranking = Ranking(Window(parameters.k or 0, parameters.from_), parameters.radius, product_field)
     found = service.within(parameters.search(call), parameters.query_record, ranking, parameters.k)
     return _answer(Nearest(found, "exact"), [parameters.query_record])
 
@@ -163,7 +170,8 @@ def visual_tags_rank_records(call: Call, parameters: TagsRankParameters) -> Answ
 def visual_tags_knn(call: Call, parameters: TagsKnnParameters) -> Answer:
     """Find the records that look most like the query record and share its tags."""
     window = Window(parameters.k, parameters.from_)
-    ranking = Ranking(window, parameters.radius, parameters.product_field, parameters.effort)
+    product_field = _product_field(call, parameters.product_field)
+    ranking = Ranking(window, parameters.radius, product_field, parameters.effort)
     records = [parameters.query_record]
     return _answer(tagged.search(parameters.search(call), records, ranking, parameters.tags_weight), records)
 

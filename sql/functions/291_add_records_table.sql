@@ -1,0 +1,32 @@
+-- Makes the table of a collection's records, not yet a partition of lookalike.records.
+--
+-- Arguments: the id of the collection; the generation and the dimension of its vectors.
+-- Result: the name of the table, without the schema. It refuses records of another collection and vectors of another
+--   dimension; it has its primary key, and everything that lets ATTACH PARTITION take it without reading it.
+-- Rights: the caller's; the caller must own the tables. Called by create_collection and begin_reembedding.
+CREATE OR REPLACE FUNCTION lookalike.add_records_table(
+    collection_id integer, generation integer, dimensions integer
+) RETURNS text
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    made text := lookalike.records_table(collection_id, generation);
+BEGIN
+    EXECUTE format(
+        'CREATE TABLE lookalike.%I (LIKE lookalike.records INCLUDING DEFAULTS INCLUDING CONSTRAINTS)
+             WITH (toast_tuple_target = 4080)',
+        made);
+    -- The CHECK on collection_id is the partition's bound: ATTACH then needs no scan.
+    EXECUTE format(
+        'ALTER TABLE lookalike.%I
+             ADD PRIMARY KEY (collection_id, id),
+             ADD CHECK (collection_id = %s),
+             ADD CHECK (vector_dims(embedding) = %s),
+             ALTER COLUMN attributes SET STATISTICS 1000',
+        made, collection_id, dimensions);
+    RETURN made;
+END;
+$$;
+
+COMMENT ON FUNCTION lookalike.add_records_table(integer, integer, integer) IS
+    'Makes the table of a collection''s records; returns its name.';
