@@ -2,6 +2,30 @@
 
 CREATE SCHEMA lookalike;
 
+CREATE FUNCTION lookalike.abandon_reembedding(collection_id integer) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $_$
+DECLARE
+    old_table text;
+    new_table text;
+BEGIN
+    SELECT lookalike.records_table(c.id, c.generation), lookalike.records_table(c.id, e.generation)
+    INTO old_table, new_table
+    FROM lookalike.collections AS c JOIN lookalike.reembeddings AS e ON e.collection_id = c.id
+    WHERE c.id = $1 FOR NO KEY UPDATE OF c;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    EXECUTE format('DROP TRIGGER log_change ON lookalike.%I', old_table);
+    EXECUTE format('DROP TRIGGER log_truncation ON lookalike.%I', old_table);
+    EXECUTE format('DROP TABLE lookalike.%I', new_table);
+    DELETE FROM lookalike.reembeddings AS e WHERE e.collection_id = $1;
+    RETURN true;
+END;
+$_$;
+
+COMMENT ON FUNCTION lookalike.abandon_reembedding(collection_id integer) IS 'Gives up making a collection''s vectors anew; returns whether that was under way.';
+
 CREATE FUNCTION lookalike.add_records_table(collection_id integer, generation integer, dimensions integer) RETURNS text
     LANGUAGE plpgsql
     AS $$
@@ -25,6 +49,42 @@ END;
 $$;
 
 COMMENT ON FUNCTION lookalike.add_records_table(collection_id integer, generation integer, dimensions integer) IS 'Makes the table of a collection''s records; returns its name.';
+
+CREATE FUNCTION lookalike.begin_reembedding(collection_id integer, model text, model_revision text, dimensions integer, distance_scale double precision) RETURNS integer
+    LANGUAGE plpgsql
+    AS $_$
+DECLARE
+    current_generation integer;
+    records_partition text;
+    made text;
+    table_owner name;
+BEGIN
+    SELECT c.generation INTO STRICT current_generation FROM lookalike.collections AS c WHERE c.id = $1 FOR NO KEY UPDATE;
+    INSERT INTO lookalike.reembeddings
+        (collection_id, model, model_revision, dimensions, distance_scale, generation)
+    VALUES ($1, $2, $3, $4, $5, current_generation + 1);
+
+    records_partition := lookalike.records_table($1, current_generation);
+    made := lookalike.add_records_table($1, current_generation + 1, $4);
+    SELECT t.tableowner INTO STRICT table_owner FROM pg_catalog.pg_tables AS t
+    WHERE t.schemaname = 'lookalike' AND t.tablename = records_partition;
+    IF table_owner <> current_user THEN
+        EXECUTE format('ALTER TABLE lookalike.%I OWNER TO %I', made, table_owner);
+    END IF;
+
+    EXECUTE format(
+        'CREATE TRIGGER log_change AFTER INSERT OR UPDATE OR DELETE ON lookalike.%I
+             FOR EACH ROW EXECUTE FUNCTION lookalike.log_change()',
+        records_partition);
+    EXECUTE format(
+        'CREATE TRIGGER log_truncation BEFORE TRUNCATE ON lookalike.%I
+             FOR EACH STATEMENT EXECUTE FUNCTION lookalike.log_change()',
+        records_partition);
+    RETURN current_generation + 1;
+END;
+$_$;
+
+COMMENT ON FUNCTION lookalike.begin_reembedding(collection_id integer, model text, model_revision text, dimensions integer, distance_scale double precision) IS 'Begins to make a collection''s vectors anew; returns the next generation.';
 
 CREATE FUNCTION lookalike.create_collection(name text, service text, model text, model_revision text, dimensions integer, distance_scale double precision, capacity bigint DEFAULT NULL::bigint, settings jsonb DEFAULT '{}'::jsonb) RETURNS integer
     LANGUAGE plpgsql
@@ -87,6 +147,94 @@ END;
 $_$;
 
 COMMENT ON FUNCTION lookalike.drop_collection(collection_id integer) IS 'Drops a collection with all its records; returns whether it existed.';
+
+CREATE FUNCTION lookalike.finish_reembedding(collection_id integer) RETURNS integer
+    LANGUAGE plpgsql
+    AS $_$
+DECLARE
+    change lookalike.reembeddings;
+    old_table text;
+    new_table text;
+    side_table text;
+    granted record;
+    key record;
+BEGIN
+    SELECT * INTO STRICT change FROM lookalike.reembeddings AS e WHERE e.collection_id = $1;
+    SELECT lookalike.records_table(c.id, c.generation) INTO STRICT old_table FROM lookalike.collections AS c WHERE c.id = $1;
+    new_table := lookalike.records_table($1, change.generation);
+
+    LOCK TABLE ONLY lookalike.records IN ACCESS EXCLUSIVE MODE;
+    EXECUTE format('LOCK TABLE lookalike.%I IN ACCESS EXCLUSIVE MODE', old_table);
+
+    FOR granted IN
+        SELECT a.grantee, a.privilege_type, a.is_grantable
+        FROM pg_catalog.pg_class AS t, LATERAL pg_catalog.aclexplode(t.relacl) AS a
+        WHERE t.oid = format('lookalike.%I', old_table)::regclass AND a.grantee <> t.relowner
+    LOOP
+        EXECUTE format('GRANT %s ON lookalike.%I TO %s%s', granted.privilege_type, new_table,
+            CASE granted.grantee WHEN 0 THEN 'PUBLIC' ELSE granted.grantee::regrole::text END,
+            CASE WHEN granted.is_grantable THEN ' WITH GRANT OPTION' END);
+    END LOOP;
+
+    -- What hangs on the old table: the keys of thumbnails and originals.
+    FOR key IN
+        SELECT k.conname, k.conrelid::regclass::text AS side_table FROM pg_catalog.pg_constraint AS k
+        WHERE k.contype = 'f' AND k.confrelid = format('lookalike.%I', old_table)::regclass
+            AND k.conrelid = ANY (ARRAY[format('lookalike.thumbnails_%s', $1)::regclass,
+                                        format('lookalike.originals_%s', $1)::regclass])
+    LOOP
+        EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', key.side_table, key.conname);
+    END LOOP;
+    EXECUTE format('DROP TABLE lookalike.%I', old_table);
+    EXECUTE format('ALTER TABLE lookalike.records ATTACH PARTITION lookalike.%I FOR VALUES IN (%s)', new_table, $1);
+    FOREACH side_table IN ARRAY ARRAY[format('thumbnails_%s', $1), format('originals_%s', $1)] LOOP
+        EXECUTE format(
+            'ALTER TABLE lookalike.%I ADD FOREIGN KEY (collection_id, id)
+                 REFERENCES lookalike.%I ON DELETE CASCADE NOT VALID',
+            side_table, new_table);
+    END LOOP;
+
+    UPDATE lookalike.collections AS c
+    SET model = change.model, model_revision = change.model_revision, dimensions = change.dimensions,
+        distance_scale = change.distance_scale, generation = change.generation
+    WHERE c.id = $1;
+    DELETE FROM lookalike.reembeddings AS e WHERE e.collection_id = $1;
+    RETURN change.generation;
+END;
+$_$;
+
+COMMENT ON FUNCTION lookalike.finish_reembedding(collection_id integer) IS 'Puts a collection''s new vectors in the place of the old ones; returns the generation in use then.';
+
+CREATE FUNCTION lookalike.log_change() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF TG_OP = 'TRUNCATE' THEN
+        EXECUTE format(
+            'INSERT INTO lookalike.reembedding_changes (collection_id, id, new_picture)
+             SELECT r.collection_id, r.id, true FROM %I.%I AS r',
+            TG_TABLE_SCHEMA, TG_TABLE_NAME);
+        RETURN NULL;
+    END IF;
+    IF TG_OP = 'UPDATE' AND OLD.id = NEW.id THEN
+        INSERT INTO lookalike.reembedding_changes (collection_id, id, new_picture)
+        VALUES (NEW.collection_id, NEW.id, false);
+        RETURN NULL;
+    END IF;
+    IF TG_OP <> 'INSERT' THEN
+        INSERT INTO lookalike.reembedding_changes (collection_id, id, new_picture)
+        VALUES (OLD.collection_id, OLD.id, true);
+    END IF;
+    IF TG_OP <> 'DELETE' THEN
+        INSERT INTO lookalike.reembedding_changes (collection_id, id, new_picture)
+        VALUES (NEW.collection_id, NEW.id, true);
+    END IF;
+    RETURN NULL;
+END;
+$$;
+
+COMMENT ON FUNCTION lookalike.log_change() IS 'Notes which records are written while a collection''s vectors are being made anew.';
 
 CREATE FUNCTION lookalike.pick(attributes jsonb, fields text[]) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE

@@ -5,6 +5,8 @@ import re
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import chain
 
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import HTTPException
@@ -88,19 +90,28 @@ def _view(context: Context, entry: Method, service: str | None) -> Callable[[], 
         parameters = parse(entry.parameters, body_of(request))
 
         def call(target: Collection) -> Answer:
-            return entry.view(Call(context, target, request.args.to_dict()), parameters)
+            return _begun(entry.view(Call(context, target, request.args.to_dict()), parameters))
 
         try:
             return call(collection)
         except CollectionNotFound:
-            # Dropped, and perhaps created again under its name, since it was looked up: look once more.
+            # Since it was looked up it was dropped, and perhaps created again under its name, or was given another
+            # model, and with it other tables: look once more, and do it all anew, from the picture to the answer.
             context.lookup.forget(collection.name)
             again = collection_of(request, context.lookup, principal, entry.scope, service)
-            if again.id == collection.id:
+            if again.records_table == collection.records_table:
                 raise
             return call(again)
 
     return _guarded(run)
+
+
+def _begun(answer: Answer) -> Answer:
+    """Read the first piece of a stream, so that an error there is met before anything is sent."""
+    if answer.stream is None:
+        return answer
+    first = next(answer.stream, None)
+    return replace(answer, stream=answer.stream if first is None else chain((first,), answer.stream))
 
 
 def _guarded(run: Callable[[], Answer]) -> Callable[[], Response]:

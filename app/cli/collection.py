@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from app.cli.common import json_option, opened, print_json
+from app.cli.reembed import reembed
 from app.db import collections as table
 from app.db import indexes
 from app.db import records as records_table
@@ -14,7 +15,10 @@ from app.services import collections
 
 @click.group()
 def collection() -> None:
-    """Create, list, show and drop collections; declare indexes."""
+    """Create, list, show, change and drop collections; declare indexes."""
+
+
+collection.add_command(reembed)
 
 
 @collection.command()

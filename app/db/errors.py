@@ -26,7 +26,14 @@ _BY_CONSTRAINT: dict[str, str] = {
 }
 
 _BY_CLASS: tuple[tuple[tuple[type[psycopg.Error], ...], Callable[[], LookalikeError]], ...] = (
-    ((pg.UndefinedTable,), lambda: CollectionNotFound("the collection was dropped while the request ran")),
+    (
+        (pg.UndefinedTable,),
+        lambda: CollectionNotFound("the collection was dropped, or given another model, meanwhile; try again"),
+    ),
+    (
+        (pg.DependentObjectsStillExist,),
+        lambda: InvalidRequest("views or keys of your own depend on a table of the collection: drop them first"),
+    ),
     (
         (pg.QueryCanceled,),
         lambda: Unavailable("the query took longer than the server allows; narrow it down or ask for less"),

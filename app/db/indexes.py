@@ -24,23 +24,25 @@ def outgrown(db: Database, collection: Collection, rows: int) -> bool:
     return bool(row and row["more"])
 
 
-def build_hnsw(db: Database, collection: Collection) -> bool:
+def build_hnsw(db: Database, collection: Collection, *, unused: bool = False) -> bool:
     """Build the HNSW index unless it is there and valid; return whether it was built.
 
-    Inserts and searches go on meanwhile, searches exact. An index that a crash left invalid is built anew.
+    Inserts and searches go on meanwhile, searches exact. An index that a crash left invalid is built anew. `unused`
+    says that the table is not in use yet: nobody has to be let through, and no build of the one in use is waited for.
     """
     name = f"{collection.records_table}_hnsw"
     with db.session() as connection:
-        if not _lock(connection, collection):
+        if not unused and not _lock(connection, collection):
             return False
         if _valid(connection, name):
             return False
         _drop(connection, name)
         statement = sql.SQL(
-            "CREATE INDEX CONCURRENTLY {name} ON lookalike.{table}"
+            "CREATE INDEX {concurrently} {name} ON lookalike.{table}"
             " USING hnsw ((embedding::halfvec({dimensions})) halfvec_cosine_ops)"
             " WITH (m = {m}, ef_construction = {ef})"
         ).format(
+            concurrently=sql.SQL("" if unused else "CONCURRENTLY"),
             name=sql.Identifier(name),
             table=sql.Identifier(collection.records_table),
             dimensions=sql.Literal(collection.dimensions),
@@ -51,6 +53,22 @@ def build_hnsw(db: Database, collection: Collection) -> bool:
         connection.execute(sql.SQL("ANALYZE lookalike.{}").format(sql.Identifier(collection.records_table)))
         log.info("built the HNSW index of collection %s", collection.name)
         return True
+
+
+def build_gin(db: Database, collection: Collection) -> None:
+    """Build the index of attributes that every partition has, on a table that is not a partition yet."""
+    with db.session() as connection:
+        connection.execute(
+            sql.SQL("CREATE INDEX IF NOT EXISTS {} ON lookalike.{} USING gin (attributes jsonb_path_ops)").format(
+                sql.Identifier(f"{collection.records_table}_attributes_idx"), sql.Identifier(collection.records_table)
+            )
+        )
+
+
+def analyze(db: Database, collection: Collection) -> None:
+    """Have the planner know a collection's records."""
+    with db.session() as connection:
+        connection.execute(sql.SQL("ANALYZE lookalike.{}").format(sql.Identifier(collection.records_table)))
 
 
 def drop_hnsw(db: Database, collection: Collection) -> None:

@@ -11,12 +11,13 @@ from app.db.resources import folder
 from app.domain.errors import ConfigurationError
 from app.filters import snapshots as filter_snapshots
 
-AREAS = ("collections", "listing", "records", "search", "tags", "tokens")
+AREAS = ("collections", "listing", "records", "reembedding", "search", "tags", "tokens")
 # An example for every span, as the server fills it for collection 1 with 256 dimensions.
 EXAMPLE_SPANS = {
     "records": '"lookalike"."records_1"',
     "thumbnails": '"lookalike"."thumbnails_1"',
     "originals": '"lookalike"."originals_1"',
+    "next": '"lookalike"."records_1_v2"',
     "vector": "halfvec(256)",
     "fields": "r.attributes",
     "filter": "TRUE",

@@ -54,18 +54,19 @@ class Pipeline:
     """What reading pictures in bulk needs.
 
     `collection` says whether thumbnails and originals are made; `failed` is told of each item whose picture cannot be
-    read, with the reason.
+    read, with the reason. `threads` that read and decode: more than the cores where pictures are fetched.
     """
 
     context: Context
     collection: Collection
     embedder: BatchedEmbedder
     failed: Callable[[Item, str], None]
+    threads: int | None = None
     _pool: ThreadPoolExecutor = field(init=False)
 
     def __post_init__(self) -> None:
         """Make the threads that decode."""
-        workers = max(2, self.context.settings.model_threads)
+        workers = self.threads or max(2, self.context.settings.model_threads)
         object.__setattr__(self, "_pool", ThreadPoolExecutor(workers, "decode", _step_back))
 
     def close(self) -> None:

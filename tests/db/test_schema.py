@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from app.db import collections, loads, records, schema, sqltree
+from app.db import collections, loads, records, reembedding, schema, sqltree
 from app.db.engine import Database
 from app.db.loader import area
 from app.db.resources import folder
@@ -150,6 +150,7 @@ def test_every_query_can_be_prepared(db: Database) -> None:
     """What the snapshots show is what the database takes: each query is planned with NULL for every parameter."""
     created = collections.create(db, new(dimensions=256))
     assert created.id == 1
+    reembedding.begin(db, created, {"model": "m", "model_revision": "1", "dimensions": 8, "distance_scale": 1.0})
     with db.session() as connection:
         for name in sqltree.AREAS:
             for query in area(name):

@@ -1,0 +1,120 @@
+"""`lookalike collection reembed NAME`."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from app.cli.common import json_option, opened, print_json
+from app.cli.load import progress_bar
+from app.config import Settings
+from app.db import collections as table
+from app.db import records
+from app.db import reembedding as steps
+from app.services import reembedding
+from app.services.context import Context
+from app.services.reembedding import Report, Watch
+
+UNDECIDED = 3
+
+
+@click.command()
+@click.argument("name")
+@click.option("--model", help="What makes the new vectors; need not be named again when a run is gone on with.")
+@click.option("--drop-unreadable", is_flag=True, help="Delete the records whose pictures cannot be read, and switch.")
+@click.option("--abandon", is_flag=True, help="Give up, and remove the new vectors; those in use stay.")
+@click.option(
+    "--files",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder in which _file is looked for.  [default: LOOKALIKE_FILES_ROOT]",
+)
+@click.option(
+    "--unreadable-to",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="File for the records that cannot be read, a line of JSON each, with the reason.",
+)
+@json_option
+def reembed(
+    name: str,
+    model: str | None,
+    files: Path | None,
+    unreadable_to: Path | None,
+    *,
+    drop_unreadable: bool,
+    abandon: bool,
+    as_json: bool,
+) -> None:
+    """Make all vectors of NAME anew with another model, while it is searched.
+
+    Pictures are taken from where they were kept, else from _url, else from _file. Searches go on with the old vectors
+    until all are replaced at once. Run again after an interruption, it goes on where it stopped. Exit status 3: some
+    pictures cannot be read, and it waits for --drop-unreadable, --abandon, or another try.
+    """
+    if abandon and (drop_unreadable or model is not None):
+        raise click.UsageError("--abandon goes with no other choice")
+    settings = Settings(**({"files_root": files} if files else {}))  # type: ignore[arg-type]
+    with opened(settings) as context:
+        collection = table.get(context.db, name)
+        with steps.alone(context.db, collection):
+            if abandon:
+                given_up = reembedding.abandon(context, collection)
+                click.echo(f"{name}: {'the new vectors are removed' if given_up else 'there was nothing to give up'}")
+                return
+            job = reembedding.start(context, collection, model)
+            report = _with_progress(context, job, unreadable_to, drop_unreadable=drop_unreadable) if job else None
+    if as_json:
+        print_json(_json(name, report))
+    elif report is None:
+        click.echo(f"{name}: its vectors are those of {model} already")
+    else:
+        _tell(report, unreadable_to)
+    if report is not None and not report.switched:
+        sys.exit(UNDECIDED)
+
+
+def _with_progress(context: Context, job: steps.Job, unreadable_to: Path | None, *, drop_unreadable: bool) -> Report:
+    """Run it and show how far it is, on stderr."""
+    total, done = records.count(context.db, job.collection), records.count(context.db, job.next)
+    with progress_bar() as progress:
+        task = progress.add_task("embedding", total=total, completed=done)
+        watch = Watch(
+            lambda number: progress.advance(task, number), lambda step: progress.update(task, description=step)
+        )
+        return reembedding.run(context, job, drop_unreadable=drop_unreadable, unreadable_to=unreadable_to, watch=watch)
+
+
+def _json(name: str, report: Report | None) -> dict[str, object]:
+    if report is None:
+        return {"name": name, "switched": False, "embedded": 0, "unreadable": 0, "dropped": 0}
+    return {
+        "name": name,
+        "switched": report.switched,
+        "model": report.collection.model,
+        "dimensions": report.collection.dimensions,
+        "embedded": report.embedded,
+        "unreadable": report.unreadable,
+        "dropped": report.dropped,
+        "switch_ms": round(report.seconds * 1000, 1),
+    }
+
+
+def _tell(report: Report, unreadable_to: Path | None) -> None:
+    name = report.collection.name
+    for own, reason in report.examples:
+        click.echo(f"  {own}: {reason}", err=True)
+    if report.unreadable > len(report.examples):
+        click.echo(f"  … and {report.unreadable - len(report.examples)} more", err=True)
+    if report.switched:
+        dropped = f", {report.dropped} unreadable ones deleted" if report.dropped else ""
+        click.echo(
+            f"{name}: {report.embedded} records embedded with {report.collection.model}{dropped};"
+            f" searches were held up for {report.seconds * 1000:.0f} ms at most"
+        )
+        return
+    everything = f"all of them are in {unreadable_to}" if unreadable_to else "--unreadable-to FILE writes all of them"
+    click.echo(
+        f"{name}: {report.embedded} records embedded; {report.unreadable} pictures cannot be read ({everything}).\n"
+        "The old vectors are still in use. Bring the pictures back and run it again (--files FOLDER says where _file"
+        " is),\nor delete those records with --drop-unreadable, or give up with --abandon.",
+        err=True,
+    )
