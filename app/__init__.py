@@ -28,6 +28,8 @@ def create_context(settings: "Settings", database_url: str) -> "Context":
 
     db = Database(
         database_url,
+        admin_url=settings.admin_database_url,
+        pooler=settings.pooler,
         connections=settings.pool_connections,
         timeout_seconds=settings.pool_timeout_seconds,
         statement_timeout_ms=settings.statement_timeout_ms,

@@ -1,6 +1,7 @@
 """Settings: every one an environment variable with the prefix `LOOKALIKE_` (and `DATABASE_URL` without it)."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -19,6 +20,14 @@ class Settings(BaseSettings):
         default=None,
         validation_alias=AliasChoices("DATABASE_URL", "LOOKALIKE_DATABASE_URL", "database_url"),
         description="PostgreSQL to use, as a libpq URL; unset: the embedded one, under LOOKALIKE_HOME.",
+    )
+    admin_database_url: str | None = Field(
+        default=None,
+        description="The same database as the schema's owner, past any pooler: for upgrades, index builds and the "
+        "command line; unset: DATABASE_URL.",
+    )
+    pooler: Literal["auto", "none", "transaction"] = Field(
+        default="auto", description="Whether DATABASE_URL leads to a pooler in transaction mode; auto: find out."
     )
     auto_upgrade: bool = Field(default=True, description="Bring the database schema up to date when the server starts.")
 

@@ -6,12 +6,13 @@ from contextlib import contextmanager
 from typing import Any, Literal, TypeVar
 
 import psycopg
-from pgvector.psycopg import register_vector
 from psycopg import sql
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool
 
 from app.db.errors import translated
+from app.db.session import Pooler, Session, begin
+from app.db.session import settings as session_settings
 from app.domain.collections import Collection
 from app.domain.errors import ConfigurationError, Unavailable
 
@@ -21,7 +22,13 @@ Connection = psycopg.Connection[DictRow]
 T = TypeVar("T")
 
 POSTGRESQL_AT_LEAST = 16
+# 0.7 brought halfvec, 0.8.0 iterative scans; until 0.8.4 a vacuum could damage or fail on an HNSW index, until 0.8.2 a
+# parallel build could overrun its memory.
 PGVECTOR_AT_LEAST = (0, 8, 4)
+THROUGH_A_POOLER = (
+    "upgrades and index builds hold a lock for a session, which a pooler does not keep: "
+    "set LOOKALIKE_ADMIN_DATABASE_URL to the PostgreSQL server itself, as the schema's owner"
+)
 
 
 class Database:
@@ -29,27 +36,32 @@ class Database:
 
     Reads run in autocommit, one statement each. A connection that died while it was idle (the database was
     restarted) is found by the first statement on it; the pool is then checked and a read is run once more, so that a
-    restart costs no reader an error. Writes are never run twice: their fate is unknown.
+    restart costs no reader an error. Writes are never run twice: their fate is unknown. Behind a pooler a read is a
+    transaction, as the settings hold for no longer there.
+
+    Args:
+        url: what the server reads and writes with.
+        admin_url: the schema's owner, straight to the server, for index builds; without it, `url` is used for them.
+        pooler: whether a pooler in transaction mode stands between; `auto` finds out.
+
     """
 
     def __init__(
         self,
         url: str,
         *,
+        admin_url: str | None = None,
+        pooler: Pooler = "auto",
         connections: int = 8,
         timeout_seconds: float = 5.0,
         statement_timeout_ms: int = 30_000,
         ef_search: int = 100,
     ) -> None:
         self.url = url
-        self._settings = {
-            "statement_timeout": f"{statement_timeout_ms}ms",
-            "idle_in_transaction_session_timeout": "60s",
-            "jit": "off",  # compiling costs more than any of these queries takes
-            "random_page_cost": "1.1",  # the indexes are meant to be in memory, or on a disk that seeks for free
-            "hnsw.ef_search": str(ef_search),
-            "hnsw.iterative_scan": "relaxed_order",
-        }
+        self._admin_url = admin_url or url
+        self._pooler: Pooler = pooler
+        self._settings = session_settings(statement_timeout_ms=statement_timeout_ms, ef_search=ef_search)
+        self._behind_pooler: Session | None = None
         self.ef_search = ef_search
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             url,
@@ -73,10 +85,8 @@ class Database:
         self._pool.close()
 
     def _configure(self, connection: Connection) -> None:
-        for name, value in self._settings.items():
-            connection.execute("SELECT set_config(%s, %s, false)", (name, value))
-        if connection.execute("SELECT to_regtype('halfvec') AS known").fetchone() != {"known": None}:
-            register_vector(connection)
+        session = begin(connection, self._settings, self._pooler)
+        self._behind_pooler = session if session.pooled else None
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """Run one statement, or several that need no common snapshot.
@@ -96,7 +106,11 @@ class Database:
 
     def _run(self, work: Callable[[Connection], T]) -> T:
         with translated(), self._pool.connection() as connection:
-            return work(connection)
+            if self._behind_pooler is None:
+                return work(connection)
+            with connection.transaction():
+                self._behind_pooler.set(connection, local=True)
+                return work(connection)
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """Run statements in one transaction; it is on disk when this returns.
@@ -107,21 +121,40 @@ class Database:
         """
         try:
             with translated(), self._pool.connection() as connection, connection.transaction():
+                if self._behind_pooler is not None:
+                    self._behind_pooler.set(connection, local=True)
                 return work(connection)
         except Unavailable:
             self._pool.check()
             raise
 
     @contextmanager
-    def session(self) -> Iterator[Connection]:
-        """Lend a connection outside the pool, in autocommit: for index builds, loads, streams and the command line."""
+    def snapshot(self) -> Iterator[Connection]:
+        """Lend a connection outside the pool, in one transaction and without a time limit: for streams."""
         with translated(), connect(self.url) as connection:
             connection.autocommit = True
-            for name, value in self._settings.items():
-                if name != "statement_timeout":
-                    connection.execute("SELECT set_config(%s, %s, false)", (name, value))
-            register_vector(connection)
+            session = begin(connection, self._unlimited(), self._pooler)
+            with connection.transaction():
+                if session.pooled:
+                    session.set(connection, local=True)
+                yield connection
+
+    @contextmanager
+    def session(self) -> Iterator[Connection]:
+        """Lend a connection of the administration's, in autocommit and without a time limit: for index builds.
+
+        Raises:
+            ConfigurationError: a pooler stands between, which does not keep the lock of a session.
+
+        """
+        with translated(), connect(self._admin_url) as connection:
+            connection.autocommit = True
+            if begin(connection, self._unlimited(), self._pooler).pooled:
+                raise ConfigurationError(THROUGH_A_POOLER)
             yield connection
+
+    def _unlimited(self) -> dict[str, str]:
+        return {**self._settings, "statement_timeout": "0"}
 
 
 def connect(url: str) -> Connection:
@@ -146,17 +179,27 @@ def check_versions(connection: psycopg.Connection[Any]) -> str:
         raise ConfigurationError(f"PostgreSQL {POSTGRESQL_AT_LEAST} or newer is needed; this server is {major}")
     with connection.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(
-            "SELECT coalesce(installed_version, default_version) AS version, installed_version IS NOT NULL AS installed"
+            "SELECT coalesce(installed_version, default_version) AS version, default_version AS available,"
+            " installed_version IS NOT NULL AS installed"
             " FROM pg_catalog.pg_available_extensions WHERE name = 'vector'"
         ).fetchone()
     wanted = ".".join(map(str, PGVECTOR_AT_LEAST))
     if row is None:
-        raise ConfigurationError(f"the extension pgvector is not installed on this server; {wanted} or newer is needed")
-    version = str(row["version"])
-    if tuple(int(part) for part in version.split(".")[:3]) < PGVECTOR_AT_LEAST:
-        advice = "run ALTER EXTENSION vector UPDATE" if row["installed"] else "install a newer one"
+        raise ConfigurationError(
+            f"the extension pgvector is not installed on this server; {wanted} or newer is needed: an administrator"
+            f" installs it on the server's machine (Debian's package is postgresql-{major}-pgvector)"
+        )
+    version, available = str(row["version"]), str(row["available"])
+    if _numbers(version) < PGVECTOR_AT_LEAST:
+        steps = [] if _numbers(available) >= PGVECTOR_AT_LEAST else ["installs it on the server's machine"]
+        steps += ["runs: ALTER EXTENSION vector UPDATE;"] if row["installed"] else []
+        advice = f"an administrator {', then '.join(steps)}"
         raise ConfigurationError(f"pgvector {wanted} or newer is needed; this database has {version}: {advice}")
     return f"PostgreSQL {major}, pgvector {version}"
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".")[:3])
 
 
 def partition(kind: Literal["records", "thumbnails", "originals"], collection: Collection) -> str:

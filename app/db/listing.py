@@ -106,7 +106,7 @@ def page_before(db: Database, listing: Listing, before: str, limit: int) -> list
 def stream(db: Database, listing: Listing) -> Iterator[list[Found]]:
     """Yield all records in the order of their ids, a thousand at a time, as of one moment."""
     text = listing.render(query("listing", "stream"))
-    with db.session() as connection, connection.transaction(), connection.cursor("stream") as cursor:
+    with db.snapshot() as connection, connection.cursor("stream") as cursor:
         cursor.itersize = _STREAM_ROWS
         cursor.execute(text, listing.values())
         while rows := cursor.fetchmany(_STREAM_ROWS):

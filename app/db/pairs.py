@@ -40,7 +40,7 @@ def read_vectors(db: Database, listing: Listing, at_most: int) -> Vectors | None
 
 def _stream(db: Database, listing: Listing) -> Iterator[list[tuple[str, NDArray[np.float16]]]]:
     text = listing.render(query("listing", "stream_vectors"))
-    with db.session() as connection, connection.transaction(), connection.cursor("vectors", binary=True) as cursor:
+    with db.snapshot() as connection, connection.cursor("vectors", binary=True) as cursor:
         cursor.itersize = _FETCH
         cursor.execute(text, listing.values())
         while rows := cursor.fetchmany(_FETCH):
