@@ -2,8 +2,11 @@
 
 CREATE SCHEMA lookalike;
 
+COMMENT ON SCHEMA lookalike IS 'Lookalike: visual similarity search. The extension vector came with it.';
+
 CREATE FUNCTION lookalike.abandon_reembedding(collection_id integer) RETURNS boolean
     LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
     AS $_$
 DECLARE
     old_table text;
@@ -24,10 +27,11 @@ BEGIN
 END;
 $_$;
 
-COMMENT ON FUNCTION lookalike.abandon_reembedding(collection_id integer) IS 'Gives up making a collection''s vectors anew; returns whether that was under way.';
+COMMENT ON FUNCTION lookalike.abandon_reembedding(collection_id integer) IS 'Gives up making a collection''s vectors anew; returns whether that was under way. Caller''s rights.';
 
 CREATE FUNCTION lookalike.add_records_table(collection_id integer, generation integer, dimensions integer) RETURNS text
     LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
     AS $$
 DECLARE
     made text := lookalike.records_table(collection_id, generation);
@@ -48,10 +52,11 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION lookalike.add_records_table(collection_id integer, generation integer, dimensions integer) IS 'Makes the table of a collection''s records; returns its name.';
+COMMENT ON FUNCTION lookalike.add_records_table(collection_id integer, generation integer, dimensions integer) IS 'Makes the table of a collection''s records; returns its name. Caller''s rights.';
 
 CREATE FUNCTION lookalike.begin_reembedding(collection_id integer, model text, model_revision text, dimensions integer, distance_scale double precision) RETURNS integer
     LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
     AS $_$
 DECLARE
     current_generation integer;
@@ -84,10 +89,11 @@ BEGIN
 END;
 $_$;
 
-COMMENT ON FUNCTION lookalike.begin_reembedding(collection_id integer, model text, model_revision text, dimensions integer, distance_scale double precision) IS 'Begins to make a collection''s vectors anew; returns the next generation.';
+COMMENT ON FUNCTION lookalike.begin_reembedding(collection_id integer, model text, model_revision text, dimensions integer, distance_scale double precision) IS 'Begins to make a collection''s vectors anew; returns the next generation. Caller''s rights.';
 
 CREATE FUNCTION lookalike.create_collection(name text, service text, model text, model_revision text, dimensions integer, distance_scale double precision, capacity bigint DEFAULT NULL::bigint, settings jsonb DEFAULT '{}'::jsonb) RETURNS integer
     LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
     AS $_$
 DECLARE
     new_id integer;
@@ -121,14 +127,16 @@ BEGIN
             'ALTER TABLE lookalike.%I ATTACH PARTITION lookalike.%I FOR VALUES IN (%s)',
             kind, format('%s_%s', kind, new_id), new_id);
     END LOOP;
+    PERFORM lookalike.grant_rights();
     RETURN new_id;
 END;
 $_$;
 
-COMMENT ON FUNCTION lookalike.create_collection(name text, service text, model text, model_revision text, dimensions integer, distance_scale double precision, capacity bigint, settings jsonb) IS 'Creates a collection and its partitions; returns its id.';
+COMMENT ON FUNCTION lookalike.create_collection(name text, service text, model text, model_revision text, dimensions integer, distance_scale double precision, capacity bigint, settings jsonb) IS 'Creates a collection and its partitions; returns its id. Caller''s rights.';
 
 CREATE FUNCTION lookalike.drop_collection(collection_id integer) RETURNS boolean
     LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
     AS $_$
 DECLARE
     generation integer;
@@ -146,10 +154,11 @@ BEGIN
 END;
 $_$;
 
-COMMENT ON FUNCTION lookalike.drop_collection(collection_id integer) IS 'Drops a collection with all its records; returns whether it existed.';
+COMMENT ON FUNCTION lookalike.drop_collection(collection_id integer) IS 'Drops a collection with all its records; returns whether it existed. Caller''s rights.';
 
 CREATE FUNCTION lookalike.finish_reembedding(collection_id integer) RETURNS integer
     LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
     AS $_$
 DECLARE
     change lookalike.reembeddings;
@@ -203,11 +212,61 @@ BEGIN
 END;
 $_$;
 
-COMMENT ON FUNCTION lookalike.finish_reembedding(collection_id integer) IS 'Puts a collection''s new vectors in the place of the old ones; returns the generation in use then.';
+COMMENT ON FUNCTION lookalike.finish_reembedding(collection_id integer) IS 'Puts a collection''s new vectors in the place of the old ones; returns the generation in use then. Caller''s rights.';
+
+CREATE FUNCTION lookalike.grant_rights() RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$
+DECLARE
+    statement text;
+    changed integer := 0;
+BEGIN
+    FOR statement IN
+        WITH roles AS (
+            SELECT r.rolname AS role FROM pg_catalog.pg_roles AS r
+            WHERE r.rolname IN ('lookalike_app', 'lookalike_reader')
+        ), relations AS (
+            SELECT c.oid, c.relkind IN ('v', 'm') AS is_view, c.relkind = 'p' OR c.relispartition AS holds_records
+            FROM pg_catalog.pg_class AS c
+            WHERE c.relnamespace = 'lookalike'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm')
+        ), routines AS (
+            SELECT p.oid, p.provolatile = 'v' AS changes, p.proacl, p.proowner
+            FROM pg_catalog.pg_proc AS p WHERE p.pronamespace = 'lookalike'::regnamespace
+        )
+        SELECT format('GRANT USAGE ON SCHEMA lookalike TO %I', role)
+        FROM roles WHERE NOT has_schema_privilege(role, 'lookalike', 'USAGE')
+        UNION ALL
+        SELECT format('GRANT %s ON %s TO %I', wanted, oid::regclass, role)
+        FROM roles, relations, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS wanted
+        WHERE CASE WHEN wanted = 'SELECT' THEN is_view OR role = 'lookalike_app'
+                   ELSE holds_records AND role = 'lookalike_app' END
+          AND NOT has_table_privilege(role, oid, wanted)
+        UNION ALL
+        SELECT format('GRANT UPDATE (created_at) ON lookalike.collections TO %I', role)
+        FROM roles
+        WHERE role = 'lookalike_app' AND NOT has_column_privilege(role, 'lookalike.collections', 'created_at', 'UPDATE')
+        UNION ALL
+        SELECT format('REVOKE ALL ON ROUTINE %s FROM PUBLIC', oid::regprocedure)
+        FROM routines
+        WHERE changes AND EXISTS (
+            SELECT FROM aclexplode(coalesce(proacl, acldefault('f', proowner))) AS a WHERE a.grantee = 0)
+        UNION ALL
+        SELECT format('GRANT EXECUTE ON ROUTINE %s TO %I', oid::regprocedure, role)
+        FROM roles, routines WHERE NOT changes AND NOT has_function_privilege(role, oid, 'EXECUTE')
+    LOOP
+        EXECUTE statement;
+        changed := changed + 1;
+    END LOOP;
+    RETURN changed;
+END;
+$$;
+
+COMMENT ON FUNCTION lookalike.grant_rights() IS 'Gives the roles lookalike_app and lookalike_reader their rights on everything in the schema. Caller''s rights.';
 
 CREATE FUNCTION lookalike.log_change() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
     AS $$
 BEGIN
     IF TG_OP = 'TRUNCATE' THEN
@@ -234,53 +293,80 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION lookalike.log_change() IS 'Notes which records are written while a collection''s vectors are being made anew.';
+COMMENT ON FUNCTION lookalike.log_change() IS 'Notes which records are written while a collection''s vectors are being made anew. Owner''s rights.';
 
 CREATE FUNCTION lookalike.pick(attributes jsonb, fields text[]) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    AS $$
-    SELECT coalesce(jsonb_object_agg(field.key, field.value), '{}'::jsonb)
-    FROM jsonb_each(attributes) AS field
-    WHERE field.key = ANY (fields)
-$$;
+    BEGIN ATOMIC
+ SELECT COALESCE(jsonb_object_agg(field.key, field.value), '{}'::jsonb) AS "coalesce"
+    FROM jsonb_each(pick.attributes) field(key, value)
+   WHERE (field.key = ANY (pick.fields));
+END;
 
-COMMENT ON FUNCTION lookalike.pick(attributes jsonb, fields text[]) IS 'The named fields of a record''s attributes, as one JSON object.';
+COMMENT ON FUNCTION lookalike.pick(attributes jsonb, fields text[]) IS 'The named fields of a record''s attributes, as one JSON object. Caller''s rights.';
 
 CREATE FUNCTION lookalike.records_table(collection_id integer, generation integer) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE generation WHEN 1 THEN format('records_%s'::text, collection_id) ELSE format('records_%s_v%s'::text, collection_id, generation) END;
+
+COMMENT ON FUNCTION lookalike.records_table(collection_id integer, generation integer) IS 'The name of the table of a collection''s records. Caller''s rights.';
+
+CREATE FUNCTION lookalike.set_search_paths() RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
     AS $$
-    SELECT CASE generation WHEN 1 THEN format('records_%s', collection_id)
-                           ELSE format('records_%s_v%s', collection_id, generation) END
+DECLARE
+    home text := (
+        SELECT quote_ident(n.nspname) FROM pg_catalog.pg_extension AS e
+        JOIN pg_catalog.pg_namespace AS n ON n.oid = e.extnamespace WHERE e.extname = 'vector');
+    found record;
+    changed integer := 0;
+BEGIN
+    FOR found IN
+        SELECT p.oid::regprocedure AS signature
+        FROM pg_catalog.pg_proc AS p, unnest(p.proconfig) AS setting
+        WHERE p.pronamespace = 'lookalike'::regnamespace
+          AND setting LIKE 'search\_path=%'
+          AND setting <> format('search_path=pg_catalog, %s, pg_temp', home)
+    LOOP
+        EXECUTE format('ALTER ROUTINE %s SET search_path = pg_catalog, %s, pg_temp', found.signature, home);
+        changed := changed + 1;
+    END LOOP;
+    RETURN changed;
+END;
 $$;
 
-COMMENT ON FUNCTION lookalike.records_table(collection_id integer, generation integer) IS 'The name of the table of a collection''s records.';
+COMMENT ON FUNCTION lookalike.set_search_paths() IS 'Points the fixed search_path of every function at the schema of pgvector. Caller''s rights.';
 
 CREATE FUNCTION lookalike.tags_distance(a text[], b text[]) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    AS $$
-    SELECT CASE WHEN count(*) = 0 THEN 0
-                ELSE 1 - count(*) FILTER (WHERE tag = ANY (a) AND tag = ANY (b))::double precision / count(*) END
-    FROM (SELECT unnest(a) AS tag UNION SELECT unnest(b)) AS tags
-$$;
+    BEGIN ATOMIC
+ SELECT
+         CASE
+             WHEN (count(*) = 0) THEN (0)::double precision
+             ELSE ((1)::double precision - ((count(*) FILTER (WHERE ((tags.tag = ANY (tags_distance.a)) AND (tags.tag = ANY (tags_distance.b)))))::double precision / (count(*))::double precision))
+         END AS "case"
+    FROM ( SELECT unnest(tags_distance.a) AS tag
+         UNION
+          SELECT unnest(tags_distance.b) AS unnest) tags;
+END;
 
-COMMENT ON FUNCTION lookalike.tags_distance(a text[], b text[]) IS 'The Jaccard distance of two sets of tags, 0 to 1.';
+COMMENT ON FUNCTION lookalike.tags_distance(a text[], b text[]) IS 'The Jaccard distance of two sets of tags, 0 to 1. Caller''s rights.';
 
 CREATE FUNCTION lookalike.tags_of(attributes jsonb, field text) RETURNS text[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    AS $$
-    SELECT ARRAY(
-        SELECT DISTINCT tag.value #>> '{}'
-        FROM jsonb_array_elements(
-            CASE jsonb_typeof(attributes -> field)
-                WHEN 'array' THEN attributes -> field
-                WHEN 'string' THEN jsonb_build_array(attributes -> field)
-                ELSE '[]'
-            END) AS tag (value)
-        WHERE jsonb_typeof(tag.value) = 'string'
-    )
-$$;
+    BEGIN ATOMIC
+ SELECT ARRAY( SELECT DISTINCT (tag.value #>> '{}'::text[])
+            FROM jsonb_array_elements(
+                 CASE jsonb_typeof((tags_of.attributes -> tags_of.field))
+                     WHEN 'array'::text THEN (tags_of.attributes -> tags_of.field)
+                     WHEN 'string'::text THEN jsonb_build_array((tags_of.attributes -> tags_of.field))
+                     ELSE '[]'::jsonb
+                 END) tag(value)
+           WHERE (jsonb_typeof(tag.value) = 'string'::text)) AS "array";
+END;
 
-COMMENT ON FUNCTION lookalike.tags_of(attributes jsonb, field text) IS 'The tags of a record: the strings in one of its attributes, each once.';
+COMMENT ON FUNCTION lookalike.tags_of(attributes jsonb, field text) IS 'The tags of a record: the strings in one of its attributes, each once. Caller''s rights.';
 
 CREATE TABLE lookalike.alembic_version (
     version_num character varying(32) NOT NULL

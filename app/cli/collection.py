@@ -11,6 +11,7 @@ from app.db import indexes
 from app.db import records as records_table
 from app.domain.collections import SERVICES
 from app.services import collections
+from app.services.indexing import build_if_outgrown
 
 
 @click.group()
@@ -146,3 +147,16 @@ def index(name: str, field: str) -> None:
     with opened() as context:
         made = indexes.declare_field(context.db, table.get(context.db, name), field)
     click.echo(f"{name}: {field} is served by the index {made}")
+
+
+@collection.command()
+@click.argument("names", nargs=-1)
+def build(names: tuple[str, ...]) -> None:
+    """Build the HNSW index of collections that have outgrown exact search (all of them, if none is named).
+
+    A server does this by itself, unless its database role does not own the tables.
+    """
+    with opened() as context:
+        for name in names or [row["name"] for row in table.list_all(context.db)]:
+            built = build_if_outgrown(context, table.get(context.db, name))
+            click.echo(f"{name}: {'built' if built else 'nothing to build'}")

@@ -27,9 +27,10 @@ def log_to_stderr(level: str) -> None:
 
 @contextmanager
 def database(settings: Settings) -> Iterator[str]:
-    """Give the URL of the database; the embedded one is started, and left again at the end."""
-    if settings.database_url is not None:
-        yield settings.database_url
+    """Give the owner's URL of the database; the embedded one is started, and left again at the end."""
+    named = settings.admin_database_url or settings.database_url
+    if named is not None:
+        yield named
         return
     embedded = EmbeddedDatabase(settings.home)
     try:
@@ -45,7 +46,7 @@ def opened(settings: Settings | None = None) -> Iterator[Context]:
     log_to_stderr("warning")
     with database(settings) as url:
         if settings.auto_upgrade:
-            schema.upgrade(url)
+            schema.ensure(url)
         context = create_context(settings, url)
         context.db.open()
         try:

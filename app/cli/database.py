@@ -8,8 +8,10 @@ import click
 
 from app.cli.common import database
 from app.config import Settings
+from app.db import roles as role_table
 from app.db import schema, sqltree
 from app.db.embedded import EmbeddedDatabase
+from app.db.uninstall import uninstall as leave
 
 
 @click.group()
@@ -18,18 +20,57 @@ def db() -> None:
 
 
 @db.command()
-def upgrade() -> None:
-    """Run the migrations that are missing, then apply the files of sql/ that changed."""
-    with database(Settings()) as url:
+@click.option("--sql", "as_sql", is_flag=True, help="Print what would be run, for review or for psql; run nothing.")
+def upgrade(*, as_sql: bool) -> None:
+    """Run the migrations that are missing, then apply the files of sql/ that changed.
+
+    With --sql and no database named, the script is that of a whole install.
+    """
+    settings = Settings()
+    if as_sql:
+        named = settings.admin_database_url or settings.database_url
+        click.echo(schema.script(schema.current_revision(named) if named else None), nl=False)
+        return
+    with database(settings) as url:
         applied = schema.upgrade(url)
         click.echo(f"schema at revision {schema.head()}; {len(applied)} files of sql/ applied")
 
 
 @db.command()
-def check() -> None:
-    """Say what keeps this database from being served; exit status 1 where there is anything."""
+@click.option("--apply", "run", is_flag=True, help="Run it, which needs the right to create roles.")
+def roles(*, run: bool) -> None:
+    """Print the SQL that makes the roles lookalike_app and lookalike_reader, for an administrator."""
+    if not run:
+        click.echo(role_table.text(), nl=False)
+        return
     with database(Settings()) as url:
+        role_table.apply(url)
+    click.echo("the roles lookalike_app and lookalike_reader exist, with their rights in this database")
+
+
+@db.command()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def uninstall(*, yes: bool) -> None:
+    """Drop the schema lookalike with all collections, and the extension vector if it came with it."""
+    with database(Settings()) as url:
+        if not yes:
+            click.confirm("Drop the schema lookalike with all collections? There is no way back", abort=True)
+        for line in leave(url):
+            click.echo(line)
+        for role in role_table.existing(url):
+            click.echo(
+                f"the role {role} belongs to the whole cluster; where no other database needs it: DROP ROLE {role};"
+            )
+
+
+@db.command()
+def check() -> None:
+    """Say what keeps this database from being served, and what mends it; exit status 1 where there is anything."""
+    settings = Settings()
+    with database(settings) as url:
         problems = schema.problems(url)
+        if not problems and settings.database_url not in {None, url}:
+            problems = role_table.problems(str(settings.database_url))
     for problem in problems:
         click.echo(problem, err=True)
     if problems:

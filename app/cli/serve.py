@@ -74,7 +74,7 @@ def run(settings: Settings) -> None:
     url = embedded.start() if embedded else str(settings.database_url)
     try:
         if settings.auto_upgrade:
-            schema.upgrade(url)
+            schema.ensure(settings.admin_database_url or url)
         Server(settings, url, embedded).run()
     finally:
         if embedded and multiprocessing.parent_process() is None:

@@ -59,6 +59,13 @@ _BY_CLASS: tuple[tuple[tuple[type[psycopg.Error], ...], Callable[[], LookalikeEr
         lambda: ConfigurationError("the database refuses the user, password or database name of DATABASE_URL"),
     ),
     (
+        (pg.InsufficientPrivilege,),
+        lambda: ConfigurationError(
+            "the role of the database URL may not do this: do it as the schema's owner"
+            " (LOOKALIKE_ADMIN_DATABASE_URL); the rights of the server's role: lookalike db roles"
+        ),
+    ),
+    (
         (
             pg.AdminShutdown,
             pg.CrashShutdown,

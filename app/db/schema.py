@@ -1,6 +1,7 @@
 """The schema's life: migrations first, then every file of `sql/` whose text has changed."""
 
 import hashlib
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,16 +11,31 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, make_url
+from sqlalchemy import Connection, create_engine, make_url, text
 from sqlalchemy.engine import Engine
 from sqlalchemy.pool import NullPool
 
-from app.db.engine import check_versions, connect
+from app.db.engine import THROUGH_A_POOLER, connect
 from app.db.errors import translated
 from app.db.models import SCHEMA, Base
+from app.db.prerequisites import missing
 from app.db.resources import folder
+from app.db.session import pooled
+from app.domain.errors import ConfigurationError
+
+Plain = psycopg.Connection[dict[str, object]]
 
 _FOLDERS = ("functions", "views")
+NOTE_FILE = (
+    "INSERT INTO lookalike.applied_sql (name, digest) VALUES (%s, %s)"
+    " ON CONFLICT (name) DO UPDATE SET digest = excluded.digest, applied_at = now()"
+)
+FIND_VECTOR = """
+    SELECT pg_catalog.set_config('search_path', pg_catalog.quote_ident(n.nspname), false)
+    FROM pg_catalog.pg_extension AS e JOIN pg_catalog.pg_namespace AS n ON n.oid = e.extnamespace
+    WHERE e.extname = 'vector'
+"""
+FIT = ("SELECT lookalike.set_search_paths()", "SELECT lookalike.grant_rights()")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +70,34 @@ def engine(url: str) -> Engine:
     return create_engine(make_url(url).set(drivername="postgresql+psycopg"), poolclass=NullPool)
 
 
+def ensure(url: str) -> list[str]:
+    """Bring the schema up to date where it is not; where it is, only look: any role that may read it may do that.
+
+    Raises:
+        ConfigurationError: the schema is older than this program, and something keeps it from being upgraded.
+        Unavailable: the database is away, or a table stayed locked for too long.
+
+    """
+    with translated(), connect(url) as connection:
+        current = is_current(connection) and not _pending(connection)
+        if lacking := missing(connection, to_upgrade=not current):
+            raise ConfigurationError("; ".join(lacking))
+    return [] if current else upgrade(url)
+
+
 def upgrade(url: str, revision: str = "head") -> list[str]:
     """Bring the schema up to date; return the names of the files of `sql/` that were applied.
 
     Raises:
-        ConfigurationError: the server or its pgvector is too old.
+        ConfigurationError: the server, its pgvector or the role's rights do not do.
         Unavailable: the database is away, or a table stayed locked for too long.
 
     """
     with translated():
         with connect(url) as connection:
-            check_versions(connection)
+            if lacking := missing(connection, to_upgrade=True):
+                raise ConfigurationError("; ".join(lacking))
+            _refuse_pooler(connection)
         config = _alembic()
         with engine(url).connect() as connection:
             config.attributes["connection"] = connection
@@ -72,24 +105,66 @@ def upgrade(url: str, revision: str = "head") -> list[str]:
         return apply_sql(url) if revision == "head" else []
 
 
+def _refuse_pooler(connection: Plain) -> None:
+    row = connection.execute("SELECT pg_catalog.pg_backend_pid() AS pid").fetchone()
+    if row is not None and pooled(connection, int(str(row["pid"]))):
+        raise ConfigurationError(THROUGH_A_POOLER)
+
+
 def apply_sql(url: str) -> list[str]:
-    """Apply the files of `sql/` whose text differs from what was applied last; return their names."""
+    """Apply the files of `sql/` whose text differs from what was applied last; return their names.
+
+    What depends on the house is put right each time: where pgvector lies, and the rights of the two roles.
+    """
     applied = []
     with translated(), connect(url) as connection:
         connection.execute("SELECT pg_advisory_xact_lock(4207100513)")
         connection.execute("SET LOCAL lock_timeout = '5s'")
-        rows = connection.execute("SELECT name, digest FROM lookalike.applied_sql").fetchall()
-        known = {row["name"]: row["digest"] for row in rows}
-        for file in sql_files():
-            if known.get(file.name) != file.digest:
-                connection.execute(file.text.encode())
-                connection.execute(
-                    "INSERT INTO lookalike.applied_sql (name, digest) VALUES (%s, %s)"
-                    " ON CONFLICT (name) DO UPDATE SET digest = excluded.digest, applied_at = now()",
-                    (file.name, file.digest),
-                )
-                applied.append(file.name)
+        connection.execute("SET LOCAL search_path = pg_catalog")
+        for file in _pending(connection):
+            connection.execute(file.text.encode())
+            connection.execute(NOTE_FILE, (file.name, file.digest))
+            applied.append(file.name)
+        for statement in FIT:
+            connection.execute(statement)
     return applied
+
+
+def _pending(connection: Plain) -> list[SqlFile]:
+    rows = connection.execute("SELECT name, digest FROM lookalike.applied_sql").fetchall()
+    known = {row["name"]: row["digest"] for row in rows}
+    return [file for file in sql_files() if known.get(file.name) != file.digest]
+
+
+def current_revision(url: str) -> str | None:
+    """Return the revision that a database is at; None where it has no schema of ours."""
+    with translated(), engine(url).connect() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table_schema": SCHEMA})
+        return context.get_current_revision()
+
+
+def script(since: str | None = None) -> str:
+    """Return what `upgrade` would run, as one script for psql: from a revision, or from an empty database.
+
+    Files of `sql/` are all in it, whatever was applied: they may be run again.
+    """
+    config = _alembic()
+    config.output_buffer = written = io.StringIO()
+    if since != head():
+        command.upgrade(config, f"{since}:head" if since else "head", sql=True)
+    parts = [
+        (
+            f"-- Lookalike: revision {since or 'none'} to {head()}. As the schema's owner, straight to the server:\n"
+            "-- psql --set ON_ERROR_STOP=1 --file=this"
+        ),
+        written.getvalue().strip(),
+        "BEGIN;\n\nSET LOCAL lock_timeout = '5s';\n\nSET LOCAL search_path = pg_catalog;",
+    ]
+    for file in sql_files():
+        note = NOTE_FILE.replace("%s", "'{}'").format(file.name, file.digest)
+        parts.append(f"-- sql/{file.name}\n{file.text.strip()}\n\n{note};")
+    parts += [f"{statement};" for statement in FIT]
+    return "\n\n".join([*filter(None, parts), "COMMIT;", "RESET search_path;"]) + "\n"
 
 
 def head() -> str:
@@ -106,29 +181,23 @@ def problems(url: str) -> list[str]:
     """Return what keeps this database from being served, a sentence each; an empty list where all is well.
 
     Raises:
-        ConfigurationError: the server or its pgvector is too old.
         Unavailable: the database is away.
 
     """
-    found = []
     with translated(), connect(url) as connection:
-        check_versions(connection)
+        found = missing(connection, to_upgrade=not is_current(connection))
+    if found:
+        return found
+    current = current_revision(url)
+    if current != head():
+        return [f"the schema is at revision {current or 'none'}, this program needs {head()}: run lookalike db upgrade"]
     with translated(), engine(url).connect() as connection:
-        context = MigrationContext.configure(connection, opts={"version_table_schema": SCHEMA})
-        current = context.get_current_revision()
-        if current != head():
-            return [
-                f"the schema is at revision {current or 'none'}, this program needs {head()}: run lookalike db upgrade"
-            ]
+        connection.execute(text(FIND_VECTOR))
         found += [f"the database differs from the models: {difference}" for difference in _differences(connection)]
     with translated(), connect(url) as plain:
-        rows = plain.execute("SELECT name, digest FROM lookalike.applied_sql").fetchall()
-    known = {row["name"]: row["digest"] for row in rows}
-    found += [
-        f"sql/{file.name} is not the one that was applied: run lookalike sql apply"
-        for file in sql_files()
-        if known.get(file.name) != file.digest
-    ]
+        found += [
+            f"sql/{file.name} is not the one that was applied: run lookalike sql apply" for file in _pending(plain)
+        ]
     return found
 
 
@@ -150,9 +219,14 @@ def _differences(connection: Connection) -> list[object]:
     return list(compare_metadata(context, Base.metadata))
 
 
-def is_current(connection: psycopg.Connection[dict[str, object]]) -> bool:
-    """Say whether the schema is at this program's revision; false where there is none."""
-    if connection.execute("SELECT to_regclass('lookalike.alembic_version') AS t").fetchone() == {"t": None}:
+def is_current(connection: Plain) -> bool:
+    """Say whether the schema is at this program's revision; false where there is none, or none for this role."""
+    row = connection.execute(
+        "SELECT has_table_privilege(c.oid, 'SELECT') AND has_schema_privilege(c.relnamespace, 'USAGE') AS readable"
+        " FROM pg_catalog.pg_class AS c"
+        " WHERE c.relnamespace = to_regnamespace('lookalike') AND c.relname = 'alembic_version'"
+    ).fetchone()
+    if row is None or not row["readable"]:
         return False
     row = connection.execute("SELECT version_num FROM lookalike.alembic_version").fetchone()
     return row is not None and row["version_num"] == head()

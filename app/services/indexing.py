@@ -6,12 +6,13 @@ import time
 
 from app.db import indexes
 from app.domain.collections import Collection
-from app.domain.errors import LookalikeError
+from app.domain.errors import ConfigurationError, LookalikeError
 from app.services.context import Context
 
 log = logging.getLogger(__name__)
 
 _CHECK_SECONDS = 5.0
+_REFUSED_SECONDS = 600.0
 _lock = threading.Lock()
 _checked: dict[int, float] = {}
 _building: set[int] = set()
@@ -34,6 +35,15 @@ def nudge(context: Context, collection: Collection) -> None:
 def _build(context: Context, collection: Collection) -> None:
     try:
         build_if_outgrown(context, collection)
+    except ConfigurationError as error:
+        # As lookalike_app, say: an index is built by the owner of its table. Said seldom, as it will not mend itself.
+        log.warning(
+            "collection %s has outgrown exact search, and this server may not build its index (%s); searches stay"
+            " exact and complete. As the schema's owner run: lookalike collection build %s",
+            collection.name, error, collection.name,
+        )  # fmt: skip
+        with _lock:
+            _checked[collection.id] = time.monotonic() + _REFUSED_SECONDS
     except LookalikeError as error:
         # Searches stay exact and complete; the next insert nudges again.
         log.warning("the index of collection %s was not built: %s", collection.name, error)

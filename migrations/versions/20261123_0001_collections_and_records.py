@@ -6,7 +6,25 @@ revision = "0001"
 down_revision = None
 
 STATEMENTS = [
-    "CREATE EXTENSION IF NOT EXISTS vector",
+    # What is said of the schema is also how `lookalike db uninstall` knows whether the extension goes with it.
+    """
+    DO $$
+    BEGIN
+        IF EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'vector') THEN
+            COMMENT ON SCHEMA lookalike IS 'Lookalike: visual similarity search.';
+        ELSE
+            CREATE EXTENSION vector SCHEMA public;
+            COMMENT ON SCHEMA lookalike IS 'Lookalike: visual similarity search. The extension vector came with it.';
+        END IF;
+    END
+    $$
+    """,
+    # pgvector's types are found wherever the house keeps it.
+    """
+    SELECT pg_catalog.set_config('search_path', pg_catalog.quote_ident(n.nspname), false)
+    FROM pg_catalog.pg_extension AS e JOIN pg_catalog.pg_namespace AS n ON n.oid = e.extnamespace
+    WHERE e.extname = 'vector'
+    """,
     """
     CREATE TABLE lookalike.collections (
         id integer GENERATED ALWAYS AS IDENTITY CONSTRAINT collections_pkey PRIMARY KEY,

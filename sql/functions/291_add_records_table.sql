@@ -8,6 +8,7 @@ CREATE OR REPLACE FUNCTION lookalike.add_records_table(
     collection_id integer, generation integer, dimensions integer
 ) RETURNS text
 LANGUAGE plpgsql
+SET search_path = pg_catalog, public, pg_temp
 AS $$
 DECLARE
     made text := lookalike.records_table(collection_id, generation);
@@ -29,4 +30,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION lookalike.add_records_table(integer, integer, integer) IS
-    'Makes the table of a collection''s records; returns its name.';
+    'Makes the table of a collection''s records; returns its name. Caller''s rights.';

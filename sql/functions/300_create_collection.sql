@@ -3,7 +3,8 @@
 -- Result: the id of the collection. SQLSTATE 23505 where the name is taken, 23514 where an argument is out of range.
 -- Locks: SHARE UPDATE EXCLUSIVE on the parents (ATTACH, not PARTITION OF), so that running searches, also those
 --   that go through the parents, are not held up.
--- Rights: the caller's; the caller must own the tables. Called by the command line and by tests.
+-- Rights: the caller's, who must own the tables: the owner, not `lookalike_app`. The roles get theirs on the partitions.
+--   Called by the command line and by tests.
 CREATE OR REPLACE FUNCTION lookalike.create_collection(
     name text,
     service text,
@@ -15,6 +16,7 @@ CREATE OR REPLACE FUNCTION lookalike.create_collection(
     settings jsonb DEFAULT '{}'
 ) RETURNS integer
 LANGUAGE plpgsql
+SET search_path = pg_catalog, public, pg_temp
 AS $$
 DECLARE
     new_id integer;
@@ -48,9 +50,10 @@ BEGIN
             'ALTER TABLE lookalike.%I ATTACH PARTITION lookalike.%I FOR VALUES IN (%s)',
             kind, format('%s_%s', kind, new_id), new_id);
     END LOOP;
+    PERFORM lookalike.grant_rights();
     RETURN new_id;
 END;
 $$;
 
 COMMENT ON FUNCTION lookalike.create_collection(text, text, text, text, integer, double precision, bigint, jsonb) IS
-    'Creates a collection and its partitions; returns its id.';
+    'Creates a collection and its partitions; returns its id. Caller''s rights.';

@@ -4,9 +4,10 @@
 -- Result: whether it existed.
 -- Locks: ACCESS EXCLUSIVE on its partitions and, for a moment, on the parents; give the transaction a lock_timeout
 --   and try again, so that a long query through a parent does not hold up everyone behind this one.
--- Rights: the caller's; the caller must own the tables. Called by the command line and by tests.
+-- Rights: the caller's, who must own the tables. Called by the command line and by tests.
 CREATE OR REPLACE FUNCTION lookalike.drop_collection(collection_id integer) RETURNS boolean
 LANGUAGE plpgsql
+SET search_path = pg_catalog, public, pg_temp
 AS $$
 DECLARE
     generation integer;
@@ -25,4 +26,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION lookalike.drop_collection(integer) IS
-    'Drops a collection with all its records; returns whether it existed.';
+    'Drops a collection with all its records; returns whether it existed. Caller''s rights.';

@@ -5,7 +5,8 @@
 --   ever added, so that none depends on what the writing transaction sees.
 -- Rights: the definer's: whoever may write a record may have that noted.
 CREATE OR REPLACE FUNCTION lookalike.log_change() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, public, pg_temp
 AS $$
 BEGIN
     IF TG_OP = 'TRUNCATE' THEN
@@ -33,4 +34,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION lookalike.log_change() IS
-    'Notes which records are written while a collection''s vectors are being made anew.';
+    'Notes which records are written while a collection''s vectors are being made anew. Owner''s rights.';

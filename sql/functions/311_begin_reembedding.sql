@@ -14,6 +14,7 @@ CREATE OR REPLACE FUNCTION lookalike.begin_reembedding(
     distance_scale double precision
 ) RETURNS integer
 LANGUAGE plpgsql
+SET search_path = pg_catalog, public, pg_temp
 AS $$
 DECLARE
     current_generation integer;
@@ -47,4 +48,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION lookalike.begin_reembedding(integer, text, text, integer, double precision) IS
-    'Begins to make a collection''s vectors anew; returns the next generation.';
+    'Begins to make a collection''s vectors anew; returns the next generation. Caller''s rights.';

@@ -11,6 +11,7 @@
 -- Rights: the caller's; the caller must own the tables. Called by `lookalike collection reembed`.
 CREATE OR REPLACE FUNCTION lookalike.finish_reembedding(collection_id integer) RETURNS integer
 LANGUAGE plpgsql
+SET search_path = pg_catalog, public, pg_temp
 AS $$
 DECLARE
     change lookalike.reembeddings;
@@ -65,4 +66,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION lookalike.finish_reembedding(integer) IS
-    'Puts a collection''s new vectors in the place of the old ones; returns the generation in use then.';
+    'Puts a collection''s new vectors in the place of the old ones; returns the generation in use then. Caller''s rights.';

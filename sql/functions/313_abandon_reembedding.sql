@@ -6,6 +6,7 @@
 -- Rights: the caller's; the caller must own the tables. Called by `lookalike collection reembed --abandon`.
 CREATE OR REPLACE FUNCTION lookalike.abandon_reembedding(collection_id integer) RETURNS boolean
 LANGUAGE plpgsql
+SET search_path = pg_catalog, public, pg_temp
 AS $$
 DECLARE
     old_table text;
@@ -27,4 +28,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION lookalike.abandon_reembedding(integer) IS
-    'Gives up making a collection''s vectors anew; returns whether that was under way.';
+    'Gives up making a collection''s vectors anew; returns whether that was under way. Caller''s rights.';
