@@ -9,6 +9,7 @@ from app.db.embedded import bundled_program
 from app.db.loader import area
 from app.db.resources import folder
 from app.domain.errors import ConfigurationError
+from app.filters import plpgsql
 from app.filters import snapshots as filter_snapshots
 
 AREAS = ("collections", "listing", "records", "reembedding", "search", "tags", "tokens")
@@ -82,6 +83,7 @@ def sync(url: str) -> list[Path]:
     written = {root / "schema.sql": text}
     written |= {root / "snapshots" / f"{name}.sql": snapshot(name) for name in AREAS}
     written[root / "snapshots" / "filters.sql"] = filter_snapshots.render()
+    written |= {root / "functions" / name: text for name, text in plpgsql.render().items()}
     for path, content in written.items():
         path.write_text(content, encoding="utf-8")
     return list(written)

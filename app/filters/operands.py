@@ -42,7 +42,7 @@ _INT64 = 2**63
 
 # JSON has one type of number. `int`, `long` and `double` ask for its value: see docs/filters.md. Types that JSON
 # cannot hold are known by name and code, as to MongoDB, and no value is of such a type.
-_TYPES: dict[str, tuple[int, frozenset[JsonType]]] = {
+TYPES: dict[str, tuple[int, frozenset[JsonType]]] = {
     "double": (1, frozenset({"double"})),
     "string": (2, frozenset({"string"})),
     "object": (3, frozenset({"object"})),
@@ -65,7 +65,7 @@ _TYPES: dict[str, tuple[int, frozenset[JsonType]]] = {
     "minKey": (-1, frozenset()),
     "maxKey": (127, frozenset()),
 }
-_TYPES_BY_CODE = dict(_TYPES.values())
+_TYPES_BY_CODE = dict(TYPES.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,8 +218,8 @@ def _types(name: object, place: Place) -> frozenset[JsonType]:
     if isinstance(name, str):
         if name == "number":
             return frozenset({"number"})
-        if name in _TYPES:
-            return _TYPES[name][1]
+        if name in TYPES:
+            return TYPES[name][1]
         raise FilterError("unknown name of a type", place.where)
     code = whole(number(name, place.where))
     if code not in _TYPES_BY_CODE:

@@ -73,7 +73,7 @@ DIGIT = _of("09")
 WORD = _of("09", "AZ", "_", "az")
 SPACE = _of("\t\r", " ")
 
-_POSIX = {
+POSIX = {
     "alnum": _of("09", "AZ", "az"),
     "alpha": _of("AZ", "az"),
     "ascii": _of("\x01\x7f"),
@@ -93,5 +93,5 @@ _POSIX = {
 
 def posix_class(name: str) -> CharacterSet | None:
     """Return the class that `[:name:]` means to PCRE without Unicode properties, `^name` its complement."""
-    found = _POSIX.get(name.removeprefix("^"))
+    found = POSIX.get(name.removeprefix("^"))
     return found.complement() if found and name.startswith("^") else found
