@@ -91,6 +91,69 @@ $_$;
 
 COMMENT ON FUNCTION lookalike.begin_reembedding(collection_id integer, model text, model_revision text, dimensions integer, distance_scale double precision) IS 'Begins to make a collection''s vectors anew; returns the next generation. Caller''s rights.';
 
+CREATE FUNCTION lookalike.check_query(dimensions integer, vector text, k integer DEFAULT NULL::integer) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$
+DECLARE
+    given constant integer := 1 + length(vector) - length(replace(vector, ',', ''));
+BEGIN
+    IF given <> dimensions THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = format('the vector has %s dimensions, those of this collection have %s', given, dimensions);
+    ELSIF vector !~ '[1-9]' THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'a vector of zeros has no direction and no distance to anything';
+    ELSIF k NOT BETWEEN 0 AND 100000 THEN
+        RAISE invalid_parameter_value USING MESSAGE = format('k is 0 to 100,000, not %s', k);
+    END IF;
+END;
+$$;
+
+COMMENT ON FUNCTION lookalike.check_query(dimensions integer, vector text, k integer) IS 'Internal: refuses a wrong dimension, a vector of zeros, a k out of range. Caller''s rights.';
+
+CREATE FUNCTION lookalike.collection_space(collection text, OUT id integer, OUT records text, OUT dimensions integer, OUT scale double precision, OUT indexed boolean, OUT half text, OUT cosine text, OUT pgvector text) RETURNS record
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$
+BEGIN
+    SELECT c.id, format('lookalike.%I', r.name), c.dimensions, c.distance_scale,
+           EXISTS (
+               SELECT FROM pg_index AS i
+               WHERE i.indrelid = to_regclass('lookalike.' || r.name)
+                 AND i.indexrelid = to_regclass('lookalike.' || r.name || '_hnsw')
+                 AND i.indisvalid),
+           format('%I.halfvec(%s)', n.nspname, c.dimensions), format('OPERATOR(%I.<=>)', n.nspname),
+           quote_ident(n.nspname)
+    INTO id, records, dimensions, scale, indexed, half, cosine, pgvector
+    FROM lookalike.collections AS c
+    CROSS JOIN LATERAL (SELECT lookalike.records_table(c.id, c.generation) AS name) AS r
+    CROSS JOIN pg_extension AS e
+    JOIN pg_namespace AS n ON n.oid = e.extnamespace
+    WHERE c.name = collection AND e.extname = 'vector';
+    IF NOT FOUND THEN
+        RAISE no_data_found USING
+            MESSAGE = format('there is no collection %L', collection),
+            HINT = 'SELECT name FROM lookalike.collections lists them.';
+    END IF;
+END;
+$$;
+
+COMMENT ON FUNCTION lookalike.collection_space(collection text, OUT id integer, OUT records text, OUT dimensions integer, OUT scale double precision, OUT indexed boolean, OUT half text, OUT cosine text, OUT pgvector text) IS 'Internal: partition, dimension, scale and index of a collection, for the functions that search. Caller''s rights.';
+
+CREATE FUNCTION lookalike.collection_view(collection_id integer) RETURNS text
+    LANGUAGE sql STABLE STRICT
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $_$
+    SELECT v.relname::text
+    FROM pg_class AS v
+    WHERE v.relkind = 'v'
+        AND v.relnamespace = 'lookalike'::regnamespace
+        AND obj_description(v.oid, 'pg_class') LIKE format('The records of collection %s, %%', $1)
+    LIMIT 1
+$_$;
+
+COMMENT ON FUNCTION lookalike.collection_view(collection_id integer) IS 'The name of the view of a collection''s records, by the collection''s id. With the caller''s rights.';
+
 CREATE FUNCTION lookalike.create_collection(name text, service text, model text, model_revision text, dimensions integer, distance_scale double precision, capacity bigint DEFAULT NULL::bigint, settings jsonb DEFAULT '{}'::jsonb) RETURNS integer
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'public', 'pg_temp'
@@ -127,6 +190,7 @@ BEGIN
             'ALTER TABLE lookalike.%I ATTACH PARTITION lookalike.%I FOR VALUES IN (%s)',
             kind, format('%s_%s', kind, new_id), new_id);
     END LOOP;
+    PERFORM lookalike.create_collection_view(new_id);
     PERFORM lookalike.grant_rights();
     RETURN new_id;
 END;
@@ -134,16 +198,81 @@ $_$;
 
 COMMENT ON FUNCTION lookalike.create_collection(name text, service text, model text, model_revision text, dimensions integer, distance_scale double precision, capacity bigint, settings jsonb) IS 'Creates a collection and its partitions; returns its id. Caller''s rights.';
 
+CREATE FUNCTION lookalike.create_collection_view(collection_id integer) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$
+DECLARE
+    collection text;
+    space record;
+    view_name text := lookalike.collection_view(collection_id);
+    rights aclitem[];
+    granted record;
+BEGIN
+    SELECT c.name INTO STRICT collection FROM lookalike.collections AS c WHERE c.id = collection_id;
+    space := lookalike.collection_space(collection);
+    IF view_name IS NOT NULL THEN
+        SELECT v.relacl INTO rights FROM pg_class AS v WHERE v.oid = format('lookalike.%I', view_name)::regclass;
+        EXECUTE format('DROP VIEW lookalike.%I', view_name);
+    END IF;
+    view_name := collection;
+    IF octet_length(collection) > 63
+        OR collection ~ '^(records|thumbnails|collection)_[0-9]'
+        OR EXISTS (SELECT FROM pg_class AS t
+                   WHERE t.relnamespace = 'lookalike'::regnamespace AND t.relname = collection)
+    THEN
+        view_name := format('collection_%s', collection_id);
+    END IF;
+    EXECUTE format(
+        'CREATE VIEW lookalike.%I AS
+             SELECT r.id, r.attributes, r.embedding::%s AS embedding, r.created_at, r.updated_at FROM %s AS r',
+        view_name, space.half, space.records);
+    EXECUTE format('COMMENT ON VIEW lookalike.%I IS %L', view_name,
+                   format('The records of collection %s, %s.', collection_id, collection));
+    FOR granted IN
+        SELECT a.grantee, a.privilege_type, a.is_grantable FROM aclexplode(rights) AS a WHERE a.grantee <> a.grantor
+    LOOP
+        EXECUTE format('GRANT %s ON lookalike.%I TO %s%s', granted.privilege_type, view_name,
+            CASE granted.grantee WHEN 0 THEN 'PUBLIC' ELSE granted.grantee::regrole::text END,
+            CASE WHEN granted.is_grantable THEN ' WITH GRANT OPTION' END);
+    END LOOP;
+    RETURN view_name;
+END;
+$$;
+
+COMMENT ON FUNCTION lookalike.create_collection_view(collection_id integer) IS 'Makes the view of a collection''s records anew; returns its name. With the caller''s rights, who owns the tables.';
+
+CREATE FUNCTION lookalike.distance(collection text, a text, b text) RETURNS double precision
+    LANGUAGE plpgsql STABLE STRICT
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $_$
+DECLARE
+    space record := lookalike.collection_space(collection);
+    found_distance double precision;
+BEGIN
+    EXECUTE format('SELECT $1 * ($2::%1$s %2$s $3::%1$s)', space.half, space.cosine)
+        INTO found_distance
+        USING space.scale, lookalike.vector_of(collection, a), lookalike.vector_of(collection, b);
+    RETURN found_distance;
+END;
+$_$;
+
+COMMENT ON FUNCTION lookalike.distance(collection text, a text, b text) IS 'The distance of two stored records on the API''s scale: 0 is the same picture, up to 5 a near duplicate. With the caller''s rights.';
+
 CREATE FUNCTION lookalike.drop_collection(collection_id integer) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'public', 'pg_temp'
     AS $_$
 DECLARE
     generation integer;
+    view_name constant text := lookalike.collection_view($1);
 BEGIN
     DELETE FROM lookalike.collections AS c WHERE c.id = $1 RETURNING c.generation INTO generation;
     IF NOT FOUND THEN
         RETURN false;
+    END IF;
+    IF view_name IS NOT NULL THEN
+        EXECUTE format('DROP VIEW lookalike.%I', view_name);
     END IF;
     EXECUTE format('DROP TABLE lookalike.%I', format('thumbnails_%s', $1));
     EXECUTE format('DROP TABLE lookalike.%I', format('originals_%s', $1));
@@ -155,6 +284,881 @@ END;
 $_$;
 
 COMMENT ON FUNCTION lookalike.drop_collection(collection_id integer) IS 'Drops a collection with all its records; returns whether it existed. Caller''s rights.';
+
+CREATE FUNCTION lookalike.expected_matches(records text, condition text, path jsonpath) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$
+DECLARE
+    plan json;
+BEGIN
+    EXECUTE format('EXPLAIN (FORMAT JSON) SELECT FROM %s AS r WHERE %s', records, condition)
+        INTO plan USING NULL::text, NULL::text, path;
+    RETURN (plan -> 0 -> 'Plan' ->> 'Plan Rows')::bigint;
+END;
+$$;
+
+COMMENT ON FUNCTION lookalike.expected_matches(records text, condition text, path jsonpath) IS 'Internal: how many records the planner expects to match a filter. Caller''s rights.';
+
+CREATE FUNCTION lookalike.filter_all(path jsonb, operand jsonb, place text, depth integer) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $_$
+DECLARE
+    item jsonb;
+    position integer := 0;
+    matches constant boolean := coalesce(jsonb_typeof(operand -> 0) = 'object' AND operand -> 0 ? '$elemMatch', false);
+    nodes jsonb := '[]';
+    at text;
+BEGIN
+    IF operand = '[]' THEN
+        RETURN 'false';
+    END IF;
+    FOR item IN SELECT * FROM jsonb_array_elements(operand) LOOP
+        at := format('%s[%s]', place, position);
+        position := position + 1;
+        IF matches THEN
+            IF jsonb_typeof(item) <> 'object' OR NOT item ? '$elemMatch' OR item - '$elemMatch' <> '{}' THEN
+                PERFORM lookalike.filter_refuse(
+                    'either all items are {$elemMatch: …}, and nothing else, or none is', at);
+            END IF;
+            nodes := nodes || jsonb_build_array(
+                lookalike.filter_elem_match(path, item -> '$elemMatch', at || '.$elemMatch', depth + 1));
+        ELSIF lookalike.filter_operators_in(item, at) THEN
+            PERFORM lookalike.filter_refuse(
+                'a list of values cannot hold operators, but for $elemMatch in every item', at);
+        ELSE
+            nodes := nodes || jsonb_build_array(
+                jsonb_build_object('eq', lookalike.filter_data(item, at, depth + 1), 'p', path));
+        END IF;
+    END LOOP;
+    RETURN lookalike.filter_join_nodes(nodes, 'and');
+END;
+$_$;
+
+COMMENT ON FUNCTION lookalike.filter_all(path jsonb, operand jsonb, place text, depth integer) IS 'Internal: the node of $all in a filter. Caller''s rights.';
+
+CREATE FUNCTION lookalike.filter_join(parts text[], word text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    SELECT CASE
+        WHEN pg_catalog.cardinality(parts) = 0 THEN CASE word WHEN '&&' THEN '1 == 1' ELSE '1 == 0' END
+        WHEN pg_catalog.cardinality(parts) <= 50 THEN pg_catalog.array_to_string(parts, ' ' || word || ' ')
+        ELSE '(' || lookalike.filter_join(parts[: pg_catalog.cardinality(parts) / 2], word) || ') ' || word
+            || ' (' || lookalike.filter_join(parts[pg_catalog.cardinality(parts) / 2 + 1 :], word) || ')'
+    END
+$$;
+
+COMMENT ON FUNCTION lookalike.filter_join(parts text[], word text) IS 'Internal: joins predicates of jsonpath. Caller''s rights.';
+
+CREATE FUNCTION lookalike.filter_any(parts text[]) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (cardinality(parts) > 1) THEN (('('::text || lookalike.filter_join(parts, '||'::text)) || ')'::text) ELSE lookalike.filter_join(parts, '||'::text) END;
+
+COMMENT ON FUNCTION lookalike.filter_any(parts text[]) IS 'Internal: joins predicates of jsonpath by or, in parentheses. Caller''s rights.';
+
+CREATE FUNCTION lookalike.filter_choices(path jsonb, operand jsonb, place text, depth integer) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$
+DECLARE
+    item jsonb;
+    position integer := 0;
+    scalars jsonb := '[]';
+    others jsonb := '[]';
+    at text;
+BEGIN
+    FOR item IN SELECT * FROM jsonb_array_elements(operand) LOOP
+        at := format('%s[%s]', place, position);
+        position := position + 1;
+        IF lookalike.filter_operators_in(item, at) THEN
+            PERFORM lookalike.filter_refuse('a list of values cannot hold operators', at);
+        END IF;
+        PERFORM lookalike.filter_data(item, at, depth + 1);
+        IF jsonb_typeof(item) IN ('null', 'array', 'object') THEN
+            others := others || jsonb_build_array(jsonb_build_object('eq', item, 'p', path));
+        ELSE
+            scalars := scalars || jsonb_build_array(item);
+        END IF;
+    END LOOP;
+    IF scalars <> '[]' THEN
+        others := jsonb_build_array(jsonb_build_object('in', scalars, 'p', path)) || others;
+    END IF;
+    RETURN lookalike.filter_join_nodes(others, 'or');
+END;
+$$;
+
+COMMENT ON FUNCTION lookalike.filter_choices(path jsonb, operand jsonb, place text, depth integer) IS 'Internal: the node of $in in a filter. Caller''s rights.';
+
+CREATE FUNCTION lookalike.filter_compiled(filter jsonb, OUT path jsonpath, OUT asks_id boolean, OUT condition text) RETURNS record
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $_$
+DECLARE
+    node constant jsonb := CASE WHEN filter IS NULL THEN 'true' ELSE lookalike.filter_node(filter, '$', 0) END;
+BEGIN
+    -- Documents in an array may have an _id of their own: what is asked of them is no condition on the record's.
+    asks_id := EXISTS (
+        SELECT FROM lookalike.filter_conditions(node) AS c WHERE c.path ->> 0 = '_id');
+    IF node <> 'true' THEN
+        path := format('$ ? (%s)', lookalike.filter_predicate(node))::jsonpath;
+    END IF;
+    condition := CASE
+        WHEN node = 'true' THEN 'TRUE'
+        WHEN asks_id THEN '(r.attributes || jsonb_build_object(''_id'', r.id)) @? $3'
+        ELSE 'r.attributes @? $3'
+    END;
+END;
+$_$;
+
+COMMENT ON FUNCTION lookalike.filter_compiled(filter jsonb, OUT path jsonpath, OUT asks_id boolean, OUT condition text) IS 'Internal: a filter of the API''s language as a jsonpath and as a condition. Caller''s rights.';
+
+CREATE FUNCTION lookalike.filter_conditions(node jsonb) RETURNS TABLE(path jsonb)
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $_$
+    WITH RECURSIVE below (node) AS (
+        SELECT $1
+        UNION ALL
+        SELECT child.node
+        FROM below AS b
+        CROSS JOIN LATERAL (
+            SELECT b.node -> 'not' AS node WHERE b.node ? 'not'
+            UNION ALL SELECT pg_catalog.jsonb_array_elements(b.node -> 'and') WHERE b.node ? 'and'
+            UNION ALL SELECT pg_catalog.jsonb_array_elements(b.node -> 'or') WHERE b.node ? 'or'
+        ) AS child
+    )
+    SELECT b.node -> 'p' FROM below AS b WHERE b.node ? 'p'
+$_$;
+
+COMMENT ON FUNCTION lookalike.filter_conditions(node jsonb) IS 'Internal: the paths of the conditions of a filter on the record itself. Caller''s rights.';
+
+CREATE FUNCTION lookalike.filter_data(value jsonb, place text, depth integer) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$
+BEGIN
+    CASE jsonb_typeof(value)
+        WHEN 'string' THEN
+            IF value #>> '{}' = '{TAKE_FROM_QUERY}' THEN
+                PERFORM lookalike.filter_refuse(
+                    '{TAKE_FROM_QUERY} needs a query record: in SQL, write the value itself', place);
+            END IF;
+        WHEN 'number' THEN
+            IF abs(value::numeric) >= 1e4000 OR scale(value::numeric) > 4000 THEN
+                PERFORM lookalike.filter_refuse(
+                    'a number may have at most 4,000 digits on either side of the point', place);
+            END IF;
+        WHEN 'array', 'object' THEN
+            IF depth > 32 THEN
+                PERFORM lookalike.filter_refuse('nested more than 32 levels deep', place);
+            END IF;
+            PERFORM lookalike.filter_data(item.value, place || '.' || left(item.key, 60), depth + 1)
+            FROM jsonb_each(CASE jsonb_typeof(value) WHEN 'object' THEN value ELSE '{}' END) AS item;
+            PERFORM lookalike.filter_data(item.value, format('%s[%s]', place, item.position - 1), depth + 1)
+            FROM jsonb_array_elements(CASE jsonb_typeof(value) WHEN 'array' THEN value ELSE '[]' END)
+                WITH ORDINALITY AS item (value, position);
+        ELSE NULL;
+    END CASE;
+    RETURN value;
+END;
+$$;
+
+COMMENT ON FUNCTION lookalike.filter_data(value jsonb, place text, depth integer) IS 'Internal: checks a value that a filter compares with. Caller''s rights.';
+
+CREATE FUNCTION lookalike.filter_elem_match(path jsonb, operand jsonb, place text, depth integer) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$
+DECLARE
+    about_values boolean;
+    about_documents boolean;
+    body jsonb;
+BEGIN
+    IF jsonb_typeof(operand) <> 'object' THEN
+        PERFORM lookalike.filter_refuse('needs an object, found ' || jsonb_typeof(operand), place);
+    END IF;
+    -- An operator whose operand must not be an object but is one can only be meant operator-first.
+    SELECT coalesce(bool_or(value_form), false), coalesce(bool_or(NOT value_form), true)
+    INTO about_values, about_documents
+    FROM (
+        SELECT coalesce(o.level = 'field' AND (o.takes_object OR jsonb_typeof(entry.value) <> 'object'), false)
+               AS value_form
+        FROM jsonb_each(operand) AS entry LEFT JOIN lookalike.filter_operator_table() AS o ON o.name = entry.key
+    ) AS entries;
+    IF about_values AND about_documents THEN
+        PERFORM lookalike.filter_refuse('operators about the element cannot stand beside conditions on fields', place);
+    END IF;
+    body := CASE WHEN about_values THEN lookalike.filter_operators('[]', operand, place, depth + 1)
+                 ELSE lookalike.filter_node(operand, place, depth + 1) END;
+    RETURN CASE WHEN body = 'false' THEN body
+                ELSE jsonb_build_object('elem', body, 'documents', about_documents, 'p', path) END;
+END;
+$$;
+
+COMMENT ON FUNCTION lookalike.filter_elem_match(path jsonb, operand jsonb, place text, depth integer) IS 'Internal: the node of $elemMatch in a filter. Caller''s rights.';
+
+CREATE FUNCTION lookalike.filter_element(node jsonb, expression text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN CASE
+        WHEN node = 'true' THEN '1 == 1'
+        WHEN node = 'false' THEN '1 == 0'
+        WHEN node ? 'and' THEN lookalike.filter_join(ARRAY(
+            SELECT lookalike.filter_element(c.value, expression)
+            FROM jsonb_array_elements(node -> 'and') WITH ORDINALITY AS c (value, position) ORDER BY c.position), '&&')
+        WHEN node ? 'or' THEN lookalike.filter_any(ARRAY(
+            SELECT lookalike.filter_element(c.value, expression)
+            FROM jsonb_array_elements(node -> 'or') WITH ORDINALITY AS c (value, position) ORDER BY c.position))
+        WHEN node ? 'not' THEN format('!(%s)', lookalike.filter_element(node -> 'not', expression))
+        WHEN node ? 'eq' THEN lookalike.filter_equal(expression, node -> 'eq')
+        WHEN node ? 'in' THEN lookalike.filter_one_of(expression, node -> 'in')
+        WHEN node ? 'cmp' THEN format(
+            lookalike.filter_fragment('element.compare.' || jsonb_typeof(node -> 'cmp')),
+            expression, (node -> 'cmp')::text, node ->> 'op')
+        WHEN node ? 'exists' THEN format(lookalike.filter_fragment('element.exists'), expression)
+        WHEN node ? 'type' THEN lookalike.filter_types(node -> 'type', expression)
+        WHEN node ? 'size' THEN format(lookalike.filter_fragment('element.size'), expression, node ->> 'size')
+        WHEN node ? 'elem' AND (node -> 'documents')::boolean THEN format(
+            lookalike.filter_fragment('element.elem.documents'), expression, lookalike.filter_predicate(node -> 'elem'))
+        WHEN node ? 'elem' THEN format(
+            lookalike.filter_fragment('element.elem.values'), expression, lookalike.filter_element(node -> 'elem', '@'))
+        WHEN node ? 'regex' THEN format(
+            lookalike.filter_fragment('element.regex.' || (node ->> 'icase')), expression, (node -> 'regex')::text)
+        WHEN node ? 'mod' THEN format(
+            lookalike.filter_fragment('element.mod'), expression, node ->> 'mod', node ->> 'remainder')
+    END;
+END;
+$$;
+
+COMMENT ON FUNCTION lookalike.filter_element(node jsonb, expression text) IS 'Internal: what a condition of a filter asks of one expression, as jsonpath. Caller''s rights.';
+
+CREATE FUNCTION lookalike.filter_entries(source jsonb, place text, depth integer) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $_$
+DECLARE
+    entry record;
+    behind record;
+    at text;
+    nodes jsonb := '[]';
+    fields text[] := '{}';
+    operators jsonb := '{}';
+    inner_filter jsonb;
+BEGIN
+    IF jsonb_typeof(source) <> 'object' THEN
+        PERFORM lookalike.filter_refuse('a filter is an object, found ' || jsonb_typeof(source), place);
+    ELSIF depth > 32 THEN
+        PERFORM lookalike.filter_refuse('nested more than 32 levels deep', place);
+    END IF;
+    FOR entry IN
+        SELECT e.key, e.value, o.name, o.level
+        FROM jsonb_each(source) WITH ORDINALITY AS e (key, value, position)
+        LEFT JOIN lookalike.filter_operator_table() AS o ON o.name = e.key
+        ORDER BY e.position
+    LOOP
+        at := place || '.' || left(entry.key, 60);
+        IF entry.key NOT LIKE '$%' THEN
+            IF lookalike.filter_operators_in(entry.value, at) THEN
+                nodes := nodes || jsonb_build_array(lookalike.filter_operators(
+                    lookalike.filter_path_of(entry.key, at), entry.value, at, depth + 1));
+            ELSE
+                nodes := nodes || jsonb_build_array(jsonb_build_object(
+                    'eq', lookalike.filter_data(entry.value, at, depth + 1),
+                    'p', lookalike.filter_path_of(entry.key, at)));
+            END IF;
+        ELSIF entry.name IS NULL THEN
+            PERFORM lookalike.filter_refuse('unknown operator', at);
+        ELSIF entry.level = 'filter' THEN
+            nodes := nodes || jsonb_build_array(lookalike.filter_list(entry.key, entry.value, at, depth + 1));
+        ELSE
+            IF jsonb_typeof(entry.value) <> 'object' OR entry.value = '{}' THEN
+                PERFORM lookalike.filter_refuse(
+                    format('an operator in front of fields needs an object of them, as in {"%s": {"price": …}}',
+                           entry.key), at);
+            END IF;
+            inner_filter := '{}';
+            FOR behind IN SELECT * FROM jsonb_each(entry.value) LOOP
+                IF behind.key NOT LIKE '$%' THEN
+                    IF NOT operators ? behind.key THEN
+                        fields := array_append(fields, behind.key);
+                        operators := operators || jsonb_build_object(behind.key, '{}'::jsonb);
+                    END IF;
+                    operators := jsonb_set(operators, ARRAY[behind.key, entry.key], behind.value);
+                ELSIF entry.key = '$not' THEN
+                    inner_filter := inner_filter || jsonb_build_object(behind.key, behind.value);
+                ELSE
+                    PERFORM lookalike.filter_refuse('expected the name of a field', at || '.' || left(behind.key, 60));
+                END IF;
+            END LOOP;
+            IF inner_filter <> '{}' THEN  -- each condition behind $not is negated for itself
+                nodes := nodes || (
+                    SELECT jsonb_agg(lookalike.filter_negate(node.value) ORDER BY node.position)
+                    FROM jsonb_array_elements(lookalike.filter_entries(inner_filter, at, depth + 1))
+                        WITH ORDINALITY AS node (value, position));
+            END IF;
+        END IF;
+    END LOOP;
+    FOREACH at IN ARRAY fields LOOP
+        nodes := nodes || jsonb_build_array(lookalike.filter_operators(
+            lookalike.filter_path_of(at, place), operators -> at, place || '.' || left(at, 60), depth + 1));
+    END LOOP;
+    RETURN nodes;
+END;
+$_$;
+
+COMMENT ON FUNCTION lookalike.filter_entries(source jsonb, place text, depth integer) IS 'Internal: the conditions of a filter object. Caller''s rights.';
+
+CREATE FUNCTION lookalike.filter_equal(expression text, wanted jsonb) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$
+DECLARE
+    parts text[];
+BEGIN
+    CASE jsonb_typeof(wanted)
+        WHEN 'array' THEN
+            parts := ARRAY[expression || '.type() == "array"',
+                           format('%s.size() == %s', expression, jsonb_array_length(wanted))]
+                || ARRAY(SELECT lookalike.filter_equal(format('%s[%s]', expression, i.position - 1), i.value)
+                         FROM jsonb_array_elements(wanted) WITH ORDINALITY AS i (value, position)
+                         ORDER BY i.position);
+        WHEN 'object' THEN
+            parts := ARRAY[expression || '.type() == "object"']
+                || ARRAY(SELECT lookalike.filter_equal(expression || '.' || to_json(e.key)::text, e.value)
+                         FROM jsonb_each(wanted) WITH ORDINALITY AS e (key, value, position) ORDER BY e.position);
+            parts := parts || CASE WHEN wanted = '{}' THEN format('!exists(%s.*)', expression)
+                ELSE format('!exists(%s.keyvalue() ? (%s))', expression, lookalike.filter_join(
+                    ARRAY(SELECT '@.key != ' || to_json(e.key)::text
+                          FROM jsonb_each(wanted) WITH ORDINALITY AS e (key, value, position) ORDER BY e.position),
+                    '&&')) END;
+        ELSE
+            RETURN format(lookalike.filter_fragment('element.equals.' || jsonb_typeof(wanted)), expression, wanted::text);
+    END CASE;
+    RETURN '(' || lookalike.filter_join(parts, '&&') || ')';
+END;
+$$;
+
+COMMENT ON FUNCTION lookalike.filter_equal(expression text, wanted jsonb) IS 'Internal: jsonpath for "equals this value". Caller''s rights.';
+
+CREATE FUNCTION lookalike.filter_field(node jsonb, expression text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$
+DECLARE
+    kind constant text := coalesce(jsonb_typeof(node -> 'eq'), '');
+    elements jsonb;
+BEGIN
+    IF kind = 'array' THEN
+        RETURN lookalike.filter_any(ARRAY[
+            lookalike.filter_element(node, expression), format('exists(%s ? (%s))', expression, lookalike.filter_element(node, '@'))]);
+    ELSIF kind IN ('null', 'string', 'number', 'boolean') THEN
+        RETURN format(lookalike.filter_fragment('field.equals.' || kind), expression, (node -> 'eq')::text);
+    ELSIF node ? 'in' AND jsonb_array_length(node -> 'in') <= 10 THEN
+        RETURN lookalike.filter_any(ARRAY(
+            SELECT expression || ' == ' || c.value::text
+            FROM jsonb_array_elements(node -> 'in') WITH ORDINALITY AS c (value, position) ORDER BY c.position));
+    ELSIF node ? 'cmp' THEN
+        RETURN format(lookalike.filter_fragment('field.compare.' || jsonb_typeof(node -> 'cmp')),
+                      expression, (node -> 'cmp')::text, node ->> 'op');
+    ELSIF node ? 'type' THEN
+        elements := (node -> 'type') - 'array';
+        RETURN lookalike.filter_any(
+            CASE WHEN elements = '[]' THEN ARRAY[]::text[]
+                 ELSE ARRAY[format('exists(%s ? (%s))', expression, lookalike.filter_types(elements, '@'))] END
+            || CASE WHEN node -> 'type' ? 'array' THEN ARRAY[expression || '.type() == "array"'] ELSE ARRAY[]::text[] END);
+    ELSIF node ? 'exists' OR node ? 'size' OR node ? 'elem' THEN
+        RETURN lookalike.filter_element(node, expression);
+    ELSIF node ? 'regex' THEN
+        RETURN format(lookalike.filter_fragment('field.regex.' || (node ->> 'icase')), expression, (node -> 'regex')::text);
+    END IF;
+    RETURN format('exists(%s ? (%s))', expression, lookalike.filter_element(node, '@'));
+END;
+$$;
+
+COMMENT ON FUNCTION lookalike.filter_field(node jsonb, expression text) IS 'Internal: what a condition of a filter asks of the expression of a field, as jsonpath. Caller''s rights.';
+
+CREATE FUNCTION lookalike.filter_fragment(name text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE name WHEN 'element.equals.null'::text THEN '%1$s.type() == "null"'::text WHEN 'field.equals.null'::text THEN '(%1$s == null || !exists(%1$s))'::text WHEN 'element.equals.string'::text THEN '(%1$s.type() == "string" && %1$s == %2$s)'::text WHEN 'field.equals.string'::text THEN '%1$s == %2$s'::text WHEN 'element.compare.string'::text THEN '(%1$s.type() == "string" && %1$s %3$s %2$s)'::text WHEN 'field.compare.string'::text THEN '%1$s %3$s %2$s'::text WHEN 'element.equals.number'::text THEN '(%1$s.type() == "number" && %1$s == %2$s)'::text WHEN 'field.equals.number'::text THEN '%1$s == %2$s'::text WHEN 'element.compare.number'::text THEN '(%1$s.type() == "number" && %1$s %3$s %2$s)'::text WHEN 'field.compare.number'::text THEN '%1$s %3$s %2$s'::text WHEN 'element.equals.boolean'::text THEN '(%1$s.type() == "boolean" && %1$s == %2$s)'::text WHEN 'field.equals.boolean'::text THEN '%1$s == %2$s'::text WHEN 'element.compare.boolean'::text THEN '(%1$s.type() == "boolean" && %1$s %3$s %2$s)'::text WHEN 'field.compare.boolean'::text THEN '%1$s %3$s %2$s'::text WHEN 'element.exists'::text THEN 'exists(%1$s)'::text WHEN 'element.size'::text THEN '(%1$s.type() == "array" && %1$s.size() == %2$s)'::text WHEN 'element.elem.documents'::text THEN '(%1$s.type() == "array" && exists(%1$s ? (@.type() == "object" && %2$s)))'::text WHEN 'element.elem.values'::text THEN '(%1$s.type() == "array" && exists(%1$s ? (%2$s)))'::text WHEN 'element.mod'::text THEN '(%1$s.type() == "number" && (%1$s >= 0 && %1$s < 9223372036854775808 && %1$s.floor() %% %2$s == %3$s || %1$s < 0 && %1$s > -9223372036854775809 && %1$s.ceiling() %% %2$s == %3$s))'::text WHEN 'element.regex.false'::text THEN '(%1$s.type() == "string" && %1$s like_regex %2$s flag "s")'::text WHEN 'field.regex.false'::text THEN '%1$s like_regex %2$s flag "s"'::text WHEN 'element.regex.true'::text THEN '(%1$s.type() == "string" && %1$s like_regex %2$s flag "is")'::text WHEN 'field.regex.true'::text THEN '%1$s like_regex %2$s flag "is"'::text WHEN 'type.null'::text THEN '%1$s.type() == "null"'::text WHEN 'type.boolean'::text THEN '%1$s.type() == "boolean"'::text WHEN 'type.number'::text THEN '%1$s.type() == "number"'::text WHEN 'type.int'::text THEN '(%1$s.type() == "number" && %1$s.floor() == %1$s && %1$s >= -9223372036854775808 && %1$s <= 9223372036854775807 && %1$s >= -2147483648 && %1$s <= 2147483647)'::text WHEN 'type.long'::text THEN '(%1$s.type() == "number" && %1$s.floor() == %1$s && %1$s >= -9223372036854775808 && %1$s <= 9223372036854775807 && !(%1$s >= -2147483648 && %1$s <= 2147483647))'::text WHEN 'type.double'::text THEN '(%1$s.type() == "number" && !(%1$s.floor() == %1$s && %1$s >= -9223372036854775808 && %1$s <= 9223372036854775807))'::text WHEN 'type.string'::text THEN '%1$s.type() == "string"'::text WHEN 'type.object'::text THEN '%1$s.type() == "object"'::text WHEN 'type.array'::text THEN '%1$s.type() == "array"'::text WHEN 'predicate.not'::text THEN '!exists(@ ? (%1$s))'::text ELSE NULL::text END;
+
+COMMENT ON FUNCTION lookalike.filter_fragment(name text) IS 'Internal: the jsonpath of a condition, by name. Caller''s rights.';
+
+CREATE FUNCTION lookalike.filter_indexed(node jsonb, at text, steps jsonb) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$
+DECLARE
+    item constant text := format('%s[%s]', at, steps ->> 0);
+    rest constant jsonb := steps - 0;
+    ways text[];
+BEGIN
+    IF rest = '[]' THEN
+        RETURN format('(%s.type() == "array" && %s)', at, lookalike.filter_element(node, item));
+    END IF;
+    ways := ARRAY[format('exists(%s ? (@.type() == "object" && %s))', item, lookalike.filter_walk(node, '@', rest))];
+    IF lookalike.filter_is_index(rest ->> 0) THEN
+        ways := ways || lookalike.filter_indexed(node, item, rest);
+    END IF;
+    RETURN format('(%s.type() == "array" && %s)', at, lookalike.filter_any(ways));
+END;
+$$;
+
+COMMENT ON FUNCTION lookalike.filter_indexed(node jsonb, at text, steps jsonb) IS 'Internal: a condition of a filter on a position in an array, as jsonpath. Caller''s rights.';
+
+CREATE FUNCTION lookalike.filter_is_index(step text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (step ~ '^(0|[1-9][0-9]{0,9})$'::text) THEN ((step)::bigint <= 2147483647) ELSE false END;
+
+COMMENT ON FUNCTION lookalike.filter_is_index(step text) IS 'Internal: whether a step of a path can be a position in an array. Caller''s rights.';
+
+CREATE FUNCTION lookalike.filter_join_nodes(nodes jsonb, word text) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$
+DECLARE
+    neutral constant jsonb := to_jsonb(word = 'and');
+    parts jsonb := '[]';
+    node jsonb;
+BEGIN
+    FOR node IN SELECT * FROM jsonb_array_elements(nodes) LOOP
+        IF jsonb_typeof(node) = 'object' AND node ? word THEN
+            parts := parts || (node -> word);
+        ELSIF jsonb_typeof(node) = 'boolean' AND node <> neutral THEN
+            RETURN node;
+        ELSIF node <> neutral THEN
+            parts := parts || jsonb_build_array(node);
+        END IF;
+    END LOOP;
+    RETURN CASE jsonb_array_length(parts)
+        WHEN 0 THEN neutral
+        WHEN 1 THEN parts -> 0
+        ELSE jsonb_build_object(word, parts)
+    END;
+END;
+$$;
+
+COMMENT ON FUNCTION lookalike.filter_join_nodes(nodes jsonb, word text) IS 'Internal: joins nodes of a filter by and, or. Caller''s rights.';
+
+CREATE FUNCTION lookalike.filter_list(name text, operand jsonb, place text, depth integer) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $_$
+DECLARE
+    item record;
+    nodes jsonb := '[]';
+BEGIN
+    IF jsonb_typeof(operand) <> 'array' OR operand = '[]' THEN
+        PERFORM lookalike.filter_refuse('needs a non-empty list of filters', place);
+    END IF;
+    FOR item IN SELECT * FROM jsonb_array_elements(operand) WITH ORDINALITY AS i (value, position) LOOP
+        nodes := nodes || jsonb_build_array(
+            lookalike.filter_node(item.value, format('%s[%s]', place, item.position - 1), depth));
+    END LOOP;
+    RETURN CASE name
+        WHEN '$and' THEN lookalike.filter_join_nodes(nodes, 'and')
+        WHEN '$or' THEN lookalike.filter_join_nodes(nodes, 'or')
+        ELSE lookalike.filter_negate(lookalike.filter_join_nodes(nodes, 'or'))
+    END;
+END;
+$_$;
+
+COMMENT ON FUNCTION lookalike.filter_list(name text, operand jsonb, place text, depth integer) IS 'Internal: the node of $and, $or, $nor. Caller''s rights.';
+
+CREATE FUNCTION lookalike.filter_mod(path jsonb, operand jsonb, place text) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$
+DECLARE
+    divisor numeric;
+    remainder numeric;
+BEGIN
+    IF jsonb_array_length(operand) <> 2 THEN
+        PERFORM lookalike.filter_refuse('needs a list of two numbers: [divisor, remainder]', place);
+    END IF;
+    FOR position IN 0..1 LOOP
+        IF jsonb_typeof(operand -> position) <> 'number' THEN
+            PERFORM lookalike.filter_refuse('expected a number', format('%s[%s]', place, position));
+        END IF;
+    END LOOP;
+    divisor := trunc((operand -> 0)::numeric);
+    remainder := trunc((operand -> 1)::numeric);
+    IF divisor NOT BETWEEN -9223372036854775808 AND 9223372036854775807
+        OR remainder NOT BETWEEN -9223372036854775808 AND 9223372036854775807 THEN
+        PERFORM lookalike.filter_refuse('divisor and remainder must fit in 64 bits', place);
+    ELSIF divisor = 0 THEN
+        PERFORM lookalike.filter_refuse('the divisor cannot be 0', place || '[0]');
+    END IF;
+    RETURN jsonb_build_object('mod', divisor, 'remainder', remainder, 'p', path);
+END;
+$$;
+
+COMMENT ON FUNCTION lookalike.filter_mod(path jsonb, operand jsonb, place text) IS 'Internal: the node of $mod in a filter. Caller''s rights.';
+
+CREATE FUNCTION lookalike.filter_negate(node jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (jsonb_typeof(node) = 'boolean'::text) THEN to_jsonb((node = 'false'::jsonb)) WHEN (node ? 'not'::text) THEN (node -> 'not'::text) ELSE jsonb_build_object('not', node) END;
+
+COMMENT ON FUNCTION lookalike.filter_negate(node jsonb) IS 'Internal: the complement of a node of a filter. Caller''s rights.';
+
+CREATE FUNCTION lookalike.filter_node(source jsonb, place text, depth integer) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN lookalike.filter_join_nodes(lookalike.filter_entries(source, place, depth), 'and'::text);
+
+COMMENT ON FUNCTION lookalike.filter_node(source jsonb, place text, depth integer) IS 'Internal: the node of a filter object. Caller''s rights.';
+
+CREATE FUNCTION lookalike.filter_one_of(expression text, choices jsonb) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN lookalike.filter_any(ARRAY(
+        SELECT format('(%s.type() == "%s" && %s)', expression, kind, CASE kind
+            WHEN 'boolean' THEN lookalike.filter_any(ARRAY(
+                SELECT DISTINCT expression || ' == ' || c::text FROM jsonb_array_elements(choices) AS c
+                WHERE jsonb_typeof(c) = kind ORDER BY 1))
+            WHEN 'string' THEN lookalike.filter_tree(expression, ARRAY(
+                SELECT to_json(t)::text FROM (
+                    SELECT DISTINCT (c #>> '{}') COLLATE "C" AS t FROM jsonb_array_elements(choices) AS c
+                    WHERE jsonb_typeof(c) = kind ORDER BY 1) AS texts))
+            ELSE lookalike.filter_tree(expression, ARRAY(
+                SELECT literal FROM (
+                    SELECT DISTINCT ON (c.value::numeric) c.value::numeric AS number, c.value::text AS literal
+                    FROM jsonb_array_elements(choices) WITH ORDINALITY AS c (value, position)
+                    WHERE jsonb_typeof(c.value) = kind ORDER BY c.value::numeric, c.position) AS numbers
+                ORDER BY number))
+            END)
+        FROM (SELECT jsonb_typeof(c.value) AS kind, min(c.position) AS first
+              FROM jsonb_array_elements(choices) WITH ORDINALITY AS c (value, position) GROUP BY 1) AS kinds
+        ORDER BY first));
+END;
+$$;
+
+COMMENT ON FUNCTION lookalike.filter_one_of(expression text, choices jsonb) IS 'Internal: jsonpath for "equals one of these scalars". Caller''s rights.';
+
+CREATE FUNCTION lookalike.filter_operator(name text, path jsonb, operand jsonb, siblings jsonb, place text, depth integer) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $_$
+DECLARE
+    kind constant text := jsonb_typeof(operand);
+    op text;
+    node jsonb;
+BEGIN
+    IF name IN ('$in', '$nin', '$all', '$mod') AND kind <> 'array' THEN
+        PERFORM lookalike.filter_refuse('needs a list, found ' || kind, place);
+    ELSIF name IN ('$in', '$nin', '$all') AND jsonb_array_length(operand) > 10000 THEN
+        PERFORM lookalike.filter_refuse('a list may have at most 10,000 values', place);
+    END IF;
+    CASE name
+        WHEN '$eq' THEN
+            RETURN jsonb_build_object('eq', lookalike.filter_data(operand, place, depth), 'p', path);
+        WHEN '$gt', '$gte', '$lt', '$lte' THEN
+            op := CASE name WHEN '$gt' THEN '>' WHEN '$gte' THEN '>=' WHEN '$lt' THEN '<' ELSE '<=' END;
+            PERFORM lookalike.filter_data(operand, place, depth);
+            IF kind IN ('array', 'object') THEN
+                PERFORM lookalike.filter_refuse(kind || ' cannot be the bound of a range', place);
+            ELSIF kind = 'null' THEN
+                RETURN CASE WHEN op IN ('<=', '>=') THEN jsonb_build_object('eq', NULL, 'p', path) ELSE 'false' END;
+            END IF;
+            RETURN jsonb_build_object('cmp', operand, 'op', op, 'p', path);
+        WHEN '$in' THEN
+            RETURN lookalike.filter_choices(path, operand, place, depth);
+        WHEN '$exists' THEN
+            PERFORM lookalike.filter_data(operand, place, depth);
+            node := jsonb_build_object('exists', true, 'p', path);
+            RETURN CASE WHEN operand IN ('null', 'false') OR (kind = 'number' AND operand::numeric = 0)
+                        THEN lookalike.filter_negate(node) ELSE node END;
+        WHEN '$type' THEN
+            RETURN lookalike.filter_type(path, operand, place);
+        WHEN '$size' THEN
+            IF kind <> 'number' THEN
+                PERFORM lookalike.filter_refuse('expected a number, found ' || kind, place);
+            ELSIF operand::numeric <> trunc(operand::numeric) OR operand::numeric NOT BETWEEN 0 AND 2147483647 THEN
+                PERFORM lookalike.filter_refuse('needs a whole number from 0 to 2147483647', place);
+            END IF;
+            RETURN jsonb_build_object('size', operand::integer, 'p', path);
+        WHEN '$mod' THEN
+            RETURN lookalike.filter_mod(path, operand, place);
+        WHEN '$regex' THEN
+            RETURN lookalike.filter_regex(path, operand, siblings, place);
+        WHEN '$options' THEN
+            IF NOT siblings ? '$regex' THEN
+                PERFORM lookalike.filter_refuse('needs a $regex beside it', place);
+            END IF;
+            RETURN 'true';
+        WHEN '$all' THEN
+            RETURN lookalike.filter_all(path, operand, place, depth);
+        WHEN '$elemMatch' THEN
+            RETURN lookalike.filter_elem_match(path, operand, place, depth);
+        WHEN '$not' THEN
+            IF NOT lookalike.filter_operators_in(operand, place) THEN
+                PERFORM lookalike.filter_refuse('needs an object of operators, as in {$not: {$gt: 5}}', place);
+            END IF;
+            RETURN lookalike.filter_negate(lookalike.filter_operators(path, operand, place, depth + 1));
+        WHEN '$ne' THEN
+            RETURN lookalike.filter_negate(lookalike.filter_operator('$eq', path, operand, siblings, place, depth));
+        WHEN '$nin' THEN
+            RETURN lookalike.filter_negate(lookalike.filter_choices(path, operand, place, depth));
+    END CASE;
+END;
+$_$;
+
+COMMENT ON FUNCTION lookalike.filter_operator(name text, path jsonb, operand jsonb, siblings jsonb, place text, depth integer) IS 'Internal: the node of one operator of a filter. Caller''s rights.';
+
+CREATE FUNCTION lookalike.filter_operator_table() RETURNS TABLE(name text, level text, takes_object boolean)
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT o.name,
+     o.level,
+     o.takes_object
+    FROM ( VALUES ('$eq'::text,'field'::text,true), ('$ne'::text,'field'::text,true), ('$gt'::text,'field'::text,false), ('$gte'::text,'field'::text,false), ('$lt'::text,'field'::text,false), ('$lte'::text,'field'::text,false), ('$in'::text,'field'::text,false), ('$nin'::text,'field'::text,false), ('$not'::text,'field'::text,true), ('$exists'::text,'field'::text,true), ('$type'::text,'field'::text,false), ('$size'::text,'field'::text,false), ('$all'::text,'field'::text,false), ('$elemMatch'::text,'field'::text,true), ('$regex'::text,'field'::text,false), ('$options'::text,'field'::text,false), ('$mod'::text,'field'::text,false), ('$and'::text,'filter'::text,false), ('$or'::text,'filter'::text,false), ('$nor'::text,'filter'::text,false)) o(name, level, takes_object);
+END;
+
+COMMENT ON FUNCTION lookalike.filter_operator_table() IS 'Internal: the operators of filters. Caller''s rights.';
+
+CREATE FUNCTION lookalike.filter_operators(path jsonb, source jsonb, place text, depth integer) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $_$
+DECLARE
+    entry record;
+    at text;
+    nodes jsonb := '[]';
+BEGIN
+    IF depth > 32 THEN
+        PERFORM lookalike.filter_refuse('nested more than 32 levels deep', place);
+    END IF;
+    FOR entry IN
+        SELECT e.key, e.value, o.name, o.level
+        FROM jsonb_each(source) WITH ORDINALITY AS e (key, value, position)
+        LEFT JOIN lookalike.filter_operator_table() AS o ON o.name = e.key
+        ORDER BY e.position
+    LOOP
+        at := place || '.' || left(entry.key, 60);
+        IF entry.name IS NULL THEN
+            PERFORM lookalike.filter_refuse(
+                CASE WHEN entry.key LIKE '$%' THEN 'unknown operator'
+                     ELSE 'a field cannot stand beside operators' END, at);
+        ELSIF entry.level = 'filter' THEN
+            PERFORM lookalike.filter_refuse('joins filters and cannot stand under a field', at);
+        END IF;
+        nodes := nodes || jsonb_build_array(
+            lookalike.filter_operator(entry.key, path, entry.value, source, at, depth));
+    END LOOP;
+    RETURN lookalike.filter_join_nodes(nodes, 'and');
+END;
+$_$;
+
+COMMENT ON FUNCTION lookalike.filter_operators(path jsonb, source jsonb, place text, depth integer) IS 'Internal: the node of the operators about one field. Caller''s rights.';
+
+CREATE FUNCTION lookalike.filter_operators_in(value jsonb, place text) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $_$
+DECLARE
+    operators bigint;
+    others bigint;
+BEGIN
+    IF jsonb_typeof(value) <> 'object' THEN
+        RETURN false;
+    END IF;
+    SELECT count(*) FILTER (WHERE key LIKE '$%'), count(*) FILTER (WHERE key NOT LIKE '$%')
+    INTO operators, others FROM jsonb_object_keys(value) AS key;
+    IF operators > 0 AND others > 0 THEN
+        PERFORM lookalike.filter_refuse('a field cannot stand beside operators', place);
+    END IF;
+    RETURN operators > 0;
+END;
+$_$;
+
+COMMENT ON FUNCTION lookalike.filter_operators_in(value jsonb, place text) IS 'Internal: whether an object of a filter holds operators rather than data. Caller''s rights.';
+
+CREATE FUNCTION lookalike.filter_path(filter jsonb) RETURNS jsonpath
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $_$
+DECLARE
+    compiled record := lookalike.filter_compiled(filter);
+BEGIN
+    IF compiled.asks_id THEN
+        PERFORM lookalike.filter_refuse('_id is no attribute: use lookalike.matches(attributes, filter, id)', '$');
+    END IF;
+    RETURN coalesce(compiled.path, '$');
+END;
+$_$;
+
+COMMENT ON FUNCTION lookalike.filter_path(filter jsonb) IS 'A filter of the API''s language as a jsonpath: attributes @? lookalike.filter_path(filter). With the caller''s rights.';
+
+CREATE FUNCTION lookalike.filter_path_of(field text, place text) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $_$
+DECLARE
+    -- An empty name is one empty step; string_to_array would make none of it.
+    steps constant text[] := CASE WHEN field = '' THEN ARRAY[''] ELSE string_to_array(field, '.') END;
+BEGIN
+    IF cardinality(steps) > 32 THEN
+        PERFORM lookalike.filter_refuse('a field name may have at most 32 steps', place);
+    ELSIF (SELECT count(*) FROM unnest(steps) AS step WHERE step ~ '^[0-9]+$') > 6 THEN
+        PERFORM lookalike.filter_refuse('a field name may have at most 6 numeric steps', place);
+    END IF;
+    RETURN to_jsonb(steps);
+END;
+$_$;
+
+COMMENT ON FUNCTION lookalike.filter_path_of(field text, place text) IS 'Internal: the steps of a dotted field name in a filter. Caller''s rights.';
+
+CREATE FUNCTION lookalike.filter_predicate(node jsonb) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$
+BEGIN
+    IF node ? 'and' OR node ? 'or' THEN
+        RETURN CASE WHEN node ? 'and'
+            THEN lookalike.filter_join(ARRAY(
+                SELECT lookalike.filter_predicate(c.value)
+                FROM jsonb_array_elements(node -> 'and') WITH ORDINALITY AS c (value, position)
+                ORDER BY c.position), '&&')
+            ELSE lookalike.filter_any(ARRAY(
+                SELECT lookalike.filter_predicate(c.value)
+                FROM jsonb_array_elements(node -> 'or') WITH ORDINALITY AS c (value, position)
+                ORDER BY c.position)) END;
+    ELSIF node ? 'not' THEN
+        RETURN format(lookalike.filter_fragment('predicate.not'), lookalike.filter_predicate(node -> 'not'));
+    ELSIF jsonb_typeof(node) = 'boolean' OR node -> 'p' = '[]' THEN
+        RETURN lookalike.filter_element(node, '@');
+    ELSIF coalesce(jsonb_typeof(node -> 'eq') NOT IN ('null', 'array'), NOT node ?| ARRAY['size', 'elem'])
+        AND NOT EXISTS (
+            SELECT FROM jsonb_array_elements_text(node -> 'p') WITH ORDINALITY AS s (step, position)
+            WHERE s.position > 1 AND lookalike.filter_is_index(s.step))
+    THEN
+        RETURN lookalike.filter_field(node, '@' || (
+            SELECT string_agg('.' || s.step::text, '' ORDER BY s.position)
+            FROM jsonb_array_elements(node -> 'p') WITH ORDINALITY AS s (step, position)));
+    END IF;
+    RETURN lookalike.filter_walk(node, '@', node -> 'p');
+END;
+$$;
+
+COMMENT ON FUNCTION lookalike.filter_predicate(node jsonb) IS 'Internal: the predicate of a node of a filter, as jsonpath. Caller''s rights.';
+
+CREATE FUNCTION lookalike.filter_refuse(message text, place text) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $$
+BEGIN
+    RAISE invalid_parameter_value USING
+        MESSAGE = 'filter, at ' || place || ': ' || message,
+        HINT = 'The language of filters is described in docs/filters.md.';
+END;
+$$;
+
+COMMENT ON FUNCTION lookalike.filter_refuse(message text, place text) IS 'Internal: raises the error of a filter that is refused. Caller''s rights.';
+
+CREATE FUNCTION lookalike.filter_regex(path jsonb, operand jsonb, siblings jsonb, place text) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $_$
+DECLARE
+    options constant jsonb := coalesce(siblings -> '$options', '""');
+    translated record;
+BEGIN
+    IF jsonb_typeof(operand) <> 'string' THEN
+        PERFORM lookalike.filter_refuse('needs a string, found ' || jsonb_typeof(operand), place);
+    ELSIF jsonb_typeof(options) <> 'string' OR options #>> '{}' !~ '^[imsx]*$' THEN
+        PERFORM lookalike.filter_refuse('$options may hold the letters i, m, s and x', place);
+    END IF;
+    PERFORM lookalike.filter_data(operand, place, 0);
+    translated := lookalike.regex_translated(operand #>> '{}', options #>> '{}', place);
+    RETURN jsonb_build_object('regex', translated.pattern, 'icase', translated.ignore_case, 'p', path);
+END;
+$_$;
+
+COMMENT ON FUNCTION lookalike.filter_regex(path jsonb, operand jsonb, siblings jsonb, place text) IS 'Internal: the node of $regex in a filter. Caller''s rights.';
+
+CREATE FUNCTION lookalike.filter_tree(value text, literals text[]) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $_$
+DECLARE
+    middle constant integer := cardinality(literals) / 2;
+BEGIN
+    IF cardinality(literals) <= 3 THEN
+        RETURN lookalike.filter_any(ARRAY(SELECT value || ' == ' || l FROM unnest(literals) AS l));
+    END IF;
+    RETURN format('(%1$s < %2$s && %3$s || %1$s >= %2$s && %4$s)', value, literals[middle + 1],
+                  lookalike.filter_tree(value, literals[:middle]), lookalike.filter_tree(value, literals[middle + 1:]));
+END;
+$_$;
+
+COMMENT ON FUNCTION lookalike.filter_tree(value text, literals text[]) IS 'Internal: a decision tree over literals of one type, as jsonpath. Caller''s rights.';
+
+CREATE FUNCTION lookalike.filter_type(path jsonb, operand jsonb, place text) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$
+DECLARE
+    names constant jsonb := CASE jsonb_typeof(operand) WHEN 'array' THEN operand ELSE jsonb_build_array(operand) END;
+    name jsonb;
+    json_type text;
+    types text[] := '{}';
+BEGIN
+    IF names = '[]' THEN
+        PERFORM lookalike.filter_refuse('needs at least one type', place);
+    END IF;
+    FOR name IN SELECT * FROM jsonb_array_elements(names) LOOP
+        json_type := lookalike.filter_type_named(name);
+        IF json_type IS NULL THEN
+            PERFORM lookalike.filter_refuse('unknown name or code of a type: ' || left(name::text, 60), place);
+        ELSIF json_type <> '' THEN
+            types := types || json_type;
+        END IF;
+    END LOOP;
+    types := ARRAY(SELECT DISTINCT t COLLATE "C" FROM unnest(types) AS t ORDER BY 1);
+    RETURN CASE WHEN types = '{}' THEN 'false' ELSE jsonb_build_object('type', types, 'p', path) END;
+END;
+$$;
+
+COMMENT ON FUNCTION lookalike.filter_type(path jsonb, operand jsonb, place text) IS 'Internal: the node of $type in a filter. Caller''s rights.';
+
+CREATE FUNCTION lookalike.filter_type_named(name jsonb) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE name WHEN '"number"'::jsonb THEN 'number'::text WHEN '"double"'::jsonb THEN 'double'::text WHEN '1'::jsonb THEN 'double'::text WHEN '"string"'::jsonb THEN 'string'::text WHEN '2'::jsonb THEN 'string'::text WHEN '"object"'::jsonb THEN 'object'::text WHEN '3'::jsonb THEN 'object'::text WHEN '"array"'::jsonb THEN 'array'::text WHEN '4'::jsonb THEN 'array'::text WHEN '"binData"'::jsonb THEN ''::text WHEN '5'::jsonb THEN ''::text WHEN '"undefined"'::jsonb THEN ''::text WHEN '6'::jsonb THEN ''::text WHEN '"objectId"'::jsonb THEN ''::text WHEN '7'::jsonb THEN ''::text WHEN '"bool"'::jsonb THEN 'boolean'::text WHEN '8'::jsonb THEN 'boolean'::text WHEN '"date"'::jsonb THEN ''::text WHEN '9'::jsonb THEN ''::text WHEN '"null"'::jsonb THEN 'null'::text WHEN '10'::jsonb THEN 'null'::text WHEN '"regex"'::jsonb THEN ''::text WHEN '11'::jsonb THEN ''::text WHEN '"dbPointer"'::jsonb THEN ''::text WHEN '12'::jsonb THEN ''::text WHEN '"javascript"'::jsonb THEN ''::text WHEN '13'::jsonb THEN ''::text WHEN '"symbol"'::jsonb THEN ''::text WHEN '14'::jsonb THEN ''::text WHEN '"javascriptWithScope"'::jsonb THEN ''::text WHEN '15'::jsonb THEN ''::text WHEN '"int"'::jsonb THEN 'int'::text WHEN '16'::jsonb THEN 'int'::text WHEN '"timestamp"'::jsonb THEN ''::text WHEN '17'::jsonb THEN ''::text WHEN '"long"'::jsonb THEN 'long'::text WHEN '18'::jsonb THEN 'long'::text WHEN '"decimal"'::jsonb THEN ''::text WHEN '19'::jsonb THEN ''::text WHEN '"minKey"'::jsonb THEN ''::text WHEN '-1'::jsonb THEN ''::text WHEN '"maxKey"'::jsonb THEN ''::text WHEN '127'::jsonb THEN ''::text ELSE NULL::text END;
+
+COMMENT ON FUNCTION lookalike.filter_type_named(name jsonb) IS 'Internal: the JSON type that $type names, by name. Caller''s rights.';
+
+CREATE FUNCTION lookalike.filter_types(types jsonb, expression text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN lookalike.filter_any(ARRAY(SELECT format(lookalike.filter_fragment(('type.'::text || t.name)), filter_types.expression) AS format FROM jsonb_array_elements_text(filter_types.types) WITH ORDINALITY t(name, "position") ORDER BY t."position"));
+
+COMMENT ON FUNCTION lookalike.filter_types(types jsonb, expression text) IS 'Internal: jsonpath for "is of one of these types". Caller''s rights.';
+
+CREATE FUNCTION lookalike.filter_walk(node jsonb, at text, steps jsonb) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $_$
+DECLARE
+    value constant text := at || '.' || (steps -> 0)::text;
+    rest constant jsonb := steps - 0;
+    ways text[];
+BEGIN
+    IF rest = '[]' THEN
+        RETURN lookalike.filter_field(node, value);
+    END IF;
+    ways := ARRAY[format('exists(%s ? (@.type() == "object" && %s))', value, lookalike.filter_walk(node, '@', rest))];
+    IF lookalike.filter_is_index(rest ->> 0) THEN
+        ways := ways || lookalike.filter_indexed(node, value, rest);
+    END IF;
+    IF jsonb_typeof(node -> 'eq') = 'null' THEN
+        ways := ways || format('!exists(%s)', value)
+            || format('(%1$s.type() != "object" && %1$s.type() != "array")', value);
+    END IF;
+    RETURN lookalike.filter_any(ways);
+END;
+$_$;
+
+COMMENT ON FUNCTION lookalike.filter_walk(node jsonb, at text, steps jsonb) IS 'Internal: a condition of a filter along its path, as jsonpath. Caller''s rights.';
 
 CREATE FUNCTION lookalike.finish_reembedding(collection_id integer) RETURNS integer
     LANGUAGE plpgsql
@@ -185,7 +1189,12 @@ BEGIN
             CASE WHEN granted.is_grantable THEN ' WITH GRANT OPTION' END);
     END LOOP;
 
-    -- What hangs on the old table: the keys of thumbnails and originals.
+    UPDATE lookalike.collections AS c
+    SET model = change.model, model_revision = change.model_revision, dimensions = change.dimensions,
+        distance_scale = change.distance_scale, generation = change.generation
+    WHERE c.id = $1;
+
+    -- What hangs on the old table: the keys of thumbnails and originals, and the collection's view.
     FOR key IN
         SELECT k.conname, k.conrelid::regclass::text AS side_table FROM pg_catalog.pg_constraint AS k
         WHERE k.contype = 'f' AND k.confrelid = format('lookalike.%I', old_table)::regclass
@@ -194,6 +1203,7 @@ BEGIN
     LOOP
         EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', key.side_table, key.conname);
     END LOOP;
+    PERFORM lookalike.create_collection_view($1);
     EXECUTE format('DROP TABLE lookalike.%I', old_table);
     EXECUTE format('ALTER TABLE lookalike.records ATTACH PARTITION lookalike.%I FOR VALUES IN (%s)', new_table, $1);
     FOREACH side_table IN ARRAY ARRAY[format('thumbnails_%s', $1), format('originals_%s', $1)] LOOP
@@ -203,10 +1213,6 @@ BEGIN
             side_table, new_table);
     END LOOP;
 
-    UPDATE lookalike.collections AS c
-    SET model = change.model, model_revision = change.model_revision, dimensions = change.dimensions,
-        distance_scale = change.distance_scale, generation = change.generation
-    WHERE c.id = $1;
     DELETE FROM lookalike.reembeddings AS e WHERE e.collection_id = $1;
     RETURN change.generation;
 END;
@@ -264,6 +1270,123 @@ $$;
 
 COMMENT ON FUNCTION lookalike.grant_rights() IS 'Gives the roles lookalike_app and lookalike_reader their rights on everything in the schema. Caller''s rights.';
 
+CREATE FUNCTION lookalike.insert_record(collection text, id text, attributes jsonb, vector public.vector) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $_$
+DECLARE
+    space record;
+    most bigint;
+    stored bigint;
+    wrong text;
+BEGIN
+    IF collection IS NULL OR id IS NULL OR attributes IS NULL OR vector IS NULL THEN
+        RAISE null_value_not_allowed USING MESSAGE = 'a record has a collection, an id, attributes and a vector: none is NULL';
+    END IF;
+    space := lookalike.collection_space(collection);
+    PERFORM lookalike.check_query(space.dimensions, vector::text);
+    IF jsonb_typeof(attributes) <> 'object' THEN
+        RAISE check_violation USING MESSAGE = 'the attributes are an object, as in {"brand": "Fila"}';
+    END IF;
+    SELECT key INTO wrong FROM jsonb_object_keys(attributes) AS key
+    WHERE key LIKE '$%' OR key IN ('_id', '_base64', '_box', '_reason') LIMIT 1;
+    IF FOUND THEN
+        RAISE check_violation USING MESSAGE = format('the attribute %L is kept for the API and cannot be stored', wrong);
+    END IF;
+    SELECT c.capacity INTO most FROM lookalike.collections AS c WHERE c.id = space.id AND c.capacity IS NOT NULL
+    FOR NO KEY UPDATE;
+    EXECUTE format(
+        'INSERT INTO %s AS r (collection_id, id, attributes, embedding)
+         VALUES ($1, $2, $3, %s.l2_normalize($4)::%s) ON CONFLICT (collection_id, id) DO NOTHING',
+        space.records, space.pgvector, space.half)
+        USING space.id, id, attributes, vector;
+    GET DIAGNOSTICS stored = ROW_COUNT;
+    IF stored = 0 THEN
+        RAISE unique_violation USING
+            MESSAGE = format('there is a record %L in the collection %L already', id, collection),
+            HINT = 'UPDATE its attributes, or DELETE it first.';
+    ELSIF most IS NOT NULL THEN
+        EXECUTE format('SELECT count(*) FROM (SELECT FROM %s LIMIT $1 + 1) AS r', space.records) INTO stored USING most;
+        IF stored > most THEN
+            RAISE program_limit_exceeded USING MESSAGE = format('the collection holds at most %s records', most);
+        END IF;
+    END IF;
+    RETURN id;
+END;
+$_$;
+
+COMMENT ON FUNCTION lookalike.insert_record(collection text, id text, attributes jsonb, vector public.vector) IS 'Stores a record with a vector of one''s own, brought to length 1; refuses what the API would refuse. With the caller''s rights.';
+
+CREATE FUNCTION lookalike.knn(collection text, record_id text, k integer DEFAULT 30, filter jsonb DEFAULT NULL::jsonb) RETURNS TABLE(id text, distance double precision, attributes jsonb)
+    LANGUAGE sql STABLE COST 10000 ROWS 30
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $_$
+    SELECT n.id, n.distance, n.attributes
+    FROM lookalike.knn_vector($1, lookalike.vector_of($1, $2), $3, $4) AS n
+$_$;
+
+COMMENT ON FUNCTION lookalike.knn(collection text, record_id text, k integer, filter jsonb) IS 'The k records of a collection nearest to one of its records, among those that match a filter of the API''s language; distances on the API''s scale. With the caller''s rights.';
+
+CREATE FUNCTION lookalike.knn_vector(collection text, vector public.halfvec, k integer DEFAULT 30, filter jsonb DEFAULT NULL::jsonb) RETURNS TABLE(id text, distance double precision, attributes jsonb)
+    LANGUAGE plpgsql STABLE COST 10000 ROWS 30
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $_$
+DECLARE
+    space record;
+    asked record;
+    statement text;
+    few constant bigint := greatest(10000, 50 * k::bigint);
+    counted bigint;
+    through_index boolean;
+    scan text;
+    effort text;
+    ids text[];
+    distances double precision[];
+    found_attributes jsonb[];
+BEGIN
+    IF collection IS NULL OR vector IS NULL OR k IS NULL THEN
+        RETURN;
+    END IF;
+    space := lookalike.collection_space(collection);
+    asked := lookalike.filter_compiled(filter);
+    PERFORM lookalike.check_query(space.dimensions, vector::text, k);
+    statement := format(
+        'SELECT array_agg(n.id), array_agg(n.distance), array_agg(n.attributes) FROM (
+             SELECT c.id, c.distance, c.attributes FROM (
+                 SELECT r.id, r.attributes, $1 * (r.embedding::%1$s %2$s $2::%1$s) AS distance
+                 FROM %3$s AS r WHERE %4$s
+                 ORDER BY %%s LIMIT %5$s
+             ) AS c ORDER BY c.distance, c.id
+         ) AS n', space.half, space.cosine, space.records, asked.condition, k);
+    through_index := space.indexed AND k BETWEEN 1 AND 1000;
+    IF through_index AND asked.path IS NOT NULL
+        AND lookalike.expected_matches(space.records, asked.condition, asked.path) < 3 * few
+    THEN
+        EXECUTE format('SELECT count(*) FROM (SELECT FROM %s AS r WHERE %s LIMIT %s) AS m',
+                       space.records, asked.condition, few + 1)
+            INTO counted USING space.scale, vector, asked.path;
+        through_index := counted > few;
+    END IF;
+    IF through_index THEN
+        scan := current_setting('hnsw.iterative_scan');
+        effort := current_setting('hnsw.ef_search');
+        PERFORM set_config('hnsw.iterative_scan', 'relaxed_order', true),
+                set_config('hnsw.ef_search', least(1000, greatest(effort::integer, 100, k))::text, true);
+        EXECUTE format(statement, format('r.embedding::%1$s %2$s $2::%1$s', space.half, space.cosine))
+            INTO ids, distances, found_attributes USING space.scale, vector, asked.path;
+        PERFORM set_config('hnsw.iterative_scan', scan, true), set_config('hnsw.ef_search', effort, true);
+    END IF;
+    IF coalesce(cardinality(ids), 0) < k THEN
+        -- `+ 0` hides the expression from the HNSW index: every match is compared.
+        EXECUTE format(statement, format('($1 * (r.embedding::%1$s %2$s $2::%1$s)) + 0, r.id', space.half, space.cosine))
+            INTO ids, distances, found_attributes USING space.scale, vector, asked.path;
+    END IF;
+    RETURN QUERY SELECT * FROM unnest(ids, distances, found_attributes);
+END;
+$_$;
+
+COMMENT ON FUNCTION lookalike.knn_vector(collection text, vector public.halfvec, k integer, filter jsonb) IS 'The k records of a collection nearest to a vector, among those that match a filter of the API''s language; distances on the API''s scale. With the caller''s rights.';
+
 CREATE FUNCTION lookalike.log_change() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'public', 'pg_temp'
@@ -295,6 +1418,87 @@ $$;
 
 COMMENT ON FUNCTION lookalike.log_change() IS 'Notes which records are written while a collection''s vectors are being made anew. Owner''s rights.';
 
+CREATE FUNCTION lookalike.matches(attributes jsonb, filter jsonb) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (attributes @? lookalike.filter_path(filter));
+
+COMMENT ON FUNCTION lookalike.matches(attributes jsonb, filter jsonb) IS 'Whether attributes match a filter of the API''s language; served by the GIN index. With the caller''s rights.';
+
+CREATE FUNCTION lookalike.matches(attributes jsonb, filter jsonb, id text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN ((attributes || jsonb_build_object('_id', id)) @? COALESCE((lookalike.filter_compiled(filter)).path, '$'::jsonpath));
+
+COMMENT ON FUNCTION lookalike.matches(attributes jsonb, filter jsonb, id text) IS 'Whether a record matches a filter of the API''s language that may ask of its _id. With the caller''s rights.';
+
+CREATE FUNCTION lookalike.near_duplicate_pairs(collection text, radius double precision DEFAULT 5.0, filter jsonb DEFAULT NULL::jsonb) RETURNS TABLE(id text, other_id text, distance double precision)
+    LANGUAGE plpgsql STABLE COST 1e+06
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $_$
+DECLARE
+    space record;
+    asked record;
+    settings text[];
+    one record;
+    reach integer;
+    near record;
+    nearest text;
+    ones text[] := '{}';
+    others text[] := '{}';
+    distances double precision[] := '{}';
+BEGIN
+    IF collection IS NULL OR radius IS NULL THEN
+        RETURN;
+    END IF;
+    space := lookalike.collection_space(collection);
+    asked := lookalike.filter_compiled(filter);
+    IF NOT space.indexed THEN
+        RETURN QUERY EXECUTE format(
+            'WITH m AS MATERIALIZED (SELECT r.id, r.embedding::%1$s AS e FROM %3$s AS r WHERE %4$s)
+             SELECT p.id, p.other_id, p.distance FROM (
+                 SELECT a.id, b.id AS other_id, $1 * (a.e %2$s b.e) AS distance FROM m AS a JOIN m AS b ON a.id < b.id
+             ) AS p WHERE p.distance <= $2 ORDER BY p.distance, p.id, p.other_id',
+            space.half, space.cosine, space.records, asked.condition)
+            USING space.scale, radius, asked.path;
+        RETURN;
+    END IF;
+    nearest := format(
+        'SELECT array_agg(n.id) AS ids, array_agg(n.distance) AS distances, array_agg(n.matching) AS matching,
+                count(*) AS found, max(n.distance) AS farthest
+         FROM (SELECT r.id, %4$s AS matching, $1 * (r.embedding::%1$s %2$s $2::%1$s) AS distance FROM %3$s AS r
+               ORDER BY %%s LIMIT %%s) AS n', space.half, space.cosine, space.records, asked.condition);
+    settings := ARRAY[current_setting('hnsw.iterative_scan'), current_setting('hnsw.ef_search')];
+    PERFORM set_config('hnsw.iterative_scan', 'relaxed_order', true);
+    FOR one IN EXECUTE format('SELECT r.id, r.embedding FROM %s AS r WHERE %s', space.records, asked.condition)
+        USING space.scale, space.id, asked.path
+    LOOP
+        reach := 20;
+        LOOP
+            PERFORM set_config('hnsw.ef_search', greatest(reach, 40)::text, true);
+            EXECUTE format(nearest, format('r.embedding::%1$s %2$s $2::%1$s', space.half, space.cosine), reach)
+                INTO near USING space.scale, one.embedding, asked.path;
+            EXIT WHEN near.found < reach OR near.farthest > radius;
+            reach := reach * 7;
+            IF reach > 1000 THEN  -- more duplicates than the graph is walked for: compare them all
+                EXECUTE format(nearest, '1', 'ALL') INTO near USING space.scale, one.embedding, asked.path;
+                EXIT;
+            END IF;
+        END LOOP;
+        SELECT ones || coalesce(array_agg(least(n.id, one.id COLLATE "C")), '{}'),
+               others || coalesce(array_agg(greatest(n.id, one.id COLLATE "C")), '{}'),
+               distances || coalesce(array_agg(n.distance), '{}')
+        INTO ones, others, distances
+        FROM unnest(near.ids, near.distances, near.matching) AS n (id, distance, matching)
+        WHERE n.matching AND n.distance <= radius AND n.id <> one.id;
+    END LOOP;
+    PERFORM set_config('hnsw.iterative_scan', settings[1], true), set_config('hnsw.ef_search', settings[2], true);
+    RETURN QUERY
+        SELECT p.one, p.other, min(p.distance) FROM unnest(ones, others, distances) AS p (one, other, distance)
+        GROUP BY p.one, p.other ORDER BY 3, p.one COLLATE "C", p.other COLLATE "C";
+END;
+$_$;
+
+COMMENT ON FUNCTION lookalike.near_duplicate_pairs(collection text, radius double precision, filter jsonb) IS 'All pairs of records within a radius (on the API''s scale), each once, nearest first, among those that match a filter of the API''s language. With the caller''s rights.';
+
 CREATE FUNCTION lookalike.pick(attributes jsonb, fields text[]) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     BEGIN ATOMIC
@@ -310,6 +1514,405 @@ CREATE FUNCTION lookalike.records_table(collection_id integer, generation intege
     RETURN CASE generation WHEN 1 THEN format('records_%s'::text, collection_id) ELSE format('records_%s_v%s'::text, collection_id, generation) END;
 
 COMMENT ON FUNCTION lookalike.records_table(collection_id integer, generation integer) IS 'The name of the table of a collection''s records. Caller''s rights.';
+
+CREATE FUNCTION lookalike.regex_bracket(source text, at integer, place text, OUT next integer, OUT chars int4multirange) RETURNS record
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $_$
+DECLARE
+    negated constant boolean := substr(source, at, 1) = '^';
+    beginning boolean := true;
+    posix text[];
+    low record;
+    high record;
+BEGIN
+    next := at + negated::integer;
+    chars := '{}';
+    WHILE beginning OR substr(source, next, 1) <> ']' LOOP
+        beginning := false;
+        posix := regexp_match(substr(source, next), '^\[([:.=])(\^*[[:alpha:]]+\^*)\1\]');
+        IF posix IS NOT NULL THEN
+            IF posix[1] <> ':' OR lookalike.regex_set('posix:' || posix[2]) IS NULL THEN
+                PERFORM lookalike.regex_refuse(
+                    format('[%1$s…%1$s] does not name a known class of characters', posix[1]), next, place);
+            END IF;
+            chars := chars + lookalike.regex_set('posix:' || posix[2]);
+            next := next + 4 + length(posix[2]);
+            CONTINUE;
+        END IF;
+        low := lookalike.regex_bracket_character(source, next, place);
+        next := low.next;
+        IF low.chars IS NOT NULL THEN
+            chars := chars + low.chars;
+        ELSIF substr(source, next, 1) <> '-' OR substr(source, next, 2) IN ('-]', '-') THEN
+            chars := chars + int4multirange(int4range(low.code, low.code, '[]'));
+        ELSE
+            high := lookalike.regex_bracket_character(source, next + 1, place);
+            next := high.next;
+            IF high.chars IS NOT NULL OR high.code < low.code THEN
+                PERFORM lookalike.regex_refuse('a wrong range in brackets', next, place);
+            END IF;
+            chars := chars + int4multirange(int4range(low.code, high.code, '[]'));
+        END IF;
+    END LOOP;
+    next := next + 1;
+    IF negated THEN
+        chars := '{[1,1114111]}'::int4multirange - chars;
+    END IF;
+    IF isempty(chars) THEN
+        PERFORM lookalike.regex_refuse('a bracket that no character matches', next, place);
+    END IF;
+END;
+$_$;
+
+COMMENT ON FUNCTION lookalike.regex_bracket(source text, at integer, place text, OUT next integer, OUT chars int4multirange) IS 'Internal: a bracket of a regular expression as a set of characters. Caller''s rights.';
+
+CREATE FUNCTION lookalike.regex_bracket_character(source text, at integer, place text, OUT next integer, OUT code integer, OUT chars int4multirange) RETURNS record
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$
+DECLARE
+    letter constant text := substr(source, at, 1);
+BEGIN
+    IF letter = '' THEN
+        PERFORM lookalike.regex_refuse('a bracket without an end', at, place);
+    ELSIF letter = '\' AND substr(source, at + 1, 1) = 'b' THEN
+        next := at + 2;
+        code := 8;
+    ELSIF letter = '\' THEN
+        SELECT e.next, e.code, e.chars INTO next, code, chars FROM lookalike.regex_escape(source, at + 1, place) AS e;
+    ELSE
+        next := at + 1;
+        code := ascii(letter);
+    END IF;
+END;
+$$;
+
+COMMENT ON FUNCTION lookalike.regex_bracket_character(source text, at integer, place text, OUT next integer, OUT code integer, OUT chars int4multirange) IS 'Internal: one character or class in a bracket of a regular expression. Caller''s rights.';
+
+CREATE FUNCTION lookalike.regex_character(code integer) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (((code >= 48) AND (code <= 57)) OR ((code >= 65) AND (code <= 90)) OR ((code >= 97) AND (code <= 122))) THEN chr(code) WHEN (code <= 65535) THEN ('\u'::text || lpad(to_hex(code), 4, '0'::text)) ELSE ('\U'::text || lpad(to_hex(code), 8, '0'::text)) END;
+
+COMMENT ON FUNCTION lookalike.regex_character(code integer) IS 'Internal: one character of a regular expression, taken literally. Caller''s rights.';
+
+CREATE FUNCTION lookalike.regex_escape(source text, at integer, place text, OUT next integer, OUT code integer, OUT chars int4multirange) RETURNS record
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $_$
+DECLARE
+    letter constant text := substr(source, at, 1);
+    digits text;
+BEGIN
+    next := at + 1;
+    chars := lookalike.regex_set(letter);
+    IF chars IS NOT NULL THEN
+        RETURN;
+    ELSIF letter = '' THEN
+        PERFORM lookalike.regex_refuse('a backslash at the end', next, place);
+    ELSIF letter = 'x' THEN
+        digits := coalesce(substring(substr(source, next) FROM '^\{([^}]*)\}'),
+                           substring(substr(source, next) FROM '^[0-9a-fA-F]{1,2}'), '');
+        next := next + length(digits) + CASE WHEN substr(source, next, 1) = '{' THEN 2 ELSE 0 END;
+        IF digits !~ '^[0-9a-fA-F]{1,6}$' OR ('x' || lpad(digits, 8, '0'))::bit(32)::integer NOT BETWEEN 1 AND 1114111
+            OR ('x' || lpad(digits, 8, '0'))::bit(32)::integer BETWEEN 55296 AND 57343 THEN
+            PERFORM lookalike.regex_refuse(
+                '\x needs the hexadecimal code of a character other than U+0000', next, place);
+        END IF;
+        code := ('x' || lpad(digits, 8, '0'))::bit(32)::integer;
+    ELSIF letter IN ('t', 'n', 'r', 'f', 'a', 'e') THEN
+        code := CASE letter WHEN 't' THEN 9 WHEN 'n' THEN 10 WHEN 'r' THEN 13 WHEN 'f' THEN 12 WHEN 'a' THEN 7 ELSE 27 END;
+    ELSIF letter ~ '[0-9A-Za-z]' THEN
+        PERFORM lookalike.regex_refuse(
+            CASE WHEN letter ~ '[0-9]' THEN 'back-references and octal escapes are'
+                 ELSE format('the escape \%s is', letter) END || ' not supported', next, place);
+    ELSE
+        code := ascii(letter);
+    END IF;
+END;
+$_$;
+
+COMMENT ON FUNCTION lookalike.regex_escape(source text, at integer, place text, OUT next integer, OUT code integer, OUT chars int4multirange) IS 'Internal: what follows a backslash in a regular expression. Caller''s rights.';
+
+CREATE FUNCTION lookalike.regex_fragment(name text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE name WHEN '\b'::text THEN '(?:(?<![0-9A-Z\u005fa-z])(?=[0-9A-Z\u005fa-z])|(?<=[0-9A-Z\u005fa-z])(?![0-9A-Z\u005fa-z]))'::text WHEN '\B'::text THEN '(?:(?<=[0-9A-Z\u005fa-z])(?=[0-9A-Z\u005fa-z])|(?<![0-9A-Z\u005fa-z])(?![0-9A-Z\u005fa-z]))'::text WHEN '\A'::text THEN '\A'::text WHEN '\z'::text THEN '\Z'::text WHEN '\Z'::text THEN '(?=\n?\Z)'::text WHEN '.'::text THEN '[^\n]'::text WHEN '^'::text THEN '\A'::text WHEN '$'::text THEN '(?=\n?\Z)'::text WHEN '.s'::text THEN '.'::text WHEN '^m'::text THEN '(?:\A|(?<=\n)(?!\Z))'::text WHEN '$m'::text THEN '(?=\n|\Z)'::text ELSE NULL::text END;
+
+COMMENT ON FUNCTION lookalike.regex_fragment(name text) IS 'Internal: an anchor or a dot, by name. Caller''s rights.';
+
+CREATE FUNCTION lookalike.regex_opening(source text, at integer, place text, OUT next integer, OUT opening text, OUT repeatable boolean) RETURNS record
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $_$
+DECLARE
+    found text[];
+BEGIN
+    next := at;
+    opening := '(?:';
+    repeatable := true;
+    IF substr(source, at, 1) = '*' THEN
+        PERFORM lookalike.regex_refuse('(*VERBS) are not supported', at, place);
+    ELSIF substr(source, at, 1) <> '?' THEN
+        RETURN;
+    END IF;
+    found := regexp_match(substr(source, at), '^\?(=|!|<=|<!)');
+    IF found IS NOT NULL THEN
+        next := at + 1 + length(found[1]);
+        opening := '(?' || found[1];
+        repeatable := false;
+    ELSIF substr(source, at, 2) = '?:' THEN
+        next := at + 2;
+    ELSIF substr(source, at) ~ '^\?(P?<|'')' THEN
+        found := regexp_match(substr(source, at), '^\?(P?<[^>]*>|''[^'']*'')');
+        IF found IS NULL OR btrim(found[1], 'P<>''') !~ '^[[:alpha:]_][[:alnum:]_]*$' THEN
+            PERFORM lookalike.regex_refuse('a group with a wrong name', at, place);
+        END IF;
+        next := at + 1 + length(found[1]);
+    ELSE
+        PERFORM lookalike.regex_refuse(
+            'only (…), (?:…), (?=…), (?!…), (?<=…), (?<!…), named groups, and (?imsx) in front are supported', at, place);
+    END IF;
+END;
+$_$;
+
+COMMENT ON FUNCTION lookalike.regex_opening(source text, at integer, place text, OUT next integer, OUT opening text, OUT repeatable boolean) IS 'Internal: the opening of a group of a regular expression. Caller''s rights.';
+
+CREATE FUNCTION lookalike.regex_quantifier(source text, at integer, place text, OUT next integer, OUT low integer, OUT high integer) RETURNS record
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$
+DECLARE
+    letter constant text := substr(source, at, 1);
+    bounds text[];
+BEGIN
+    next := at + 1;
+    IF letter IN ('*', '+', '?') THEN
+        low := (letter = '+')::integer;
+        high := CASE letter WHEN '?' THEN 1 END;
+        RETURN;
+    END IF;
+    bounds := regexp_match(substr(source, at), '^\{([0-9]*)(,?)([0-9]*)\}');
+    IF bounds IS NULL OR bounds[1] || bounds[3] = '' THEN
+        next := at;
+    ELSIF bounds[1] = '' THEN
+        PERFORM lookalike.regex_refuse(
+            '{,n} means different things in different versions of PCRE: write {0,n}', at, place);
+    ELSIF length(bounds[1]) > 5 OR length(bounds[3]) > 5
+        OR (bounds[3] <> '' AND bounds[3]::integer < bounds[1]::integer) THEN
+        PERFORM lookalike.regex_refuse('wrong bounds of a repetition', at, place);
+    ELSE
+        low := bounds[1]::integer;
+        high := CASE WHEN bounds[2] = '' THEN low WHEN bounds[3] <> '' THEN bounds[3]::integer END;
+        next := at + 2 + length(bounds[1] || bounds[2] || bounds[3]);
+    END IF;
+END;
+$$;
+
+COMMENT ON FUNCTION lookalike.regex_quantifier(source text, at integer, place text, OUT next integer, OUT low integer, OUT high integer) IS 'Internal: a quantifier of a regular expression. Caller''s rights.';
+
+CREATE FUNCTION lookalike.regex_refuse(message text, at integer, place text) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $$
+BEGIN
+    PERFORM lookalike.filter_refuse(
+        pg_catalog.format('%s (near character %s of the regular expression)', message, at), place);
+END;
+$$;
+
+COMMENT ON FUNCTION lookalike.regex_refuse(message text, at integer, place text) IS 'Internal: raises the error of a regular expression that is refused. Caller''s rights.';
+
+CREATE FUNCTION lookalike.regex_set(name text) RETURNS int4multirange
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE name WHEN 'd'::text THEN '{[48,58)}'::int4multirange WHEN 'w'::text THEN '{[48,58),[65,91),[95,96),[97,123)}'::int4multirange WHEN 's'::text THEN '{[9,14),[32,33)}'::int4multirange WHEN 'D'::text THEN '{[1,48),[58,1114112)}'::int4multirange WHEN 'W'::text THEN '{[1,48),[58,65),[91,95),[96,97),[123,1114112)}'::int4multirange WHEN 'S'::text THEN '{[1,9),[14,32),[33,1114112)}'::int4multirange WHEN 'posix:alnum'::text THEN '{[48,58),[65,91),[97,123)}'::int4multirange WHEN 'posix:^alnum'::text THEN '{[1,48),[58,65),[91,97),[123,1114112)}'::int4multirange WHEN 'posix:alpha'::text THEN '{[65,91),[97,123)}'::int4multirange WHEN 'posix:^alpha'::text THEN '{[1,65),[91,97),[123,1114112)}'::int4multirange WHEN 'posix:ascii'::text THEN '{[1,128)}'::int4multirange WHEN 'posix:^ascii'::text THEN '{[128,1114112)}'::int4multirange WHEN 'posix:blank'::text THEN '{[9,10),[32,33)}'::int4multirange WHEN 'posix:^blank'::text THEN '{[1,9),[10,32),[33,1114112)}'::int4multirange WHEN 'posix:cntrl'::text THEN '{[1,32),[127,128)}'::int4multirange WHEN 'posix:^cntrl'::text THEN '{[32,127),[128,1114112)}'::int4multirange WHEN 'posix:digit'::text THEN '{[48,58)}'::int4multirange WHEN 'posix:^digit'::text THEN '{[1,48),[58,1114112)}'::int4multirange WHEN 'posix:graph'::text THEN '{[33,127)}'::int4multirange WHEN 'posix:^graph'::text THEN '{[1,33),[127,1114112)}'::int4multirange WHEN 'posix:lower'::text THEN '{[97,123)}'::int4multirange WHEN 'posix:^lower'::text THEN '{[1,97),[123,1114112)}'::int4multirange WHEN 'posix:print'::text THEN '{[32,127)}'::int4multirange WHEN 'posix:^print'::text THEN '{[1,32),[127,1114112)}'::int4multirange WHEN 'posix:punct'::text THEN '{[33,48),[58,65),[91,97),[123,127)}'::int4multirange WHEN 'posix:^punct'::text THEN '{[1,33),[48,58),[65,91),[97,123),[127,1114112)}'::int4multirange WHEN 'posix:space'::text THEN '{[9,14),[32,33)}'::int4multirange WHEN 'posix:^space'::text THEN '{[1,9),[14,32),[33,1114112)}'::int4multirange WHEN 'posix:upper'::text THEN '{[65,91)}'::int4multirange WHEN 'posix:^upper'::text THEN '{[1,65),[91,1114112)}'::int4multirange WHEN 'posix:word'::text THEN '{[48,58),[65,91),[95,96),[97,123)}'::int4multirange WHEN 'posix:^word'::text THEN '{[1,48),[58,65),[91,95),[96,97),[123,1114112)}'::int4multirange WHEN 'posix:xdigit'::text THEN '{[48,58),[65,71),[97,103)}'::int4multirange WHEN 'posix:^xdigit'::text THEN '{[1,48),[58,65),[71,97),[103,1114112)}'::int4multirange ELSE NULL::int4multirange END;
+
+COMMENT ON FUNCTION lookalike.regex_set(name text) IS 'Internal: a class of characters, by name. Caller''s rights.';
+
+CREATE FUNCTION lookalike.regex_set_text(chars int4multirange) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$
+DECLARE
+    everything constant int4multirange := '{[1,1114111]}';
+    open_end constant boolean := chars @> 1114111;
+BEGIN
+    IF chars = everything THEN
+        RETURN '.';
+    END IF;
+    RETURN CASE WHEN open_end THEN '[^' ELSE '[' END || (
+        SELECT string_agg(
+            lookalike.regex_character(lower(r))
+                || CASE WHEN upper(r) - lower(r) > 1 THEN '-' || lookalike.regex_character(upper(r) - 1) ELSE '' END,
+            '' ORDER BY lower(r))
+        FROM unnest(CASE WHEN open_end THEN everything - chars ELSE chars END) AS r) || ']';
+END;
+$$;
+
+COMMENT ON FUNCTION lookalike.regex_set_text(chars int4multirange) IS 'Internal: a set of characters as PostgreSQL''s regular expressions write it. Caller''s rights.';
+
+CREATE FUNCTION lookalike.regex_skipped(source text, at integer, flags text, place text) RETURNS integer
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $_$
+DECLARE
+    found text;
+BEGIN
+    LOOP
+        found := substring(substr(source, at) FROM
+            CASE WHEN flags LIKE '%x%' THEN '^(?:\(\?#[^)]*\)|[ \t\n\v\f\r]|#[^\n]*(?:\n|$))' ELSE '^\(\?#[^)]*\)' END);
+        IF found IS NULL AND substr(source, at, 3) = '(?#' THEN
+            PERFORM lookalike.regex_refuse('a comment without an end', at, place);
+        ELSIF found IS NULL THEN
+            RETURN at;
+        END IF;
+        at := at + length(found);
+    END LOOP;
+END;
+$_$;
+
+COMMENT ON FUNCTION lookalike.regex_skipped(source text, at integer, flags text, place text) IS 'Internal: skips what does not count in a regular expression. Caller''s rights.';
+
+CREATE FUNCTION lookalike.regex_translated(source text, options text, place text, OUT pattern text, OUT ignore_case boolean) RETURNS record
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $_$
+DECLARE
+    flags text := options;
+    at integer := 1;
+    start text;
+    piece text;
+    last_piece text := '';
+    piece_size integer;
+    repeatable boolean;
+    read record;
+    size integer := 0;
+    depth integer := 0;
+    behind integer := 0;
+    sizes integer[] := '{}';
+    openings text[] := '{}';
+    quantifier record;
+    largest integer;
+BEGIN
+    IF length(source) > 1000 THEN
+        PERFORM lookalike.filter_refuse('a regular expression may have at most 1,000 characters', place);
+    END IF;
+    WHILE substr(source, at) ~ '^\(\?(?=[-imsx])[imsx]*-?[imsx]*\)' LOOP
+        piece := substring(substr(source, at) FROM '^\(\?([imsx]*-?[imsx]*)\)');
+        flags := translate(flags || split_part(piece, '-', 1), coalesce(nullif(split_part(piece, '-', 2), ''), '-'), '');
+        at := at + 3 + length(piece);
+    END LOOP;
+    ignore_case := flags LIKE '%i%';
+    pattern := '';
+    LOOP
+        at := lookalike.regex_skipped(source, at, flags, place);
+        EXIT WHEN at > length(source);
+        start := substr(source, at, 1);
+        at := at + 1;
+        piece_size := 1;
+        repeatable := true;
+        IF start = '|' THEN
+            pattern := pattern || '|';
+            last_piece := '';
+            CONTINUE;
+        ELSIF start = '(' THEN
+            read := lookalike.regex_opening(source, at, place);
+            at := read.next;
+            depth := depth + 1;
+            IF depth > 100 THEN
+                PERFORM lookalike.regex_refuse('more than 100 groups inside one another', at, place);
+            END IF;
+            sizes[depth] := size;
+            openings[depth] := read.opening;
+            behind := behind + (read.opening LIKE '(?<%')::integer;
+            size := 0;
+            pattern := pattern || read.opening;
+            last_piece := '';
+            CONTINUE;
+        ELSIF start = ')' THEN
+            IF depth = 0 THEN
+                PERFORM lookalike.regex_refuse('a closing parenthesis without an opening one', at, place);
+            END IF;
+            piece := ')';
+            piece_size := size + 1;
+            size := sizes[depth];
+            repeatable := openings[depth] = '(?:';
+            behind := behind - (openings[depth] LIKE '(?<%')::integer;
+            depth := depth - 1;
+        ELSIF start = '\' AND substr(source, at, 1) IN ('b', 'B', 'A', 'z', 'Z') THEN
+            piece := lookalike.regex_fragment('\' || substr(source, at, 1));
+            repeatable := false;
+            at := at + 1;
+        ELSIF start = '\' AND substr(source, at, 1) IN ('Q', 'E') THEN
+            start := CASE WHEN substr(source, at, 1) = 'Q' THEN split_part(substr(source, at + 1), '\E', 1) ELSE '' END;
+            piece := coalesce((SELECT string_agg(lookalike.regex_character(ascii(c.letter)), '' ORDER BY c.position)
+                               FROM string_to_table(start, NULL) WITH ORDINALITY AS c (letter, position)), '');
+            at := at + 1 + length(start)
+                + CASE WHEN substr(source, at, 1) = 'Q' AND substr(source, at + 1 + length(start), 2) = '\E'
+                       THEN 2 ELSE 0 END;
+            piece_size := length(start);
+            repeatable := false;
+        ELSIF start = '\' THEN
+            read := lookalike.regex_escape(source, at, place);
+            at := read.next;
+            piece := CASE WHEN read.chars IS NULL THEN lookalike.regex_character(read.code)
+                          ELSE lookalike.regex_set_text(read.chars) END;
+        ELSIF start = '[' THEN
+            read := lookalike.regex_bracket(source, at, place);
+            at := read.next;
+            piece := lookalike.regex_set_text(read.chars);
+        ELSIF start IN ('.', '^', '$') THEN
+            piece := lookalike.regex_fragment(start || CASE
+                WHEN start = '.' AND flags LIKE '%s%' THEN 's' WHEN start <> '.' AND flags LIKE '%m%' THEN 'm' ELSE '' END);
+            repeatable := start = '.';
+        ELSIF (lookalike.regex_quantifier(source, at - 1, place)).low IS NOT NULL THEN
+            PERFORM lookalike.regex_refuse('a quantifier with nothing to repeat', at, place);
+        ELSE
+            piece := lookalike.regex_character(ascii(start));
+        END IF;
+
+        at := lookalike.regex_skipped(source, at, flags, place);
+        quantifier := lookalike.regex_quantifier(source, at, place);
+        IF quantifier.low IS NOT NULL THEN
+            at := quantifier.next;
+            largest := coalesce(quantifier.high, quantifier.low);
+            IF NOT repeatable THEN
+                PERFORM lookalike.regex_refuse(
+                    'a quantifier after an anchor, a look-around or \E is not supported', at, place);
+            ELSIF behind > 0 THEN
+                PERFORM lookalike.regex_refuse('a quantifier inside a look-behind is not supported', at, place);
+            ELSIF substr(source, at, 1) = '+' THEN
+                PERFORM lookalike.regex_refuse('possessive quantifiers are not supported', at, place);
+            ELSIF piece_size::bigint * greatest(largest, 1) > 10000 OR largest > 255 THEN
+                PERFORM lookalike.regex_refuse(
+                    'a repetition over 255, or too many of them inside one another', at, place);
+            END IF;
+            piece_size := piece_size * greatest(largest, 1);
+            at := at + (substr(source, at, 1) = '?')::integer;
+            at := lookalike.regex_skipped(source, at, flags, place);
+            IF (lookalike.regex_quantifier(source, at, place)).low IS NOT NULL THEN
+                PERFORM lookalike.regex_refuse('a quantifier after a quantifier', at, place);
+            END IF;
+            piece := piece || CASE
+                WHEN quantifier.low = 0 AND quantifier.high IS NULL THEN '*'
+                WHEN quantifier.low = 1 AND quantifier.high IS NULL THEN '+'
+                WHEN quantifier.low = 0 AND quantifier.high = 1 THEN '?'
+                WHEN quantifier.high IS NULL THEN format('{%s,}', quantifier.low)
+                WHEN quantifier.low = quantifier.high THEN format('{%s}', quantifier.low)
+                ELSE format('{%s,%s}', quantifier.low, quantifier.high) END;
+        END IF;
+        -- The same boundary twice would make PostgreSQL's automaton explode.
+        IF piece <> last_piece OR piece NOT IN (lookalike.regex_fragment('\b'), lookalike.regex_fragment('\B')) THEN
+            pattern := pattern || piece;
+            size := size + piece_size;
+        END IF;
+        last_piece := piece;
+    END LOOP;
+    IF depth > 0 THEN
+        PERFORM lookalike.regex_refuse('a group without an end', at, place);
+    END IF;
+END;
+$_$;
+
+COMMENT ON FUNCTION lookalike.regex_translated(source text, options text, place text, OUT pattern text, OUT ignore_case boolean) IS 'Internal: a regular expression of MongoDB''s dialect in PostgreSQL''s. Caller''s rights.';
 
 CREATE FUNCTION lookalike.set_search_paths() RETURNS integer
     LANGUAGE plpgsql
@@ -367,6 +1970,50 @@ CREATE FUNCTION lookalike.tags_of(attributes jsonb, field text) RETURNS text[]
 END;
 
 COMMENT ON FUNCTION lookalike.tags_of(attributes jsonb, field text) IS 'The tags of a record: the strings in one of its attributes, each once. Caller''s rights.';
+
+CREATE FUNCTION lookalike.vector_of(collection text, id text) RETURNS public.halfvec
+    LANGUAGE plpgsql STABLE STRICT
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $_$
+DECLARE
+    space record := lookalike.collection_space(collection);
+    found_vector lookalike.records.embedding%TYPE;
+BEGIN
+    EXECUTE format('SELECT r.embedding FROM %s AS r WHERE r.collection_id = $1 AND r.id = $2', space.records)
+        INTO found_vector USING space.id, id;
+    IF found_vector IS NULL THEN
+        RAISE no_data_found USING MESSAGE = format('there is no record %L in the collection %L', id, collection);
+    END IF;
+    RETURN found_vector;
+END;
+$_$;
+
+COMMENT ON FUNCTION lookalike.vector_of(collection text, id text) IS 'The vector of a stored record. With the caller''s rights.';
+
+CREATE FUNCTION lookalike.within(collection text, record_id text, radius double precision, filter jsonb DEFAULT NULL::jsonb) RETURNS TABLE(id text, distance double precision, attributes jsonb)
+    LANGUAGE plpgsql STABLE COST 100000 ROWS 100
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $_$
+DECLARE
+    space record;
+    asked record;
+BEGIN
+    IF collection IS NULL OR record_id IS NULL OR radius IS NULL THEN
+        RETURN;
+    END IF;
+    space := lookalike.collection_space(collection);
+    asked := lookalike.filter_compiled(filter);
+    RETURN QUERY EXECUTE format(
+        'SELECT n.id, n.distance, n.attributes FROM (
+             SELECT r.id, r.attributes, $1 * (r.embedding::%1$s %2$s $2::%1$s) AS distance
+             FROM %3$s AS r WHERE %4$s
+         ) AS n WHERE n.distance <= $4 ORDER BY n.distance, n.id',
+        space.half, space.cosine, space.records, asked.condition)
+        USING space.scale, lookalike.vector_of(collection, record_id), asked.path, radius;
+END;
+$_$;
+
+COMMENT ON FUNCTION lookalike.within(collection text, record_id text, radius double precision, filter jsonb) IS 'Every record within a radius (on the API''s scale) of a stored one, among those that match a filter of the API''s language. With the caller''s rights.';
 
 CREATE TABLE lookalike.alembic_version (
     version_num character varying(32) NOT NULL
@@ -436,6 +2083,68 @@ ALTER TABLE lookalike.collections ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTI
     CACHE 1
 );
 
+CREATE VIEW lookalike.index_health AS
+ WITH tables AS (
+         SELECT c.name,
+            (t.relname)::text AS records_table,
+            t.oid AS table_oid,
+            (GREATEST(t.reltuples, (0)::real))::bigint AS estimated_records,
+            ((s_1.n_dead_tup)::double precision / (NULLIF((s_1.n_live_tup + s_1.n_dead_tup), 0))::double precision) AS dead_share,
+            GREATEST(s_1.last_vacuum, s_1.last_autovacuum) AS last_vacuum,
+            GREATEST(s_1.last_analyze, s_1.last_autoanalyze) AS last_analyze
+           FROM ((lookalike.collections c
+             JOIN pg_class t ON ((t.oid = (to_regclass(('lookalike.'::text || lookalike.records_table(c.id, c.generation))))::oid)))
+             LEFT JOIN pg_stat_all_tables s_1 ON ((s_1.relid = t.oid)))
+        ), indexes AS (
+         SELECT t.name,
+            (x.relname)::text AS index_name,
+            (a.amname)::text AS kind,
+            i_1.indisvalid AS valid,
+            i_1.indexrelid,
+            t.estimated_records,
+            t.dead_share,
+            t.last_vacuum,
+            t.last_analyze
+           FROM (((tables t
+             JOIN pg_index i_1 ON ((i_1.indrelid = t.table_oid)))
+             JOIN pg_class x ON ((x.oid = i_1.indexrelid)))
+             JOIN pg_am a ON ((a.oid = x.relam)))
+        UNION ALL
+         SELECT t.name,
+            (t.records_table || '_hnsw'::text),
+            'hnsw'::text,
+            NULL::boolean,
+            NULL::oid,
+            t.estimated_records,
+            t.dead_share,
+            t.last_vacuum,
+            t.last_analyze
+           FROM tables t
+          WHERE ((t.estimated_records > 10000) AND (to_regclass((('lookalike.'::text || t.records_table) || '_hnsw'::text)) IS NULL))
+        )
+ SELECT i.name AS collection,
+    i.index_name,
+    i.kind,
+    i.valid,
+    pg_relation_size((i.indexrelid)::regclass) AS bytes,
+    s.idx_scan AS scans,
+    i.estimated_records,
+    i.dead_share,
+    i.last_vacuum,
+    i.last_analyze,
+        CASE
+            WHEN (i.valid IS NULL) THEN 'missing: every search compares all records; the server builds it in the background'::text
+            WHEN ((NOT i.valid) AND (i.kind = 'hnsw'::text)) THEN 'half built, or left over by a crash: the server builds it anew'::text
+            WHEN (NOT i.valid) THEN 'half built, or left over by a crash: run lookalike collection index again'::text
+            WHEN ((i.kind = 'hnsw'::text) AND (i.dead_share > (0.1)::double precision)) THEN format('REINDEX INDEX CONCURRENTLY lookalike.%I, then VACUUM the table'::text, i.index_name)
+            WHEN ((i.last_analyze IS NULL) AND (i.estimated_records > 0)) THEN 'never analysed: ANALYZE the table'::text
+            ELSE 'healthy'::text
+        END AS advice
+   FROM (indexes i
+     LEFT JOIN pg_stat_all_indexes s ON ((s.indexrelid = i.indexrelid)));
+
+COMMENT ON VIEW lookalike.index_health IS 'One row an index of a collection: valid, size, use, share of dead rows, and what to do. With its owner''s rights.';
+
 CREATE TABLE lookalike.originals (
     collection_id integer NOT NULL,
     id text NOT NULL COLLATE pg_catalog."C",
@@ -449,6 +2158,55 @@ ALTER TABLE ONLY lookalike.originals ALTER COLUMN picture SET STORAGE EXTERNAL;
 
 COMMENT ON TABLE lookalike.originals IS 'A record''s picture as it came, where it is kept, and the part in use.';
 
+CREATE UNLOGGED TABLE lookalike.search_log (
+    id bigint NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    token_id integer,
+    collection_id integer NOT NULL,
+    method text NOT NULL,
+    query_id text,
+    filter jsonb,
+    k integer,
+    results integer,
+    milliseconds double precision NOT NULL,
+    way text
+);
+
+COMMENT ON TABLE lookalike.search_log IS 'The latest searches, where LOOKALIKE_LOG_SEARCHES is on; lost in a crash of the database.';
+
+CREATE TABLE lookalike.tokens (
+    id integer NOT NULL,
+    label text DEFAULT ''::text NOT NULL,
+    digest bytea NOT NULL,
+    scopes text[] NOT NULL,
+    all_collections boolean NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    revoked_at timestamp with time zone,
+    CONSTRAINT tokens_digest_check CHECK ((octet_length(digest) = 32)),
+    CONSTRAINT tokens_scopes_check CHECK (((scopes <@ ARRAY['read'::text, 'write'::text, 'admin'::text]) AND (cardinality(scopes) > 0)))
+);
+
+COMMENT ON TABLE lookalike.tokens IS 'API tokens, by the SHA-256 of the token; revoked ones stay on record.';
+
+CREATE VIEW lookalike.recent_searches AS
+ SELECT l.at,
+    NULLIF(t.label, ''::text) AS token,
+    l.token_id,
+    c.name AS collection,
+    l.method,
+    l.query_id,
+    l.filter,
+    l.k,
+    l.results,
+    l.milliseconds,
+    l.way
+   FROM ((lookalike.search_log l
+     LEFT JOIN lookalike.collections c ON ((c.id = l.collection_id)))
+     LEFT JOIN lookalike.tokens t ON ((t.id = l.token_id)))
+  ORDER BY l.id DESC;
+
+COMMENT ON VIEW lookalike.recent_searches IS 'The latest searches, newest first: who, when, what, how many found, how long. With its owner''s rights.';
+
 CREATE TABLE lookalike.records (
     collection_id integer NOT NULL,
     id text NOT NULL COLLATE pg_catalog."C",
@@ -457,7 +2215,9 @@ CREATE TABLE lookalike.records (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT records_attributes_check CHECK ((jsonb_typeof(attributes) = 'object'::text)),
-    CONSTRAINT records_id_check CHECK (((octet_length(id) >= 1) AND (octet_length(id) <= 1024)))
+    CONSTRAINT records_embedding_check CHECK ((public.l2_norm(embedding) > (0)::double precision)),
+    CONSTRAINT records_id_check CHECK (((octet_length(id) >= 1) AND (octet_length(id) <= 1024))),
+    CONSTRAINT records_keys_check CHECK (((NOT (attributes ?| ARRAY['_id'::text, '_base64'::text, '_box'::text, '_reason'::text])) AND (NOT (attributes @? '$.keyvalue()?(@."key" starts with "$")'::jsonpath))))
 )
 PARTITION BY LIST (collection_id);
 
@@ -503,6 +2263,15 @@ CREATE TABLE lookalike.reembeddings (
 
 COMMENT ON TABLE lookalike.reembeddings IS 'Collections whose vectors are being made anew by another model.';
 
+ALTER TABLE lookalike.search_log ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME lookalike.search_log_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE lookalike.thumbnails (
     collection_id integer NOT NULL,
     id text NOT NULL COLLATE pg_catalog."C",
@@ -518,20 +2287,6 @@ CREATE TABLE lookalike.token_collections (
 );
 
 COMMENT ON TABLE lookalike.token_collections IS 'Which collections a token that is not for all may use.';
-
-CREATE TABLE lookalike.tokens (
-    id integer NOT NULL,
-    label text DEFAULT ''::text NOT NULL,
-    digest bytea NOT NULL,
-    scopes text[] NOT NULL,
-    all_collections boolean NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    revoked_at timestamp with time zone,
-    CONSTRAINT tokens_digest_check CHECK ((octet_length(digest) = 32)),
-    CONSTRAINT tokens_scopes_check CHECK (((scopes <@ ARRAY['read'::text, 'write'::text, 'admin'::text]) AND (cardinality(scopes) > 0)))
-);
-
-COMMENT ON TABLE lookalike.tokens IS 'API tokens, by the SHA-256 of the token; revoked ones stay on record.';
 
 ALTER TABLE lookalike.tokens ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME lookalike.tokens_id_seq
@@ -568,6 +2323,9 @@ ALTER TABLE ONLY lookalike.reembedding_failures
 
 ALTER TABLE ONLY lookalike.reembeddings
     ADD CONSTRAINT reembeddings_pkey PRIMARY KEY (collection_id);
+
+ALTER TABLE ONLY lookalike.search_log
+    ADD CONSTRAINT search_log_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY lookalike.thumbnails
     ADD CONSTRAINT thumbnails_pkey PRIMARY KEY (collection_id, id);

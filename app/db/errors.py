@@ -47,6 +47,12 @@ _BY_CLASS: tuple[tuple[tuple[type[psycopg.Error], ...], Callable[[], LookalikeEr
         lambda: InvalidRequest("an attribute that has an index of its own may take 2,700 bytes at most"),
     ),
     (
+        (pg.DependentObjectsStillExist,),
+        lambda: InvalidRequest(
+            "something of your own in the database, such as a view, is built on it: drop that first"
+        ),
+    ),
+    (
         (pg.LockNotAvailable, pg.DeadlockDetected, pg.SerializationFailure),
         lambda: Unavailable("other work on the same records is in the way; try again"),
     ),

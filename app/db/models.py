@@ -85,6 +85,12 @@ class Record(Base):
     __table_args__ = (
         CheckConstraint("octet_length(id) BETWEEN 1 AND 1024", name="id"),
         CheckConstraint("jsonb_typeof(attributes) = 'object'", name="attributes"),
+        CheckConstraint(
+            "NOT attributes ?| ARRAY['_id', '_base64', '_box', '_reason']"
+            """ AND NOT attributes @? '$.keyvalue() ? (@.key starts with "$")'""",
+            name="keys",
+        ),
+        CheckConstraint("l2_norm(embedding) > 0", name="embedding"),
         Index(
             "records_attributes_idx",
             "attributes",
@@ -208,6 +214,30 @@ class Token(Base):
     all_collections: Mapped[bool]
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     revoked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class SearchLogEntry(Base):
+    """One search that the server answered, where LOOKALIKE_LOG_SEARCHES is on; lost in a crash, on purpose."""
+
+    __tablename__ = "search_log"
+    __table_args__ = (
+        {
+            "prefixes": ["UNLOGGED"],
+            "comment": "The latest searches, where LOOKALIKE_LOG_SEARCHES is on; lost in a crash of the database.",
+        },
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    token_id: Mapped[int | None]
+    collection_id: Mapped[int]
+    method: Mapped[str] = mapped_column(Text)
+    query_id: Mapped[str | None] = mapped_column(Text)
+    filter: Mapped[Any | None] = mapped_column(JSONB)
+    k: Mapped[int | None]
+    results: Mapped[int | None]
+    milliseconds: Mapped[float] = mapped_column(Double)
+    way: Mapped[str | None] = mapped_column(Text)
 
 
 class TokenCollection(Base):

@@ -35,6 +35,7 @@ FIND_VECTOR = """
     FROM pg_catalog.pg_extension AS e JOIN pg_catalog.pg_namespace AS n ON n.oid = e.extnamespace
     WHERE e.extname = 'vector'
 """
+FIND_VECTOR_ONCE = FIND_VECTOR.replace("false", "true")  # for the transaction only
 FIT = ("SELECT lookalike.set_search_paths()", "SELECT lookalike.grant_rights()")
 
 
@@ -120,7 +121,7 @@ def apply_sql(url: str) -> list[str]:
     with translated(), connect(url) as connection:
         connection.execute("SELECT pg_advisory_xact_lock(4207100513)")
         connection.execute("SET LOCAL lock_timeout = '5s'")
-        connection.execute("SET LOCAL search_path = pg_catalog")
+        connection.execute(FIND_VECTOR_ONCE)
         for file in _pending(connection):
             connection.execute(file.text.encode())
             connection.execute(NOTE_FILE, (file.name, file.digest))
@@ -158,7 +159,7 @@ def script(since: str | None = None) -> str:
             "-- psql --set ON_ERROR_STOP=1 --file=this"
         ),
         written.getvalue().strip(),
-        "BEGIN;\n\nSET LOCAL lock_timeout = '5s';\n\nSET LOCAL search_path = pg_catalog;",
+        f"BEGIN;\n\nSET LOCAL lock_timeout = '5s';\n\n{FIND_VECTOR_ONCE.strip()};",
     ]
     for file in sql_files():
         note = NOTE_FILE.replace("%s", "'{}'").format(file.name, file.digest)

@@ -1,4 +1,5 @@
--- Creates a collection: its row, its partitions of `records`, `thumbnails` and `originals`.
+-- Creates a collection: its row, its partitions of `records`, `thumbnails` and `originals`, the view of its
+-- records.
 --
 -- Result: the id of the collection. SQLSTATE 23505 where the name is taken, 23514 where an argument is out of range.
 -- Locks: SHARE UPDATE EXCLUSIVE on the parents (ATTACH, not PARTITION OF), so that running searches, also those
@@ -50,6 +51,7 @@ BEGIN
             'ALTER TABLE lookalike.%I ATTACH PARTITION lookalike.%I FOR VALUES IN (%s)',
             kind, format('%s_%s', kind, new_id), new_id);
     END LOOP;
+    PERFORM lookalike.create_collection_view(new_id);
     PERFORM lookalike.grant_rights();
     RETURN new_id;
 END;

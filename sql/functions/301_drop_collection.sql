@@ -1,7 +1,7 @@
 -- Drops a collection with all that belongs to it, at once: its tables are dropped, no row is deleted.
 --
 -- Argument: the id of the collection.
--- Result: whether it existed.
+-- Result: whether it existed. SQLSTATE 2BP01 where a view of somebody's own is built on it.
 -- Locks: ACCESS EXCLUSIVE on its partitions and, for a moment, on the parents; give the transaction a lock_timeout
 --   and try again, so that a long query through a parent does not hold up everyone behind this one.
 -- Rights: the caller's, who must own the tables. Called by the command line and by tests.
@@ -11,10 +11,14 @@ SET search_path = pg_catalog, public, pg_temp
 AS $$
 DECLARE
     generation integer;
+    view_name constant text := lookalike.collection_view($1);
 BEGIN
     DELETE FROM lookalike.collections AS c WHERE c.id = $1 RETURNING c.generation INTO generation;
     IF NOT FOUND THEN
         RETURN false;
+    END IF;
+    IF view_name IS NOT NULL THEN
+        EXECUTE format('DROP VIEW lookalike.%I', view_name);
     END IF;
     EXECUTE format('DROP TABLE lookalike.%I', format('thumbnails_%s', $1));
     EXECUTE format('DROP TABLE lookalike.%I', format('originals_%s', $1));

@@ -38,7 +38,12 @@ BEGIN
             CASE WHEN granted.is_grantable THEN ' WITH GRANT OPTION' END);
     END LOOP;
 
-    -- What hangs on the old table: the keys of thumbnails and originals.
+    UPDATE lookalike.collections AS c
+    SET model = change.model, model_revision = change.model_revision, dimensions = change.dimensions,
+        distance_scale = change.distance_scale, generation = change.generation
+    WHERE c.id = $1;
+
+    -- What hangs on the old table: the keys of thumbnails and originals, and the collection's view.
     FOR key IN
         SELECT k.conname, k.conrelid::regclass::text AS side_table FROM pg_catalog.pg_constraint AS k
         WHERE k.contype = 'f' AND k.confrelid = format('lookalike.%I', old_table)::regclass
@@ -47,6 +52,7 @@ BEGIN
     LOOP
         EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', key.side_table, key.conname);
     END LOOP;
+    PERFORM lookalike.create_collection_view($1);
     EXECUTE format('DROP TABLE lookalike.%I', old_table);
     EXECUTE format('ALTER TABLE lookalike.records ATTACH PARTITION lookalike.%I FOR VALUES IN (%s)', new_table, $1);
     FOREACH side_table IN ARRAY ARRAY[format('thumbnails_%s', $1), format('originals_%s', $1)] LOOP
@@ -56,10 +62,6 @@ BEGIN
             side_table, new_table);
     END LOOP;
 
-    UPDATE lookalike.collections AS c
-    SET model = change.model, model_revision = change.model_revision, dimensions = change.dimensions,
-        distance_scale = change.distance_scale, generation = change.generation
-    WHERE c.id = $1;
     DELETE FROM lookalike.reembeddings AS e WHERE e.collection_id = $1;
     RETURN change.generation;
 END;

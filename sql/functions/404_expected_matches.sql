@@ -1,0 +1,21 @@
+-- How many records of a partition the planner expects to match a filter, by its statistics; it reads no record.
+--
+-- Arguments: the partition's quoted name; the condition on a row `r`, with the path as $3 (see filter_compiled); the path.
+-- Result: a number of rows; a guess of 1 in 100 where the table was never analysed.
+-- Rights: the caller's. Fixed search_path. VOLATILE, as PostgreSQL wants of a function that runs EXPLAIN. Called by
+-- knn_vector with text that it made itself; not meant for other use.
+CREATE OR REPLACE FUNCTION lookalike.expected_matches(records text, condition text, path jsonpath) RETURNS bigint
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    plan json;
+BEGIN
+    EXECUTE format('EXPLAIN (FORMAT JSON) SELECT FROM %s AS r WHERE %s', records, condition)
+        INTO plan USING NULL::text, NULL::text, path;
+    RETURN (plan -> 0 -> 'Plan' ->> 'Plan Rows')::bigint;
+END;
+$$;
+
+COMMENT ON FUNCTION lookalike.expected_matches(text, text, jsonpath) IS
+    'Internal: how many records the planner expects to match a filter. Caller''s rights.';

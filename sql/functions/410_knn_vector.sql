@@ -1,0 +1,78 @@
+-- The records nearest to a vector: what visualKNN answers, in SQL.
+--
+-- Arguments: the name of the collection; a vector of its dimension, of any length (a `vector` is cast by itself, a
+--   real[] by ::halfvec); how many records, 0 to 100,000; a filter in the API's language, NULL or '{}' for none.
+-- Result: up to k rows, nearest first, equal distances by id: id, distance on the API's scale, attributes. Fewer than k
+--   only where fewer records match. No rows where the collection, the vector or k is NULL.
+--   SQLSTATE P0002: no such collection; 22023: a wrong dimension, k or filter.
+-- The filter is applied inside, so that the answer is complete: a WHERE behind this function only thins out its k rows.
+--   The rule is the API's: matches are counted up to a bound; few (10,000, or 50 k) are all compared, else the HNSW
+--   index is walked, and where it comes to fewer than k rows all matches are compared after all. The count is spared
+--   where the planner, by its statistics, expects three times the bound.
+-- Index: the partition's HNSW index where it is there and k is at most 1,000; the search effort is hnsw.ef_search, at
+--   least 100 and k. GIN on attributes for the filter. The settings of the session are as before afterwards.
+-- Rights: the caller's. Fixed search_path. PARALLEL UNSAFE, as it sets hnsw.* for its own query.
+CREATE OR REPLACE FUNCTION lookalike.knn_vector(
+    collection text, vector halfvec, k integer DEFAULT 30, filter jsonb DEFAULT NULL
+) RETURNS TABLE (id text, distance double precision, attributes jsonb)
+LANGUAGE plpgsql STABLE
+ROWS 30 COST 10000
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    space record;
+    asked record;
+    statement text;
+    few constant bigint := greatest(10000, 50 * k::bigint);
+    counted bigint;
+    through_index boolean;
+    scan text;
+    effort text;
+    ids text[];
+    distances double precision[];
+    found_attributes jsonb[];
+BEGIN
+    IF collection IS NULL OR vector IS NULL OR k IS NULL THEN
+        RETURN;
+    END IF;
+    space := lookalike.collection_space(collection);
+    asked := lookalike.filter_compiled(filter);
+    PERFORM lookalike.check_query(space.dimensions, vector::text, k);
+    statement := format(
+        'SELECT array_agg(n.id), array_agg(n.distance), array_agg(n.attributes) FROM (
+             SELECT c.id, c.distance, c.attributes FROM (
+                 SELECT r.id, r.attributes, $1 * (r.embedding::%1$s %2$s $2::%1$s) AS distance
+                 FROM %3$s AS r WHERE %4$s
+                 ORDER BY %%s LIMIT %5$s
+             ) AS c ORDER BY c.distance, c.id
+         ) AS n', space.half, space.cosine, space.records, asked.condition, k);
+    through_index := space.indexed AND k BETWEEN 1 AND 1000;
+    IF through_index AND asked.path IS NOT NULL
+        AND lookalike.expected_matches(space.records, asked.condition, asked.path) < 3 * few
+    THEN
+        EXECUTE format('SELECT count(*) FROM (SELECT FROM %s AS r WHERE %s LIMIT %s) AS m',
+                       space.records, asked.condition, few + 1)
+            INTO counted USING space.scale, vector, asked.path;
+        through_index := counted > few;
+    END IF;
+    IF through_index THEN
+        scan := current_setting('hnsw.iterative_scan');
+        effort := current_setting('hnsw.ef_search');
+        PERFORM set_config('hnsw.iterative_scan', 'relaxed_order', true),
+                set_config('hnsw.ef_search', least(1000, greatest(effort::integer, 100, k))::text, true);
+        EXECUTE format(statement, format('r.embedding::%1$s %2$s $2::%1$s', space.half, space.cosine))
+            INTO ids, distances, found_attributes USING space.scale, vector, asked.path;
+        PERFORM set_config('hnsw.iterative_scan', scan, true), set_config('hnsw.ef_search', effort, true);
+    END IF;
+    IF coalesce(cardinality(ids), 0) < k THEN
+        -- `+ 0` hides the expression from the HNSW index: every match is compared.
+        EXECUTE format(statement, format('($1 * (r.embedding::%1$s %2$s $2::%1$s)) + 0, r.id', space.half, space.cosine))
+            INTO ids, distances, found_attributes USING space.scale, vector, asked.path;
+    END IF;
+    RETURN QUERY SELECT * FROM unnest(ids, distances, found_attributes);
+END;
+$$;
+
+COMMENT ON FUNCTION lookalike.knn_vector(text, halfvec, integer, jsonb) IS
+    'The k records of a collection nearest to a vector, among those that match a filter of the API''s language; distances '
+    'on the API''s scale. With the caller''s rights.';

@@ -1,0 +1,358 @@
+"""The functions and views that analysts call: the API's answers, the API's plans, complete under filters."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import psycopg
+import pytest
+from psycopg import errors
+
+from app.db import collections, indexes, loads, pairs, ranked, records, search
+from app.db.engine import Database
+from app.db.listing import Listing
+from app.db.records import NewRecord, halfvec_text
+from app.db.search import Target
+from app.domain.collections import Collection, NewCollection
+from app.domain.errors import InvalidRequest
+from app.domain.records import Fields, Found
+from app.domain.windows import Window
+from app.filters import compile_filter, parse_filter
+from tests.db.vectors import random_vectors
+
+ROWS = 24_000
+DIMENSIONS = 64
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+@pytest.fixture(scope="module")
+def shop(module_database_url: str) -> Iterator[tuple[Database, Collection]]:
+    """24,000 records with an HNSW index; `side` orders them by a direction, so a filter may keep only what is far."""
+    db = Database(module_database_url)
+    db.open()
+    vectors = random_vectors(ROWS, DIMENSIONS, seed=3)
+    vectors[1:40:2] = vectors[0:40:2] + 0.001 * random_vectors(20, DIMENSIONS, seed=8)  # twenty near duplicates
+    side = np.argsort(np.argsort(-(vectors @ random_vectors(1, DIMENSIONS, seed=4)[0]))) / ROWS
+    own = collections.create(db, NewCollection("shop", "photo", "m", "1", DIMENSIONS, 62.5))
+    rows = [
+        NewRecord(f"r{n}", json.dumps({"n": n, "side": float(side[n]), "brand": f"b{n % 40}"}), vector)
+        for n, vector in enumerate(vectors)
+    ]
+    loads.copy(db, own, rows)
+    indexes.build_hnsw(db, own)
+    plain = collections.create(db, NewCollection("plain", "photo", "m", "1", DIMENSIONS, 62.5))
+    loads.copy(db, plain, rows[:2000])
+    yield db, collections.get(db, "shop")
+    db.close()
+
+
+@pytest.fixture
+def sql(shop: tuple[Database, Collection], module_database_url: str) -> Iterator[Connection]:
+    """A connection as psql opens it: none of the server's settings."""
+    with psycopg.connect(module_database_url, autocommit=True) as connection:
+        yield connection
+
+
+def rows(sql: Connection, statement: str, *values: object) -> list[tuple[Any, ...]]:
+    return sql.execute(statement, values).fetchall()
+
+
+def plan(sql: Connection, statement: str, *values: object) -> str:
+    return "\n".join(str(row[0]) for row in sql.execute("EXPLAIN (COSTS OFF) " + statement, values))
+
+
+def scans(sql: Connection, statement: str, *values: object) -> dict[str, int]:
+    """How often the statement, functions that it calls included, scanned the table and its indexes."""
+    count = (
+        "SELECT relname, pg_stat_get_xact_numscans(oid) FROM pg_class WHERE oid = 'lookalike.records_1'::regclass"
+        " OR oid IN (SELECT indexrelid FROM pg_index WHERE indrelid = 'lookalike.records_1'::regclass)"
+    )
+    with sql.transaction():
+        before = dict(rows(sql, count))
+        rows(sql, statement, *values)
+        after = dict(rows(sql, count))
+    return {name.removeprefix("records_1_"): after[name] - before[name] for name in after if after[name] > before[name]}
+
+
+def answers(found: list[Found]) -> list[tuple[str, float | None]]:
+    return [(one.id, one.distance) for one in found]
+
+
+@pytest.mark.parametrize("name", ["shop", "plain"])
+@pytest.mark.parametrize("k", [0, 1, 30, 300, 1001])
+def test_knn_answers_what_the_server_answers(
+    shop: tuple[Database, Collection], sql: Connection, name: str, k: int
+) -> None:
+    db, _ = shop
+    near = search.knn_by_id(db, Target(collections.get(db, name), Window(k), Fields()), "r7")
+    assert near is not None
+    found = rows(sql, "SELECT id, distance FROM lookalike.knn(%s, 'r7', %s)", name, k)
+    assert found == answers(near.records)
+    assert len(found) == k
+
+
+@pytest.mark.parametrize("share", [0.0, 0.0005, 0.01, 0.3, 0.6, 0.95])
+def test_a_filter_inside_keeps_the_answer_complete(
+    shop: tuple[Database, Collection], sql: Connection, share: float
+) -> None:
+    """Also where only what lies far from the query matches: of a WHERE behind the function nothing would be left."""
+    db, collection = shop
+    filter_ = {"side": {"$gte": 1 - share}}
+    target = Target(collection, Window(20), Fields(), compile_filter(parse_filter(filter_), table="r"))
+    hits = wanted = 0
+    for query in random_vectors(10, DIMENSIONS, seed=7):
+        found = rows(
+            sql, "SELECT id FROM lookalike.knn_vector('shop', %s, 20, %s)", halfvec_text(query), json.dumps(filter_)
+        )
+        true = search.exact(db, target, query)
+        assert len(found) == len(true)
+        hits += len({row[0] for row in found} & {one.id for one in true})
+        wanted += len(true)
+    assert hits >= 0.97 * wanted
+    assert wanted == 10 * min(20, round(ROWS * share))
+
+
+def test_knn_walks_the_graph(sql: Connection) -> None:
+    assert scans(sql, "SELECT * FROM lookalike.knn('shop', 'r7', 20)") == {"hnsw": 1, "pkey": 1}
+
+
+def test_knn_with_few_matches_compares_them(sql: Connection) -> None:
+    found = scans(sql, "SELECT * FROM lookalike.knn('shop', 'r7', 20, %s)", '{"brand": "b3"}')
+    assert found == {"attributes_idx": 2, "pkey": 1}, "one for the count, one for the answer"
+
+
+def test_knn_with_many_matches_walks_the_graph(sql: Connection) -> None:
+    found = scans(sql, "SELECT * FROM lookalike.knn('shop', 'r7', 20, %s)", '{"side": {"$lt": 0.9}}')
+    assert found == {"hnsw": 1, "pkey": 1, "records_1": 1}, "the bounded count reads the table"
+
+
+def test_the_count_is_spared_where_the_planner_is_sure(sql: Connection) -> None:
+    """Its statistics are made to say that the collection is ten times as large: 10,001 matches need no proof then."""
+    with sql.transaction(force_rollback=True):
+        sql.execute("UPDATE pg_class SET reltuples = reltuples * 10 WHERE oid = 'lookalike.records_1'::regclass")
+        found = scans(sql, "SELECT * FROM lookalike.knn('shop', 'r7', 20, %s)", '{"side": {"$lt": 0.9}}')
+    assert found == {"hnsw": 1, "pkey": 1}
+
+
+def test_a_view_is_served_by_the_graph(sql: Connection) -> None:
+    statement = """
+        SELECT v.id FROM lookalike.shop AS v
+        ORDER BY v.embedding <=> (SELECT q.embedding FROM lookalike.shop AS q WHERE q.id = 'r7') LIMIT 20"""
+    assert "Index Scan using records_1_hnsw" in plan(sql, statement)
+    assert len(rows(sql, statement)) == 20
+
+
+def test_a_view_joined_with_a_table_of_ones_own(sql: Connection) -> None:
+    """The graph is walked until the join has let enough rows through: iterative_scan keeps the page full.
+
+    An id is COLLATE "C": the other table's index serves the join only in its own collation.
+    """
+    sql.execute(
+        "CREATE TABLE orders AS SELECT 'r' || n AS product, n % 7 AS quantity FROM generate_series(0, 23999, 3) AS n"
+    )
+    sql.execute("ALTER TABLE orders ADD PRIMARY KEY (product)")
+    sql.execute("VACUUM ANALYZE orders")
+    statement = """
+        SELECT v.id, o.quantity FROM lookalike.shop AS v JOIN orders AS o ON o.product = v.id COLLATE "default"
+        WHERE o.quantity > 2
+        ORDER BY v.embedding <=> (SELECT lookalike.vector_of('shop', 'r7')) LIMIT 50"""
+    sql.execute("SET hnsw.iterative_scan = relaxed_order")
+    sql.execute("SET random_page_cost = 1.1")
+    assert "Index Scan using records_1_hnsw" in plan(sql, statement)
+    assert len(rows(sql, statement)) == 50
+
+
+def test_lateral(sql: Connection) -> None:
+    statement = """
+        SELECT v.id, n.id, n.distance FROM lookalike.shop AS v
+        CROSS JOIN LATERAL lookalike.knn('shop', v.id, 3) AS n
+        WHERE v.id IN ('r1', 'r2', 'r3') ORDER BY v.id, n.distance"""
+    found = rows(sql, statement)
+    assert [row[0] for row in found] == ["r1"] * 3 + ["r2"] * 3 + ["r3"] * 3
+    assert [row[2] for row in found[::3]] == [0.0] * 3
+    assert scans(sql, statement)["hnsw"] == 3
+
+
+def test_the_settings_of_a_session_are_as_before(sql: Connection) -> None:
+    sql.execute("SET hnsw.ef_search = 55")
+    for statement in (
+        "SELECT * FROM lookalike.knn('shop', 'r7', 400)",
+        "SELECT lookalike.near_duplicate_pairs('plain')",
+    ):
+        with sql.transaction():
+            rows(sql, statement)
+            assert rows(sql, "SELECT current_setting('hnsw.ef_search'), current_setting('hnsw.iterative_scan')") == [
+                ("55", "off")
+            ]
+    with pytest.raises(errors.NoDataFound):
+        rows(sql, "SELECT * FROM lookalike.knn('shop', 'nobody', 3)")
+    assert rows(sql, "SHOW hnsw.ef_search") == [("55",)]
+
+
+@pytest.mark.parametrize("name", ["shop", "plain"])
+def test_within_is_complete(shop: tuple[Database, Collection], sql: Connection, name: str) -> None:
+    db, _ = shop
+    target = Target(collections.get(db, name), Window(0), Fields())
+    stored = search.vector(db, target.collection, "r7")
+    assert stored is not None
+    true = ranked.within(db, target, stored, 12.0, None)
+    assert len(true) > 3
+    found = rows(sql, "SELECT id, distance FROM lookalike.within(%s, 'r7', 12.0)", name)
+    assert found == answers(true)
+    half = rows(sql, "SELECT id FROM lookalike.within(%s, 'r7', 12.0, %s)", name, '{"n": {"$mod": [2, 1]}}')
+    assert [row[0] for row in half] == [id_ for id_, _ in found if int(id_[1:]) % 2]
+
+
+def test_pairs_without_an_index_are_all_pairs(shop: tuple[Database, Collection], sql: Connection) -> None:
+    db, _ = shop
+    collection = collections.get(db, "plain")
+    vectors = pairs.read_vectors(db, Listing(collection, Fields()), ROWS)
+    assert vectors is not None
+    true = pairs.nearest_pairs(vectors, collection.distance_scale, 1.0, 10_000)
+    found = rows(sql, "SELECT id, other_id, distance FROM lookalike.near_duplicate_pairs('plain', 1.0)")
+    assert {row[:2] for row in found} == {(vectors.ids[one], vectors.ids[other]) for one, other, _ in true}
+    assert [row[2] for row in found] == sorted(row[2] for row in found)
+    assert {("r0", "r1"), ("r38", "r39")} <= {row[:2] for row in found}
+    few = rows(sql, "SELECT id, other_id FROM lookalike.near_duplicate_pairs('plain', 1.0, %s)", '{"n": {"$lt": 4}}')
+    assert few == [pair[:2] for pair in found if int(pair[0][1:]) < 4 and int(pair[1][1:]) < 4]
+
+
+def test_pairs_through_the_graph(shop: tuple[Database, Collection], sql: Connection) -> None:
+    filter_ = '{"n": {"$lt": 60}}'
+    exact = rows(sql, "SELECT id, other_id FROM lookalike.near_duplicate_pairs('plain', 1.0, %s)", filter_)
+    found = rows(sql, "SELECT id, other_id FROM lookalike.near_duplicate_pairs('shop', 1.0, %s)", filter_)
+    assert found == exact
+    assert len(found) >= 20
+    everything = rows(sql, "SELECT count(*) FROM lookalike.near_duplicate_pairs('shop', 200, %s)", '{"n": {"$lt": 4}}')
+    assert everything == [(6,)], "a radius that holds the whole collection"
+
+
+def test_distance_is_that_of_the_answers(sql: Connection) -> None:
+    for id_, distance in rows(sql, "SELECT id, distance FROM lookalike.knn('shop', 'r7', 5)"):
+        assert rows(sql, "SELECT lookalike.distance('shop', 'r7', %s)", id_) == [(distance,)]
+    assert rows(sql, "SELECT lookalike.distance('shop', 'r7', 'r7')") == [(0.0,)]
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        ("knn('nowhere', 'r1', 3)", errors.NoDataFound, "there is no collection 'nowhere'"),
+        ("knn('shop', 'nobody', 3)", errors.NoDataFound, "there is no record 'nobody' in the collection 'shop'"),
+        ("knn('shop', 'r1', -1)", errors.InvalidParameterValue, "k is 0 to 100,000, not -1"),
+        ("knn('shop', 'r1', 100001)", errors.InvalidParameterValue, "k is 0 to 100,000"),
+        ("knn('shop', 'r1', 3, '[]')", errors.InvalidParameterValue, r"filter, at \$: a filter is an object"),
+        ("knn('shop', 'r1', 3, '{\"a\": {\"$foo\": 1}}')", errors.InvalidParameterValue, "unknown operator"),
+        ("knn_vector('shop', '[1,2]', 3)", errors.InvalidParameterValue, "2 dimensions, those of this .* have 64"),
+        ("knn_vector('shop', array_fill(0, ARRAY[64])::halfvec, 3)", errors.InvalidParameterValue, "no direction"),
+        ("within('shop', 'nobody', 3)", errors.NoDataFound, "no record"),
+        ("distance('shop', 'r1', 'nobody')", errors.NoDataFound, "no record"),
+        ("near_duplicate_pairs('nowhere')", errors.NoDataFound, "no collection"),
+        ("knn('shop''; DROP TABLE lookalike.records; --', 'r1', 3)", errors.NoDataFound, "no collection"),
+    ],
+)  # fmt: skip
+def test_a_wrong_question_is_told_what_is_wrong(
+    sql: Connection, call: str, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        rows(sql, f"SELECT * FROM lookalike.{call}")
+    assert rows(sql, "SELECT count(*) FROM lookalike.shop") == [(ROWS,)]
+
+
+@pytest.mark.parametrize("call", ["knn(NULL, 'r1', 3)", "knn('shop', NULL, 3)", "knn('shop', 'r1', NULL)",
+                                  "within('shop', 'r1', NULL)", "near_duplicate_pairs(NULL)"])  # fmt: skip
+def test_null_asks_for_nothing(sql: Connection, call: str) -> None:
+    assert rows(sql, f"SELECT * FROM lookalike.{call}") == []
+
+
+def test_another_search_path_changes_nothing(sql: Connection) -> None:
+    ask, filter_ = "SELECT id FROM lookalike.knn('shop', 'r7', 5, %s)", '{"brand": {"$regex": "^b[12]$"}}'
+    expected = rows(sql, ask, filter_)
+    sql.execute("CREATE SCHEMA hostile")
+    sql.execute("CREATE FUNCTION hostile.format(text, VARIADIC text[]) RETURNS text LANGUAGE sql RETURN 'SELECT 1/0'")
+    sql.execute("SET search_path = hostile, pg_catalog")
+    try:
+        assert (
+            rows(sql, "SELECT id FROM lookalike.knn('shop', 'r7', 5, %s)", '{"brand": {"$regex": "^b[12]$"}}')
+            == expected
+        )
+        found = rows(
+            sql, "SELECT count(*) FROM lookalike.shop AS s WHERE lookalike.matches(s.attributes, %s)", '{"n": 5}'
+        )
+        assert found == [(1,)]
+    finally:
+        sql.execute("RESET search_path")
+        sql.execute("DROP SCHEMA hostile CASCADE")
+
+
+def test_index_health(sql: Connection) -> None:
+    sql.execute("ANALYZE lookalike.records_1")
+    ask = "SELECT index_name, kind, valid, advice FROM lookalike.index_health WHERE collection = 'shop'"
+    found = {row[0]: row for row in rows(sql, ask)}
+    assert found["records_1_hnsw"] == ("records_1_hnsw", "hnsw", True, "healthy")
+    assert {row[1] for row in found.values()} == {"btree", "gin", "hnsw"}
+    with sql.transaction(force_rollback=True):
+        sql.execute("DROP INDEX lookalike.records_1_hnsw")
+        missing = rows(
+            sql, "SELECT kind, valid, advice FROM lookalike.index_health WHERE index_name = 'records_1_hnsw'"
+        )
+        assert missing[0][:2] == ("hnsw", None)
+        assert missing[0][2].startswith("missing: every search compares all records")
+
+
+LONG_NAME = "l" + "o" * 126 + "g"
+NAMES = [
+    ("shoes", "shoes"), ("Shoes-2.1", "Shoes-2.1"), ("select", "select"), ("1st", "1st"), ("n" * 63, "n" * 63),
+    ("n" * 64, None), (LONG_NAME, None), (LONG_NAME[:-1], None), ("records", None), ("collections", None),
+    ("tokens", None), ("index_health", None), ("tokens_pkey", None), ("records_99", None), ("records_99_hnsw", None),
+    ("collection_7", None), ("records_of_mine", "records_of_mine"),
+]  # fmt: skip
+
+
+def test_every_name_gets_a_view(db: Database) -> None:
+    made = {name: collections.create(db, NewCollection(name, "photo", "m", "1", 4, 62.5)) for name, _ in NAMES}
+    for name, expected in NAMES:
+        own = made[name]
+        records.insert(db, own, [NewRecord("a", json.dumps({"of": name}), random_vectors(1, 4)[0])])
+        row = db.read(lambda c, n=own.id: c.execute("SELECT lookalike.collection_view(%s) AS v", (n,)).fetchone())  # type: ignore[misc]
+        assert row is not None
+        assert row["v"] == (expected or f"collection_{own.id}")
+        with db.session() as connection:
+            view = psycopg.sql.Identifier("lookalike", row["v"])
+            found = connection.execute(psycopg.sql.SQL("SELECT id, attributes FROM {}").format(view)).fetchall()
+        assert [(one["id"], one["attributes"]) for one in found] == [("a", {"of": name})]
+    for name, _ in NAMES:
+        collections.drop(db, name)
+    left = db.read(
+        lambda c: c.execute(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'lookalike'::regnamespace"
+            " AND (relkind = 'v' OR relname ~ '^records_[0-9]')"
+        ).fetchall()
+    )
+    assert {row["relname"] for row in left} == {"collection_stats", "index_health", "recent_searches"}
+
+
+def test_a_collection_that_somebody_built_on_is_not_dropped(db: Database) -> None:
+    own = collections.create(db, NewCollection("c", "photo", "m", "1", 4, 62.5))
+    records.insert(db, own, [NewRecord("a", "{}", random_vectors(1, 4)[0])])
+    with db.session() as connection:
+        connection.execute("CREATE VIEW public.mine AS SELECT id FROM lookalike.c")
+        with pytest.raises(InvalidRequest, match="something of your own in the database"):
+            collections.drop(db, "c")
+        assert records.count(db, own) == 1
+        connection.execute("DROP VIEW public.mine")
+    collections.drop(db, "c")
+
+
+def test_a_view_is_made_anew_with_another_dimension(db: Database) -> None:
+    own = collections.create(db, NewCollection("c", "photo", "m", "1", 4, 62.5))
+    with db.session() as connection:
+        connection.execute("UPDATE lookalike.collections SET dimensions = 8")
+        assert connection.execute("SELECT lookalike.create_collection_view(%s) AS v", (own.id,)).fetchone() == {
+            "v": "c"
+        }
+        row = connection.execute(
+            "SELECT format_type(atttypid, atttypmod) AS type FROM pg_attribute"
+            " WHERE attrelid = 'lookalike.c'::regclass AND attname = 'embedding'"
+        ).fetchone()
+    assert row == {"type": "halfvec(8)"}
