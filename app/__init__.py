@@ -3,6 +3,7 @@
 `create_app` is the only composition root: nothing else knows which parts are put together.
 """
 
+from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -68,8 +69,11 @@ def create_app(settings: "Settings", database_url: str) -> "Flask":
     from app.api.docs import docs  # noqa: PLC0415
     from app.api.health import health  # noqa: PLC0415
     from app.services.readiness import warm_up  # noqa: PLC0415
+    from app.services.searchlog import SearchLog  # noqa: PLC0415
 
     context = create_context(settings, database_url)
+    if settings.log_searches:
+        context = replace(context, searches=SearchLog(context.db, settings.search_log_rows))
     flask = Flask("lookalike", static_folder=None)
     flask.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     for prefix, service in prefixes().items():

@@ -82,6 +82,10 @@ class Settings(BaseSettings):
     index_rows: int = Field(
         default=10_000, ge=0, description="Rows from which a collection gets its HNSW index; below, exact is as fast."
     )
+    log_searches: bool = Field(
+        default=False, description="Note every search in the table search_log, for the view recent_searches."
+    )
+    search_log_rows: int = Field(default=100_000, ge=1, description="Searches that are kept in the log at most.")
     ef_search: int = Field(default=100, ge=1, le=1000, description="HNSW search effort when a request names none.")
     export_folder: Path | None = Field(
         default=None, description="Folder that `allRecords` writes its files to; unset: `exports` in LOOKALIKE_HOME."

@@ -16,6 +16,7 @@ from app.api import envelope
 from app.api.auth import collection_of, principal_of
 from app.api.methods import METHODS, Answer, Call, Method
 from app.api.parsing import body_of, parse
+from app.api.searchnote import entry_of
 from app.domain import statuses
 from app.domain.collections import SERVICES, Collection
 from app.domain.errors import BodyTooLarge, CollectionNotFound, LookalikeError
@@ -90,7 +91,14 @@ def _view(context: Context, entry: Method, service: str | None) -> Callable[[], 
         parameters = parse(entry.parameters, body_of(request))
 
         def call(target: Collection) -> Answer:
-            return _begun(entry.view(Call(context, target, request.args.to_dict()), parameters))
+            started = time.perf_counter()
+            answer = _begun(entry.view(Call(context, target, request.args.to_dict()), parameters))
+            if context.searches is not None:
+                spent = time.perf_counter() - started
+                noted = entry_of(entry, principal, target, parameters, answer, spent)
+                if noted is not None:
+                    context.searches.note(noted)
+            return answer
 
         try:
             return call(collection)

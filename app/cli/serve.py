@@ -63,6 +63,8 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
 def _worker_stopped(_: object, worker: Any) -> None:
     context = worker.wsgi.extensions["lookalike"] if getattr(worker, "wsgi", None) else None
     if context is not None:
+        if context.searches is not None:
+            context.searches.close()
         context.pictures.close()
         context.models.close()
         context.db.close()

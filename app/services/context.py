@@ -12,6 +12,7 @@ from app.domain.collections import Collection
 from app.domain.tokens import Principal, digest
 from app.embedding.batching import Models
 from app.embedding.sources import PictureSource
+from app.services.searchlog import SearchLog
 
 
 @dataclass(frozen=True)
@@ -75,3 +76,5 @@ class Context:
     models: Models
     pictures: PictureSource
     lookup: Lookup
+    searches: SearchLog | None = None
+    """The log of searches, where it is on; only a server has one."""

@@ -1,0 +1,42 @@
+"""The log of searches: batches in, all but the latest out."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from app.db.engine import Connection, Database
+from app.db.loader import query
+from app.domain.jsontext import dumps
+from app.domain.records import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One search that was answered. `filter` is JSON that jsonb can hold; `k` is None where all were asked for."""
+
+    at: datetime
+    token_id: int
+    collection_id: int
+    method: str
+    query_id: str | None
+    filter: Json
+    k: int | None
+    results: int
+    milliseconds: float
+    way: str | None
+
+
+def add(db: Database, entries: Sequence[Entry], keep: int) -> None:
+    """Note searches and forget all but the latest `keep`.
+
+    Raises:
+        Unavailable: the database is away; nothing was noted.
+
+    """
+    written = dumps([asdict(entry) for entry in entries])
+
+    def work(connection: Connection) -> None:
+        connection.execute(query("searchlog", "add").render(), {"entries": written})
+        connection.execute(query("searchlog", "trim").render(), {"rows": keep})
+
+    db.write(work)

@@ -1,0 +1,122 @@
+"""The log of searches: off unless asked for, written beside the searches, bounded."""
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from app import create_app
+from app.config import Settings
+from app.db.engine import Database
+from app.db.searchlog import Entry
+from app.domain.tokens import Scope
+from app.services import collections, tokens
+from app.services.context import Context
+from app.services.searchlog import SearchLog
+from tests.api.conftest import Api, picture
+
+KEEP = 20
+
+
+@pytest.fixture(scope="module")
+def logging_app(
+    module_database_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[FlaskClient, Context]]:
+    settings = Settings(home=tmp_path_factory.mktemp("home"), log_searches=True, search_log_rows=KEEP)
+    application = create_app(settings, module_database_url)
+    context: Context = application.extensions["lookalike"]
+    yield application.test_client(), context
+    assert context.searches is not None
+    context.searches.close()
+    context.pictures.close()
+    context.models.close()
+    context.db.close()
+
+
+@pytest.fixture
+def logged(logging_app: tuple[FlaskClient, Context], request: pytest.FixtureRequest) -> Api:
+    client, context = logging_app
+    made = collections.create(context, request.node.name.replace("[", "-").strip("]")[:60], "photo")
+    return Api(client, context, made.name, tokens.create(context, [Scope.ADMIN], None, "Ann").token)
+
+
+def recent(api: Api) -> list[dict[str, Any]]:
+    text = "SELECT * FROM lookalike.recent_searches WHERE collection = %s"
+    return api.context.db.read(lambda connection: connection.execute(text, (api.collection,)).fetchall())
+
+
+def eventually(found: Callable[[], Any], wanted: Callable[[Any], bool]) -> Any:
+    deadline = time.monotonic() + 15
+    while not wanted(found()):
+        assert time.monotonic() < deadline, found()
+        time.sleep(0.05)
+    return found()
+
+
+def test_a_search_is_noted(logged: Api) -> None:
+    logged.fill(5)
+    logged.post("visualKNN", {"query_record": {"_id": "2"}, "k": 3, "filter": {"price": {"$gte": 10}}}, code=200)
+    logged.post("visualKNNMulti", {"query_records": [{"_id": "1"}, {"_id": "2"}], "k": 4}, code=200)
+    logged.post("range", {"query_record": {"_base64": picture(1)}, "radius": 500}, code=200)
+    logged.post("get", {"records": [{"_id": "1"}]})
+    logged.post("visualKNN", {"query_record": {"_id": "nobody"}}, code=403)
+    found = eventually(lambda: recent(logged), lambda rows: len(rows) >= 3)
+    assert [row["method"] for row in found] == ["range", "visualKNNMulti", "visualKNN"], (
+        "newest first; answered ones only"
+    )
+    assert [row["query_id"] for row in found] == [None, "1", "2"]
+    assert [row["results"] for row in found] == [5, 4, 3]
+    assert [row["k"] for row in found] == [None, 4, 3]
+    assert [row["way"] for row in found] == ["exact"] * 3
+    assert found[2]["filter"] == {"price": {"$gte": 10}}
+    assert {row["token"] for row in found} == {"Ann"}
+    assert all(0 < row["milliseconds"] < 60_000 for row in found)
+
+
+def test_the_log_is_bounded(logged: Api) -> None:
+    logged.fill(1)
+    for k in range(1, 3 * KEEP + 1):
+        logged.post("visualKNN", {"query_record": {"_id": "0"}, "k": k}, code=200)
+    found = eventually(lambda: recent(logged), lambda rows: bool(rows) and rows[0]["k"] == 3 * KEEP)
+    assert len(found) == KEEP
+    assert [row["k"] for row in found] == list(range(3 * KEEP, 2 * KEEP, -1))
+
+
+@pytest.mark.parametrize("filter_", [{"a": "\x00"}, {"a": "'); DROP TABLE lookalike.search_log; --"}, {"a": 10**300}])
+def test_any_filter_that_is_answered_can_be_noted(logged: Api, filter_: dict[str, Any]) -> None:
+    logged.fill(1)
+    logged.post("visualKNN", {"query_record": {"_id": "0"}, "filter": filter_}, code=200)
+    found = eventually(lambda: recent(logged), bool)
+    assert found[0]["filter"] in (filter_, None)
+
+
+def test_a_log_that_cannot_be_written_now_keeps_no_search_waiting(logged: Api) -> None:
+    """Searches are answered while somebody holds the table; they are noted once it is free."""
+    logged.fill(1)
+    with logged.context.db.session() as other, other.transaction():
+        other.execute("LOCK TABLE lookalike.search_log")
+        for _ in range(5):
+            logged.post("visualKNN", {"query_record": {"_id": "0"}}, code=200)
+    assert len(eventually(lambda: recent(logged), lambda rows: len(rows) >= 5)) == 5
+
+
+def test_what_waits_for_a_database_that_is_away_is_bounded(caplog: pytest.LogCaptureFixture) -> None:
+    db = Database("postgresql://nobody@127.0.0.1:1/nowhere", timeout_seconds=0.2)
+    db.open()
+    notes = SearchLog(db, KEEP)
+    for n in range(12_000):
+        notes.note(Entry(datetime.now(UTC), 1, 1, "visualKNN", str(n), None, 1, 1, 1.0, None))
+    notes.close()
+    assert [entry.query_id for entry in notes.waiting] == [str(n) for n in range(2_000, 12_000)]
+    assert "trying again" in caplog.text
+    db.close()
+
+
+def test_it_is_off_by_default(api: Api) -> None:
+    api.fill(1)
+    api.post("visualKNN", {"query_record": {"_id": "0"}}, code=200)
+    assert api.context.searches is None
+    assert recent(api) == []
