@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from flask import Flask
 
     from app.config import Settings
+    from app.embedding.options import ModelOptions
     from app.services.context import Context
 
-__all__ = ["__version__", "create_app", "create_context"]
+__all__ = ["__version__", "create_app", "create_context", "model_options"]
 
 
 def create_context(settings: "Settings", database_url: str) -> "Context":
@@ -48,9 +49,22 @@ def create_context(settings: "Settings", database_url: str) -> "Context":
     return Context(
         settings=settings,
         db=db,
-        models=Models(threads=settings.model_threads, queue_pictures=settings.model_queue_pictures),
+        models=Models(settings.model_threads, settings.model_queue_pictures, model_options(settings)),
         pictures=PictureSource(settings.files_root, limits, policy, settings.fetch_workers),
         lookup=Lookup(db, settings.auth_cache_seconds),
+    )
+
+
+def model_options(settings: "Settings") -> "ModelOptions":
+    """Return what the settings say of models."""
+    from app.embedding.options import ModelOptions  # noqa: PLC0415
+
+    return ModelOptions(
+        device=settings.model_device,
+        dtype=settings.model_dtype,
+        folder=settings.models_folder,
+        download=settings.model_download,
+        remote_code=settings.model_remote_code,
     )
 
 

@@ -79,6 +79,28 @@ class Settings(BaseSettings):
         default=256, ge=8, description="Pictures that may wait for the model before requests are answered with 503."
     )
 
+    model_device: str = Field(
+        default="auto",
+        pattern=r"^(auto|cpu|cuda(:\d{1,3})?|mps)$",
+        description="Where models run: auto (CUDA, else MPS, else the CPU), cpu, cuda, cuda:1 (any number), or mps.",
+    )
+    model_dtype: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        default="auto",
+        description="Numbers that models compute in: auto (what suits the model and the device), fp32, bf16 or fp16.",
+    )
+    models_folder: Path | None = Field(
+        default=None, description="Folder of the models of the Hugging Face hub; unset: its own cache (HF_HUB_CACHE)."
+    )
+    model_download: bool = Field(
+        default=False, description="Fetch a model that is not at hand by itself, when it is first named or used."
+    )
+    model_remote_code: bool = Field(
+        default=False, description="Run program code that comes with a model: as trusted as the server's own."
+    )
+    vector_cache_bytes: int = Field(
+        default=64 * 2**20, ge=0, description="Memory for what was computed of recent pictures, in bytes; 0: none."
+    )
+
     index_rows: int = Field(
         default=10_000, ge=0, description="Rows from which a collection gets its HNSW index; below, exact is as fast."
     )

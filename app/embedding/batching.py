@@ -14,6 +14,7 @@ from PIL import Image
 from app.domain.errors import LookalikeError, Unavailable
 from app.embedding import registry
 from app.embedding.base import Embedder, ModelFacts, Prepared
+from app.embedding.options import DEFAULT, ModelOptions
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +34,8 @@ class _Job:
 class BatchedEmbedder:
     """One model and the one thread that runs it.
 
-    The thread takes whatever waits, up to eight pictures, and never waits for more: under load batches fill by
-    themselves, and a lone request is not held up.
+    The thread takes whatever waits, up to eight pictures (more where the model runs on a GPU), and never waits for
+    more: under load batches fill by themselves, and a lone request is not held up.
 
     Args:
         embedder: the model, loaded.
@@ -44,6 +45,7 @@ class BatchedEmbedder:
 
     def __init__(self, embedder: Embedder, queue_pictures: int) -> None:
         self._embedder = embedder
+        self.batch = int(getattr(embedder, "batch", _BATCH))
         self._capacity = queue_pictures
         self._waiting: deque[_Job] = deque()
         self._changed = threading.Condition()
@@ -54,6 +56,11 @@ class BatchedEmbedder:
     def facts(self) -> ModelFacts:
         """What is known of the model."""
         return self._embedder.facts
+
+    @property
+    def runs_on(self) -> str:
+        """Device and number type in words."""
+        return str(getattr(self._embedder, "runs_on", "cpu"))
 
     def prepare(self, picture: Image.Image) -> Prepared:
         """Return what the model takes of a picture; runs in the caller's thread."""
@@ -104,7 +111,7 @@ class BatchedEmbedder:
         with self._changed:
             while not self._waiting and not self._closed:
                 self._changed.wait()
-            return [self._waiting.popleft() for _ in range(min(_BATCH, len(self._waiting)))]
+            return [self._waiting.popleft() for _ in range(min(self.batch, len(self._waiting)))]
 
     def _run(self, batch: Sequence[_Job]) -> None:
         """Give each job of a batch its row; or, whatever happens, its error: a caller must never wait in vain."""
@@ -112,6 +119,10 @@ class BatchedEmbedder:
             rows = self._embedder.embed([job.prepared for job in batch])
             if rows.shape != (len(batch), self.facts.dimensions):
                 raise ValueError(f"the model gave rows of shape {rows.shape}")
+        except Unavailable as error:  # the GPU's memory is full: other pictures would fare no better
+            log.warning("the model %s: %s", self.facts.name, error)
+            for job in batch:
+                job.result.set_exception(error)
         except BaseException as error:
             if len(batch) > 1:  # a picture that the model cannot take must not spoil those that came with it
                 for job in batch:
@@ -132,18 +143,21 @@ class Models:
     Args:
         threads: CPU threads of one forward pass.
         queue_pictures: pictures that may wait for one model.
+        options: where models run and where their files come from.
 
     """
 
-    def __init__(self, threads: int = 1, queue_pictures: int = 256) -> None:
+    def __init__(self, threads: int = 1, queue_pictures: int = 256, options: ModelOptions = DEFAULT) -> None:
         self._threads = threads
+        self.options = options
         self._queue_pictures = queue_pictures
         self._loaded: dict[str, BatchedEmbedder] = {}
+        self._by_identity: dict[str, BatchedEmbedder] = {}
         self._lock = threading.Lock()
         self.warm = False
 
     def get(self, name: str) -> BatchedEmbedder:
-        """Return a model, loaded if it is not yet.
+        """Return a model, loaded if it is not yet. Several names of one model share it.
 
         Raises:
             InvalidRequest: there is no model of this name.
@@ -154,9 +168,15 @@ class Models:
             with self._lock:
                 found = self._loaded.get(name)
                 if found is None:
-                    found = BatchedEmbedder(registry.load(name, self._threads), self._queue_pictures)
-                    self._loaded[name] = found
+                    found = self._loaded[name] = self._load(name)
         return found
+
+    def _load(self, name: str) -> BatchedEmbedder:
+        own = registry.identity(name, self.options)
+        if own not in self._by_identity:
+            loaded = registry.load(name, self._threads, self.options)
+            self._by_identity[own] = BatchedEmbedder(loaded, self._queue_pictures)
+        return self._by_identity[own]
 
     def embed_pictures(self, name: str, pictures: Sequence[Image.Image]) -> NDArray[np.float32]:
         """Return (n, dimensions) float32 rows of unit length of RGB pictures, in order.
@@ -173,6 +193,7 @@ class Models:
     def close(self) -> None:
         """Stop every model's thread."""
         with self._lock:
-            for embedder in self._loaded.values():
+            for embedder in self._by_identity.values():
                 embedder.close()
+            self._by_identity.clear()
             self._loaded.clear()

@@ -7,7 +7,7 @@ principal components of such features (no whitening), then L2-normalised again.
 
 On CPUs that compute in bfloat16 the convolutions do, at two to three times the speed. The vectors then differ from
 float32's by a cosine distance of .0008 (median; .005 at most in 48 photos): what saving as JPEG of quality 90 changes,
-too. Pooling and projection are float32 throughout.
+too. On GPUs they compute in float32 unless told otherwise. Pooling and projection are float32 throughout.
 """
 
 from collections.abc import Sequence
@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app.embedding.base import ModelFacts, Prepared, normalised
+from app.embedding.options import AUTO, device_of, dtype_of
+from app.embedding.rounds import SIZES, in_rounds
 
 FACTS = ModelFacts(
     name="efficientnet-lite0",
@@ -28,7 +30,6 @@ FACTS = ModelFacts(
     licence="Apache-2.0",
 )
 _SIDE = 224
-_BATCH = 8  # measured: larger batches are slower a picture on few cores
 _GEM_P = 3.0
 _LONGEST = 8  # sides of a picture, at most, that are resized whole; of a longer one only the middle is looked at
 
@@ -38,24 +39,33 @@ class EfficientNetLite0:
 
     Args:
         threads: CPU threads of a forward pass.
+        device, dtype: as in `ModelOptions`.
+
+    Raises:
+        ConfigurationError: there is no such device or number type.
 
     """
 
     facts = FACTS
+    pooling = "gem"
 
-    def __init__(self, threads: int = 1) -> None:
+    def __init__(self, threads: int = 1, device: str = AUTO, dtype: str = AUTO) -> None:
         import torch  # noqa: PLC0415  (seconds of importing, only where a model is used)
 
         from app.embedding import lite_network  # noqa: PLC0415
 
         self._torch = torch
         self._threads = threads
-        self._dtype = torch.bfloat16 if _has_bf16(torch) else torch.float32
+        self._device = device_of(torch, device)
+        fastest = torch.bfloat16 if self._device.type == "cpu" and _has_bf16(torch) else torch.float32
+        self._dtype = dtype_of(torch, dtype, fastest)
+        self.batch = SIZES[self._device.type]
+        self.runs_on = f"{self._device}, {str(self._dtype).removeprefix('torch.')}"
         torch.set_num_threads(threads)
-        self._network = lite_network.load(self._dtype)
+        self._network = lite_network.load(self._dtype, self._device)
         with np.load(str(files("app.embedding") / "data" / "efficientnet_lite0_gem_pca256.npz")) as stored:
-            self._mean = torch.from_numpy(stored["mean"].astype(np.float32))
-            self._components = torch.from_numpy(stored["components"].astype(np.float32))
+            self._mean = torch.from_numpy(stored["mean"].astype(np.float32)).to(self._device)
+            self._components = torch.from_numpy(stored["components"].astype(np.float32)).to(self._device)
 
     def prepare(self, picture: Image.Image) -> Prepared:
         """Return the centre of an RGB picture as (224, 224, 3) uint8."""
@@ -79,23 +89,28 @@ class EfficientNetLite0:
         )
 
     def embed(self, prepared: Sequence[Prepared]) -> NDArray[np.float32]:
-        """Return (n, 256) float32 rows of unit length; one by one or in a batch gives the same to 1e-5."""
+        """Return (n, 256) float32 rows of unit length; one by one or in a batch gives the same to 1e-5.
+
+        Raises:
+            Unavailable: the GPU has no memory for even one picture.
+
+        """
         if not prepared:
             return np.empty((0, FACTS.dimensions), np.float32)
         self._torch.set_num_threads(self._threads)  # counts for the thread that calls it, not only for the loader's
-        batches = (prepared[start : start + _BATCH] for start in range(0, len(prepared), _BATCH))
-        return normalised(np.concatenate([self._projected(batch) for batch in batches]))
+        rows = in_rounds(self._torch, self._device, prepared, self._forward)
+        return normalised(np.concatenate([one.numpy() for one in rows]))
 
-    def _projected(self, batch: Sequence[Prepared]) -> NDArray[np.float32]:
+    def _forward(self, batch: Sequence[Prepared]) -> Any:
         torch = self._torch
-        with torch.inference_mode():
-            pixels = torch.from_numpy(np.stack(batch)).permute(0, 3, 1, 2)  # channels last, as the network is
-            pixels = pixels.to(self._dtype).sub_(127.0).div_(128.0)  # exact in bfloat16, too: 8 bits, a power of two
-            maps = self._network(pixels).float()
-            pooled = maps.clamp(min=1e-6).pow(_GEM_P).mean(dim=(2, 3)).pow(1.0 / _GEM_P)
-            features = pooled / pooled.norm(dim=1, keepdim=True)
-            # Not NumPy's product: its BLAS has threads of its own, which took 20 ms for this on two busy cores.
-            return np.asarray(((features - self._mean) @ self._components).numpy(), np.float32)
+        # Channels last, as the network is; sent to a GPU as bytes.
+        pixels = torch.from_numpy(np.stack(batch)).to(self._device).permute(0, 3, 1, 2)
+        pixels = pixels.to(self._dtype).sub_(127.0).div_(128.0)  # exact in bfloat16, too: 8 bits, a power of two
+        maps = self._network(pixels).float()
+        pooled = maps.clamp(min=1e-6).pow(_GEM_P).mean(dim=(2, 3)).pow(1.0 / _GEM_P)
+        features = pooled / pooled.norm(dim=1, keepdim=True)
+        # Not NumPy's product: its BLAS has threads of its own, which took 20 ms for this on two busy cores.
+        return ((features - self._mean) @ self._components).cpu()
 
 
 def _centre(picture: Image.Image, width: int, height: int) -> Image.Image:

@@ -8,27 +8,29 @@ best measured on one's own pictures.
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from app.domain.errors import ConfigurationError, InvalidRequest, Unavailable
+from app.domain.errors import ConfigurationError, InvalidRequest
 from app.embedding import hub, pooling
 from app.embedding.base import ModelFacts, Prepared, normalised
+from app.embedding.options import AUTO, DEFAULT, ModelOptions, device_of, dtype_of
+from app.embedding.rounds import SIZES, in_rounds
 
-DTYPES = ("float32", "bfloat16", "float16")
 _DISTANCE_SCALE = 62.5
 _LONGEST = 8  # sides of a picture, at most, that are prepared whole
-_BATCH = {"cpu": 8, "mps": 16, "cuda": 32}
 _WORDS = ("tokenizer.json", "spiece.model", "tokenizer.model", "sentencepiece.bpe.model", "vocab.json", "vocab.txt")
 _IMAGENET_MEAN, _IMAGENET_STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 _MASK, _SHAPES = "pixel_attention_mask", "spatial_shapes"  # of SigLIP 2 with pictures of any shape
 _EXTRA = 3  # columns that carry those two beside each patch's pixels
 
 
-def describe(name: str, *, download: bool = False) -> ModelFacts:
+def describe(name: str, options: ModelOptions = DEFAULT) -> ModelFacts:
     """Return what is known of a model from its configuration; its weights are not read.
 
     Raises:
@@ -36,18 +38,18 @@ def describe(name: str, *, download: bool = False) -> ModelFacts:
             own.
 
     """
-    source = hub.locate(name, download=download)
-    return _facts(source, hub.read_config(source, download=download))
+    source = hub.locate(name, options)
+    return _facts(source, hub.read_config(source))
 
 
-def knows_text(name: str) -> bool:
+def knows_text(name: str, options: ModelOptions = DEFAULT) -> bool:
     """Say whether a model takes texts as well, from its configuration.
 
     Raises:
         InvalidRequest: as `describe`.
 
     """
-    source = hub.locate(name)
+    source = hub.locate(name, options)
     return pooling.family_of(name, hub.read_config(source)).pooling == pooling.PROJECTED
 
 
@@ -72,9 +74,8 @@ class HuggingFace:
     Args:
         name: `org/name`, `org/name@revision` or a folder.
         threads: CPU threads of a forward pass.
-        device: `cpu`, `cuda`, `cuda:1`, `mps`; by itself CUDA, else MPS, else the CPU.
-        dtype: `float32`, `bfloat16` or `float16`, of weights and computing. Vectors are float32 in any case.
-        download: whether files that are not in the cache may be fetched; `HF_HUB_OFFLINE=1` forbids it all the same.
+        device, dtype, folder, download, remote_code: as in `ModelOptions`. By itself it computes in float32, so that
+            a picture's vector does not depend on the machine.
 
     Raises:
         InvalidRequest: no such model is at hand, it is no image model, needs code of its own, has no image processor
@@ -88,28 +89,35 @@ class HuggingFace:
         name: str,
         threads: int = 1,
         *,
-        device: str | None = None,
-        dtype: str = "float32",
+        device: str = AUTO,
+        dtype: str = AUTO,
+        folder: Path | None = None,
         download: bool = False,
+        remote_code: bool = False,
     ) -> None:
         import torch  # noqa: PLC0415  (seconds of importing, only where a model is used)
 
         self._torch = torch
         self._threads = threads
-        self._device = _device(torch, device)
-        if dtype not in DTYPES:
-            raise ConfigurationError(f"there is no number type {dtype!r} for models; there are {', '.join(DTYPES)}")
-        self._dtype = getattr(torch, dtype)
-        self._source = hub.locate(name, download=download)
-        self._download = download
-        self._config = hub.read_config(self._source, download=download)
+        self._device = device_of(torch, device)
+        self._dtype = dtype_of(torch, dtype, torch.float32)
+        self.batch = SIZES[self._device.type]
+        self.runs_on = f"{self._device}, {str(self._dtype).removeprefix('torch.')}"
+        source = hub.locate(name, ModelOptions(device, dtype, folder, download, remote_code))
+        self._config = hub.read_config(source)
         self._family = pooling.family_of(name, self._config)
+        self._source = replace(source, runs_code=self._family.own_code)
         self.facts = _facts(self._source, self._config)
         self._processor = self._load_processor()
         self._network = self._load_network()
         self._tokenizer: Any = None
         self._lock = threading.Lock()
         self._try()
+
+    @property
+    def pooling(self) -> str:
+        """How one vector is made of what the network gives: a word of the module `pooling`."""
+        return self._family.pooling
 
     @property
     def knows_text(self) -> bool:
@@ -156,23 +164,9 @@ class HuggingFace:
     def _rows(self, items: Sequence[Any], forward: Callable[[Sequence[Any]], Any]) -> NDArray[np.float32]:
         if not items:
             return np.empty((0, self.facts.dimensions), np.float32)
-        torch = self._torch
-        torch.set_num_threads(self._threads)  # counts for the thread that calls it, which need not be the loader's
-        rows: list[NDArray[np.float32]] = []
-        size = _BATCH[self._device.type]
-        start = 0
-        while start < len(items):
-            try:
-                with torch.inference_mode():
-                    rows.append(forward(items[start : start + size]).float().cpu().numpy())
-            except torch.OutOfMemoryError as error:
-                if size == 1:
-                    raise Unavailable(f"the GPU's memory is full: no room to run {self.facts.name!r}") from error
-                size //= 2
-                torch.cuda.empty_cache()
-                continue
-            start += size
-        return normalised(np.concatenate(rows))
+        self._torch.set_num_threads(self._threads)  # counts for the thread that calls it, not only for the loader's
+        rows = in_rounds(self._torch, self._device, items, lambda batch: forward(batch).float().cpu())
+        return normalised(np.concatenate([one.numpy() for one in rows]))
 
     def _forward(self, batch: Sequence[Prepared]) -> Any:
         torch = self._torch
@@ -202,13 +196,13 @@ class HuggingFace:
 
                 name = self.facts.name
                 # Without any of these files transformers makes a tokenizer that knows no words, and says nothing.
-                found = (hub.find_file(self._source, file, download=self._download, optional=True) for file in _WORDS)
+                found = (hub.find_file(self._source, file, optional=True) for file in _WORDS)
                 if not any(found):
                     raise ConfigurationError(f"the model {name!r} came without its tokenizer: fetch it again, whole")
                 try:
                     with hub.quiet():
                         self._tokenizer = AutoTokenizer.from_pretrained(
-                            self._source.id, config=self._config, **self._source.files(download=self._download)
+                            self._source.id, config=self._config, **self._source.files()
                         )
                 except ImportError as error:
                     raise ConfigurationError(
@@ -224,10 +218,10 @@ class HuggingFace:
     def _load_processor(self) -> Any:
         from transformers import AutoImageProcessor, ImageProcessingMixin  # noqa: PLC0415
 
-        files = self._source.files(download=self._download)
+        files = self._source.files()
         auto: Any = AutoImageProcessor
         try:
-            with hub.absent_files(self._source, download=self._download, what="image processor"), hub.quiet():
+            with hub.absent_files(self._source, what="image processor"), hub.quiet():
                 known, _ = ImageProcessingMixin.get_image_processor_dict(self._source.id, **files)
                 if str(known.get("image_processor_type")).startswith("DINOv3ViTImageProcessor"):
                     return _dinov3_processor(known)
@@ -238,10 +232,10 @@ class HuggingFace:
     def _load_network(self) -> Any:
         from transformers import AutoModel  # noqa: PLC0415
 
-        files = self._source.files(download=self._download)
+        files = self._source.files()
         name = self.facts.name
         try:
-            with hub.absent_files(self._source, download=self._download, what="weights"), hub.quiet():
+            with hub.absent_files(self._source, what="weights"), hub.quiet():
                 network, info = AutoModel.from_pretrained(
                     self._source.id, config=self._config, dtype=self._dtype, output_loading_info=True, **files
                 )
@@ -260,6 +254,8 @@ class HuggingFace:
             raise InvalidRequest(
                 f"the weights of {name!r} are incomplete: {len(missing) or 'some'} do not fit the model"
             )
+        if self._family.pooling == pooling.OWN and not hasattr(network, "get_image_features"):
+            raise InvalidRequest(f"the code that comes with {name!r} offers no get_image_features: it cannot be used")
         return network.to(self._device).eval()
 
     def _try(self) -> None:
@@ -274,7 +270,7 @@ class HuggingFace:
         except ValueError as error:
             raise InvalidRequest(
                 f"the model {name!r} gives no finite vectors (NaN), as {str(self._dtype).removeprefix('torch.')}:"
-                " its weights are damaged, or it needs float32"
+                " its weights are damaged, or it needs LOOKALIKE_MODEL_DTYPE=fp32"
             ) from error
         if rows.shape[1] != self.facts.dimensions:
             raise InvalidRequest(
@@ -304,26 +300,3 @@ def _middle(picture: Image.Image) -> Image.Image:
     width, height = min(picture.width, longest), min(picture.height, longest)
     left, top = (picture.width - width) // 2, (picture.height - height) // 2
     return picture.crop((left, top, left + width, top + height))
-
-
-def _device(torch: Any, wanted: str | None) -> Any:
-    """Return the device to compute on.
-
-    Raises:
-        ConfigurationError: there is none of that name.
-
-    """
-    at_hand = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if wanted is None:
-        return torch.device(next(kind for kind, there in at_hand.items() if there))
-    try:
-        device = torch.device(wanted)
-    except RuntimeError as error:
-        raise ConfigurationError(f"there is no device {wanted!r}; there are cpu, cuda, cuda:1 ..., mps") from error
-    if not at_hand.get(device.type, False) or (device.index or 0) >= _count(torch, device.type):
-        raise ConfigurationError(f"the device {wanted!r} is not there, or torch is installed without it")
-    return device
-
-
-def _count(torch: Any, kind: str) -> int:
-    return int(torch.cuda.device_count()) if kind == "cuda" else 1

@@ -6,7 +6,6 @@ The bytes come from anyone, so nothing is decoded, and no room for pixels is mad
 import contextlib
 import io
 import math
-import warnings
 from dataclasses import dataclass
 
 from PIL import (
@@ -23,6 +22,7 @@ from PIL import (
 from app.domain.errors import ImageError
 from app.embedding import jpeg
 from app.embedding.modes import to_rgb
+from app.embedding.remarks import ignore_remarks
 
 FORMATS = (
     PngImagePlugin.PngImageFile.format,
@@ -79,7 +79,7 @@ def decode(data: bytes, limits: ImageLimits, *, target: int | None = None) -> Im
         raise ImageError(f"the picture has {len(data)} bytes; {limits.max_bytes} are allowed")
     if data.startswith(jpeg.START):
         jpeg.check(data)
-    _silence_pillow()
+    ignore_remarks(_PILLOW)  # odd metadata, many pixels: the limits here are stricter
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
             _check_header(picture, limits)
@@ -147,12 +147,3 @@ def _orientation(picture: Image.Image) -> object:
     with contextlib.suppress(Exception):  # damaged metadata, with as many errors as kinds of damage, spoil no picture
         return picture.getexif().get(_ORIENTATION)
     return None
-
-
-def _silence_pillow() -> None:
-    """Ignore Pillow's own warnings (odd metadata, many pixels): the limits above are stricter.
-
-    `warnings.catch_warnings` is not for threads: each would put back the filters that another has just replaced.
-    """
-    if not warnings.filters or getattr(warnings.filters[0][3], "pattern", None) != _PILLOW:
-        warnings.filterwarnings("ignore", module=_PILLOW)

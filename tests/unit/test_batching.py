@@ -13,6 +13,7 @@ from app.domain.errors import InvalidRequest, Unavailable
 from app.embedding import registry
 from app.embedding.base import Embedder, ModelFacts, Prepared
 from app.embedding.batching import BatchedEmbedder, ModelFailed, Models
+from app.embedding.options import ModelOptions
 from tests.pictures import photo
 
 
@@ -199,10 +200,10 @@ def test_models_are_loaded_once_whoever_asks_first(monkeypatch: pytest.MonkeyPat
     loads: list[tuple[str, int]] = []
     real = registry.load
 
-    def slow(name: str, threads: int) -> Embedder:
+    def slow(name: str, threads: int, options: ModelOptions) -> Embedder:
         loads.append((name, threads))
         time.sleep(0.05)
-        return real(name, threads)
+        return real(name, threads, options)
 
     monkeypatch.setattr(registry, "load", slow)
     models = Models(threads=2)
@@ -225,3 +226,39 @@ def test_models_embed_pictures_in_order() -> None:
 def test_an_unknown_model_is_refused_with_the_names_of_those_there_are() -> None:
     with pytest.raises(InvalidRequest, match=r"no model 'none'; the models are .*efficientnet-lite0, .*pixels"):
         Models().get("none")
+
+
+def test_a_full_gpu_is_told_to_every_caller_as_such(batched: Make) -> None:
+    def full(values: list[int]) -> None:
+        raise Unavailable("the GPU's memory is full")
+
+    model, embedder = batched(full)
+    model.gate.set()
+    with pytest.raises(Unavailable, match="memory is full"):
+        embedder.embed(numbers(1, 2, 3))
+    assert len(model.batches) < 4  # nothing is tried again one by one
+
+
+def test_eight_threads_that_ask_at_once_load_the_default_model_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    from app.embedding import efficientnet_lite0
+
+    made: list[object] = []
+    real = efficientnet_lite0.EfficientNetLite0
+
+    def counted(*given: Any) -> Embedder:
+        made.append(given)
+        return real(*given)
+
+    monkeypatch.setattr(efficientnet_lite0, "EfficientNetLite0", counted)
+    models = Models()
+    start = threading.Barrier(8)
+
+    def work(number: int) -> NDArray[np.float32]:
+        start.wait(10)
+        return models.embed_pictures("efficientnet-lite0", [photo(3)])
+
+    with ThreadPoolExecutor(8) as pool:
+        rows = np.vstack(list(pool.map(work, range(8))))
+    assert len(made) == 1
+    assert rows == pytest.approx(np.repeat(rows[:1], 8, axis=0), abs=1e-2)
+    models.close()

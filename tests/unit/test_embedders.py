@@ -6,15 +6,17 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from app.domain.errors import InvalidRequest
+from app.domain.errors import ConfigurationError, InvalidRequest, Unavailable
 from app.embedding import efficientnet_lite0, registry
 from app.embedding.base import Embedder, normalised
 from app.embedding.images import ImageLimits, decode
+from app.embedding.options import ModelOptions
 from tests.pictures import encoded, photo
 
 # A picture's vector may depend on the batch it is in by rounding alone: as a cosine distance, at most
@@ -111,6 +113,74 @@ def test_preparing_is_safe_in_threads_and_leaves_the_picture_alone(model: Embedd
 def test_loading_prints_nothing(name: str, capfd: pytest.CaptureFixture[str]) -> None:
     loaded(name)
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("dtype", ["fp32", "bf16", "fp16"])
+def test_the_default_model_gives_nearly_the_same_in_every_number_type(dtype: str) -> None:
+    pictures = [photo(number) for number in range(4)]
+    half = registry.load("efficientnet-lite0", options=ModelOptions(device="cpu", dtype=dtype))
+    exact = registry.load("efficientnet-lite0", options=ModelOptions(device="cpu", dtype="fp32"))
+    assert cosine_distances(vectors(half, pictures), vectors(exact, pictures)).max() < 0.01
+
+
+@pytest.mark.parametrize("name", ["efficientnet-lite0"])
+def test_a_device_that_is_not_there_is_a_clear_error(name: str) -> None:
+    with pytest.raises(ConfigurationError, match="'cuda:99' is not there"):
+        registry.load(name, options=ModelOptions(device="cuda:99"))
+
+
+def test_the_network_of_a_gpu_gives_what_that_of_the_cpu_gives() -> None:
+    """On a GPU the layers are called from Python; here on the CPU, since what differs is not where they run."""
+    import torch
+
+    from app.embedding import lite_network
+
+    given = torch.rand((3, 3, 224, 224)).to(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        moved = lite_network.load(torch.float32, torch.device("cpu"))(given)
+        elsewhere = lite_network.eager(torch.float32)(given)
+    assert torch.allclose(moved, elsewhere, atol=1e-3)
+
+
+def test_a_full_gpu_halves_the_default_model_s_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    model = registry.load("efficientnet-lite0", options=ModelOptions(device="cpu"))
+    assert isinstance(model, efficientnet_lite0.EfficientNetLite0)
+    prepared = [model.prepare(photo(number)) for number in range(5)]
+    expected = model.embed(prepared)
+    room, forward = 3, model._forward
+
+    def tight(batch: Any) -> Any:
+        if len(batch) > room:
+            raise torch.OutOfMemoryError
+        return forward(batch)
+
+    monkeypatch.setattr(model, "_forward", tight)
+    assert cosine_distances(model.embed(prepared), expected).max() < 1e-4
+    room = 0
+    with pytest.raises(Unavailable, match="GPU's memory is full"):
+        model.embed(prepared)
+
+
+def test_a_library_s_warnings_are_ignored_in_all_threads_and_the_list_of_filters_does_not_grow() -> None:
+    import warnings
+
+    from app.embedding.remarks import ignore_remarks
+
+    def work(number: int) -> None:
+        for _ in range(50):
+            ignore_remarks(r"torch\.jit\.", DeprecationWarning)
+            ignore_remarks(r"PIL\.")
+            warnings.warn_explicit("old", DeprecationWarning, "here", number, module="torch.jit._script")
+
+    work(0)
+    before = len(warnings.filters)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(8)))
+    assert len(warnings.filters) <= before + 2
+    with pytest.raises(DeprecationWarning):  # the others are still seen
+        warnings.warn_explicit("old", DeprecationWarning, "here", 1, module="app.own")
 
 
 def test_every_service_has_a_default_that_there_is() -> None:

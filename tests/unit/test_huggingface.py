@@ -2,7 +2,9 @@
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,9 @@ from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPi
 
 from app.domain.errors import ConfigurationError, InvalidRequest, Unavailable
 from app.embedding import hub, huggingface, registry
+from app.embedding.batching import Models
 from app.embedding.huggingface import HuggingFace, describe
+from app.embedding.options import ModelOptions
 from tests.pictures import photo
 
 SMALL: dict[str, Any] = {
@@ -217,7 +221,7 @@ def test_a_text_without_a_tokenizer_is_a_clear_error(copy: Callable[[str], Path]
         HuggingFace(str(folder), device="cpu").embed_text(["red dress"])
 
 
-@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("dtype", ["bf16", "fp16"])
 def test_half_precision_gives_nearly_the_same_directions(dtype: str, checkpoints: Callable[[str], Path]) -> None:
     folder = str(checkpoints("dinov2"))
     exact, half = HuggingFace(folder, device="cpu"), HuggingFace(folder, device="cpu", dtype=dtype)
@@ -448,3 +452,113 @@ def test_a_full_gpu_gets_smaller_batches_and_then_a_clear_error(
     room = 0
     with pytest.raises(Unavailable, match="memory is full"):
         model.embed(prepared)
+
+
+OWN_CODE = """
+import torch
+from transformers import PretrainedConfig, PreTrainedModel
+
+
+class OwnConfig(PretrainedConfig):
+    model_type = "nobody-knows"
+
+    def __init__(self, projection_dim=12, **given):
+        self.projection_dim = projection_dim
+        super().__init__(**given)
+
+
+class OwnModel(PreTrainedModel):
+    config_class = OwnConfig
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.layer = torch.nn.Linear(3, config.projection_dim)
+        self.post_init()
+
+    def {method}(self, pixel_values):
+        return self.layer(pixel_values.mean(dim=(2, 3)))
+"""
+
+
+def with_own_code(folder: Path, method: str = "get_image_features") -> Path:
+    """A checkpoint that transformers reads only with the code beside it."""
+    from safetensors.torch import save_file
+
+    folder.mkdir(exist_ok=True)
+    (folder / "own.py").write_text(OWN_CODE.replace("{method}", method))
+    named = {"AutoConfig": "own.OwnConfig", "AutoModel": "own.OwnModel"}
+    told = {"model_type": "nobody-knows", "projection_dim": 12, "auto_map": named}
+    (folder / "config.json").write_text(json.dumps(told))
+    (folder / "preprocessor_config.json").write_text(image_processor("vit").to_json_string())
+    torch.manual_seed(5)
+    layer = torch.nn.Linear(3, 12)
+    save_file({"layer.weight": layer.weight, "layer.bias": layer.bias}, folder / "model.safetensors", {"format": "pt"})
+    return folder
+
+
+@pytest.fixture
+def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Transformers copies code to run it: not into the tester's own folder."""
+    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "modules"))
+    monkeypatch.setattr("sys.path", [*sys.path])
+    for name in [name for name in sys.modules if name.startswith("transformers_modules")]:
+        monkeypatch.delitem(sys.modules, name)
+
+
+def test_code_of_its_own_is_run_only_where_it_is_allowed(tmp_path: Path, modules: None) -> None:
+    folder = str(with_own_code(tmp_path / "owncode"))
+    allowed = ModelOptions(device="cpu", remote_code=True)
+    for _ in range(2):  # before and after the code was run: transformers remembers what it was taught
+        with pytest.raises(InvalidRequest, match="LOOKALIKE_MODEL_REMOTE_CODE"):
+            registry.load(folder)
+        with pytest.raises(InvalidRequest, match="LOOKALIKE_MODEL_REMOTE_CODE"):
+            registry.describe(folder)
+        assert registry.describe(folder, allowed).dimensions == 12
+        model = registry.load(folder, options=allowed)
+        assert isinstance(model, HuggingFace)
+        assert model.pooling == "own"
+        assert not model.knows_text
+        rows = model.embed([model.prepare(one) for one in PICTURES])
+        assert rows.shape == (3, 12)
+
+
+def test_code_of_its_own_that_gives_no_vectors_of_pictures_is_refused(tmp_path: Path, modules: None) -> None:
+    folder = with_own_code(tmp_path / "noimages", method="get_sound_features")
+    with pytest.raises(InvalidRequest, match="offers no get_image_features"):
+        HuggingFace(str(folder), device="cpu", remote_code=True)
+
+
+def test_a_model_of_a_folder_of_models_is_found_there(checkpoints: Callable[[str], Path], tmp_path: Path) -> None:
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    folder = tmp_path / "models--someone--small-vit"
+    shutil.copytree(checkpoints("vit"), folder / "snapshots" / commit)
+    (folder / "refs").mkdir()
+    (folder / "refs" / "main").write_text(commit)
+    options = ModelOptions(device="cpu", folder=tmp_path)
+    assert registry.describe("someone/small-vit", options).revision.startswith(commit[:12])
+    assert registry.load("someone/small-vit", options=options).facts.dimensions == 32
+    with pytest.raises(InvalidRequest, match="model pull someone/small-vit"):
+        registry.describe("someone/small-vit")
+
+
+def test_two_names_of_one_model_share_it(checkpoints: Callable[[str], Path], tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(checkpoints("vit"))
+    models = Models(options=ModelOptions(device="cpu"))
+    assert models.get(str(checkpoints("vit"))) is models.get(str(link))
+    models.close()
+
+
+def test_quiet_is_put_back_by_the_last_of_many_threads() -> None:
+    from transformers.utils import logging as remarks
+
+    before = remarks.get_verbosity(), remarks.is_progress_bar_enabled()
+
+    def work(_: int) -> None:
+        for _ in range(200):
+            with hub.quiet():
+                assert remarks.get_verbosity() > before[0]
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(8)))
+    assert (remarks.get_verbosity(), remarks.is_progress_bar_enabled()) == before
