@@ -25,6 +25,7 @@ def create_context(settings: "Settings", database_url: str) -> "Context":
     from app.embedding.batching import Models  # noqa: PLC0415
     from app.embedding.fetch import FetchPolicy  # noqa: PLC0415
     from app.embedding.images import ImageLimits  # noqa: PLC0415
+    from app.embedding.remembered import Remembered  # noqa: PLC0415
     from app.embedding.sources import PictureSource  # noqa: PLC0415
     from app.services.context import Context, Lookup  # noqa: PLC0415
 
@@ -51,6 +52,7 @@ def create_context(settings: "Settings", database_url: str) -> "Context":
         db=db,
         models=Models(settings.model_threads, settings.model_queue_pictures, model_options(settings)),
         pictures=PictureSource(settings.files_root, limits, policy, settings.fetch_workers),
+        remembered=Remembered(settings.vector_cache_bytes),
         lookup=Lookup(db, settings.auth_cache_seconds),
     )
 

@@ -46,12 +46,18 @@ def bench(folder: Path | None, vectors: int, seconds: float, only: tuple[str, ..
     own = Settings()
     home = own.home.expanduser() / "bench"
     home.mkdir(parents=True, exist_ok=True)
-    settings = own.model_copy(update={"home": home})
+    # What is measured is computed each time, not remembered.
+    settings = own.model_copy(update={"home": home, "vector_cache_bytes": 0})
     if folder is None and _NEARBY.is_dir():
         folder = _NEARBY
     with opened(settings) as context:
         url = context.db.url
-        environment = {"DATABASE_URL": url, "LOOKALIKE_HOME": str(home), "LOOKALIKE_LOG_LEVEL": "warning"}
+        environment = {
+            "DATABASE_URL": url,
+            "LOOKALIKE_HOME": str(home),
+            "LOOKALIKE_LOG_LEVEL": "warning",
+            "LOOKALIKE_VECTOR_CACHE_BYTES": "0",
+        }
         setup = Setup(context, photos(folder, home, _tell), home, environment, vectors, seconds, _tell)
         tables: list[Table] = []
 

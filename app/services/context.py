@@ -11,6 +11,7 @@ from app.db.engine import Database
 from app.domain.collections import Collection
 from app.domain.tokens import Principal, digest
 from app.embedding.batching import Models
+from app.embedding.remembered import Remembered
 from app.embedding.sources import PictureSource
 from app.services.searchlog import SearchLog
 
@@ -75,6 +76,7 @@ class Context:
     db: Database
     models: Models
     pictures: PictureSource
+    remembered: Remembered
     lookup: Lookup
     searches: SearchLog | None = None
     """The log of searches, where it is on; only a server has one."""

@@ -4,7 +4,7 @@ import os
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
@@ -18,12 +18,12 @@ from app.domain.errors import InvalidRequest
 from app.domain.records import Json
 from app.embedding.batching import BatchedEmbedder
 from app.embedding.images import thumbnail
+from app.embedding.remembered import Box, Key, Seen
 from app.services.context import Context
-from app.services.vectors import Box, decoded
+from app.services.vectors import checked_box, decoded, embed_each_once
 
 T = TypeVar("T")
 
-BATCH = 16  # two micro-batches of the model, so that it has the next one at hand
 _AHEAD = 64
 _DECODING_NICENESS = 5
 
@@ -40,10 +40,14 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """An item whose picture was read: what the model takes of it, and what is stored beside the vector."""
+    """An item whose picture was read: what it is remembered by, and what is stored beside the vector.
+
+    `pixels` is what the model takes of it or, where it is remembered, what the model gave for it.
+    """
 
     item: Item
-    pixels: NDArray[Any]
+    key: Key
+    pixels: NDArray[Any] | Seen
     thumbnail: bytes | None
     original: bytes | None
     box: Box | None
@@ -86,25 +90,47 @@ class Pipeline:
             else:
                 self.failed(done[0], str(done[1]))
 
-    def embedded(self, items: Iterable[Item]) -> Iterator[tuple[list[Prepared], NDArray[np.float32]]]:
+    def embedded(self, items: Iterable[Item]) -> Iterator[tuple[list[Prepared], list[NDArray[np.float32]]]]:
         """Yield batches with their embeddings, in order; the next batch waits at the model while one is computed."""
         with ThreadPoolExecutor(2, "embed") as pool:
-            running: deque[tuple[list[Prepared], Future[NDArray[np.float32]]]] = deque()
-            for batch in chunks(self.prepared(items), BATCH):
-                running.append((batch, pool.submit(self.embedder.embed, [one.pixels for one in batch])))
+            running: deque[tuple[list[Prepared], Future[list[NDArray[np.float32]]]]] = deque()
+            for batch in self.batches(items):
+                running.append((batch, pool.submit(self.embed, batch)))
                 if len(running) == 2:
                     first, embeddings = running.popleft()
                     yield first, embeddings.result()
             for batch, embeddings in running:
                 yield batch, embeddings.result()
 
+    def batches(self, items: Iterable[Item]) -> Iterator[list[Prepared]]:
+        """Yield prepared items in lists of two micro-batches of the model, so that it has the next one at hand."""
+        return chunks(self.prepared(items), 2 * self.embedder.batch)
+
+    def embed(self, batch: Sequence[Prepared]) -> list[NDArray[np.float32]]:
+        """Return the embeddings of prepared items, in order, and remember them.
+
+        Raises:
+            Unavailable: the model is too busy.
+            ModelFailed: the model raised an error on one of these pictures.
+
+        """
+        rows = embed_each_once(self.context, self.embedder, [(one.key, one.pixels) for one in batch])
+        for one, row in zip(batch, rows, strict=True):
+            self.context.remembered.put(one.key, Seen(row, one.thumbnail))
+        return rows
+
     def _prepare(self, item: Item) -> Prepared | tuple[Item, InvalidRequest]:
         try:
             data = item.read()
-            picture, box = decoded(self.context, data, item.box)
-            small = thumbnail(picture) if self.collection.thumbnails else None
+            box = checked_box(item.box)
+            key = Key.of(data, box, self.embedder.facts)
             kept = data if self.collection.keep_images else None
-            return Prepared(item, self.embedder.prepare(picture), small, kept, box)
+            known = self.context.remembered.get(key)
+            if known is not None and (known.thumbnail is not None or not self.collection.thumbnails):
+                return Prepared(item, key, known, known.thumbnail if self.collection.thumbnails else None, kept, box)
+            picture = decoded(self.context, data, box)
+            small = thumbnail(picture) if self.collection.thumbnails else None
+            return Prepared(item, key, self.embedder.prepare(picture), small, kept, box)
         except InvalidRequest as error:
             return item, error
         except OSError as error:

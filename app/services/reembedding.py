@@ -24,7 +24,7 @@ from app.domain.jsontext import dumps
 from app.embedding import registry
 from app.embedding.batching import BatchedEmbedder, ModelFailed
 from app.services.context import Context
-from app.services.pipeline import BATCH, Item, Pipeline, Prepared, chunks
+from app.services.pipeline import Item, Pipeline, Prepared
 from app.services.vectors import embedder_of
 
 _CHUNK = 500
@@ -265,8 +265,8 @@ class _Worker:
                 failed.clear()
 
         with closing(Pipeline(self.context, self._plain, self._embedder, fail, threads)) as pipeline:
-            for batch in chunks(pipeline.prepared(items), BATCH):
-                self._embed(batch, vectors, failed)
+            for batch in pipeline.batches(items):
+                self._embed(pipeline, batch, vectors, failed)
                 self._advance(len(batch), tell=tell)
                 if len(vectors) + len(failed) >= _CHUNK:
                     yield vectors, failed
@@ -279,15 +279,19 @@ class _Worker:
             self._watch.advance(number)
 
     def _embed(
-        self, batch: Sequence[Prepared], vectors: dict[str, NDArray[np.float32]], failed: dict[str, str]
+        self,
+        pipeline: Pipeline,
+        batch: Sequence[Prepared],
+        vectors: dict[str, NDArray[np.float32]],
+        failed: dict[str, str],
     ) -> None:
         try:
-            rows = self._embedder.embed([one.pixels for one in batch])
+            rows = pipeline.embed(batch)
         except ModelFailed as error:
             if len(batch) == 1:
                 failed[batch[0].item.id] = str(error)
                 return
             for one in batch:  # so that only the one that the model cannot take goes without
-                self._embed([one], vectors, failed)
+                self._embed(pipeline, [one], vectors, failed)
         else:
             vectors.update((one.item.id, row) for one, row in zip(batch, rows, strict=True))

@@ -1,4 +1,4 @@
-"""From records to embeddings: pictures read in parallel, embedded in one batch."""
+"""From records to embeddings: pictures read in parallel, embedded in one batch, each only once (`Remembered`)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,12 +11,13 @@ from app.domain.collections import Collection
 from app.domain.errors import ConfigurationError, ImageError, InvalidRequest, WrongQueryRecord
 from app.domain.jsontext import is_integer
 from app.domain.records import IMAGE_FIELDS, Json, Skipped
+from app.embedding.base import Prepared
 from app.embedding.batching import BatchedEmbedder
 from app.embedding.images import ImageLimits, decode, thumbnail
+from app.embedding.remembered import Box, Claim, Claims, Key, Seen
 from app.services.context import Context
 from app.services.incoming import Incoming, skip
 
-Box = tuple[int, int, int, int]
 # Decoded at about twice the size that models take, so that their own resampling decides what they see.
 DECODE_PIXELS = 448
 
@@ -35,6 +36,16 @@ class Picture:
     box: Box | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """One picture of a request: `prepared` where this request computes its vector, `thumbnail` if it was made."""
+
+    data: bytes
+    claim: Claim
+    prepared: Prepared | None = None
+    thumbnail: bytes | None = None
+
+
 def read_pictures(
     context: Context, collection: Collection, records: Sequence[Incoming]
 ) -> tuple[list[tuple[Incoming, Picture]], list[Skipped]]:
@@ -44,25 +55,20 @@ def read_pictures(
         Unavailable: the model is too busy.
 
     """
-    sources = context.pictures.read_many([record.fields for record in records])
-    embedder = embedder_of(context, collection)
-    usable = []
+    fields = [record.fields for record in records]
+    sources = context.pictures.read_many(fields)
+    pictures: list[tuple[Incoming, Picture]] = []
     skipped = []
-    for record, source in zip(records, sources, strict=True):
-        try:
-            if isinstance(source, ImageError):
-                raise source
-            picture, box = decoded(context, source, record.fields.get("_box"))
-            small = thumbnail(picture) if collection.thumbnails else None
-            kept = source if collection.keep_images else None
-            usable.append((record, embedder.prepare(picture), (small, kept, box)))
-        except InvalidRequest as error:
-            skipped.append(skip(record.fields, error))
-    if not usable:
-        return [], skipped
-    embeddings = embedder.embed([prepared for _, prepared, _ in usable])
-    rows = zip(usable, embeddings, strict=True)
-    return [(record, Picture(embedding, *rest)) for (record, _, rest), embedding in rows], skipped
+    for record, source, seen in zip(
+        records, sources, _seen(context, collection, fields, sources, thumbnails=collection.thumbnails), strict=True
+    ):
+        if isinstance(seen, InvalidRequest):
+            skipped.append(skip(record.fields, seen))
+        else:
+            small = seen.thumbnail if collection.thumbnails else None
+            kept = source if collection.keep_images and isinstance(source, bytes) else None
+            pictures.append((record, Picture(seen.embedding, small, kept, checked_box(record.fields.get("_box")))))
+    return pictures, skipped
 
 
 def embed_query(context: Context, collection: Collection, record: Mapping[str, Json]) -> NDArray[np.float32]:
@@ -75,15 +81,31 @@ def embed_query(context: Context, collection: Collection, record: Mapping[str, J
     """
     if not any(record.get(field) for field in IMAGE_FIELDS):
         raise WrongQueryRecord("the query record has no _id that is stored, and no _base64, _url or _file")
-    source = context.pictures.read_many([record])[0]
-    try:
-        if isinstance(source, ImageError):
-            raise source
-        picture, _ = decoded(context, source, record.get("_box"))
-    except InvalidRequest as error:
-        raise WrongQueryRecord(str(error)) from error
-    embedder = embedder_of(context, collection)
-    return np.asarray(embedder.embed([embedder.prepare(picture)])[0], np.float32)
+    seen = _seen(context, collection, [record], context.pictures.read_many([record]), thumbnails=False)[0]
+    if isinstance(seen, InvalidRequest):
+        raise WrongQueryRecord(str(seen)) from seen
+    return seen.embedding
+
+
+def embed_each_once(
+    context: Context, embedder: BatchedEmbedder, given: Sequence[tuple[Key, Prepared | Seen]]
+) -> list[NDArray[np.float32]]:
+    """Return the embeddings of pictures, prepared or seen already; those of one key, and remembered ones, only once.
+
+    Raises:
+        Unavailable: the model is too busy.
+
+    """
+    known: dict[Key, NDArray[np.float32]] = {}
+    fresh: dict[Key, Prepared] = {}
+    for key, one in given:
+        seen = one if isinstance(one, Seen) else context.remembered.get(key)
+        if seen is not None:
+            known[key] = seen.embedding
+        elif not isinstance(one, Seen):
+            fresh[key] = one
+    known.update(zip(fresh, embedder.embed(list(fresh.values())), strict=True))
+    return [known[key] for key, _ in given]
 
 
 def embedder_of(context: Context, collection: Collection) -> BatchedEmbedder:
@@ -104,26 +126,94 @@ def embedder_of(context: Context, collection: Collection) -> BatchedEmbedder:
     return embedder
 
 
-def decoded(context: Context, data: bytes, box: Json = None) -> tuple[Image.Image, Box | None]:
-    """Return a picture, or the part of it that a record's `_box` names, and that box.
+def _seen(
+    context: Context,
+    collection: Collection,
+    records: Sequence[Mapping[str, Json]],
+    sources: Sequence[bytes | ImageError],
+    *,
+    thumbnails: bool,
+) -> list[Seen | InvalidRequest]:
+    """Return what is seen of each record's picture, or why it cannot be read, in order."""
+    embedder = embedder_of(context, collection)
+    looks: list[_Look | InvalidRequest] = []
+    with context.remembered.claims() as claims:
+        for record, source in zip(records, sources, strict=True):
+            try:
+                if isinstance(source, ImageError):
+                    raise source
+                looks.append(_look(context, embedder, claims, source, record, thumbnails=thumbnails))
+            except InvalidRequest as error:
+                looks.append(error)
+        own = [look for look in looks if isinstance(look, _Look) and look.prepared is not None]
+        rows = embedder.embed([look.prepared for look in own if look.prepared is not None])
+        for look, row in zip(own, rows, strict=True):
+            claims.settle(look.claim, Seen(row, look.thumbnail))
+    return [_result(context, look, thumbnails=thumbnails) if isinstance(look, _Look) else look for look in looks]
+
+
+def _look(
+    context: Context,
+    embedder: BatchedEmbedder,
+    claims: Claims,
+    data: bytes,
+    record: Mapping[str, Json],
+    *,
+    thumbnails: bool,
+) -> _Look:
+    """Claim a picture; decode and prepare it, if it is neither remembered nor being computed by another request."""
+    claim = claims.claim(Key.of(data, checked_box(record.get("_box")), embedder.facts))
+    if not claim.mine:
+        return _Look(data, claim)
+    try:
+        picture = decoded(context, data, claim.key.box)
+        return _Look(data, claim, embedder.prepare(picture), thumbnail(picture) if thumbnails else None)
+    except InvalidRequest as error:
+        claims.fail(claim, error)
+        raise
+
+
+def _result(context: Context, look: _Look, *, thumbnails: bool) -> Seen | InvalidRequest:
+    """Return what was computed, waiting for another request that does it; with a thumbnail where one is wanted."""
+    try:
+        seen = look.claim.result.result()
+    except InvalidRequest as error:
+        return error
+    if thumbnails and seen.thumbnail is None:  # it was a query first
+        small = thumbnail(decoded(context, look.data, look.claim.key.box))
+        seen = Seen(seen.embedding, small)
+        context.remembered.put(look.claim.key, seen)
+    return seen
+
+
+def decoded(context: Context, data: bytes, box: Box | None = None) -> Image.Image:
+    """Return a picture, or the part of it that a record's box names.
 
     Raises:
         ImageError: it is not a picture, damaged, or too large.
-        InvalidRequest: the box is not one, or reaches out of the picture.
+        InvalidRequest: the box reaches out of the picture.
 
     """
     limits = ImageLimits(max_bytes=context.settings.max_image_bytes, max_pixels=context.settings.max_image_pixels)
     if box is None:
-        return decode(data, limits, target=DECODE_PIXELS), None
+        return decode(data, limits, target=DECODE_PIXELS)
     picture = decode(data, limits)
-    checked = _box(box, picture.size)
-    return picture.crop(checked), checked
+    x0, y0, x1, y1 = box
+    if not (0 <= x0 < x1 <= picture.width and 0 <= y0 < y1 <= picture.height):
+        raise InvalidRequest(f"_box must lie within the picture of {picture.width} x {picture.height} pixels")
+    return picture.crop(box)
 
 
-def _box(value: Json, size: tuple[int, int]) -> Box:
+def checked_box(value: Json) -> Box | None:
+    """Return the box that a record's `_box` names, None where it names none.
+
+    Raises:
+        InvalidRequest: it is not one.
+
+    """
+    if value is None:
+        return None
     if not isinstance(value, list) or len(value) != 4 or not all(is_integer(number) for number in value):
         raise InvalidRequest("_box must be [x0, y0, x1, y1], whole numbers of pixels")
     x0, y0, x1, y1 = (int(number) for number in value)  # type: ignore[arg-type]
-    if not (0 <= x0 < x1 <= size[0] and 0 <= y0 < y1 <= size[1]):
-        raise InvalidRequest(f"_box must lie within the picture of {size[0]} x {size[1]} pixels")
     return x0, y0, x1, y1
