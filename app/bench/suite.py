@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from wsgiref.types import WSGIApplication
 
-from app.bench import layers, loading, quality, recall, serving
+from app.bench import layers, loading, models, quality, recall, serving
 from app.bench.report import Table
 from app.bench.server import running
 from app.bench.serving import Scene
@@ -14,20 +14,25 @@ from app.db import tokens as tokens_table
 from app.domain.tokens import Scope
 from app.services import tokens
 
-TABLES = ("load", "quality", "recall", "serving", "pictures", "layers")
+TABLES = ("models", "load", "quality", "recall", "serving", "pictures", "layers")
 _PHOTOS = "bench-photos"
 _CROPS = "bench-crops"
 
 
-def run(setup: Setup, only: Collection[str], wsgi: Callable[[], WSGIApplication]) -> Iterator[Table]:
+def run(
+    setup: Setup, only: Collection[str], wsgi: Callable[[], WSGIApplication], model_pictures: int = 500
+) -> Iterator[Table]:
     """Yield the tables that are asked for, each as soon as it is measured.
 
     Args:
         setup: what is measured, and with what.
         only: names of `TABLES`.
         wsgi: makes the application in this process, for the table of layers.
+        model_pictures: pictures that go through each model while its memory is watched.
 
     """
+    if "models" in only:
+        yield models.measure(setup, model_pictures)
     if {"load", "quality"} & set(only):
         with setup.collection(_PHOTOS) as collection:
             if "load" in only:

@@ -36,8 +36,17 @@ _NEARBY = Path(__file__).resolve().parents[3] / "shared" / "data" / "clothing"
 @click.option(
     "--only", type=click.Choice(TABLES), multiple=True, help="A table to measure; may be repeated. None: all."
 )
+@click.option(
+    "--pictures",
+    type=click.IntRange(min=1),
+    default=500,
+    show_default=True,
+    help="Pictures through each model while its memory is watched (100000 for a long look).",
+)
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write the tables to, too.")
-def bench(folder: Path | None, vectors: int, seconds: float, only: tuple[str, ...], output: Path | None) -> None:
+def bench(
+    folder: Path | None, vectors: int, seconds: float, only: tuple[str, ...], pictures: int, output: Path | None
+) -> None:
     """Measure loading, quality, recall and serving, beside the bare model and the bare SQL.
 
     Without DATABASE_URL an embedded database of its own is used, in LOOKALIKE_HOME/bench. Collections named bench-… are
@@ -67,7 +76,7 @@ def bench(folder: Path | None, vectors: int, seconds: float, only: tuple[str, ..
         print_to = _Output(output)
         with context.db.session() as connection:
             print_to.line(f"# Lookalike's benchmarks\n\n{machine(check_versions(connection))}\n")
-        for table in run(setup, only or TABLES, application):
+        for table in run(setup, only or TABLES, application, pictures):
             tables.append(table)
             print_to.line(table.markdown() + "\n")
         print_to.line(summary(tables).markdown())

@@ -68,3 +68,11 @@ def dtype_of(torch: Any, wanted: str, auto: Any) -> Any:
     if wanted not in DTYPES:
         raise ConfigurationError(f"there is no number type {wanted!r} for models; there are auto, {', '.join(DTYPES)}")
     return getattr(torch, DTYPES[wanted])
+
+
+def accelerators() -> tuple[str, ...]:
+    """Return the devices beside the CPU that torch can compute on."""
+    import torch  # noqa: PLC0415
+
+    there = (("cuda", torch.cuda.is_available()), ("mps", torch.backends.mps.is_available()))
+    return tuple(name for name, at_hand in there if at_hand)

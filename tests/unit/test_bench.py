@@ -3,14 +3,22 @@ import threading
 from collections.abc import Iterator
 from contextlib import nullcontext
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 
+from app.bench import models
 from app.bench.clients import HttpJob, Round, post, run_round
+from app.bench.modelrun import Job
 from app.bench.report import Table, Target, machine, median, percentile, summary
 from app.bench.setup import held_out
+from app.domain.errors import LookalikeError
+from app.embedding import registry
+from app.embedding.sample import write_small_vit
 from app.services.pipeline import Item
+from tests.pictures import encoded, photo
 
 
 class Counting(http.server.BaseHTTPRequestHandler):
@@ -135,3 +143,23 @@ def test_one_in_ten_of_each_class_is_held_out() -> None:
     assert [item.id for item in queries] == ["a9", "a19"]
     assert len(kept) == 32
     assert all(one.id != other.id for one, other in pairwise(kept))
+
+
+def test_a_model_is_measured_in_a_process_held_to_its_cores(tmp_path: Path) -> None:
+    for number in range(3):
+        (tmp_path / str(number)).write_bytes(encoded(photo(number), "JPEG"))
+    found = models._run(Job("pixels", "cpu", 1, str(tmp_path), seconds=0.05, pictures=50))
+    assert min(found.whole, found.model, found.decoding, found.whole_processor) > 0
+    assert found.model > found.whole
+    assert abs(found.grown_mib) < 32
+    with pytest.raises(LookalikeError, match="there is no model 'nothing'"):
+        models._run(Job("nothing", "cpu", 1, str(tmp_path), seconds=0.05, pictures=50))
+
+
+def test_the_sample_of_transformers_models_can_be_loaded(tmp_path: Path) -> None:
+    folder = str(write_small_vit(tmp_path / "vit"))
+    facts = registry.describe(folder)
+    assert facts.dimensions == 192
+    assert registry.describe(str(write_small_vit(tmp_path / "again"))).revision == facts.revision
+    model = registry.load(folder)
+    assert np.isfinite(model.embed([model.prepare(photo(1))])).all()
