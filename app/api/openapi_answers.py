@@ -23,7 +23,7 @@ class Facts:
 
 TAGS = {
     "Records": "Put records in, take them out, change them; each named by its `_id`.",
-    "Search": "Rank records by their likeness to a picture, or to several.",
+    "Search": "Rank records by their likeness to a picture, to several, or to words.",
     "Near duplicates": "Find records that show the same picture.",
     "Listing": "Records by their attributes, at random, or all of them.",
     "Collection": "About the collection and the server.",
@@ -47,6 +47,7 @@ FACTS = {
     "update": Facts("Records", "ProcessedAnswer", _FOUND),
     "delete": Facts("Records", "ProcessedAnswer", _DELETED),
     "visualKNN": Facts("Search", "RankedAnswer", _RANKED),
+    "text": Facts("Search", "RankedAnswer", _RANKED),
     "visualKNNMulti": Facts("Search", "RankedAnswer", _RANKED),
     "visualTagsKNN": Facts("Search", "RankedAnswer", _RANKED),
     "visualTagsKNNMulti": Facts("Search", "RankedAnswer", _RANKED),

@@ -8,6 +8,7 @@ from app.api.methods import METHODS
 from app.api.openapi_answers import Schema, ref
 from app.api.parsing import Parameters
 from app.api.v2.listing import PageParameters
+from app.services.texts import MAX_CHARACTERS
 
 # Parameters of the query string, which a method reads beside its body.
 QUERY_STRINGS: dict[str, type[Parameters]] = {"allRecords": PageParameters}
@@ -38,13 +39,13 @@ WORDING: dict[str, Schema] = {
     "records": {**_ID_RECORDS, "description": "The records, by `_id`."},
     "query_record": {
         "$ref": "#/components/schemas/QueryRecord",
-        "description": "What to compare with: a stored record by `_id`, or a picture.",
+        "description": "What to compare with: a stored record by `_id`, a picture, or a text.",
     },
     "query_records": {
         "type": "array",
         "items": ref("QueryRecord"),
         "minItems": 1,
-        "description": "What to compare with: stored records by `_id`, pictures, mixed.",
+        "description": "What to compare with: stored records by `_id`, pictures, texts, mixed.",
     },
     "fields_to_return": {
         "description": 'Fields of each record in the answer. The `_id` always is there; `"*"` means all but `_base64`.'
@@ -94,6 +95,14 @@ _BOX: Schema = {
     "maxItems": 4,
     "description": "Part of the picture to look at: [left, top, right, bottom] in pixels.",
 }
+_TEXT: Schema = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": MAX_CHARACTERS,
+    "description": "What the pictures should show, in words, instead of a picture; where the collection's model knows "
+    "texts. A text that is longer than the model reads is refused, never cut.",
+    "examples": ["red summer dress"],
+}
 _TAGS: Schema = {"description": "Labels, an array of strings.", "examples": [["dresses", "polka dot"]]}
 
 RECORD_SCHEMAS: dict[str, Schema] = {
@@ -111,8 +120,8 @@ RECORD_SCHEMAS: dict[str, Schema] = {
     "QueryRecord": {
         "type": "object",
         "description": "The stored record of this `_id`; else the picture of `_base64`, `_url` or `_file`, "
-        "the first of them that is given.",
-        "properties": {"_id": _ID, **_PICTURE, "_box": _BOX, "tags": _TAGS},
+        "the first of them that is given. Or, by itself, a text.",
+        "properties": {"_id": _ID, **_PICTURE, "_text_data": _TEXT, "_box": _BOX, "tags": _TAGS},
     },
     "Filter": {
         "type": "object",

@@ -8,16 +8,17 @@ from app.domain.errors import InvalidRequest
 from app.domain.jsontext import check_text
 
 # The seven services of the specification, each with the path prefixes it answers under.
-# The second prefix of a service is the one that newer releases of the stock client use.
+# The second prefix of a service is the one that newer releases of the stock client use; that with `text` is the one of
+# the method `text`.
 SERVICES = MappingProxyType(
     {
-        "photo": ("photo/search", "similarity/photos"),
+        "photo": ("photo/search", "similarity/photos", "similarity/text/photo"),
         "image_matching": ("image_matching",),
-        "products": ("similarity/products", "similarity/products-new"),
+        "products": ("similarity/products", "similarity/products-new", "similarity/text/products"),
         "custom": ("similarity/custom",),
-        "fashion": ("similarity/fashion", "similarity/fashion-new"),
+        "fashion": ("similarity/fashion", "similarity/fashion-new", "similarity/text/fashion"),
         "colors": ("similarity/colors",),
-        "homedecor": ("similarity/homedecor", "similarity/homedecor-new"),
+        "homedecor": ("similarity/homedecor", "similarity/homedecor-new", "similarity/text/homedecor"),
     }
 )
 

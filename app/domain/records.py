@@ -11,6 +11,7 @@ Json = dict[str, "Json"] | list["Json"] | str | int | float | Decimal | bool | N
 Attributes = dict[str, Json]
 
 IMAGE_FIELDS = ("_base64", "_url", "_file")
+TEXT_FIELD = "_text_data"
 
 
 @dataclass(frozen=True, slots=True)

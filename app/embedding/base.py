@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,43 @@ class Embedder(Protocol):
 
     def embed(self, prepared: Sequence[Prepared]) -> NDArray[np.float32]:
         """Return (n, dimensions) float32 rows of unit length, finite, in the order given."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TextScoring:
+    """How a text-image model makes probabilities of cosine similarities: of `scale * cosine + bias`.
+
+    `sigmoid`: of each text by itself (SigLIP); else a softmax over texts that exclude one another (CLIP).
+    """
+
+    scale: float
+    bias: float = 0.0
+    sigmoid: bool = False
+
+
+@runtime_checkable
+class TextEmbedder(Protocol):
+    """What a model adds that may know texts as well as pictures. `check_text` may run in any thread."""
+
+    text_scoring: TextScoring | None
+
+    @property
+    def knows_text(self) -> bool:
+        """Whether `embed_text` has an answer."""
+        ...
+
+    def check_text(self, text: str) -> None:
+        """Refuse a text that the model would not read to its end.
+
+        Raises:
+            InvalidRequest: it is longer than the model reads.
+
+        """
+        ...
+
+    def embed_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return (n, dimensions) float32 rows of unit length, in the space of the pictures."""
         ...
 
 

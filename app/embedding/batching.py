@@ -6,14 +6,16 @@ from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from app.domain.errors import LookalikeError, Unavailable
+from app.domain.errors import InvalidRequest, LookalikeError, Unavailable
 from app.embedding import registry
-from app.embedding.base import Embedder, ModelFacts, Prepared
+from app.embedding.base import Embedder, ModelFacts, Prepared, TextEmbedder, TextScoring
 from app.embedding.options import DEFAULT, ModelOptions
 
 log = logging.getLogger(__name__)
@@ -22,24 +24,24 @@ _BATCH = 8  # measured: on few cores larger batches cost more a picture
 
 
 class ModelFailed(LookalikeError):
-    """The model itself failed on pictures that were fit to be read (500)."""
+    """The model itself failed on pictures or texts that were fit to be read (500)."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    prepared: Prepared
+    given: Prepared | str
     result: "Future[NDArray[np.float32]]" = field(default_factory=Future)
 
 
 class BatchedEmbedder:
     """One model and the one thread that runs it.
 
-    The thread takes whatever waits, up to eight pictures (more where the model runs on a GPU), and never waits for
-    more: under load batches fill by themselves, and a lone request is not held up.
+    The thread takes whatever waits, up to eight pictures or texts (more where the model runs on a GPU), and never waits
+    for more: under load batches fill by themselves, and a lone request is not held up.
 
     Args:
         embedder: the model, loaded.
-        queue_pictures: pictures that may wait; beyond it callers are refused at once.
+        queue_pictures: pictures and texts that may wait; beyond it callers are refused at once.
 
     """
 
@@ -76,9 +78,36 @@ class BatchedEmbedder:
             ModelFailed: the model raised an error on one of these pictures.
 
         """
+        return self._wait_for(prepared)
+
+    @property
+    def text_scoring(self) -> TextScoring | None:
+        """How the model scores texts; None where it knows pictures only."""
+        return self._embedder.text_scoring if isinstance(self._embedder, TextEmbedder) else None
+
+    def embed_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return (n, dimensions) float32 rows of unit length of texts, in order. Blocks until all are there.
+
+        Raises:
+            InvalidRequest: the model knows pictures only, or would not read one of the texts to its end.
+            Unavailable: too much waits for the model already, or the server is stopping.
+            ModelFailed: the model raised an error on one of these texts.
+
+        """
+        model = self._embedder
+        if not isinstance(model, TextEmbedder) or not model.knows_text:
+            raise InvalidRequest(
+                f"the model {self.facts.name!r} knows pictures only; a text needs a text-image model: CLIP, SigLIP or"
+                " SigLIP 2, as google/siglip2-base-patch16-224"
+            )
+        for text in texts:
+            model.check_text(text)
+        return self._wait_for(texts)
+
+    def _wait_for(self, given: Sequence[Prepared | str]) -> NDArray[np.float32]:
         rows: list[NDArray[np.float32]] = []
-        for start in range(0, len(prepared), self._capacity):
-            jobs = [_Job(one) for one in prepared[start : start + self._capacity]]
+        for start in range(0, len(given), self._capacity):
+            jobs = [_Job(one) for one in given[start : start + self._capacity]]
             self._submit(jobs)
             rows += [job.result.result() for job in jobs]
         return np.stack(rows) if rows else np.empty((0, self.facts.dimensions), np.float32)
@@ -96,7 +125,7 @@ class BatchedEmbedder:
             if self._closed:
                 raise Unavailable("the server is stopping")
             if len(self._waiting) + len(jobs) > self._capacity:
-                raise Unavailable("too many pictures wait for the model; try again in a moment")
+                raise Unavailable("too many pictures or texts wait for the model; try again in a moment")
             self._waiting.extend(jobs)
             if self._thread is None or not self._thread.is_alive():  # at the first call, and in a forked process
                 self._thread = threading.Thread(target=self._work, name=f"model-{self.facts.name}", daemon=True)
@@ -105,7 +134,8 @@ class BatchedEmbedder:
 
     def _work(self) -> None:
         while batch := self._next():
-            self._run(batch)
+            for _, alike in groupby(sorted(batch, key=_is_text), key=_is_text):
+                self._run(list(alike))
 
     def _next(self) -> list[_Job]:
         with self._changed:
@@ -116,7 +146,7 @@ class BatchedEmbedder:
     def _run(self, batch: Sequence[_Job]) -> None:
         """Give each job of a batch its row; or, whatever happens, its error: a caller must never wait in vain."""
         try:
-            rows = self._embedder.embed([job.prepared for job in batch])
+            rows = self._rows([job.given for job in batch])
             if rows.shape != (len(batch), self.facts.dimensions):
                 raise ValueError(f"the model gave rows of shape {rows.shape}")
         except Unavailable as error:  # the GPU's memory is full: other pictures would fare no better
@@ -128,13 +158,23 @@ class BatchedEmbedder:
                 for job in batch:
                     self._run([job])
                 return
-            log.exception("the model %s failed on a picture", self.facts.name)
-            failure = ModelFailed(f"the model {self.facts.name} failed on this picture")
+            what = "text" if _is_text(batch[0]) else "picture"
+            log.exception("the model %s failed on a %s", self.facts.name, what)
+            failure = ModelFailed(f"the model {self.facts.name} failed on this {what}")
             failure.__cause__ = error
             batch[0].result.set_exception(failure)
         else:
             for job, row in zip(batch, rows, strict=True):
                 job.result.set_result(row)
+
+    def _rows(self, given: Sequence[Any]) -> NDArray[np.float32]:
+        if isinstance(given[0], str) and isinstance(self._embedder, TextEmbedder):
+            return self._embedder.embed_text(given)
+        return self._embedder.embed(given)
+
+
+def _is_text(job: _Job) -> bool:
+    return isinstance(job.given, str)
 
 
 class Models:

@@ -18,7 +18,7 @@ from PIL import Image
 
 from app.domain.errors import ConfigurationError, InvalidRequest
 from app.embedding import hub, pooling
-from app.embedding.base import ModelFacts, Prepared, normalised
+from app.embedding.base import ModelFacts, Prepared, TextScoring, normalised
 from app.embedding.options import AUTO, DEFAULT, ModelOptions, device_of, dtype_of
 from app.embedding.rounds import SIZES, in_rounds
 
@@ -112,6 +112,8 @@ class HuggingFace:
         self._network = self._load_network()
         self._tokenizer: Any = None
         self._lock = threading.Lock()
+        self._tokenizing = threading.Lock()  # a tokenizer keeps the settings of the call that runs
+        self.text_scoring: TextScoring | None = pooling.text_scoring(self._family, self._network)
         self._try()
 
     @property
@@ -161,6 +163,27 @@ class HuggingFace:
             raise InvalidRequest(f"the model {self.facts.name!r} knows pictures only; a text needs a text-image model")
         return self._rows(texts, self._forward_text)
 
+    def check_text(self, text: str) -> None:
+        """Refuse a text that `embed_text` would cut.
+
+        Raises:
+            InvalidRequest: it has more tokens than the model reads.
+            ConfigurationError: the tokenizer is not at hand or needs a package that is not installed.
+
+        """
+        tokenizer = self._get_tokenizer()
+        with self._tokenizing:
+            tokens = len(tokenizer(text.lower() if self._family.maskless else text, verbose=False)["input_ids"])
+        longest = self._longest_text(tokenizer)
+        if tokens > longest:
+            raise InvalidRequest(
+                f"the text has {tokens} tokens, and the model {self.facts.name!r} reads {longest} at most: shorten it"
+            )
+
+    def _longest_text(self, tokenizer: Any) -> int:
+        # Some families keep a few of their positions for themselves, which their tokenizers know.
+        return int(min(self._config.text_config.max_position_embeddings, tokenizer.model_max_length))
+
     def _rows(self, items: Sequence[Any], forward: Callable[[Sequence[Any]], Any]) -> NDArray[np.float32]:
         if not items:
             return np.empty((0, self.facts.dimensions), np.float32)
@@ -179,14 +202,14 @@ class HuggingFace:
 
     def _forward_text(self, texts: Sequence[str]) -> Any:
         tokenizer = self._get_tokenizer()
-        longest = int(self._config.text_config.max_position_embeddings)
-        if self._family.maskless:
-            # As in training (Zhai et al. 2023): full length, no mask; lower case as their tokenizers had it.
-            lowered = [text.lower() for text in texts]
-            given = tokenizer(lowered, padding="max_length", truncation=True, max_length=longest, return_tensors="pt")
-            given = {"input_ids": given["input_ids"]}
-        else:
-            given = tokenizer(list(texts), padding=True, truncation=True, max_length=longest, return_tensors="pt")
+        told: dict[str, Any] = {"truncation": True, "max_length": self._longest_text(tokenizer), "return_tensors": "pt"}
+        with self._tokenizing:
+            if self._family.maskless:
+                # As in training (Zhai et al. 2023): full length, no mask; lower case as their tokenizers had it.
+                given = tokenizer([text.lower() for text in texts], padding="max_length", **told)
+                given = {"input_ids": given["input_ids"]}
+            else:
+                given = tokenizer(list(texts), padding=True, **told)
         return pooling.pooled_text(self._network, {name: values.to(self._device) for name, values in given.items()})
 
     def _get_tokenizer(self) -> Any:

@@ -25,6 +25,7 @@ from types import MappingProxyType
 from typing import Any
 
 from app.domain.errors import InvalidRequest
+from app.embedding.base import TextScoring
 
 CLS = "cls"
 POOLER = "pooler"
@@ -145,6 +146,16 @@ def pooled(family: Family, network: Any, given: dict[str, Any]) -> Any:
 def pooled_text(network: Any, given: dict[str, Any]) -> Any:
     """Return (n, dimensions) of what a tokenizer gave, both torch tensors."""
     return _features(network.get_text_features(**given))
+
+
+def text_scoring(family: Family, network: Any) -> TextScoring | None:
+    """Return how a loaded model scores texts, None where it knows none; ALIGN has a temperature, 1 / scale."""
+    if family.pooling != PROJECTED:
+        return None
+    if hasattr(network, "temperature"):
+        return TextScoring(1 / network.temperature.item())
+    bias = network.logit_bias.item() if family.maskless else 0.0
+    return TextScoring(network.logit_scale.exp().item(), bias, sigmoid=family.maskless)
 
 
 def _features(output: Any) -> Any:

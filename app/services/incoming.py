@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from app.domain import statuses
 from app.domain.errors import InvalidRequest
 from app.domain.jsontext import check, check_text, dumps
-from app.domain.records import Attributes, Json, Skipped
+from app.domain.records import TEXT_FIELD, Attributes, Json, Skipped
 
 MAX_ID_BYTES = 1024
 # Said about one request, never stored with the record.
-_NOT_STORED = frozenset({"_id", "_base64", "_box", "_reason"})
+_NOT_STORED = frozenset({"_id", "_base64", "_box", "_reason", TEXT_FIELD})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +41,12 @@ def attributes_of(record: Mapping[str, Json], max_bytes: int) -> Attributes:
     """Return the attributes of a record.
 
     Raises:
-        InvalidRequest: a key begins with `$`, a value cannot be stored, or all of them are too large.
+        InvalidRequest: a key begins with `$`, a value cannot be stored, all of them are too large, or the record has a
+            text, which only queries have.
 
     """
+    if record.get(TEXT_FIELD) is not None:
+        raise InvalidRequest(f"{TEXT_FIELD} is for query records; a record that is stored has a picture")
     attributes = {key: value for key, value in record.items() if key not in _NOT_STORED}
     for key in attributes:
         if key.startswith("$"):

@@ -10,7 +10,7 @@ from app.domain import statuses
 from app.domain.collections import Collection
 from app.domain.errors import InvalidRequest
 from app.domain.jsontext import check, dumps
-from app.domain.records import IMAGE_FIELDS, Fields, Found, Json, Processed, Skipped
+from app.domain.records import IMAGE_FIELDS, TEXT_FIELD, Fields, Found, Json, Processed, Skipped
 from app.domain.statuses import Status
 from app.domain.tags import field_of, jaccard_distance, tags_of
 from app.services.context import Context
@@ -99,6 +99,8 @@ def _read(records: Sequence[Json]) -> tuple[list[Given], list[Skipped]]:
         try:
             if not isinstance(record, dict):
                 raise InvalidRequest("a record must be a JSON object")
+            if record.get(TEXT_FIELD) is not None:
+                raise InvalidRequest(f"{TEXT_FIELD} is for the query record; a record to rank is a picture")
             check({key: value for key, value in record.items() if key != "_base64"}, "a record")
             own = record.get("_id")
             given.append(Given(None if own is None else record_id(own), record))

@@ -13,6 +13,7 @@ from app.domain.windows import Window
 from app.services.context import Context
 from app.services.filtering import condition
 from app.services.incoming import record_id
+from app.services.texts import embed_text, text_of
 from app.services.vectors import embed_query
 
 NEAR_DUPLICATE_RADIUS = 5.0
@@ -44,7 +45,7 @@ def visual_knn(given: Search, query_record: Mapping[str, Json], ranking: Ranking
     """Return the records whose pictures look most like the query record's, nearest first.
 
     Raises:
-        WrongQueryRecord: its `_id` is not stored and it has no picture that can be read.
+        WrongQueryRecord: its `_id` is not stored and it has no picture that can be read, and no text.
         FilterError: the filter is not one.
         InvalidRequest: `from` + `k` is more than the server looks through.
 
@@ -54,6 +55,9 @@ def visual_knn(given: Search, query_record: Mapping[str, Json], ranking: Ranking
     if ranking.product_field is not None:
         vector = vector_of(given.context, given.collection, query_record)
         return cut(ranked.products(db, target, vector, ranking.product_field), ranking)
+    text = text_of(query_record)
+    if text is not None:
+        return cut(search.knn_by_vector(db, target, embed_text(given.context, given.collection, text)), ranking)
     own = query_record.get("_id")
     if own is not None:
         nearest = search.knn_by_id(db, target, record_id(own))
@@ -95,12 +99,15 @@ def within(given: Search, query_record: Mapping[str, Json], ranking: Ranking, k:
 
 
 def vector_of(context: Context, collection: Collection, record: Mapping[str, Json]) -> Vector:
-    """Return the vector of a query record: the stored one of its `_id`, else that of its picture.
+    """Return the vector of a query record: that of its text, the stored one of its `_id`, or that of its picture.
 
     Raises:
-        WrongQueryRecord: there is neither.
+        WrongQueryRecord: there is none of them.
 
     """
+    text = text_of(record)
+    if text is not None:
+        return embed_text(context, collection, text)
     own = record.get("_id")
     if own is not None:
         stored = search.vector(context.db, collection, record_id(own))

@@ -80,7 +80,7 @@ def embed_query(context: Context, collection: Collection, record: Mapping[str, J
 
     """
     if not any(record.get(field) for field in IMAGE_FIELDS):
-        raise WrongQueryRecord("the query record has no _id that is stored, and no _base64, _url or _file")
+        raise WrongQueryRecord("the query record has no _id that is stored, and no _base64, _url, _file or _text_data")
     seen = _seen(context, collection, [record], context.pictures.read_many([record]), thumbnails=False)[0]
     if isinstance(seen, InvalidRequest):
         raise WrongQueryRecord(str(seen)) from seen

@@ -240,6 +240,8 @@ def test_no_and_unknown_collection(api: Api) -> None:
     [
         ("photo/search", 200),
         ("similarity/photos", 200),
+        ("similarity/text/photo", 200),
+        ("similarity/text/products", 400),
         ("image_matching", 400),
         ("similarity/products", 400),
         ("similarity/products-new", 400),

@@ -20,6 +20,7 @@ from app.config import Settings
 from app.domain.tokens import Scope
 from app.services import collections, tokens
 from tests.api.conftest import Api, picture
+from tests.textmodels import save
 
 # Made-up requests for each operation, beside those that try each bound once: the same ones in every run, so that a
 # test that passed does not fail by chance. LOOKALIKE_FUZZ_EXAMPLES=500 looks further, with others each time.
@@ -68,6 +69,22 @@ def scratch(application: Flask) -> Api:
     return api
 
 
+@pytest.fixture(scope="module")
+def words(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(save(tmp_path_factory.mktemp("model"), "clip"))
+
+
+@pytest.fixture
+def worded(application: Flask, words: str) -> Api:
+    """The same, of a service and a model that know texts and tags."""
+    context = application.extensions["lookalike"]
+    name = collections.create(context, f"worded{next(_numbers)}", "fashion", words).name
+    api = Api(application.test_client(), context, name, tokens.create(context, [Scope.ADMIN], None).token)
+    api.prefix = "similarity/fashion"
+    api.fill(RECORDS)
+    return api
+
+
 def livelier(value: Any) -> Any:
     """A made-up body in which about every second `_id` is a stored one, and every second picture a picture."""
     if isinstance(value, list):
@@ -80,6 +97,8 @@ def livelier(value: Any) -> Any:
         made["_id"] = str(chance % RECORDS)
     if isinstance(made.get("_base64"), str) and chance % 4 < 2:
         made["_base64"] = picture(chance % 20)
+    if isinstance(made.get("_text_data"), str) and chance % 3:
+        return {"_text_data": made["_text_data"]}
     return made
 
 
@@ -96,4 +115,14 @@ def test_answers_keep_to_the_document(case: Any, application: Flask, scratch: Ap
     if isinstance(case.body, dict | list):
         case.body = livelier(case.body)
     headers = {"Authorization": f"Token {scratch.token}", "collection-id": scratch.collection}
+    case.call_and_validate(headers=headers, app=application, excluded_checks=NOT_SAID)
+
+
+@schema.include(path_regex=r"text|visual\w+|range|nearDup\w+|insert").parametrize()
+@EXAMPLES
+@pytest.mark.timeout(600 if FURTHER else 60)
+def test_answers_keep_to_the_document_where_the_model_knows_texts(case: Any, application: Flask, worded: Api) -> None:
+    if isinstance(case.body, dict | list):
+        case.body = livelier(case.body)
+    headers = {"Authorization": f"Token {worded.token}", "collection-id": worded.collection}
     case.call_and_validate(headers=headers, app=application, excluded_checks=NOT_SAID)

@@ -73,7 +73,8 @@ def undo(api: Api, method: str) -> None:
 
 
 def test_there_is_a_small_request_for_each_method() -> None:
-    assert set(SMALL) == set(METHODS)
+    # `text` wants another model than the services' own: test_text.py.
+    assert set(SMALL) == set(METHODS) - {"text"}
 
 
 @pytest.mark.parametrize("method", [*SMALL, "ping"])

@@ -9,6 +9,7 @@ from ximilar.client import search as stock
 
 from tests.api.conftest import drawing, encoded
 from tests.server.conftest import Server
+from tests.textmodels import save
 
 _numbers = itertools.count()
 CLIENTS = [
@@ -106,3 +107,23 @@ def test_the_fashion_client_searches_by_looks_and_tags(server: Server) -> None:
     assert found["status"]["code"] == 200
     assert found["answer_records"][0] == {"_id": "3", "_tags_simple": ["blue"]}
     assert found["answer_count"] == 6
+
+
+def test_the_stock_client_searches_by_words(server: Server, tmp_path_factory: pytest.TempPathFactory) -> None:
+    model = save(tmp_path_factory.mktemp("model"), "clip")
+    server.json("collection", "create", "worded", "--service", "photo", "--model", str(model))
+    token = server.json("token", "create", "--scope", "write", "--collection", "worded")["token"]
+    client = stock.SimilarityPhotosClient(
+        token=token, collection_id="worded", endpoint=f"{server.url}/similarity/photos/v2/"
+    )
+    records = [{"_id": str(number), "_base64": encoded(drawing(number))} for number in range(4)]
+    assert client.insert(records)["status"]["code"] == 210
+    found = client.search({"_text_data": "a red dress"}, k=4)
+    assert found["status"]["code"] == 200
+    assert found["answer_count"] == 4
+    assert found["answer_distances"] == sorted(found["answer_distances"])
+    client.endpoint = f"{server.url}/similarity/text/photo/v2/"
+    client.PREDICT_ENDPOINT = "text"
+    assert client.search({"_text_data": "a red dress"}, k=4)["answer_records"] == found["answer_records"]
+    ranked = client.search_and_rank({"_text_data": "a red dress"}, [{"_id": "1"}, {"_id": "2"}])
+    assert ranked["answer_count"] == 2

@@ -11,7 +11,7 @@ from PIL import Image
 
 from app.domain.errors import InvalidRequest, Unavailable
 from app.embedding import registry
-from app.embedding.base import Embedder, ModelFacts, Prepared
+from app.embedding.base import Embedder, ModelFacts, Prepared, TextScoring
 from app.embedding.batching import BatchedEmbedder, ModelFailed, Models
 from app.embedding.options import ModelOptions
 from tests.pictures import photo
@@ -45,6 +45,21 @@ class Gated:
         return instead if instead is not None else np.array([[value, 1] for value in values], np.float32)
 
 
+class Worded(Gated):
+    """A gated model that knows texts, of nine characters at most: the vector of a text of n characters is (n, -1)."""
+
+    knows_text = True
+    text_scoring = TextScoring(10.0)
+
+    def check_text(self, text: str) -> None:
+        if len(text) > 9:
+            raise InvalidRequest("the text is too long")
+
+    def embed_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        rows = self.embed([np.asarray(len(text)) for text in texts])
+        return rows * np.array([1, -1], np.float32)
+
+
 Make = Callable[..., tuple[Gated, BatchedEmbedder]]
 
 
@@ -52,8 +67,10 @@ Make = Callable[..., tuple[Gated, BatchedEmbedder]]
 def batched() -> Iterator[Make]:
     made: list[tuple[Gated, BatchedEmbedder]] = []
 
-    def make(fails: Callable[[list[int]], Any] = lambda values: None, capacity: int = 100) -> Any:
-        model = Gated(fails)
+    def make(
+        fails: Callable[[list[int]], Any] = lambda values: None, capacity: int = 100, kind: type[Gated] = Gated
+    ) -> Any:
+        model = kind(fails)
         made.append((model, BatchedEmbedder(model, capacity)))
         return made[-1]
 
@@ -163,6 +180,54 @@ def test_a_picture_that_breaks_the_model_spoils_no_other(batched: Make, fails: C
             else:
                 assert other.result(5).tolist() == [[n, 1]]
     assert embedder.embed(numbers(1)).tolist() == [[1, 1]]
+
+
+def test_texts_and_pictures_share_the_thread_and_the_queue_and_never_a_batch(batched: Make) -> None:
+    model, embedder = batched(capacity=6, kind=Worded)
+    with ThreadPoolExecutor(4) as pool:
+        first = pool.submit(embedder.embed, numbers(1000))
+        model.entered.wait(5)
+        pictures = pool.submit(embedder.embed, numbers(20, 30))
+        waiting(embedder, 2)
+        texts = pool.submit(embedder.embed_text, ["red", "blue"])
+        waiting(embedder, 4)
+        others = pool.submit(embedder.embed, numbers(40))
+        waiting(embedder, 5)
+        with pytest.raises(Unavailable, match="too many pictures or texts"):
+            embedder.embed_text(["one", "more"])
+        model.gate.set()
+        assert first.result(5).tolist() == [[1000, 1]]
+        assert pictures.result(5).tolist() == [[20, 1], [30, 1]]
+        assert texts.result(5).tolist() == [[3, -1], [4, -1]]
+        assert others.result(5).tolist() == [[40, 1]]
+    assert [len(batch) for batch in model.batches] == [1, 3, 2]
+    assert model.threads == {"model-gated"}
+
+
+def test_a_text_that_breaks_the_model_spoils_no_other(batched: Make) -> None:
+    def fails_on_5(values: list[int]) -> None:
+        if 5 in values:
+            raise RuntimeError("five")
+
+    model, embedder = batched(fails_on_5, kind=Worded)
+    model.gate.set()
+    with pytest.raises(ModelFailed, match="failed on this text"):
+        embedder.embed_text(["12345"])
+    assert embedder.embed_text(["1234", "12"]).tolist() == [[4, -1], [2, -1]]
+
+
+def test_a_text_that_is_too_long_or_for_a_model_of_pictures_never_waits(batched: Make) -> None:
+    model, embedder = batched(kind=Worded)
+    model.gate.set()
+    with pytest.raises(InvalidRequest, match="too long"):
+        embedder.embed_text(["short", "longer than nine"])
+    assert model.batches == []
+    assert embedder.text_scoring == TextScoring(10.0)
+    plain, pictures_only = batched()
+    plain.gate.set()
+    assert pictures_only.text_scoring is None
+    with pytest.raises(InvalidRequest, match="'gated' knows pictures only"):
+        pictures_only.embed_text(["red"])
 
 
 def test_closing_finishes_what_waits_and_refuses_what_comes(batched: Make) -> None:

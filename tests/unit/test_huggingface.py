@@ -200,6 +200,27 @@ def test_texts_are_embedded_as_by_hand(family: str, checkpoints: Callable[[str],
     assert model.embed_text([""]).shape == (1, model.facts.dimensions)
 
 
+@pytest.mark.parametrize("family", ["clip", "siglip"])
+def test_a_text_that_would_be_cut_is_told(family: str, checkpoints: Callable[[str], Path]) -> None:
+    model = HuggingFace(str(checkpoints(family)), device="cpu")
+    model.check_text("a red dress a red dress")  # eight tokens with the two around it
+    with pytest.raises(InvalidRequest, match=r"has 9 tokens, and the model .* reads 8 at most"):
+        model.check_text("a red dress a red dress a")
+    with pytest.raises(InvalidRequest, match="has 2002 tokens"):
+        model.check_text("red " * 2000)
+
+
+def test_the_scoring_of_texts_is_the_network_s_own(checkpoints: Callable[[str], Path]) -> None:
+    for family in WITH_TEXT:
+        network = network_of(checkpoints(family))
+        scoring = HuggingFace(str(checkpoints(family)), device="cpu").text_scoring
+        assert scoring is not None
+        assert scoring.scale == pytest.approx(network.logit_scale.exp().item())
+        assert scoring.sigmoid == (family != "clip")
+        assert scoring.bias == (network.logit_bias.item() if scoring.sigmoid else 0.0)
+    assert HuggingFace(str(checkpoints("vit")), device="cpu").text_scoring is None
+
+
 def test_siglip_reads_texts_in_lower_case(checkpoints: Callable[[str], Path]) -> None:
     model = HuggingFace(str(checkpoints("siglip")), device="cpu")
     assert np.array_equal(model.embed_text(["Red DRESS"]), model.embed_text(["red dress"]))

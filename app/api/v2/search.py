@@ -9,8 +9,9 @@ from app.api.methods import Answer, Call, method
 from app.api.parsing import Count, Effort, Filter, Names, Number, Parameters, QueryRecord, Text, records_within
 from app.db.search import Nearest
 from app.domain import statuses
+from app.domain.errors import WrongQueryRecord
 from app.domain.ranking import Aggregation, Ranking
-from app.domain.records import Fields
+from app.domain.records import TEXT_FIELD, Fields
 from app.domain.tokens import Scope
 from app.domain.windows import Window
 from app.services import ranking as rank_service
@@ -126,6 +127,14 @@ def visual_knn(call: Call, parameters: KnnParameters) -> Answer:
     ranking = Ranking(window, parameters.radius, product_field, parameters.effort)
     found = service.visual_knn(parameters.search(call), parameters.query_record, ranking)
     return _answer(found, [parameters.query_record])
+
+
+@method("text", Scope.READ, KnnParameters)
+def text(call: Call, parameters: KnnParameters) -> Answer:
+    """Find the records whose pictures fit the words of the query record best: visualKNN, for `_text_data` alone."""
+    if parameters.query_record.get(TEXT_FIELD) is None:
+        raise WrongQueryRecord(f"the query record has no {TEXT_FIELD}; visualKNN searches by pictures")
+    return visual_knn(call, parameters)
 
 
 @method("visualKNNMulti", Scope.READ, MultiParameters)
