@@ -152,7 +152,7 @@ CREATE FUNCTION lookalike.collection_view(collection_id integer) RETURNS text
     LIMIT 1
 $_$;
 
-COMMENT ON FUNCTION lookalike.collection_view(collection_id integer) IS 'The name of the view of a collection''s records, by the collection''s id. With the caller''s rights.';
+COMMENT ON FUNCTION lookalike.collection_view(collection_id integer) IS 'The name of the view of a collection''s records, by the collection''s id. Caller''s rights.';
 
 CREATE FUNCTION lookalike.create_collection(name text, service text, model text, model_revision text, dimensions integer, distance_scale double precision, capacity bigint DEFAULT NULL::bigint, settings jsonb DEFAULT '{}'::jsonb) RETURNS integer
     LANGUAGE plpgsql
@@ -217,7 +217,7 @@ BEGIN
     END IF;
     view_name := collection;
     IF octet_length(collection) > 63
-        OR collection ~ '^(records|thumbnails|collection)_[0-9]'
+        OR collection ~ '^(records|thumbnails|originals|collection)_[0-9]'
         OR EXISTS (SELECT FROM pg_class AS t
                    WHERE t.relnamespace = 'lookalike'::regnamespace AND t.relname = collection)
     THEN
@@ -240,7 +240,7 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION lookalike.create_collection_view(collection_id integer) IS 'Makes the view of a collection''s records anew; returns its name. With the caller''s rights, who owns the tables.';
+COMMENT ON FUNCTION lookalike.create_collection_view(collection_id integer) IS 'Makes the view of a collection''s records anew; returns its name. Caller''s rights.';
 
 CREATE FUNCTION lookalike.distance(collection text, a text, b text) RETURNS double precision
     LANGUAGE plpgsql STABLE STRICT
@@ -257,7 +257,7 @@ BEGIN
 END;
 $_$;
 
-COMMENT ON FUNCTION lookalike.distance(collection text, a text, b text) IS 'The distance of two stored records on the API''s scale: 0 is the same picture, up to 5 a near duplicate. With the caller''s rights.';
+COMMENT ON FUNCTION lookalike.distance(collection text, a text, b text) IS 'The distance of two stored records on the API''s scale: 0 is the same picture, up to 5 a near duplicate. Caller''s rights.';
 
 CREATE FUNCTION lookalike.drop_collection(collection_id integer) RETURNS boolean
     LANGUAGE plpgsql
@@ -989,7 +989,7 @@ BEGIN
 END;
 $_$;
 
-COMMENT ON FUNCTION lookalike.filter_path(filter jsonb) IS 'A filter of the API''s language as a jsonpath: attributes @? lookalike.filter_path(filter). With the caller''s rights.';
+COMMENT ON FUNCTION lookalike.filter_path(filter jsonb) IS 'A filter of the API''s language as a jsonpath: attributes @? lookalike.filter_path(filter). Caller''s rights.';
 
 CREATE FUNCTION lookalike.filter_path_of(field text, place text) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -1315,7 +1315,7 @@ BEGIN
 END;
 $_$;
 
-COMMENT ON FUNCTION lookalike.insert_record(collection text, id text, attributes jsonb, vector public.vector) IS 'Stores a record with a vector of one''s own, brought to length 1; refuses what the API would refuse. With the caller''s rights.';
+COMMENT ON FUNCTION lookalike.insert_record(collection text, id text, attributes jsonb, vector public.vector) IS 'Stores a record with a vector of one''s own, brought to length 1; refuses what the API would refuse. Caller''s rights.';
 
 CREATE FUNCTION lookalike.knn(collection text, record_id text, k integer DEFAULT 30, filter jsonb DEFAULT NULL::jsonb) RETURNS TABLE(id text, distance double precision, attributes jsonb)
     LANGUAGE sql STABLE COST 10000 ROWS 30
@@ -1325,7 +1325,7 @@ CREATE FUNCTION lookalike.knn(collection text, record_id text, k integer DEFAULT
     FROM lookalike.knn_vector($1, lookalike.vector_of($1, $2), $3, $4) AS n
 $_$;
 
-COMMENT ON FUNCTION lookalike.knn(collection text, record_id text, k integer, filter jsonb) IS 'The k records of a collection nearest to one of its records, among those that match a filter of the API''s language; distances on the API''s scale. With the caller''s rights.';
+COMMENT ON FUNCTION lookalike.knn(collection text, record_id text, k integer, filter jsonb) IS 'The k records of a collection nearest to one of its records, among those that match a filter of the API''s language; distances on the API''s scale. Caller''s rights.';
 
 CREATE FUNCTION lookalike.knn_vector(collection text, vector public.halfvec, k integer DEFAULT 30, filter jsonb DEFAULT NULL::jsonb) RETURNS TABLE(id text, distance double precision, attributes jsonb)
     LANGUAGE plpgsql STABLE COST 10000 ROWS 30
@@ -1385,7 +1385,7 @@ BEGIN
 END;
 $_$;
 
-COMMENT ON FUNCTION lookalike.knn_vector(collection text, vector public.halfvec, k integer, filter jsonb) IS 'The k records of a collection nearest to a vector, among those that match a filter of the API''s language; distances on the API''s scale. With the caller''s rights.';
+COMMENT ON FUNCTION lookalike.knn_vector(collection text, vector public.halfvec, k integer, filter jsonb) IS 'The k records of a collection nearest to a vector, among those that match a filter of the API''s language; distances on the API''s scale. Caller''s rights.';
 
 CREATE FUNCTION lookalike.log_change() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1422,13 +1422,13 @@ CREATE FUNCTION lookalike.matches(attributes jsonb, filter jsonb) RETURNS boolea
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN (attributes @? lookalike.filter_path(filter));
 
-COMMENT ON FUNCTION lookalike.matches(attributes jsonb, filter jsonb) IS 'Whether attributes match a filter of the API''s language; served by the GIN index. With the caller''s rights.';
+COMMENT ON FUNCTION lookalike.matches(attributes jsonb, filter jsonb) IS 'Whether attributes match a filter of the API''s language; served by the GIN index. Caller''s rights.';
 
 CREATE FUNCTION lookalike.matches(attributes jsonb, filter jsonb, id text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN ((attributes || jsonb_build_object('_id', id)) @? COALESCE((lookalike.filter_compiled(filter)).path, '$'::jsonpath));
 
-COMMENT ON FUNCTION lookalike.matches(attributes jsonb, filter jsonb, id text) IS 'Whether a record matches a filter of the API''s language that may ask of its _id. With the caller''s rights.';
+COMMENT ON FUNCTION lookalike.matches(attributes jsonb, filter jsonb, id text) IS 'Whether a record matches a filter of the API''s language that may ask of its _id. Caller''s rights.';
 
 CREATE FUNCTION lookalike.near_duplicate_pairs(collection text, radius double precision DEFAULT 5.0, filter jsonb DEFAULT NULL::jsonb) RETURNS TABLE(id text, other_id text, distance double precision)
     LANGUAGE plpgsql STABLE COST 1e+06
@@ -1497,7 +1497,7 @@ BEGIN
 END;
 $_$;
 
-COMMENT ON FUNCTION lookalike.near_duplicate_pairs(collection text, radius double precision, filter jsonb) IS 'All pairs of records within a radius (on the API''s scale), each once, nearest first, among those that match a filter of the API''s language. With the caller''s rights.';
+COMMENT ON FUNCTION lookalike.near_duplicate_pairs(collection text, radius double precision, filter jsonb) IS 'All pairs of records within a radius (on the API''s scale), each once, nearest first, among those that match a filter of the API''s language. Caller''s rights.';
 
 CREATE FUNCTION lookalike.pick(attributes jsonb, fields text[]) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -1988,7 +1988,7 @@ BEGIN
 END;
 $_$;
 
-COMMENT ON FUNCTION lookalike.vector_of(collection text, id text) IS 'The vector of a stored record. With the caller''s rights.';
+COMMENT ON FUNCTION lookalike.vector_of(collection text, id text) IS 'The vector of a stored record. Caller''s rights.';
 
 CREATE FUNCTION lookalike.within(collection text, record_id text, radius double precision, filter jsonb DEFAULT NULL::jsonb) RETURNS TABLE(id text, distance double precision, attributes jsonb)
     LANGUAGE plpgsql STABLE COST 100000 ROWS 100
@@ -2013,7 +2013,7 @@ BEGIN
 END;
 $_$;
 
-COMMENT ON FUNCTION lookalike.within(collection text, record_id text, radius double precision, filter jsonb) IS 'Every record within a radius (on the API''s scale) of a stored one, among those that match a filter of the API''s language. With the caller''s rights.';
+COMMENT ON FUNCTION lookalike.within(collection text, record_id text, radius double precision, filter jsonb) IS 'Every record within a radius (on the API''s scale) of a stored one, among those that match a filter of the API''s language. Caller''s rights.';
 
 CREATE TABLE lookalike.alembic_version (
     version_num character varying(32) NOT NULL

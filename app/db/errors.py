@@ -32,7 +32,9 @@ _BY_CLASS: tuple[tuple[tuple[type[psycopg.Error], ...], Callable[[], LookalikeEr
     ),
     (
         (pg.DependentObjectsStillExist,),
-        lambda: InvalidRequest("views or keys of your own depend on a table of the collection: drop them first"),
+        lambda: InvalidRequest(
+            "something of your own in the database, such as a view or a key, is built on it: drop that first"
+        ),
     ),
     (
         (pg.QueryCanceled,),
@@ -45,12 +47,6 @@ _BY_CLASS: tuple[tuple[tuple[type[psycopg.Error], ...], Callable[[], LookalikeEr
     (
         (pg.ProgramLimitExceeded,),
         lambda: InvalidRequest("an attribute that has an index of its own may take 2,700 bytes at most"),
-    ),
-    (
-        (pg.DependentObjectsStillExist,),
-        lambda: InvalidRequest(
-            "something of your own in the database, such as a view, is built on it: drop that first"
-        ),
     ),
     (
         (pg.LockNotAvailable, pg.DeadlockDetected, pg.SerializationFailure),

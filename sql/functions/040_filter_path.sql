@@ -68,4 +68,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION lookalike.filter_path(jsonb) IS
-    'A filter of the API''s language as a jsonpath: attributes @? lookalike.filter_path(filter). With the caller''s rights.';
+    'A filter of the API''s language as a jsonpath: attributes @? lookalike.filter_path(filter). Caller''s rights.';

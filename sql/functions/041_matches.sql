@@ -11,7 +11,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN attributes OPERATOR(pg_catalog.@?) lookalike.filter_path(filter);
 
 COMMENT ON FUNCTION lookalike.matches(jsonb, jsonb) IS
-    'Whether attributes match a filter of the API''s language; served by the GIN index. With the caller''s rights.';
+    'Whether attributes match a filter of the API''s language; served by the GIN index. Caller''s rights.';
 
 CREATE OR REPLACE FUNCTION lookalike.matches(attributes jsonb, filter jsonb, id text) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -19,4 +19,4 @@ RETURN (attributes OPERATOR(pg_catalog.||) jsonb_build_object('_id', id))
     OPERATOR(pg_catalog.@?) coalesce((lookalike.filter_compiled(filter)).path, '$');
 
 COMMENT ON FUNCTION lookalike.matches(jsonb, jsonb, text) IS
-    'Whether a record matches a filter of the API''s language that may ask of its _id. With the caller''s rights.';
+    'Whether a record matches a filter of the API''s language that may ask of its _id. Caller''s rights.';

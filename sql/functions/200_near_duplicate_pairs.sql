@@ -80,4 +80,4 @@ $$;
 
 COMMENT ON FUNCTION lookalike.near_duplicate_pairs(text, double precision, jsonb) IS
     'All pairs of records within a radius (on the API''s scale), each once, nearest first, among those that match a filter '
-    'of the API''s language. With the caller''s rights.';
+    'of the API''s language. Caller''s rights.';

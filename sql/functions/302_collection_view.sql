@@ -5,7 +5,7 @@
 --   Its columns: id, attributes, embedding (halfvec of the collection's dimension), created_at, updated_at.
 -- `collection_view` returns the name of the view that a collection has, NULL where it has none.
 -- Index: ORDER BY embedding <=> … LIMIT … on the view uses the HNSW index; a query on the view is one on the partition.
--- Rights: the functions', the caller's, who must own the tables; the view's, its owner's, so that SELECT on it is enough.
+-- Rights: the caller's for the functions, who must own the tables; the view's, its owner's, so that SELECT on it is enough.
 -- Called by create_collection, drop_collection and finish_reembedding.
 CREATE OR REPLACE FUNCTION lookalike.collection_view(collection_id integer) RETURNS text
 LANGUAGE sql STABLE STRICT
@@ -20,7 +20,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION lookalike.collection_view(integer) IS
-    'The name of the view of a collection''s records, by the collection''s id. With the caller''s rights.';
+    'The name of the view of a collection''s records, by the collection''s id. Caller''s rights.';
 
 CREATE OR REPLACE FUNCTION lookalike.create_collection_view(collection_id integer) RETURNS text
 LANGUAGE plpgsql
@@ -41,7 +41,7 @@ BEGIN
     END IF;
     view_name := collection;
     IF octet_length(collection) > 63
-        OR collection ~ '^(records|thumbnails|collection)_[0-9]'
+        OR collection ~ '^(records|thumbnails|originals|collection)_[0-9]'
         OR EXISTS (SELECT FROM pg_class AS t
                    WHERE t.relnamespace = 'lookalike'::regnamespace AND t.relname = collection)
     THEN
@@ -65,4 +65,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION lookalike.create_collection_view(integer) IS
-    'Makes the view of a collection''s records anew; returns its name. With the caller''s rights, who owns the tables.';
+    'Makes the view of a collection''s records anew; returns its name. Caller''s rights.';

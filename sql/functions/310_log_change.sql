@@ -3,7 +3,7 @@
 --
 -- Result: rows of lookalike.reembedding_changes; `new_picture` is false where only attributes changed. Notes are only
 --   ever added, so that none depends on what the writing transaction sees.
--- Rights: the definer's: whoever may write a record may have that noted.
+-- Rights: the owner's: whoever may write a record may have that noted.
 CREATE OR REPLACE FUNCTION lookalike.log_change() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp

@@ -23,4 +23,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION lookalike.vector_of(text, text) IS
-    'The vector of a stored record. With the caller''s rights.';
+    'The vector of a stored record. Caller''s rights.';

@@ -22,4 +22,4 @@ $$;
 
 COMMENT ON FUNCTION lookalike.distance(text, text, text) IS
     'The distance of two stored records on the API''s scale: 0 is the same picture, up to 5 a near duplicate. '
-    'With the caller''s rights.';
+    'Caller''s rights.';

@@ -75,4 +75,4 @@ $$;
 
 COMMENT ON FUNCTION lookalike.knn_vector(text, halfvec, integer, jsonb) IS
     'The k records of a collection nearest to a vector, among those that match a filter of the API''s language; distances '
-    'on the API''s scale. With the caller''s rights.';
+    'on the API''s scale. Caller''s rights.';

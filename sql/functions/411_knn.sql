@@ -17,4 +17,4 @@ $$;
 
 COMMENT ON FUNCTION lookalike.knn(text, text, integer, jsonb) IS
     'The k records of a collection nearest to one of its records, among those that match a filter of the API''s language; '
-    'distances on the API''s scale. With the caller''s rights.';
+    'distances on the API''s scale. Caller''s rights.';

@@ -35,4 +35,4 @@ $$;
 
 COMMENT ON FUNCTION lookalike.within(text, text, double precision, jsonb) IS
     'Every record within a radius (on the API''s scale) of a stored one, among those that match a filter of the API''s '
-    'language. With the caller''s rights.';
+    'language. Caller''s rights.';

@@ -55,4 +55,4 @@ $$;
 
 COMMENT ON FUNCTION lookalike.insert_record(text, text, jsonb, vector) IS
     'Stores a record with a vector of one''s own, brought to length 1; refuses what the API would refuse. '
-    'With the caller''s rights.';
+    'Caller''s rights.';

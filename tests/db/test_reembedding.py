@@ -269,7 +269,7 @@ def test_too_many_last_changes_are_seen_to_without_keeping_writers_out(db: Datab
 def test_what_depends_on_the_old_table_is_named(db: Database, job: Job) -> None:
     make(db, job)
     execute(db, "CREATE VIEW public.mine AS SELECT id FROM lookalike.records_1")
-    with pytest.raises(InvalidRequest, match="views or keys of your own"):
+    with pytest.raises(InvalidRequest, match="a view or a key, is built on it"):
         switch(db, job)
     assert collections.get(db, "c").generation == 1
     execute(db, "DROP VIEW public.mine")
