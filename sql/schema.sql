@@ -1511,7 +1511,13 @@ COMMENT ON FUNCTION lookalike.pick(attributes jsonb, fields text[]) IS 'The name
 
 CREATE FUNCTION lookalike.records_table(collection_id integer, generation integer) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN CASE generation WHEN 1 THEN format('records_%s'::text, collection_id) ELSE format('records_%s_v%s'::text, collection_id, generation) END;
+    BEGIN ATOMIC
+ SELECT
+         CASE generation
+             WHEN 1 THEN format('records_%s'::text, collection_id)
+             ELSE format('records_%s_v%s'::text, collection_id, generation)
+         END AS format;
+END;
 
 COMMENT ON FUNCTION lookalike.records_table(collection_id integer, generation integer) IS 'The name of the table of a collection''s records. Caller''s rights.';
 

@@ -6,8 +6,10 @@
 -- Rights: the caller's. Called by the functions that make and drop collections, the view collection_stats and queries.
 CREATE OR REPLACE FUNCTION lookalike.records_table(collection_id integer, generation integer) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE generation WHEN 1 THEN format('records_%s', collection_id)
+BEGIN ATOMIC
+    SELECT CASE generation WHEN 1 THEN format('records_%s', collection_id)
                            ELSE format('records_%s_v%s', collection_id, generation) END;
+END;
 
 COMMENT ON FUNCTION lookalike.records_table(integer, integer) IS
     'The name of the table of a collection''s records. Caller''s rights.';

@@ -21,15 +21,18 @@ WHERE e.collection_id = :id;
 
 -- name: missing
 -- Records that have neither a new vector nor a note that their picture could not be read, in the order of their ids,
--- after an id, and where their pictures are.
+-- after an id, and where their pictures are. Each table is read from that id on, so that a page costs the same anywhere.
 SELECT r.id, r.attributes -> '_url' AS url, r.attributes -> '_file' AS file, o.box, o.picture IS NOT NULL AS kept
 FROM /*records*/ lookalike.records /*end*/ AS r
-LEFT JOIN /*originals*/ lookalike.originals /*end*/ AS o ON o.collection_id = r.collection_id AND o.id = r.id
+LEFT JOIN /*originals*/ lookalike.originals /*end*/ AS o
+    ON o.collection_id = r.collection_id AND o.id = r.id AND o.id > :after
 WHERE r.collection_id = :collection_id AND r.id > :after
     AND NOT EXISTS (
-        SELECT FROM /*next*/ lookalike.records /*end*/ AS n WHERE n.collection_id = r.collection_id AND n.id = r.id)
+        SELECT FROM /*next*/ lookalike.records /*end*/ AS n
+        WHERE n.collection_id = r.collection_id AND n.id = r.id AND n.id > :after)
     AND NOT EXISTS (
-        SELECT FROM lookalike.reembedding_failures AS f WHERE f.collection_id = r.collection_id AND f.id = r.id)
+        SELECT FROM lookalike.reembedding_failures AS f
+        WHERE f.collection_id = r.collection_id AND f.id = r.id AND f.id > :after)
 ORDER BY r.collection_id, r.id
 LIMIT /*limit*/ 500 /*end*/;
 

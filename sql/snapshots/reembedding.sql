@@ -14,15 +14,18 @@ SELECT e.model, e.model_revision, e.dimensions, e.distance_scale, e.generation
 FROM lookalike.reembeddings AS e
 WHERE e.collection_id = %(id)s;
 
--- reembedding.missing: Records that have neither a new vector nor a note that their picture could not be read, in the order of their ids, after an id, and where their pictures are.
+-- reembedding.missing: Records that have neither a new vector nor a note that their picture could not be read, in the order of their ids, after an id, and where their pictures are. Each table is read from that id on, so that a page costs the same anywhere.
 SELECT r.id, r.attributes -> '_url' AS url, r.attributes -> '_file' AS file, o.box, o.picture IS NOT NULL AS kept
 FROM "lookalike"."records_1" AS r
-LEFT JOIN "lookalike"."originals_1" AS o ON o.collection_id = r.collection_id AND o.id = r.id
+LEFT JOIN "lookalike"."originals_1" AS o
+    ON o.collection_id = r.collection_id AND o.id = r.id AND o.id > %(after)s
 WHERE r.collection_id = %(collection_id)s AND r.id > %(after)s
     AND NOT EXISTS (
-        SELECT FROM "lookalike"."records_1_v2" AS n WHERE n.collection_id = r.collection_id AND n.id = r.id)
+        SELECT FROM "lookalike"."records_1_v2" AS n
+        WHERE n.collection_id = r.collection_id AND n.id = r.id AND n.id > %(after)s)
     AND NOT EXISTS (
-        SELECT FROM lookalike.reembedding_failures AS f WHERE f.collection_id = r.collection_id AND f.id = r.id)
+        SELECT FROM lookalike.reembedding_failures AS f
+        WHERE f.collection_id = r.collection_id AND f.id = r.id AND f.id > %(after)s)
 ORDER BY r.collection_id, r.id
 LIMIT 30;
 

@@ -20,6 +20,7 @@ from app.domain.collections import Collection, NewCollection
 from app.domain.errors import CollectionNotFound, InvalidRequest, Unavailable
 from app.domain.records import Fields
 from app.domain.windows import Window
+from tests.db.test_search import nodes, plan
 from tests.db.vectors import random_vectors
 
 OLD, NEW = 8, 16
@@ -289,6 +290,25 @@ def test_unreadable_records_are_deleted_in_the_switch_alone(db: Database, job: J
     now = switch(db, job, drop_unreadable=True)
     assert records.count(db, now) == 8
     assert rows(db, "SELECT count(*) FROM lookalike.originals") == [(8,)]
+
+
+def test_plan_of_a_page_of_missing_records_begins_where_the_last_one_ended(db: Database) -> None:
+    own = collections.create(db, NewCollection("c", "photo", "some-model", "1", OLD, 62.5))
+    vectors = random_vectors(6000, OLD)
+    loads.copy(db, own, [NewRecord(f"r{n:04d}", "{}", vector) for n, vector in enumerate(vectors)])
+    steps.begin(db, own, FACTS)
+    job = steps.find(db, own)
+    assert job is not None
+    fresh = random_vectors(5000, NEW)
+    steps.store(db, job, {f"r{n:04d}": vector for n, vector in enumerate(fresh)}, {})
+    indexes.analyze(db, own)
+    indexes.analyze(db, job.next)
+    text = job.render("missing", limit="100")
+    found = list(nodes(plan(db, text, {"collection_id": own.id, "after": "r5499"})))
+    read = {node["Index Name"]: node["Actual Rows"] for node in found if "Index Name" in node}
+    assert 100 <= read["records_1_pkey"] <= 101
+    assert read["records_1_v2_pkey"] == 0
+    assert not [node for node in found if node["Node Type"] == "Seq Scan" and node["Actual Rows"] > 0]
 
 
 def test_one_process_at_a_time(db: Database, job: Job) -> None:
