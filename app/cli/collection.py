@@ -7,7 +7,7 @@ import click
 from app.cli.common import json_option, opened, print_json
 from app.cli.reembed import reembed
 from app.db import collections as table
-from app.db import indexes
+from app.db import indexes, reembedding
 from app.db import records as records_table
 from app.domain.collections import SERVICES
 from app.services import collections
@@ -105,6 +105,8 @@ def show(name: str, *, as_json: bool) -> None:
         row: dict[str, Any] = next(row for row in table.list_all(context.db) if row["name"] == name)
         row["records"] = records_table.count(context.db, found)
         row["indexed_fields"] = sorted(found.indexed_fields)
+        change = reembedding.find(context.db, found)
+        row["reembedding_with"] = change.next.model if change else None
     if as_json:
         print_json(row)
         return

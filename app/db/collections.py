@@ -57,7 +57,7 @@ def list_all(db: Database) -> list[dict[str, Any]]:
 
 
 def models(db: Database) -> list[str]:
-    """Return the names of the models that collections use."""
+    """Return the names of the models that collections use, and of those that they are being given."""
     rows = db.read(lambda connection: connection.execute(query("collections", "models").render()).fetchall())
     return [row["model"] for row in rows]
 

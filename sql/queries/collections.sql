@@ -38,8 +38,11 @@ JOIN lookalike.collections AS c USING (id)
 ORDER BY s.name;
 
 -- name: models
--- The models that collections use.
-SELECT DISTINCT c.model FROM lookalike.collections AS c ORDER BY c.model;
+-- The models that collections use, and those that they are being given.
+SELECT c.model FROM lookalike.collections AS c
+UNION
+SELECT e.model FROM lookalike.reembeddings AS e
+ORDER BY model;
 
 -- name: lock
 -- Keeps other inserts into a collection with a capacity out until the transaction ends; returns the capacity.

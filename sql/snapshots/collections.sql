@@ -33,8 +33,11 @@ FROM lookalike.collection_stats AS s
 JOIN lookalike.collections AS c USING (id)
 ORDER BY s.name;
 
--- collections.models: The models that collections use.
-SELECT DISTINCT c.model FROM lookalike.collections AS c ORDER BY c.model;
+-- collections.models: The models that collections use, and those that they are being given.
+SELECT c.model FROM lookalike.collections AS c
+UNION
+SELECT e.model FROM lookalike.reembeddings AS e
+ORDER BY model;
 
 -- collections.lock: Keeps other inserts into a collection with a capacity out until the transaction ends; returns the capacity.
 SELECT c.capacity FROM lookalike.collections AS c WHERE c.id = %(id)s FOR NO KEY UPDATE;

@@ -234,7 +234,8 @@ def test_unreadable_pictures_wait_for_a_decision(
     assert set(told) == {"2.png", "gone", "sent"}
     assert "neither _url nor _file" in told["sent"]
     assert "404" in told["gone"]
-    assert server.json("collection", "show", named)["model"] == "pixels"
+    shown = server.json("collection", "show", named)
+    assert (shown["model"], shown["reembedding_with"]) == ("pixels", OLD)
     assert code(server, token, named, "visualKNN", {"query_record": {"_id": "sent"}}) == 200
 
     drawing(2).save(tmp_path / "2.png")
@@ -247,7 +248,8 @@ def test_unreadable_pictures_wait_for_a_decision(
     }
     assert "removed" in server.command("collection", "reembed", named, "--abandon").stdout
     assert "nothing to give up" in server.command("collection", "reembed", named, "--abandon").stdout
-    assert server.json("collection", "show", named)["records"] == 7
+    shown = server.json("collection", "show", named)
+    assert (shown["records"], shown["reembedding_with"]) == (7, None)
 
     done = server.json(*arguments, "--model", OLD, "--drop-unreadable")
     assert (done["switched"], done["dropped"], done["embedded"]) == (True, 2, 5)
