@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -253,6 +254,45 @@ def test_a_long_query_is_waited_for_and_holds_nobody_up(db: Database, job: Job) 
         steps.switch(db, job, lambda: None, release, drop_unreadable=False)
     assert rounds == [0, 1]
     assert collections.get(db, "c").generation == 2
+
+
+def test_inserts_into_a_collection_with_a_capacity_are_not_deadlocked(db: Database) -> None:
+    own = collections.create(db, NewCollection("c", "photo", "some-model", "1", OLD, 62.5, capacity=100_000))
+    records.insert(db, own, [row(number) for number in range(10)])
+    steps.begin(db, own, {**FACTS, "dimensions": OLD})
+    job = steps.find(db, own)
+    assert job is not None
+    stop, stored = threading.Event(), set[str]()
+
+    def write(first: int) -> None:
+        number, facts = first, own
+        while not stop.is_set():
+            try:
+                stored.update(records.insert(db, facts, [row(number)]))
+                number += 1
+            except CollectionNotFound:
+                facts = collections.get(db, "c")
+
+    def catch_up() -> None:
+        while noted := steps.changes(db, job, 50):
+            fresh = [source.id for source in steps.sources(db, job, [note.id for note in noted])]
+            steps.apply(db, job, noted, {own_: old_vector(1) for own_ in fresh}, {})
+            if len(noted) < 20:
+                return
+
+    steps.store(db, job, {source.id: old_vector(2) for source in steps.missing(db, job, "", 100)}, {})
+    with ThreadPoolExecutor(2) as pool:
+        writers = [pool.submit(write, first) for first in (1000, 100_000)]
+        try:
+            steps.switch(db, job, catch_up, lambda _: catch_up(), drop_unreadable=False)
+            at_switch = len(stored)
+            while len(stored) < at_switch + 5 and not any(writer.done() for writer in writers):
+                pass
+        finally:
+            stop.set()
+        assert [writer.result() for writer in writers] == [None, None]
+    got = {own_ for (own_,) in rows(db, "SELECT id FROM lookalike.records")}
+    assert got == stored | {f"r{number}" for number in range(10)}
 
 
 def test_too_many_last_changes_are_seen_to_without_keeping_writers_out(db: Database, job: Job) -> None:
