@@ -1,7 +1,7 @@
 """A real PostgreSQL for every test: one server a session, a template database, a copy of it a test.
 
-`LOOKALIKE_TEST_DATABASE_URL` names a server of one's own (a superuser's URL); `--db=container` runs the image of
-docker-compose through testcontainers; else the embedded server is used.
+`--db=URL` or `LOOKALIKE_TEST_DATABASE_URL` names a server of one's own (a superuser's URL); `--db=container` runs the
+image of docker-compose through testcontainers; else the embedded server is used.
 """
 
 import itertools
@@ -22,13 +22,32 @@ _numbers = itertools.count()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--db", choices=["auto", "container"], default="auto", help="where the tests' PostgreSQL runs")
+    parser.addoption("--db", default="auto", help="where the tests' PostgreSQL runs: auto, container, or a URL")
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Say which server a given URL leads to: what was tested is then in the log."""
+    url = _named(config)
+    if url is None:
+        return None
+    with psycopg.connect(url) as connection:
+        row = connection.execute(
+            "SELECT current_setting('server_version'), (SELECT default_version FROM pg_available_extensions"
+            " WHERE name = 'vector'), (SELECT concat_ws(' ', datlocprovider, datcollate) FROM pg_database"
+            " WHERE datname = current_database())"
+        ).fetchone()
+    return "database: PostgreSQL {}, pgvector {}, locale {}".format(*row) if row else None
+
+
+def _named(config: pytest.Config) -> str | None:
+    option = str(config.getoption("--db"))
+    return option if "://" in option else os.environ.get("LOOKALIKE_TEST_DATABASE_URL")
 
 
 @pytest.fixture(scope="session")
 def server_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a server on which databases may be created."""
-    if own := os.environ.get("LOOKALIKE_TEST_DATABASE_URL"):
+    if own := _named(request.config):
         yield own
     elif request.config.getoption("--db") == "container":
         yield from _container()

@@ -20,8 +20,11 @@ def program() -> str | None:
 
 
 @contextmanager
-def in_front_of(url: str, folder: Path, server_sessions: int = 2) -> Iterator[str]:
-    """Give the URL of the same database behind a pooler that has `server_sessions` server connections for everyone."""
+def in_front_of(url: str, folder: Path, server_sessions: int = 2, more: str = "") -> Iterator[str]:
+    """Give the URL of the same database behind a pooler that has `server_sessions` server connections for everyone.
+
+    `more` are further lines of its settings.
+    """
     parts = conninfo_to_dict(url)
     port = free_port()
     place = " ".join(f"{key}={parts[key]}" for key in ("host", "port", "user", "password", "dbname") if key in parts)
@@ -37,6 +40,7 @@ def in_front_of(url: str, folder: Path, server_sessions: int = 2) -> Iterator[st
         pool_mode = transaction
         default_pool_size = {server_sessions}
         max_client_conn = 200
+        {more}
         """.replace("\n        ", "\n")
     )
     written.chmod(0o644)
