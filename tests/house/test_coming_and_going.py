@@ -168,3 +168,31 @@ def test_the_printed_script_makes_the_same_schema(
         written.write_text(schema.script(schema.head()))  # run again, there is nothing but what may be run again
     assert catalogue(empty_database) == catalogue(database_url)
     assert schema.problems(empty_database) == []
+
+
+def test_a_dump_of_the_schema_is_restored(house: House, empty_database: str, tmp_path: Path) -> None:
+    dump, restore = bundled_program("pg_dump"), bundled_program("pg_restore")
+    if dump is None or restore is None:
+        pytest.skip("the embedded package, which brings pg_dump, is not installed")
+    house.run("CREATE EXTENSION vector")
+    schema.upgrade(house.owner)
+    roles.apply(house.administrator)
+    live(house.owner)
+    written = tmp_path / "lookalike.dump"
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        if connection.info.server_version < 170_000:
+            pytest.skip("the embedded package's pg_restore sets what a server before 17 does not know")
+        connection.execute("CREATE EXTENSION vector")
+    for command in (
+        [dump, "-Fc", "--schema=lookalike", f"--file={written}", house.owner],
+        [restore, "--exit-on-error", f"--dbname={empty_database}", str(written)],
+    ):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    assert schema.problems(empty_database) == []
+    assert catalogue(empty_database) == catalogue(house.administrator)
+    db = Database(empty_database)
+    db.open()
+    assert records.count(db, collections.get(db, "kept")) == 20
+    db.close()
+    assert schema.upgrade(empty_database) == []
