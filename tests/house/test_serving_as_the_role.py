@@ -12,6 +12,8 @@ from tests.api.conftest import picture
 from tests.house.conftest import House
 from tests.server.conftest import Server, clean_environment
 
+pytestmark = pytest.mark.timeout(180)  # servers and a dozen commands, each of which loads the program anew
+
 
 def shell(house: House, home: Path, url: str, **more: str) -> Server:
     environment = clean_environment(
@@ -67,7 +69,7 @@ def test_everything_the_api_does(owner: Server, server: Server) -> None:
     assert call("allNearDupPairs")["status"]["code"] == 200
     assert call("delete", records=[{"_id": "3"}])["status"]["code"] == 220
     assert len(call("deleteByFilter", filter={"n": {"$lt": 5}})["answer_records"]) == 4
-    assert call("getRecordCount")["record_count"] == 6
+    assert call("getRecordCount")["answer_count"] == 6
     assert requests.get(f"{server.url}/readyz", timeout=5).json() == {"status": "ready"}
 
 
