@@ -1,6 +1,7 @@
 """The functions and views that analysts call: the API's answers, the API's plans, complete under filters."""
 
 import json
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -283,6 +284,47 @@ def test_another_search_path_changes_nothing(sql: Connection) -> None:
     finally:
         sql.execute("RESET search_path")
         sql.execute("DROP SCHEMA hostile CASCADE")
+
+
+@pytest.fixture
+def analyst(sql: Connection, module_database_url: str) -> Iterator[Connection]:
+    """A connection of a role that may read the view `shop`, and nothing else."""
+    role = f"analyst_{os.getpid()}"
+    sql.execute(f"CREATE ROLE {role}")
+    sql.execute(f"GRANT USAGE ON SCHEMA lookalike TO {role}")
+    sql.execute(f"GRANT SELECT ON lookalike.shop TO {role}")
+    with psycopg.connect(module_database_url, autocommit=True) as connection:
+        connection.execute(f"SET ROLE {role}")
+        yield connection
+        connection.execute("RESET ROLE")
+    sql.execute(f"DROP OWNED BY {role}")
+    sql.execute(f"DROP ROLE {role}")
+
+
+def test_the_right_to_a_view_is_enough_for_the_view(sql: Connection, analyst: Connection) -> None:
+    statement = """
+        SELECT count(*) FROM (
+            SELECT v.id FROM lookalike.shop AS v WHERE lookalike.matches(v.attributes, '{"n": {"$lt": 5}}')
+            ORDER BY v.embedding <=> (SELECT q.embedding FROM lookalike.shop AS q WHERE q.id = 'r7') LIMIT 20) AS n"""
+    assert rows(analyst, statement) == [(5,)]
+    for refused in ("SELECT * FROM lookalike.plain", "SELECT * FROM lookalike.knn('shop', 'r7', 3)",
+                    "UPDATE lookalike.shop SET attributes = '{}'", "SELECT * FROM lookalike.tokens"):  # fmt: skip
+        with pytest.raises(errors.InsufficientPrivilege):
+            analyst.execute(refused.encode())
+    role = rows(analyst, "SELECT current_user")[0][0]
+    sql.execute(f"GRANT SELECT ON lookalike.collections, lookalike.records_1 TO {role}")
+    assert len(rows(analyst, "SELECT * FROM lookalike.knn('shop', 'r7', 3, '{\"brand\": \"b3\"}')")) == 3
+    with pytest.raises(errors.InsufficientPrivilege):
+        rows(analyst, "SELECT * FROM lookalike.knn('plain', 'r7', 3)")
+
+
+def test_a_declared_field_serves_a_range_on_the_view(shop: tuple[Database, Collection], sql: Connection) -> None:
+    db, collection = shop
+    name = indexes.declare_field(db, collection, "n")
+    statement = "SELECT id FROM lookalike.shop WHERE attributes -> 'n' >= '0' AND attributes -> 'n' < '5'"
+    assert name in plan(sql, statement)
+    assert len(rows(sql, statement)) == 5
+    sql.execute(f"DROP INDEX lookalike.{name}")
 
 
 def test_index_health(sql: Connection) -> None:
