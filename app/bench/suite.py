@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from wsgiref.types import WSGIApplication
 
-from app.bench import layers, loading, models, quality, recall, serving
+from app.bench import layers, loading, models, quality, recall, serving, statements
 from app.bench.report import Table
 from app.bench.server import running
 from app.bench.serving import Scene
@@ -14,7 +14,7 @@ from app.db import tokens as tokens_table
 from app.domain.tokens import Scope
 from app.services import tokens
 
-TABLES = ("models", "load", "quality", "recall", "serving", "pictures", "layers")
+TABLES = ("models", "load", "quality", "recall", "sql", "serving", "pictures", "layers")
 _PHOTOS = "bench-photos"
 _CROPS = "bench-crops"
 
@@ -39,12 +39,14 @@ def run(
                 yield loading.measure(setup, collection)
             if "quality" in only:
                 yield quality.measure(setup, collection)
-    if {"recall", "serving", "pictures", "layers"} & set(only):
+    if {"recall", "sql", "serving", "pictures", "layers"} & set(only):
         with setup.collection(_CROPS) as collection:
             made = crops(setup, collection.model)
             filled = recall.fill(setup, collection, made)
             if "recall" in only:
                 yield recall.measure(setup, filled, made)
+            if "sql" in only:
+                yield statements.measure(setup, filled, made)
             if {"serving", "pictures", "layers"} & set(only):
                 yield from _served(setup, filled, made, only, wsgi)
 
