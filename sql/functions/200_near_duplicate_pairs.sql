@@ -47,6 +47,8 @@ BEGIN
                 count(*) AS found, max(n.distance) AS farthest
          FROM (SELECT r.id, %4$s AS matching, $1 * (r.embedding::%1$s %2$s $2::%1$s) AS distance FROM %3$s AS r
                ORDER BY %%s LIMIT %%s) AS n', space.half, space.cosine, space.records, asked.condition);
+    -- The settings are known once the extension is loaded, which any value of its does.
+    EXECUTE format('SELECT ''[1]''::%s.halfvec', space.pgvector);
     settings := ARRAY[current_setting('hnsw.iterative_scan'), current_setting('hnsw.ef_search')];
     PERFORM set_config('hnsw.iterative_scan', 'relaxed_order', true);
     FOR one IN EXECUTE format('SELECT r.id, r.embedding FROM %s AS r WHERE %s', space.records, asked.condition)

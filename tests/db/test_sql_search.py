@@ -229,6 +229,17 @@ def test_pairs_through_the_graph(shop: tuple[Database, Collection], sql: Connect
     assert everything == [(6,)], "a radius that holds the whole collection"
 
 
+@pytest.mark.parametrize(
+    "call",
+    ["knn('shop', 'r7', 3)", "knn_vector('shop', array_fill(1, ARRAY[64])::halfvec, 3)", "within('shop', 'r7', 5)",
+     "near_duplicate_pairs('shop', 1, '{\"n\": {\"$lt\": 4}}')"],
+)  # fmt: skip
+def test_the_first_call_of_a_connection(shop: tuple[Database, Collection], module_database_url: str, call: str) -> None:
+    """Before the extension is loaded, PostgreSQL does not know its settings."""
+    with psycopg.connect(module_database_url) as connection:
+        assert connection.execute(f"SELECT * FROM lookalike.{call}".encode()).fetchall()
+
+
 def test_distance_is_that_of_the_answers(sql: Connection) -> None:
     for id_, distance in rows(sql, "SELECT id, distance FROM lookalike.knn('shop', 'r7', 5)"):
         assert rows(sql, "SELECT lookalike.distance('shop', 'r7', %s)", id_) == [(distance,)]
