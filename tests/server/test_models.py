@@ -207,6 +207,31 @@ def test_a_folder_that_cannot_be_written_is_said(local: Local, folder: str, monk
     assert "LOOKALIKE_MODELS_FOLDER" in str(done.exception)
 
 
+def test_a_model_is_fetched_when_it_is_used_only_where_that_is_allowed(
+    local: Local, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = local("check", "org/good")
+    assert "lookalike model pull org/good" in str(refused.exception)
+    assert not list(tmp_path.rglob("*.safetensors"))
+    monkeypatch.setenv("LOOKALIKE_MODEL_DOWNLOAD", "true")
+    done = local("check", "org/good", "--json")
+    assert json.loads(done.stdout)["facts"]["revision"] == f"{COMMIT[:12]}-projected"
+    for name, said in (
+        ("org/none", "there is no model"),
+        ("org/text", "not an image model"),
+        ("org/code", "LOOKALIKE_MODEL_REMOTE_CODE"),
+        ("org/unprepared", "image processor"),
+        ("org/weightless", "weights"),
+        ("private/one", "HF_TOKEN"),
+        ("org/good@v9", "no such revision"),
+    ):
+        assert said in str(local("check", name).exception)
+    monkeypatch.setenv("LOOKALIKE_MODELS_FOLDER", "/etc/passwd/models")
+    failed = local("check", "org/good")
+    assert isinstance(failed.exception, LookalikeError)
+    assert "LOOKALIKE_MODELS_FOLDER" in str(failed.exception)
+
+
 def test_without_a_network_the_error_says_so(shell: Shell) -> None:
     done = shell("pull", "org/good", environment={"HF_ENDPOINT": "http://127.0.0.1:9"})
     assert done.returncode == 1

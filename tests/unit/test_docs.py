@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.config import Settings
+from app.embedding import registry
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -34,6 +35,17 @@ def test_every_decision_record_has_its_parts(path: Path) -> None:
     text = path.read_text()
     for part in ("Status", "## Context", "## Decision", "## Consequence"):
         assert part in text
+
+
+@pytest.mark.parametrize("entry", registry.MODELS.values(), ids=lambda entry: entry.facts.name)
+def test_every_model_has_its_row(entry: registry.Entry) -> None:
+    rows = (ROOT / "docs" / "models.md").read_text().splitlines()
+    row = next(row for row in rows if row.startswith(f"| `{entry.facts.name}`"))
+    cells = [cell.strip() for cell in row.split("|")]
+    facts = entry.facts
+    assert cells[4:7] == [str(facts.dimensions), str(2 * facts.dimensions + 8), facts.licence]
+    defaults = [service for service, name in registry.DEFAULTS.items() if name == facts.name]
+    assert sorted(filter(None, cells[3].split(", "))) == sorted(defaults)
 
 
 def test_modules_are_small() -> None:
