@@ -1,4 +1,4 @@
-"""`lookalike model …`. Further commands are added to the group `model` by the modules that hold them."""
+"""`lookalike model …`."""
 
 import io
 import sys
@@ -10,6 +10,7 @@ from PIL import Image
 
 from app import model_options
 from app.cli.common import json_option, log_to_stderr, print_json
+from app.cli.model_calibrate import calibrate
 from app.config import Settings
 from app.demo.catalogue import catalogue
 from app.domain.errors import InvalidRequest
@@ -24,7 +25,7 @@ _DRAWN = 16
 
 @click.group()
 def model() -> None:
-    """List, fetch and check models."""
+    """List, fetch, check and calibrate models."""
 
 
 @model.command("list")
@@ -124,3 +125,6 @@ def _encoded(picture: Image.Image) -> bytes:
     stream = io.BytesIO()
     picture.save(stream, "JPEG", quality=90)
     return stream.getvalue()
+
+
+model.add_command(calibrate)

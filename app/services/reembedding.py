@@ -73,7 +73,7 @@ def start(context: Context, collection: Collection, model: str | None) -> Job | 
     if found is None:
         if model is None:
             raise InvalidRequest("name the model: --model NAME")
-        facts = registry.describe(model)
+        facts = registry.describe(model, context.models.options)
         if (facts.name, facts.revision) == (collection.model, collection.model_revision):
             steps.tidy(context.db, collection)
             return None
