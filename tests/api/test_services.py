@@ -13,6 +13,7 @@ from app.domain.tokens import Scope
 from app.services import collections, tokens
 from app.services.context import Context
 from tests.api.conftest import Api, picture
+from tests.unit.test_docs import ROOT
 
 Json = dict[str, Any]
 _numbers = itertools.count()
@@ -70,6 +71,20 @@ def undo(api: Api, method: str) -> None:
         api.post("delete", {"records": [{"_id": "new"}]}, code=220)
     if method in {"delete", "deleteByFilter"}:
         api.post("insert", {"records": [record(3)]}, code=210)
+
+
+def test_the_table_of_the_docs_has_a_tested_cell_for_each_method_and_service() -> None:
+    text = (ROOT / "docs" / "compatibility.md").read_text(encoding="utf-8")
+    lines = text.partition("## What works")[2].partition("\n## ")[0].splitlines()
+    header, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+    assert header == ["method", *SERVICES]
+    cells = {(service, row[0]): cell for row in rows for service, cell in zip(header[1:], row[1:], strict=True)}
+    tested = set(itertools.product(SERVICES, [*METHODS, "ping"]))
+    assert len(rows) == 20
+    assert cells == dict.fromkeys(tested, "yes")
+    parameters = [mark.args for mark in test_every_method_works_on_every_service.pytestmark]  # type: ignore[attr-defined]
+    by_name = {names: set(values) for names, values in parameters}
+    assert tested == set(itertools.product(by_name["service"], by_name["method"]))
 
 
 def test_there_is_a_small_request_for_each_method() -> None:
