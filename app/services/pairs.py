@@ -33,7 +33,10 @@ def near_duplicate_pairs(context: Context, listing: Listing, radius: float, wind
     limit = context.settings.max_pair_records
     vectors = search.read_vectors(context.db, listing, limit)
     if vectors is None:
-        raise InvalidRequest(f"more than {limit} records match; name fewer of them with a filter")
+        raise InvalidRequest(
+            f"more than {limit} records match, which is what one request may compare; name fewer of them with a filter,"
+            " or run `lookalike duplicates` on the server, which has no such limit"
+        )
     scale = listing.collection.distance_scale
     found = search.nearest_pairs(vectors, scale, radius, window.end)[window.offset :]
     if not found:

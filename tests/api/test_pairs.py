@@ -2,18 +2,26 @@
 
 import base64
 import io
+import json
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from app.cli import cli
 from app.db import collections, loads, pairs
 from app.db.engine import Database
 from app.db.listing import Listing
 from app.db.records import NewRecord
 from app.demo.catalogue import catalogue
 from app.domain.collections import NewCollection
+from app.domain.errors import InvalidRequest
 from app.domain.records import Fields
+from app.domain.windows import Window
+from app.services.pairs import near_duplicate_pairs
 from tests.api.conftest import Api
 from tests.db.vectors import random_vectors
 
@@ -62,6 +70,25 @@ def test_pages_filter_fields_and_radius(twins: Api) -> None:
 
 def test_an_empty_collection_has_no_pairs(api: Api) -> None:
     assert api.post("allNearDupPairs", code=200)["answer_records"] == []
+
+
+def test_too_many_records_for_one_request_are_refused_and_the_command_takes_them(twins: Api, tmp_path: Path) -> None:
+    settings = twins.context.settings.model_copy(update={"max_pair_records": 8})
+    narrow = replace(twins.context, settings=settings)
+    own = collections.get(narrow.db, twins.collection)
+    with pytest.raises(InvalidRequest, match=r"more than 8 records match.*`lookalike duplicates`"):
+        near_duplicate_pairs(narrow, Listing(own, Fields()), 5.0, Window(100))
+    environment = {
+        "DATABASE_URL": narrow.db.url,
+        "LOOKALIKE_HOME": str(tmp_path),
+        "LOOKALIKE_MAX_PAIR_RECORDS": "8",
+    }
+    run = CliRunner().invoke(cli, ["duplicates", twins.collection], env=environment)
+    assert run.exit_code == 0, run.output
+    pairs_found = [json.loads(line) for line in run.stdout.splitlines()]
+    assert len(pairs_found) == 9 == twins.post("allNearDupPairs")["answer_count"]
+    assert [pair["distance"] for pair in pairs_found] == sorted(pair["distance"] for pair in pairs_found)
+    assert "comparing 9 records" in run.stderr
 
 
 def test_complete_against_brute_force_over_many_blocks(db: Database) -> None:
