@@ -1,6 +1,6 @@
 """How many of the true nearest neighbours the index finds at the default effort, on many real vectors."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -16,8 +16,9 @@ from app.db.records import NewRecord
 from app.db.search import Target as SearchTarget
 from app.domain.collections import Collection
 from app.domain.jsontext import dumps
-from app.domain.records import Fields
+from app.domain.records import Fields, Json
 from app.domain.windows import Window
+from app.services.loading import Item
 
 _CHUNK = 2000
 _KS = (10, 30)
@@ -34,11 +35,18 @@ class Filled:
     index_bytes: int
 
 
-def fill(setup: Setup, collection: Collection, crops: Crops) -> Filled:
-    """Copy vectors into an empty collection and build its index."""
+Attributes = Callable[[Item, int], dict[str, Json]]
+
+
+def _attributes(source: Item, number: int) -> dict[str, Json]:
+    return {"category": category(source), "photo": source.id, "price": number % 1000}
+
+
+def fill(setup: Setup, collection: Collection, crops: Crops, attributes: Attributes = _attributes) -> Filled:
+    """Copy vectors into an empty collection, with attributes by photo and number, and build its index."""
     setup.tell(f"recall: copying {len(crops.stored)} vectors")
     watch = Stopwatch()
-    rows = _rows(crops)
+    rows = _rows(crops, attributes)
     while chunk := list(islice(rows, _CHUNK)):
         loads.copy(setup.context.db, collection, chunk)
     copied = watch.seconds
@@ -57,10 +65,9 @@ def record_id(source: str, number: int) -> str:
     return f"{source}#{number}"
 
 
-def _rows(crops: Crops) -> Iterator[NewRecord]:
+def _rows(crops: Crops, attributes: Attributes) -> Iterator[NewRecord]:
     for number, (vector, source) in enumerate(zip(crops.stored, crops.sources, strict=True)):
-        attributes = dumps({"category": category(source), "photo": source.id, "price": number % 1000})
-        yield NewRecord(record_id(source.id, number), attributes, vector.astype(np.float32))
+        yield NewRecord(record_id(source.id, number), dumps(attributes(source, number)), vector.astype(np.float32))
 
 
 def measure(setup: Setup, filled: Filled, crops: Crops) -> Table:

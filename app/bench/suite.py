@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from wsgiref.types import WSGIApplication
 
-from app.bench import layers, loading, models, quality, recall, serving, statements
+from app.bench import duplicates, layers, loading, models, quality, recall, serving, statements, tagging
 from app.bench.report import Table
 from app.bench.server import running
 from app.bench.serving import Scene
@@ -14,9 +14,11 @@ from app.db import tokens as tokens_table
 from app.domain.tokens import Scope
 from app.services import tokens
 
-TABLES = ("models", "load", "quality", "recall", "sql", "serving", "pictures", "layers")
+TABLES = ("models", "load", "quality", "tags", "duplicates", "recall", "sql", "serving", "pictures", "layers")
 _PHOTOS = "bench-photos"
 _CROPS = "bench-crops"
+_TAGGED = "bench-tags"
+_EXACT = "bench-duplicates"
 
 
 def run(
@@ -39,6 +41,13 @@ def run(
                 yield loading.measure(setup, collection)
             if "quality" in only:
                 yield quality.measure(setup, collection)
+    if "tags" in only:
+        with setup.collection(_TAGGED) as collection:
+            made = crops(setup, collection.model)
+            yield tagging.measure(setup, recall.fill(setup, collection, made, tagging.attributes), made)
+    if "duplicates" in only:
+        with setup.collection(_EXACT) as collection:
+            yield duplicates.measure(setup, collection, crops(setup, collection.model))
     if {"recall", "sql", "serving", "pictures", "layers"} & set(only):
         with setup.collection(_CROPS) as collection:
             made = crops(setup, collection.model)

@@ -11,6 +11,7 @@ from app.db.ranked import AGGREGATES, mean_direction
 from app.db.records import fields_sql
 from app.db.search import Nearest, Target, Vector, half, run
 from app.domain.ranking import Aggregation
+from app.domain.records import Found
 
 # Candidates by looks alone, a multiple of what is asked for, and at least so many.
 _VISUAL = 4
@@ -61,6 +62,19 @@ def search(
         # A short page is complete only if every record was looked at.
         return Nearest(run(db, target, statement(target, "combined_exact", aggregation), values), "exact")
     return Nearest(found, "index" if target.collection.indexed else "exact")
+
+
+def exact(
+    db: Database, target: Target, queries: Sequence[TaggedQuery], field: str, aggregation: Aggregation
+) -> list[Found]:
+    """Return the best records by the combined distance, computed for every match."""
+    values: dict[str, object] = {
+        "queries": [half(one.vector) for one in queries],
+        "weights": [one.weight for one in queries],
+        "tags": [orjson.dumps(list(one.tags)).decode() for one in queries],
+        "tags_field": field,
+    }
+    return run(db, target, statement(target, "combined_exact", aggregation), values)
 
 
 def statement(target: Target, name: str, aggregation: Aggregation, *, few: bool = True) -> str:

@@ -1,0 +1,82 @@
+"""How many of the true best records visualTagsKNN finds, by looks and tags together, on many real vectors."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.bench.recall import Filled
+from app.bench.report import Table, Target, median
+from app.bench.setup import Setup, Stopwatch, category
+from app.bench.vectors import Crops
+from app.db import tagged
+from app.db.search import Target as SearchTarget
+from app.db.tagged import TaggedQuery
+from app.domain.ranking import Aggregation
+from app.domain.records import Fields, Json
+from app.domain.windows import Window
+from app.services.loading import Item
+
+FIELD = "tags"
+_K = 30
+_ASKED = 40
+_WEIGHTS = (0.2, 0.5, 0.8)
+_SELLERS, _SEASONS = 97, 2
+_WANTED = 0.98
+
+
+def attributes(source: Item, number: int) -> dict[str, Json]:
+    """Return what a crop is stored with: its class, a tag that 1 in 97 have, and one that half of all have."""
+    return {FIELD: [category(source), f"seller-{number % _SELLERS}", f"season-{number % _SEASONS}"]}
+
+
+def measure(setup: Setup, filled: Filled, crops: Crops) -> Table:
+    """Compare the combined order of the candidates with the combined order of every record."""
+    classes = sorted({category(source) for source in crops.sources})
+    rows = []
+    found: list[float] = []
+    for words, rare in (("class and seller (1 in 97)", True), ("class and season (half of all)", False)):
+        for weight in _WEIGHTS:
+            setup.tell(f"tags: {_ASKED} searches, {words}, tags weigh {weight}")
+            queries = [
+                TaggedQuery(vector.astype(np.float32), _tags(classes, number, rare=rare), weight)
+                for number, vector in enumerate(crops.queries[:: max(1, len(crops.queries) // _ASKED)][:_ASKED])
+            ]
+            recalls, ours, full = _compare(setup, filled, queries)
+            found += recalls
+            rows.append(
+                (words, f"{weight}", f"{np.mean(recalls):.4f}", f"{min(recalls):.2f}", f"{ours:.1f}", f"{full:.1f}")
+            )
+    mean = float(np.mean(found))
+    return Table(
+        f"visualTagsKNN: looks and tags together, {len(crops.stored):,} vectors",
+        ("tags of the query", "tags_weight", f"recall@{_K}", "worst query", "ms", "every record ms"),
+        rows,
+        [
+            (
+                f"{_ASKED} queries of photos that are not stored, with tags drawn without regard to their looks, each"
+                " compared with the same distance computed for every record; times in process, medians."
+            )
+        ],
+        [Target(f"recall@{_K} of looks and tags", f"≥ {_WANTED}", f"{mean:.4f}", mean >= _WANTED)],
+    )
+
+
+def _tags(classes: Sequence[str], number: int, *, rare: bool) -> list[str]:
+    own = f"seller-{number % _SELLERS}" if rare else f"season-{number % _SEASONS}"
+    return [classes[number % len(classes)], own]
+
+
+def _compare(setup: Setup, filled: Filled, queries: Sequence[TaggedQuery]) -> tuple[list[float], float, float]:
+    target = SearchTarget(filled.collection, Window(_K), Fields())
+    recalls: list[float] = []
+    times: NDArray[np.float64] = np.empty((len(queries), 2))
+    for place, one in enumerate(queries):
+        watch = Stopwatch()
+        ours = tagged.search(setup.context.db, target, [one], FIELD, Aggregation.MEAN).records
+        times[place, 0] = watch.seconds * 1000
+        watch = Stopwatch()
+        full = tagged.exact(setup.context.db, target, [one], FIELD, Aggregation.MEAN)
+        times[place, 1] = watch.seconds * 1000
+        recalls.append(len({record.id for record in ours} & {record.id for record in full}) / _K)
+    return recalls, median(times[:, 0].tolist()), median(times[:, 1].tolist())

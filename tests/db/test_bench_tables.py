@@ -1,0 +1,49 @@
+"""The benchmarks of tags and near duplicates, on few vectors: they run, and say what is true."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app import create_context
+from app.bench import duplicates, recall, tagging
+from app.bench.setup import Setup
+from app.bench.vectors import Crops
+from app.config import Settings
+from app.services.loading import Item
+from tests.db.vectors import random_vectors
+
+
+@pytest.fixture
+def setup(database_url: str, settings: Callable[..., Settings], tmp_path: Path) -> Iterator[Setup]:
+    context = create_context(settings(), database_url)
+    context.db.open()
+    yield Setup(context, [], tmp_path, {}, 400, 0.2, lambda _: None)
+    context.pictures.close()
+    context.models.close()
+    context.db.close()
+
+
+@pytest.fixture
+def crops() -> Crops:
+    vectors = random_vectors(440, 256, clusters=40).astype(np.float16)
+    sources = [Item(f"photo{number % 20}", {"category": f"class{number % 4}"}, bytes) for number in range(400)]
+    return Crops(vectors[:400], sources, vectors[400:])
+
+
+def test_looks_and_tags_together_are_all_found_among_few_records(setup: Setup, crops: Crops) -> None:
+    with setup.collection("bench-tags") as collection:
+        filled = recall.fill(setup, collection, crops, tagging.attributes)
+        table = tagging.measure(setup, filled, crops)
+    assert len(table.rows) == 6
+    assert [row[2] for row in table.rows] == ["1.0000"] * 6
+    assert table.targets[0].met
+
+
+def test_near_duplicates_are_measured_at_every_size(setup: Setup, crops: Crops) -> None:
+    with setup.collection("bench-duplicates") as collection:
+        table = duplicates.measure(setup, collection, crops)
+    assert [row[0] for row in table.rows] == ["100", "200", "400", "800"]
+    assert all(float(cell) >= 0 for row in table.rows for cell in row if cell)
+    assert table.rows[-1][-1] == ""
