@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from app.bench.calibration import Embedded, calibrate, embed
+from app.bench.edit_sheet import file_name, sheet
 from app.bench.edits import EDITS
 from app.cli import cli
 from app.demo.catalogue import catalogue
@@ -15,6 +16,7 @@ from app.domain.errors import InvalidRequest
 from app.embedding import registry
 from app.embedding.images import ImageLimits
 from app.services.loading import folder_items
+from tests.unit.test_docs import ROOT
 
 _PRODUCTS = [product for product in catalogue(40) if not product.copy and product.attributes["view"] == "front"][:24]
 
@@ -118,3 +120,19 @@ def test_an_unknown_model_is_an_error(photos: Path, model: str) -> None:
     run = CliRunner().invoke(cli, ["model", "calibrate", model, "--photos", str(photos)])
     assert run.exit_code == 1
     assert isinstance(run.exception, InvalidRequest)
+
+
+def test_the_docs_show_each_edit_with_its_picture() -> None:
+    text = (ROOT / "docs" / "near-duplicates.md").read_text(encoding="utf-8")
+    for row in EDITS:
+        assert f"| {row.name} | ![{row.name}](images/edits/{file_name(row)}) |" in text
+    drawn = {path.name for path in (ROOT / "docs" / "images" / "edits").iterdir()}
+    assert drawn == {file_name(row) for row in EDITS}
+
+
+def test_a_sheet_is_drawn_of_an_edit() -> None:
+    pictures = [product.draw(96) for product in _PRODUCTS[:2]]
+    made = sheet(pictures, EDITS[-1], [registry.load("phash")])
+    tile = made.width // 2
+    assert made.height > 2 * tile
+    assert made.crop((0, 0, 80, 80)).tobytes() != made.crop((0, 90, 80, 170)).tobytes()
