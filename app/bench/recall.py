@@ -18,7 +18,7 @@ from app.domain.collections import Collection
 from app.domain.jsontext import dumps
 from app.domain.records import Fields, Json
 from app.domain.windows import Window
-from app.services.loading import Item
+from app.services.pipeline import Item
 
 _CHUNK = 2000
 _KS = (10, 30)

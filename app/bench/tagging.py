@@ -15,7 +15,7 @@ from app.db.tagged import TaggedQuery
 from app.domain.ranking import Aggregation
 from app.domain.records import Fields, Json
 from app.domain.windows import Window
-from app.services.loading import Item
+from app.services.pipeline import Item
 
 FIELD = "tags"
 _K = 30

@@ -11,7 +11,7 @@ from app.bench import duplicates, recall, tagging
 from app.bench.setup import Setup
 from app.bench.vectors import Crops
 from app.config import Settings
-from app.services.loading import Item
+from app.services.pipeline import Item
 from tests.db.vectors import random_vectors
 
 
