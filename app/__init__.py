@@ -20,15 +20,23 @@ __all__ = ["__version__", "create_app", "create_context", "model_options"]
 
 
 def create_context(settings: "Settings", database_url: str) -> "Context":
-    """Put the parts together that services work with; nothing is connected or loaded yet."""
+    """Put the parts together that services work with; nothing is connected or loaded yet.
+
+    Raises:
+        ConfigurationError: the fashion taxonomy cannot be read or is none.
+
+    """
     from app.db.engine import Database  # noqa: PLC0415  (importing the package must stay cheap: the CLI imports it)
     from app.embedding.batching import Models  # noqa: PLC0415
     from app.embedding.fetch import FetchPolicy  # noqa: PLC0415
     from app.embedding.images import ImageLimits  # noqa: PLC0415
     from app.embedding.remembered import Remembered  # noqa: PLC0415
     from app.embedding.sources import PictureSource  # noqa: PLC0415
+    from app.embedding.tagger import Tagger  # noqa: PLC0415
+    from app.embedding.taxonomy import read as read_taxonomy  # noqa: PLC0415
     from app.services.context import Context, Lookup  # noqa: PLC0415
 
+    taxonomy = read_taxonomy(settings.fashion_taxonomy)
     db = Database(
         database_url,
         admin_url=settings.admin_database_url,
@@ -47,12 +55,14 @@ def create_context(settings: "Settings", database_url: str) -> "Context":
         max_redirects=settings.fetch_max_redirects,
     )
     limits = ImageLimits(max_bytes=settings.max_image_bytes, max_pixels=settings.max_image_pixels)
+    models = Models(threads=settings.model_threads, queue_pictures=settings.model_queue_pictures)
     return Context(
         settings=settings,
         db=db,
-        models=Models(settings.model_threads, settings.model_queue_pictures, model_options(settings)),
+        models=models,
         pictures=PictureSource(settings.files_root, limits, policy, settings.fetch_workers),
         remembered=Remembered(settings.vector_cache_bytes),
+        tagger=Tagger(models, taxonomy, settings.home / "taxonomies"),
         lookup=Lookup(db, settings.auth_cache_seconds),
     )
 

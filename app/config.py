@@ -100,6 +100,9 @@ class Settings(BaseSettings):
     vector_cache_bytes: int = Field(
         default=64 * 2**20, ge=0, description="Memory for what was computed of recent pictures, in bytes; 0: none."
     )
+    fashion_taxonomy: Path | None = Field(
+        default=None, description="TOML file of the tags that fashion collections make; unset: the project's own."
+    )
 
     index_rows: int = Field(
         default=10_000, ge=0, description="Rows from which a collection gets its HNSW index; below, exact is as fast."

@@ -148,6 +148,7 @@ SCHEMAS: dict[str, Schema] = {
         {
             "OperationTime": {"type": "integer", "minimum": 0, "description": "Milliseconds."},
             "search": {"type": "string", "description": "How a search was done: through the index, or exactly."},
+            "tags": {"type": "string", "description": "Why no tags were made although they were asked for."},
             "matches": {"type": "integer", "minimum": 0, "description": "Records that match the filter, if counted."},
         },
         ("OperationTime",),

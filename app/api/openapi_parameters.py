@@ -28,6 +28,14 @@ WORDING: dict[str, Schema] = {
         "description": "The records to store, 10 at most unless the server allows more. A record without an `_id` "
         "gets one.",
     },
+    "extract_tags": {
+        "description": "Whether tags are made of the pictures of a fashion collection, into `_tags_simple` of records "
+        "that have none. Left out: where its model knows texts. Where they cannot be made, `statistics.tags` says why.",
+    },
+    "extract_colors": {
+        "description": "Whether the main colours of each picture are stored, in `_colors` of records that have none: "
+        'a list of `{"name", "hex", "share"}`, the largest share first.',
+    },
     "UpdateParameters.records": {
         **_ID_RECORDS,
         "description": "The records to change, by `_id`, each with the attributes to set; null removes an attribute.",

@@ -13,6 +13,7 @@ from app.cli.common import log_to_stderr
 from app.config import Settings
 from app.db import schema
 from app.db.embedded import EmbeddedDatabase
+from app.embedding import taxonomy
 
 
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
@@ -71,7 +72,13 @@ def _worker_stopped(_: object, worker: Any) -> None:
 
 
 def run(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT; running requests are finished first."""
+    """Serve until SIGTERM or SIGINT; running requests are finished first.
+
+    Raises:
+        ConfigurationError: the fashion taxonomy cannot be read or is none.
+
+    """
+    taxonomy.read(settings.fashion_taxonomy)  # what is wrong with it is said before anything is started
     embedded = None if settings.database_url else EmbeddedDatabase(settings.home)
     url = embedded.start() if embedded else str(settings.database_url)
     try:

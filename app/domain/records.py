@@ -65,8 +65,9 @@ class Fields:
 
 @dataclass(frozen=True, slots=True)
 class Processed:
-    """The outcome of a request that processes records one by one."""
+    """The outcome of a request that processes records one by one; `note` says what was asked for and not done."""
 
     status: Status
     records: list[Found] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
+    note: str | None = None

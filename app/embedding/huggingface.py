@@ -177,7 +177,8 @@ class HuggingFace:
         longest = self._longest_text(tokenizer)
         if tokens > longest:
             raise InvalidRequest(
-                f"the text has {tokens} tokens, and the model {self.facts.name!r} reads {longest} at most: shorten it"
+                f"the text {_beginning(text)!r} has {tokens} tokens, and the model {self.facts.name!r} reads {longest}"
+                " at most: shorten it"
             )
 
     def _longest_text(self, tokenizer: Any) -> int:
@@ -313,6 +314,10 @@ def _dinov3_processor(settings: dict[str, Any]) -> Any:
     own = {"image_mean": _IMAGENET_MEAN, "image_std": _IMAGENET_STD, "resample": Image.Resampling.BILINEAR}
     made: Any = ViTImageProcessorPil
     return made(**own | {name: settings[name] for name in taken if settings.get(name) is not None})
+
+
+def _beginning(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:59]}…"
 
 
 def _middle(picture: Image.Image) -> Image.Image:

@@ -13,6 +13,7 @@ from app.domain.tokens import Principal, digest
 from app.embedding.batching import Models
 from app.embedding.remembered import Remembered
 from app.embedding.sources import PictureSource
+from app.embedding.tagger import Tagger
 from app.services.searchlog import SearchLog
 
 
@@ -77,6 +78,7 @@ class Context:
     models: Models
     pictures: PictureSource
     remembered: Remembered
+    tagger: Tagger
     lookup: Lookup
     searches: SearchLog | None = None
     """The log of searches, where it is on; only a server has one."""

@@ -47,7 +47,7 @@ def attributes_of(record: Mapping[str, Json], max_bytes: int) -> Attributes:
     """
     if record.get(TEXT_FIELD) is not None:
         raise InvalidRequest(f"{TEXT_FIELD} is for query records; a record that is stored has a picture")
-    attributes = {key: value for key, value in record.items() if key not in _NOT_STORED}
+    attributes = stored_part(record)
     for key in attributes:
         if key.startswith("$"):
             raise InvalidRequest(f"the attribute {key[:40]!r} begins with $, which is kept for operators")
@@ -55,6 +55,11 @@ def attributes_of(record: Mapping[str, Json], max_bytes: int) -> Attributes:
     if len(dumps(attributes).encode()) > max_bytes:
         raise InvalidRequest(f"the attributes take more than {max_bytes} bytes")
     return attributes
+
+
+def stored_part(record: Mapping[str, Json]) -> Attributes:
+    """Return what of a record is stored as its attributes."""
+    return {key: value for key, value in record.items() if key not in _NOT_STORED}
 
 
 def skip(value: Json, error: InvalidRequest) -> Skipped:

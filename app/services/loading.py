@@ -22,8 +22,9 @@ from app.domain.collections import Collection
 from app.domain.errors import ImageError, InvalidRequest
 from app.domain.jsontext import dumps
 from app.domain.jsontext import loads as parse_json
-from app.domain.records import Json
+from app.domain.records import Attributes, Json
 from app.services.context import Context
+from app.services.extraction import tags_are_made, with_tags
 from app.services.incoming import Incoming, attributes_of, record_id
 from app.services.indexing import build_if_outgrown
 from app.services.pipeline import Item, Pipeline, Prepared, chunks
@@ -121,12 +122,15 @@ def load(
 ) -> Report:
     """Load items that are not stored yet; `progress` is called with the number of items that are done with.
 
+    Tags are made as an insert makes them.
+
     Raises:
         Unavailable: the database is away; what was reported as stored is on disk, and another run goes on from there.
 
     """
     report = Report()
     embedder = embedder_of(context, collection)
+    tagged = tags_are_made(context, collection)
     # A load that finds most of its items stored leaves the index alone.
     rebuild = collection.indexed and not keep_index and isinstance(items, list)
     if rebuild and _missing(context, collection, items) > _REBUILD_SHARE * table.count(context.db, collection):
@@ -145,7 +149,10 @@ def load(
         size = 0
         fresh = _fresh(context, collection, items, report, progress)
         for batch, embeddings in pipeline.embedded(fresh):
-            rows += [_row(one, embedding) for one, embedding in zip(batch, embeddings, strict=True)]
+            made: list[Attributes] = [{} for _ in batch]
+            if tagged:
+                made = with_tags(context, collection, [one.item.attributes for one in batch], embeddings)
+            rows += [_row(*parts) for parts in zip(batch, embeddings, made, strict=True)]
             size += sum(len(one.original or b"") for one in batch)
             progress(len(batch))
             if len(rows) >= _CHUNK or size >= _CHUNK_BYTES:
@@ -159,8 +166,9 @@ def load(
     return report
 
 
-def _row(one: Prepared, embedding: NDArray[np.float32]) -> table.NewRecord:
-    return table.NewRecord(one.item.id, dumps(one.item.attributes), embedding, one.thumbnail, one.original, one.box)
+def _row(one: Prepared, embedding: NDArray[np.float32], made: Attributes) -> table.NewRecord:
+    attributes = dumps(one.item.attributes | made)
+    return table.NewRecord(one.item.id, attributes, embedding, one.thumbnail, one.original, one.box)
 
 
 def _missing(context: Context, collection: Collection, items: Iterable[Item]) -> int:

@@ -14,6 +14,7 @@ from app.domain.records import IMAGE_FIELDS, TEXT_FIELD, Fields, Found, Json, Pr
 from app.domain.statuses import Status
 from app.domain.tags import field_of, jaccard_distance, tags_of
 from app.services.context import Context
+from app.services.extraction import made_tags, tags_are_made
 from app.services.incoming import Incoming, record_id, skip
 from app.services.search import vector_of
 from app.services.tagged import query_tags, stored_tags
@@ -58,7 +59,8 @@ def rank(
     usable = [(record, own) for record, own in zip(given, vectors, strict=True) if own is not None]
     values = ranked.distances(context.db, collection, vector, [own for _, own in usable]) if usable else []
     if tags_weight > 0:
-        values = _with_tags(context, collection, query_record, [record for record, _ in usable], values, tags_weight)
+        wanted = query_tags(context, collection, query_record, vector)
+        values = _with_tags(context, collection, wanted, usable, values, tags_weight)
     order = sorted((value, place) for place, value in enumerate(values) if radius is None or value <= radius)[:k]
     chosen = [(usable[place][0], distance) for distance, place in order]
     return Processed(_status(bool(usable), bool(skipped)), _answers(context, collection, chosen, fields), skipped)
@@ -67,23 +69,37 @@ def rank(
 def _with_tags(
     context: Context,
     collection: Collection,
-    query_record: Mapping[str, Json],
-    records: Sequence[Given],
+    wanted: Sequence[str],
+    usable: Sequence[tuple[Given, Vector]],
     values: Sequence[float],
     weight: float,
 ) -> list[float]:
-    field = field_of(collection.service)
-    wanted = query_tags(context, collection, query_record, field)
     if not wanted:
         return list(values)
-    ids = [record.id for record in records if record.id is not None and field not in record.fields]
-    stored = stored_tags(context, collection, ids, field)
     combined = []
-    for record, value in zip(records, values, strict=True):
-        own = tags_of(record.fields, field) if field in record.fields else stored.get(record.id or "", [])
-        far = collection.distance_scale * jaccard_distance(wanted, own)
+    for tags, value in zip(_tags(context, collection, usable), values, strict=True):
+        far = collection.distance_scale * jaccard_distance(wanted, tags)
         combined.append((1 - weight) * value + weight * far)
     return combined
+
+
+def _tags(context: Context, collection: Collection, usable: Sequence[tuple[Given, Vector]]) -> list[list[str]]:
+    """Return the tags of each record: its own, those of the stored record with its `_id`, or made of its picture."""
+    field = field_of(collection.service)
+    ids = [record.id for record, _ in usable if record.id is not None and record.fields.get(field) is None]
+    stored = stored_tags(context, collection, ids, field)
+    found: list[list[str]] = []
+    bare = []
+    for place, (record, _) in enumerate(usable):
+        own = record.fields.get(field) is not None
+        found.append(tags_of(record.fields, field) if own else stored.get(record.id or "", []))
+        if not own and record.id not in stored:
+            bare.append(place)
+    if bare and tags_are_made(context, collection):
+        made = made_tags(context, collection, [usable[place][1] for place in bare])
+        for place, tags in zip(bare, made, strict=True):
+            found[place] = tags
+    return found
 
 
 def _status(ranked_any: bool, skipped_any: bool) -> Status:

@@ -29,9 +29,12 @@ def warm_up(context: Context) -> None:
 
 def _load(context: Context) -> None:
     try:
+        fashion = {row["model"] for row in collections.list_all(context.db) if row["service"] == "fashion"}
         for name in collections.models(context.db):
             try:
                 context.models.get(name)
+                if name in fashion and context.tagger.knows(name):
+                    context.tagger.warm_up(name)
             except LookalikeError as error:
                 # Only this model's collections are affected, and their callers are told; the rest is served.
                 log.error("the model %s cannot be loaded: %s", name, error)  # noqa: TRY400

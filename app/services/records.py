@@ -10,12 +10,13 @@ from app.domain import statuses
 from app.domain.collections import Collection
 from app.domain.errors import InvalidRequest
 from app.domain.jsontext import dumps
-from app.domain.records import IMAGE_FIELDS, Fields, Found, Json, Processed, Skipped
+from app.domain.records import IMAGE_FIELDS, Attributes, Fields, Found, Json, Processed, Skipped
 from app.domain.statuses import Status
 from app.services import indexing
 from app.services.context import Context
+from app.services.extraction import NOTHING, Extract
 from app.services.ids import new_id
-from app.services.incoming import Incoming, attributes_of, read_ids, record_id, skip
+from app.services.incoming import Incoming, attributes_of, read_ids, record_id, skip, stored_part
 from app.services.vectors import Picture, read_pictures
 
 
@@ -33,8 +34,11 @@ def insert(
     records: Sequence[Json],
     fields: Fields,
     unlike: Unlike | None = None,
+    extract: Extract = NOTHING,
 ) -> Processed:
     """Store new records with their pictures' embeddings; what is returned as stored is on disk.
+
+    Tags and colours are made as `extract` says; those that a record has already are kept.
 
     A record is skipped with a reason where its `_id` is taken (in the collection or earlier in the request), where
     the record or its picture cannot be used, and, with `unlike`, where a near duplicate is stored already or stands
@@ -56,8 +60,9 @@ def insert(
             seen.add(record.id)
             fresh.append(record)
 
-    pictures, unreadable = read_pictures(context, collection, fresh)
+    read, unreadable = read_pictures(context, collection, fresh, extract)
     skipped += unreadable
+    pictures = [(_with(record, picture.made), picture) for record, picture in read]
     new = [_row(record, picture) for record, picture in pictures]
     twins: dict[str, list[Found]] = {}
     if unlike is None:
@@ -73,7 +78,7 @@ def insert(
     if stored:
         indexing.nudge(context, collection)
     found = [_answer(record, fields) for record, _ in pictures if record.id in stored]
-    return Processed(_insert_status(found, skipped), found, skipped)
+    return Processed(_insert_status(found, skipped), found, skipped, extract.note(context, collection))
 
 
 def _read(records: Sequence[Json], max_bytes: int) -> tuple[list[Incoming], list[Skipped]]:
@@ -89,6 +94,14 @@ def _read(records: Sequence[Json], max_bytes: int) -> tuple[list[Incoming], list
         except InvalidRequest as error:
             skipped.append(skip(record, error))
     return incoming, skipped
+
+
+def _with(record: Incoming, made: Attributes) -> Incoming:
+    """Return a record with the attributes that were made of its picture."""
+    if not made:
+        return record
+    fields = record.fields | made
+    return Incoming(record.id, fields, dumps(stored_part(fields)))
 
 
 def _row(record: Incoming, picture: Picture) -> table.NewRecord:

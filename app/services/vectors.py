@@ -1,7 +1,7 @@
 """From records to embeddings: pictures read in parallel, embedded in one batch, each only once (`Remembered`)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,12 +10,13 @@ from PIL import Image
 from app.domain.collections import Collection
 from app.domain.errors import ConfigurationError, ImageError, InvalidRequest, WrongQueryRecord
 from app.domain.jsontext import is_integer
-from app.domain.records import IMAGE_FIELDS, Json, Skipped
+from app.domain.records import IMAGE_FIELDS, Attributes, Json, Skipped
 from app.embedding.base import Prepared
 from app.embedding.batching import BatchedEmbedder
 from app.embedding.images import ImageLimits, decode, thumbnail
 from app.embedding.remembered import Box, Claim, Claims, Key, Seen
 from app.services.context import Context
+from app.services.extraction import NOTHING, Extract, with_colours, with_tags
 from app.services.incoming import Incoming, skip
 
 # Decoded at about twice the size that models take, so that their own resampling decides what they see.
@@ -27,13 +28,14 @@ class Picture:
     """A picture as it is stored: its embedding (float32, unit length) and its thumbnail (WebP).
 
     `original` is the picture as it came, None where the collection does not keep it; `box` the part of it that is the
-    record's, None for all of it.
+    record's, None for all of it; `made` the attributes that were made of it.
     """
 
     embedding: NDArray[np.float32]
     thumbnail: bytes | None
     original: bytes | None = None
     box: Box | None = None
+    made: Attributes = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +49,11 @@ class _Look:
 
 
 def read_pictures(
-    context: Context, collection: Collection, records: Sequence[Incoming]
+    context: Context, collection: Collection, records: Sequence[Incoming], extract: Extract = NOTHING
 ) -> tuple[list[tuple[Incoming, Picture]], list[Skipped]]:
     """Return the records whose pictures could be read, with their pictures, and the others with the reason.
+
+    What `extract` asks for is made of each picture unless its record has it already.
 
     Raises:
         Unavailable: the model is too busy.
@@ -57,18 +61,29 @@ def read_pictures(
     """
     fields = [record.fields for record in records]
     sources = context.pictures.read_many(fields)
-    pictures: list[tuple[Incoming, Picture]] = []
+    usable: list[tuple[Incoming, Picture]] = []
     skipped = []
     for record, source, seen in zip(
         records, sources, _seen(context, collection, fields, sources, thumbnails=collection.thumbnails), strict=True
     ):
-        if isinstance(seen, InvalidRequest):
+        if isinstance(source, ImageError):
+            skipped.append(skip(record.fields, source))
+        elif isinstance(seen, InvalidRequest):
             skipped.append(skip(record.fields, seen))
         else:
+            box = checked_box(record.fields.get("_box"))
+            made = with_colours(record.fields, decoded(context, source, box)) if extract.colours else {}
             small = seen.thumbnail if collection.thumbnails else None
-            kept = source if collection.keep_images and isinstance(source, bytes) else None
-            pictures.append((record, Picture(seen.embedding, small, kept, checked_box(record.fields.get("_box")))))
-    return pictures, skipped
+            kept = source if collection.keep_images else None
+            usable.append((record, Picture(seen.embedding, small, kept, box, made)))
+    if not extract.makes_tags(context, collection):
+        return usable, skipped
+    tags = with_tags(
+        context, collection, [record.fields for record, _ in usable], [picture.embedding for _, picture in usable]
+    )
+    return [
+        (record, replace(picture, made=picture.made | own)) for (record, picture), own in zip(usable, tags, strict=True)
+    ], skipped
 
 
 def embed_query(context: Context, collection: Collection, record: Mapping[str, Json]) -> NDArray[np.float32]:

@@ -80,6 +80,17 @@ def test_errors_are_one_line_without_a_trace(shell: Server, arguments: tuple[str
     assert done.stdout == ""
 
 
+def test_a_bad_taxonomy_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('templates = ["a {}"]\n[[groups]]\nname = "kind"\nchoose = "one"\nlabels = []\n')
+    home = tmp_path / "home"
+    environment = clean_environment(LOOKALIKE_HOME=str(home), LOOKALIKE_FASHION_TAXONOMY=str(path))
+    done = Server(environment, tmp_path / "log").command("serve", check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"lookalike: the fashion taxonomy '{path}': at groups[0].thresholds: field required\n"
+    assert not home.exists()
+
+
 def test_a_name_that_is_taken_is_refused(shell: Server) -> None:
     shell.json("collection", "create", "taken", "--service", "photo")
     done = shell.command("collection", "create", "taken", "--service", "photo", check=False)

@@ -127,3 +127,22 @@ def test_the_stock_client_searches_by_words(server: Server, tmp_path_factory: py
     assert client.search({"_text_data": "a red dress"}, k=4)["answer_records"] == found["answer_records"]
     ranked = client.search_and_rank({"_text_data": "a red dress"}, [{"_id": "1"}, {"_id": "2"}])
     assert ranked["answer_count"] == 2
+
+
+def test_the_fashion_client_has_tags_and_colours_made(server: Server, tmp_path_factory: pytest.TempPathFactory) -> None:
+    model = save(tmp_path_factory.mktemp("model"), "siglip")
+    server.json("collection", "create", "tagged", "--service", "fashion", "--model", str(model))
+    token = server.json("token", "create", "--scope", "write", "--collection", "tagged")["token"]
+    client = stock.SimilarityFashionClient(
+        token=token, collection_id="tagged", endpoint=f"{server.url}/similarity/fashion-new/v2/"
+    )
+    made = client.insert([{"_id": "both", "_base64": encoded(drawing(1))}], extract_colors=True, extract_tags=True)
+    assert made["status"]["code"] == 210, made
+    assert client.insert([{"_id": "tags", "_base64": encoded(drawing(2))}])["status"]["code"] == 210
+    assert client.insert([{"_id": "none", "_base64": encoded(drawing(3))}], extract_tags=False)["status"]["code"] == 210
+    got = client.get_records([{"_id": "both"}, {"_id": "tags"}, {"_id": "none"}], fields_to_return=["*"])
+    both, tags, none = got["answer_records"]
+    assert set(both) == {"_id", "_tags_simple", "_colors"}
+    assert set(tags) == {"_id", "_tags_simple"}
+    assert set(none) == {"_id"}
+    assert client.search({"_base64": encoded(drawing(1))}, k=3)["answer_records"][0] == {"_id": "both"}

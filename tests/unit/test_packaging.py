@@ -32,6 +32,7 @@ def test_the_wheel_holds_the_sql_the_migrations_and_the_projection(tmp_path: Pat
     assert sql <= held
     assert "app/_data/migrations/env.py" in held
     assert "app/embedding/data/efficientnet_lite0_gem_pca256.npz" in held
+    assert "app/embedding/data/fashion.toml" in held
 
 
 def test_every_dependency_is_pinned() -> None:

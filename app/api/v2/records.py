@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from app.api.envelope import listed, skipped
 from app.api.methods import Answer, Call, method
@@ -10,14 +10,22 @@ from app.api.parsing import Names, Number, Parameters, records_within
 from app.domain.records import Fields, Processed
 from app.domain.tokens import Scope
 from app.services import records as service
+from app.services.extraction import Extract
 from app.services.search import NEAR_DUPLICATE_RADIUS
 
 
 class InsertParameters(Parameters):
-    """`records` with their pictures and attributes."""
+    """`records` with their pictures and attributes, and what is to be made of the pictures."""
 
     records: list[Any]
     fields_to_return: Names = Field(default=["_id"])
+    extract_tags: StrictBool | None = None
+    extract_colors: StrictBool | None = None
+
+    @property
+    def extract(self) -> Extract:
+        """What is to be made of the pictures."""
+        return Extract(self.extract_tags, bool(self.extract_colors))
 
 
 class GetParameters(Parameters):
@@ -51,6 +59,8 @@ def _answer(outcome: Processed) -> Answer:
     body = listed(outcome.records)
     if outcome.skipped:
         body["skipped_records"] = [skipped(item) for item in outcome.skipped]
+    if outcome.note is not None:
+        body["statistics"] = {"tags": outcome.note}
     return Answer(outcome.status, body)
 
 
@@ -58,7 +68,8 @@ def _answer(outcome: Processed) -> Answer:
 def insert(call: Call, parameters: InsertParameters) -> Answer:
     """Insert records: pictures and attributes."""
     records = records_within(parameters.records, call.context.settings.max_batch)
-    return _answer(service.insert(call.context, call.collection, records, Fields.of(parameters.fields_to_return)))
+    fields = Fields.of(parameters.fields_to_return)
+    return _answer(service.insert(call.context, call.collection, records, fields, extract=parameters.extract))
 
 
 @method("nearDupsInsert", Scope.WRITE, NearDupsInsertParameters)
@@ -67,7 +78,7 @@ def near_dups_insert(call: Call, parameters: NearDupsInsertParameters) -> Answer
     records = records_within(parameters.records, call.context.settings.max_batch)
     fields = Fields.of(parameters.fields_to_return)
     unlike = service.Unlike(parameters.radius, fields)
-    return _answer(service.insert(call.context, call.collection, records, fields, unlike))
+    return _answer(service.insert(call.context, call.collection, records, fields, unlike, parameters.extract))
 
 
 @method("get", Scope.READ, GetParameters)
