@@ -2271,6 +2271,20 @@ CREATE TABLE lookalike.reembeddings (
 
 COMMENT ON TABLE lookalike.reembeddings IS 'Collections whose vectors are being made anew by another model.';
 
+CREATE TABLE lookalike.search_costs (
+    dimensions integer NOT NULL,
+    distance_us double precision NOT NULL,
+    match_us double precision NOT NULL,
+    candidate_us double precision NOT NULL,
+    measured_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT search_costs_candidate_us_check CHECK ((candidate_us > (0)::double precision)),
+    CONSTRAINT search_costs_dimensions_check CHECK (((dimensions >= 1) AND (dimensions <= 4000))),
+    CONSTRAINT search_costs_distance_us_check CHECK ((distance_us > (0)::double precision)),
+    CONSTRAINT search_costs_match_us_check CHECK ((match_us > (0)::double precision))
+);
+
+COMMENT ON TABLE lookalike.search_costs IS 'Measured costs of a search, in microseconds: a distance, a match of a filter, a candidate of the index.';
+
 ALTER TABLE lookalike.search_log ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME lookalike.search_log_id_seq
     START WITH 1
@@ -2331,6 +2345,9 @@ ALTER TABLE ONLY lookalike.reembedding_failures
 
 ALTER TABLE ONLY lookalike.reembeddings
     ADD CONSTRAINT reembeddings_pkey PRIMARY KEY (collection_id);
+
+ALTER TABLE ONLY lookalike.search_costs
+    ADD CONSTRAINT search_costs_pkey PRIMARY KEY (dimensions);
 
 ALTER TABLE ONLY lookalike.search_log
     ADD CONSTRAINT search_log_pkey PRIMARY KEY (id);

@@ -147,9 +147,25 @@ SCHEMAS: dict[str, Schema] = {
         "Figures about the processing; searches add which way was taken.",
         {
             "OperationTime": {"type": "integer", "minimum": 0, "description": "Milliseconds."},
-            "search": {"type": "string", "description": "How a search was done: through the index, or exactly."},
+            "search": {
+                "type": "string",
+                "enum": ["exact", "index", "index, then exact"],
+                "description": "How a search was done: by comparing every record that matches, through the index, or "
+                "both, where the index alone could not be trusted to have found all.",
+            },
+            "SearchTime": {
+                "type": "number",
+                "minimum": 0,
+                "description": "Milliseconds of the search itself, without pictures and model.",
+            },
             "tags": {"type": "string", "description": "Why no tags were made although they were asked for."},
             "matches": {"type": "integer", "minimum": 0, "description": "Records that match the filter, if counted."},
+            "matches_more_than": {
+                "type": "integer",
+                "minimum": 0,
+                "description": "The number at which the count of matches was given up.",
+            },
+            "candidates": {"type": "integer", "minimum": 0, "description": "Records that were compared, if known."},
         },
         ("OperationTime",),
     ),

@@ -76,6 +76,10 @@ WORDING: dict[str, Schema] = {
     },
     "cand_set_size": _EFFORT,
     "approx_param": _EFFORT,
+    "exact": {
+        "description": "Compare every record that matches, whatever it costs: nothing is missed. Left out, the way is "
+        "chosen, and `statistics.search` says which."
+    },
     "aggregation": {"description": "How the distances to several query records become one."},
     "tags_weight": {"description": "Share of the tags in the distance, 0 (pictures alone) to 1 (tags alone)."},
     "limit": {"description": "Number of records wanted at most."},

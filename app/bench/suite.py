@@ -35,19 +35,8 @@ def run(
     """
     if "models" in only:
         yield models.measure(setup, model_pictures)
-    if {"load", "quality"} & set(only):
-        with setup.collection(_PHOTOS) as collection:
-            if "load" in only:
-                yield loading.measure(setup, collection)
-            if "quality" in only:
-                yield quality.measure(setup, collection)
-    if "tags" in only:
-        with setup.collection(_TAGGED) as collection:
-            made = crops(setup, collection.model)
-            yield tagging.measure(setup, recall.fill(setup, collection, made, tagging.attributes), made)
-    if "duplicates" in only:
-        with setup.collection(_EXACT) as collection:
-            yield duplicates.measure(setup, collection, crops(setup, collection.model))
+    yield from _photos(setup, only)
+    yield from _own_collections(setup, only)
     if {"recall", "sql", "serving", "pictures", "layers"} & set(only):
         with setup.collection(_CROPS) as collection:
             made = crops(setup, collection.model)
@@ -58,6 +47,26 @@ def run(
                 yield statements.measure(setup, filled, made)
             if {"serving", "pictures", "layers"} & set(only):
                 yield from _served(setup, filled, made, only, wsgi)
+
+
+def _photos(setup: Setup, only: Collection[str]) -> Iterator[Table]:
+    if {"load", "quality"} & set(only):
+        with setup.collection(_PHOTOS) as collection:
+            if "load" in only:
+                yield loading.measure(setup, collection)
+            if "quality" in only:
+                yield quality.measure(setup, collection)
+
+
+def _own_collections(setup: Setup, only: Collection[str]) -> Iterator[Table]:
+    """Yield the tables whose records have attributes of their own, or no index."""
+    if "tags" in only:
+        with setup.collection(_TAGGED) as collection:
+            made = crops(setup, collection.model)
+            yield tagging.measure(setup, recall.fill(setup, collection, made, tagging.attributes), made)
+    if "duplicates" in only:
+        with setup.collection(_EXACT) as collection:
+            yield duplicates.measure(setup, collection, crops(setup, collection.model))
 
 
 def _served(

@@ -8,7 +8,7 @@ from psycopg.types.json import Jsonb
 
 from app.db.engine import Connection, Database
 from app.db.loader import query
-from app.domain.collections import Collection, NewCollection, check_product_field
+from app.domain.collections import Collection, NewCollection, SearchCosts, check_product_field
 from app.domain.errors import CollectionNotFound, Unavailable
 
 _DROP_ATTEMPTS = 10
@@ -48,7 +48,8 @@ def get(db: Database, name: str) -> Collection:
     row = db.read(lambda connection: connection.execute(text, {"name": name}).fetchone())
     if row is None:
         raise CollectionNotFound(f"there is no collection {name!r}")
-    return Collection(**{**row, "indexed_fields": frozenset(row["indexed_fields"])})
+    costs = SearchCosts(*row["costs"]) if row["costs"] else None
+    return Collection(**{**row, "indexed_fields": frozenset(row["indexed_fields"]), "costs": costs})
 
 
 def list_all(db: Database) -> list[dict[str, Any]]:

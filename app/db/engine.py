@@ -1,6 +1,7 @@
 """Connections: one pool a process, with the settings that every search relies on."""
 
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal, TypeVar
@@ -63,6 +64,9 @@ class Database:
         self._settings = session_settings(statement_timeout_ms=statement_timeout_ms, ef_search=ef_search)
         self._behind_pooler: Session | None = None
         self.ef_search = ef_search
+        self._timeout_seconds = timeout_seconds
+        # Searches that compare every record of a large collection leave half of the connections to the others.
+        self._heavy = threading.BoundedSemaphore(max(1, connections // 2))
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             url,
             connection_class=psycopg.Connection[DictRow],
@@ -111,6 +115,21 @@ class Database:
             with connection.transaction():
                 self._behind_pooler.set(connection, local=True)
                 return work(connection)
+
+    @contextmanager
+    def heavy(self) -> Iterator[None]:
+        """Wait for one of the places of heavy reads, half as many as connections; they wait for each other alone.
+
+        Raises:
+            Unavailable: none came free in time.
+
+        """
+        if not self._heavy.acquire(timeout=self._timeout_seconds):
+            raise Unavailable("too many searches compare every record of a large collection; try again in a moment", 2)
+        try:
+            yield
+        finally:
+            self._heavy.release()
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """Run statements in one transaction; it is on disk when this returns.

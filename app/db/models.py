@@ -252,6 +252,28 @@ class TokenCollection(Base):
     )
 
 
+class SearchCosts(Base):
+    """What the steps of a search cost on this database, in microseconds."""
+
+    __tablename__ = "search_costs"
+    __table_args__ = (
+        CheckConstraint("dimensions BETWEEN 1 AND 4000", name="dimensions"),
+        CheckConstraint("distance_us > 0", name="distance_us"),
+        CheckConstraint("match_us > 0", name="match_us"),
+        CheckConstraint("candidate_us > 0", name="candidate_us"),
+        {
+            "comment": "Measured costs of a search, in microseconds: a distance, a match of a filter, "
+            "a candidate of the index."
+        },
+    )
+
+    dimensions: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    distance_us: Mapped[float] = mapped_column(Double)
+    match_us: Mapped[float] = mapped_column(Double)
+    candidate_us: Mapped[float] = mapped_column(Double)
+    measured_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
 class AppliedSql(Base):
     """Which file of `sql/` was applied, by the SHA-256 of its text."""
 

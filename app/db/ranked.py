@@ -1,13 +1,27 @@
 """Ranked searches beside plain kNN: within a radius, one record a product, several queries, given vectors."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from pgvector import HalfVector
 
 from app.db.engine import Database, partition
 from app.db.loader import query
-from app.db.search import Nearest, Target, Vector, choose, half, run, statement
+from app.db.search import (
+    EXACT,
+    INDEX,
+    INDEX_THEN_EXACT,
+    Nearest,
+    Target,
+    Vector,
+    choose,
+    half,
+    limits_of,
+    run,
+    statement,
+    walked,
+)
 from app.domain.collections import Collection
 from app.domain.ranking import Aggregation
 from app.domain.records import Found
@@ -32,7 +46,8 @@ def within(
     if product_field is not None:
         name = "products_within"
         values["product_field"] = product_field
-    return run(db, target, statement(target, name, limit=_limit(k), offset=f"{target.window.offset:d}"), values)
+    text = statement(target, name, limit=_limit(k), offset=f"{target.window.offset:d}")
+    return run(db, target, text, values, everything=True)
 
 
 def products(db: Database, target: Target, query_vector: Vector, field: str) -> Nearest:
@@ -45,13 +60,16 @@ def products(db: Database, target: Target, query_vector: Vector, field: str) -> 
     window = {"limit": f"{target.window.k:d}", "offset": f"{target.window.offset:d}"}
     candidates = max(200, 4 * target.window.end)
     while indexed and candidates <= _MOST_CANDIDATES:
-        wide = Target(target.collection, Window(candidates), target.fields, target.where, target.effort)
-        text = statement(wide, "products_candidates", candidates=f"{candidates:d}", **window)
+        wide = replace(target, window=Window(candidates))
+        records = walked(wide, limits_of(db, wide))
+        text = statement(wide, "products_candidates", records=records, candidates=f"{candidates:d}", **window)
         found = run(db, wide, text, values)
         if len(found) == target.window.k:
-            return Nearest(found, "index")
+            return Nearest(found, INDEX)
         candidates *= 4
-    return Nearest(run(db, target, statement(target, "products_by_vector", **window), values), "exact", matches)
+    text = statement(target, "products_by_vector", **window)
+    way = INDEX_THEN_EXACT if indexed else EXACT
+    return Nearest(run(db, target, text, values, everything=True), way, matches)
 
 
 def multi(db: Database, target: Target, vectors: Sequence[Vector], aggregation: Aggregation) -> Nearest:
@@ -63,16 +81,20 @@ def multi(db: Database, target: Target, vectors: Sequence[Vector], aggregation: 
     halves = [half(one) for one in vectors]
     window = {"limit": f"{target.window.k:d}", "offset": f"{target.window.offset:d}"}
     matches = None
+    way = EXACT
     mean = mean_direction(halves)
     if aggregation is Aggregation.MEAN and mean is not None:
         indexed, matches = choose(db, target)
         if indexed:
-            text = statement(target, "multi_candidates", candidates=f"{target.window.end:d}", **window)
+            records = walked(target, limits_of(db, target))
+            candidates = f"{target.window.end:d}"
+            text = statement(target, "multi_candidates", records=records, candidates=candidates, **window)
             found = run(db, target, text, {"query": mean, "queries": halves})
             if len(found) == target.window.k:
-                return Nearest(found, "index")
+                return Nearest(found, INDEX)
+            way = INDEX_THEN_EXACT
     text = statement(target, "multi_exact", aggregate=AGGREGATES[aggregation], **window)
-    return Nearest(run(db, target, text, {"queries": halves}), "exact", matches)
+    return Nearest(run(db, target, text, {"queries": halves}, everything=True), way, matches)
 
 
 def mean_direction(vectors: Sequence[HalfVector]) -> HalfVector | None:

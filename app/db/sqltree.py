@@ -23,6 +23,8 @@ EXAMPLE_SPANS = {
     "fields": "r.attributes",
     "filter": "TRUE",
     "candidates": "30",
+    "budget": "500",
+    "bound": "10001",
     "limit": "30",
     "offset": "0",
     "aggregate": "min",

@@ -9,7 +9,19 @@ from app.db.engine import Database, partition
 from app.db.loader import query
 from app.db.ranked import AGGREGATES, mean_direction
 from app.db.records import fields_sql
-from app.db.search import Nearest, Target, Vector, half, run
+from app.db.search import (
+    EXACT,
+    INDEX,
+    INDEX_THEN_EXACT,
+    Nearest,
+    Target,
+    Vector,
+    choose,
+    half,
+    limits_of,
+    run,
+    walk,
+)
 from app.domain.ranking import Aggregation
 from app.domain.records import Found
 
@@ -51,17 +63,25 @@ def search(
     }
     if product_field is not None:
         text = statement(target, "combined_products", aggregation)
-        return Nearest(run(db, target, text, {**values, "product_field": product_field}), "exact")
+        return Nearest(run(db, target, text, {**values, "product_field": product_field}, everything=True), EXACT)
     mean = mean_direction(vectors)
-    if aggregation is not Aggregation.MEAN or mean is None:
-        return Nearest(run(db, target, statement(target, "combined_exact", aggregation), values), "exact")
+    all_compared = statement(target, "combined_exact", aggregation)
+    if aggregation is not Aggregation.MEAN or mean is None or target.exact:
+        return Nearest(run(db, target, all_compared, values, everything=True), EXACT)
+    if target.filtered and target.collection.indexed:
+        indexed, matches = choose(db, target)
+        # The walk finds out whether the index reaches the filter's matches: else those that it offers may be far ones.
+        if not indexed or len(walk(db, target, mean, limits_of(db, target))) < target.window.k:
+            way = INDEX_THEN_EXACT if indexed else EXACT
+            return Nearest(run(db, target, all_compared, values, everything=True), way, matches)
     values["query"] = mean
     text = statement(target, "combined", aggregation, few=_count(db, target, values) <= _SHARING)
     found = run(db, target, text, values)
     if len(found) < target.window.k:
         # A short page is complete only if every record was looked at.
-        return Nearest(run(db, target, statement(target, "combined_exact", aggregation), values), "exact")
-    return Nearest(found, "index" if target.collection.indexed else "exact")
+        way = INDEX_THEN_EXACT if target.collection.indexed else EXACT
+        return Nearest(run(db, target, all_compared, values, everything=True), way)
+    return Nearest(found, INDEX if target.collection.indexed else EXACT)
 
 
 def exact(

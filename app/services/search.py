@@ -1,14 +1,15 @@
 """Searches by likeness: one query record or several, by rank, by radius, by product."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from time import perf_counter
 
 from app.db import ranked, search
 from app.db.search import Nearest, Target, Vector
 from app.domain.collections import Collection
 from app.domain.errors import InvalidRequest, WrongQueryRecord
 from app.domain.ranking import Aggregation, Ranking
-from app.domain.records import Fields, Found, Json
+from app.domain.records import Fields, Json
 from app.domain.windows import Window
 from app.services.context import Context
 from app.services.filtering import condition
@@ -27,6 +28,7 @@ class Search:
     collection: Collection
     fields: Fields
     filter: Json = None
+    exact: bool = False
 
     def target(self, ranking: Ranking, query_records: Sequence[Mapping[str, Json]]) -> Target:
         """Return the database's view of it.
@@ -38,7 +40,7 @@ class Search:
         """
         check_window(self.context, ranking.window)
         where = condition(self.context, self.collection, self.filter, query_records)
-        return Target(self.collection, ranking.window, self.fields, where, ranking.effort)
+        return Target(self.collection, ranking.window, self.fields, where, ranking.effort, self.exact)
 
 
 def visual_knn(given: Search, query_record: Mapping[str, Json], ranking: Ranking) -> Nearest:
@@ -54,17 +56,20 @@ def visual_knn(given: Search, query_record: Mapping[str, Json], ranking: Ranking
     db = given.context.db
     if ranking.product_field is not None:
         vector = vector_of(given.context, given.collection, query_record)
-        return cut(ranked.products(db, target, vector, ranking.product_field), ranking)
+        field = ranking.product_field
+        return cut(timed(lambda: ranked.products(db, target, vector, field)), ranking)
     text = text_of(query_record)
     if text is not None:
-        return cut(search.knn_by_vector(db, target, embed_text(given.context, given.collection, text)), ranking)
+        embedding = embed_text(given.context, given.collection, text)
+        return cut(timed(lambda: search.knn_by_vector(db, target, embedding)), ranking)
     own = query_record.get("_id")
     if own is not None:
+        started = perf_counter()
         nearest = search.knn_by_id(db, target, record_id(own))
         if nearest is not None:
-            return cut(nearest, ranking)
+            return cut(replace(nearest, milliseconds=(perf_counter() - started) * 1000), ranking)
     embedding = embed_query(given.context, given.collection, query_record)
-    return cut(search.knn_by_vector(db, target, embedding), ranking)
+    return cut(timed(lambda: search.knn_by_vector(db, target, embedding)), ranking)
 
 
 def visual_knn_multi(
@@ -79,10 +84,10 @@ def visual_knn_multi(
     """
     target = given.target(ranking, query_records)
     vectors = vectors_of_queries(given, query_records)
-    return cut(ranked.multi(given.context.db, target, vectors, aggregation), ranking)
+    return cut(timed(lambda: ranked.multi(given.context.db, target, vectors, aggregation)), ranking)
 
 
-def within(given: Search, query_record: Mapping[str, Json], ranking: Ranking, k: int | None) -> list[Found]:
+def within(given: Search, query_record: Mapping[str, Json], ranking: Ranking, k: int | None) -> Nearest:
     """Return every record within a radius of the query record, nearest first; at most `k` of them, None for all.
 
     With a product field, the nearest record of every product within the radius.
@@ -95,7 +100,14 @@ def within(given: Search, query_record: Mapping[str, Json], ranking: Ranking, k:
     target = given.target(ranking, [query_record])
     vector = vector_of(given.context, given.collection, query_record)
     radius = ranking.radius if ranking.radius is not None else NEAR_DUPLICATE_RADIUS
-    return ranked.within(given.context.db, target, vector, radius, k, ranking.product_field)
+    db, field = given.context.db, ranking.product_field
+    return timed(lambda: Nearest(ranked.within(db, target, vector, radius, k, field), search.EXACT))
+
+
+def timed(find: Callable[[], Nearest]) -> Nearest:
+    """Search, and note how long it took."""
+    started = perf_counter()
+    return replace(find(), milliseconds=(perf_counter() - started) * 1000)
 
 
 def vector_of(context: Context, collection: Collection, record: Mapping[str, Json]) -> Vector:

@@ -14,7 +14,7 @@ from app.domain.records import TEXT_FIELD, Fields, Json
 from app.domain.tags import field_of, tags_of
 from app.services.context import Context
 from app.services.extraction import made_tags, tags_are_made
-from app.services.search import Search, cut, vectors_of_queries
+from app.services.search import Search, cut, timed, vectors_of_queries
 
 
 def search(
@@ -41,8 +41,8 @@ def search(
     for record, vector in zip(query_records, vectors, strict=True):
         tags = query_tags(given.context, given.collection, record, vector)
         queries.append(TaggedQuery(vector, tags, weight if tags else 0.0))
-    found = tagged.search(given.context.db, target, queries, field, aggregation, ranking.product_field)
-    return cut(found, ranking)
+    db, product_field = given.context.db, ranking.product_field
+    return cut(timed(lambda: tagged.search(db, target, queries, field, aggregation, product_field)), ranking)
 
 
 def query_tags(context: Context, collection: Collection, record: Mapping[str, Json], vector: Vector) -> list[str]:

@@ -23,7 +23,11 @@ SELECT c.id, c.name, c.service, c.model, c.model_revision, c.dimensions, c.dista
                  pg_catalog.to_regclass('lookalike.' || lookalike.records_table(c.id, c.generation) || '_hnsw')
              AND i.indisvalid
        ) AS indexed,
-       ARRAY(SELECT jsonb_array_elements_text(coalesce(c.settings -> 'indexed_fields', '[]'))) AS indexed_fields
+       ARRAY(SELECT jsonb_array_elements_text(coalesce(c.settings -> 'indexed_fields', '[]'))) AS indexed_fields,
+       coalesce((SELECT greatest(t.reltuples, 0)::bigint FROM pg_catalog.pg_class AS t
+                 WHERE t.oid = pg_catalog.to_regclass('lookalike.' || lookalike.records_table(c.id, c.generation))), 0) AS rows,
+       (SELECT jsonb_build_array(s.distance_us, s.match_us, s.candidate_us) FROM lookalike.search_costs AS s
+        WHERE s.dimensions = c.dimensions) AS costs
 FROM lookalike.collections AS c
 WHERE c.name = :name;
 

@@ -38,6 +38,60 @@ FROM (
 ORDER BY nearest.distance, nearest.id
 LIMIT /*limit*/ 30 /*end*/ OFFSET /*offset*/ 0 /*end*/;
 
+-- name: matches_by_walk
+-- The nearest matches of a filter among the records that the index finds nearest to a vector: it is walked until enough
+-- match, or until the budget of candidates (the inner LIMIT) is spent. The search effort is set for this statement
+-- alone: `knobs` is read before the walk begins, and what it set ends with the transaction.
+SELECT nearest.id, nearest.distance, (/*fields*/ nearest.attributes /*end*/)::text AS attributes
+FROM (
+    SELECT set_config('hnsw.ef_search', :effort, true) || set_config('hnsw.max_scan_tuples', :visits, true) AS all_set
+) AS knobs
+CROSS JOIN LATERAL (
+    SELECT r.id, r.attributes,
+           :scale * (r.embedding::/*vector*/halfvec(256)/*end*/ <=> :query::/*vector*/halfvec(256)/*end*/) AS distance
+    FROM (
+        SELECT walked.* FROM /*records*/ lookalike.records /*end*/ AS walked
+        WHERE knobs.all_set IS NOT NULL
+        ORDER BY walked.embedding::/*vector*/halfvec(256)/*end*/ <=> :query::/*vector*/halfvec(256)/*end*/
+        LIMIT /*budget*/ 500 /*end*/
+    ) AS r
+    WHERE /*filter*/ TRUE /*end*/
+    LIMIT /*candidates*/ 30 /*end*/
+) AS nearest
+ORDER BY nearest.distance, nearest.id
+LIMIT /*limit*/ 30 /*end*/ OFFSET /*offset*/ 0 /*end*/;
+
+-- name: window
+-- The records that the index finds nearest to a vector; in `products_candidates` and `multi_candidates` it stands for the
+-- records where there is a filter, so that what is found in it is complete.
+SELECT walked.* FROM /*records*/ lookalike.records /*end*/ AS walked
+ORDER BY walked.embedding::/*vector*/halfvec(256)/*end*/ <=> :query::/*vector*/halfvec(256)/*end*/
+LIMIT /*budget*/ 500 /*end*/;
+
+-- name: matches_compared
+-- The nearest matches of a filter, with their number: as many as the bound are compared and counted, no more. At the
+-- bound both mean nothing, as there may be more. One row at least; its id is NULL where there is no record to answer.
+WITH matching AS MATERIALIZED (
+    SELECT r.id,
+           :scale * (r.embedding::/*vector*/halfvec(256)/*end*/ <=> :query::/*vector*/halfvec(256)/*end*/) AS distance
+    FROM /*records*/ lookalike.records /*end*/ AS r
+    WHERE /*filter*/ TRUE /*end*/
+    LIMIT /*bound*/ 10001 /*end*/
+)
+SELECT nearest.id, nearest.distance, (/*fields*/ nearest.attributes /*end*/)::text AS attributes, counted.matches
+FROM (SELECT count(*) AS matches FROM matching) AS counted
+LEFT JOIN (
+    SELECT page.id, page.distance, record.attributes
+    FROM (
+        SELECT matching.id, matching.distance FROM matching
+        ORDER BY matching.distance, matching.id
+        LIMIT /*limit*/ 30 /*end*/ OFFSET /*offset*/ 0 /*end*/
+    ) AS page
+    JOIN /*records*/ lookalike.records /*end*/ AS record
+        ON record.collection_id = :collection_id AND record.id = page.id
+) AS nearest ON TRUE
+ORDER BY nearest.distance, nearest.id;
+
 -- name: exact_by_vector
 -- The nearest records to a vector, compared with every record that matches: never through the index.
 SELECT nearest.id, nearest.distance, (/*fields*/ nearest.attributes /*end*/)::text AS attributes
@@ -174,6 +228,10 @@ WHERE r.collection_id = :collection_id AND r.id = ANY (:ids);
 -- The stored vector of one record.
 SELECT r.embedding FROM /*records*/ lookalike.records /*end*/ AS r
 WHERE r.collection_id = :collection_id AND r.id = :id;
+
+-- name: expected_matches
+-- Explained, never run: the planner's plan of a filter says where to begin, and no more than that.
+SELECT FROM /*records*/ lookalike.records /*end*/ AS r WHERE /*filter*/ TRUE /*end*/;
 
 -- name: count_matches
 -- How many records match a filter, counted up to a bound and no further.

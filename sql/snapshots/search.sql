@@ -30,6 +30,53 @@ FROM (
 ORDER BY nearest.distance, nearest.id
 LIMIT 30 OFFSET 0;
 
+-- search.matches_by_walk: The nearest matches of a filter among the records that the index finds nearest to a vector: it is walked until enough match, or until the budget of candidates (the inner LIMIT) is spent. The search effort is set for this statement alone: `knobs` is read before the walk begins, and what it set ends with the transaction.
+SELECT nearest.id, nearest.distance, (nearest.attributes)::text AS attributes
+FROM (
+    SELECT set_config('hnsw.ef_search', %(effort)s, true) || set_config('hnsw.max_scan_tuples', %(visits)s, true) AS all_set
+) AS knobs
+CROSS JOIN LATERAL (
+    SELECT r.id, r.attributes,
+           %(scale)s * (r.embedding::halfvec(256) <=> %(query)s::halfvec(256)) AS distance
+    FROM (
+        SELECT walked.* FROM "lookalike"."records_1" AS walked
+        WHERE knobs.all_set IS NOT NULL
+        ORDER BY walked.embedding::halfvec(256) <=> %(query)s::halfvec(256)
+        LIMIT 500
+    ) AS r
+    WHERE TRUE
+    LIMIT 30
+) AS nearest
+ORDER BY nearest.distance, nearest.id
+LIMIT 30 OFFSET 0;
+
+-- search.window: The records that the index finds nearest to a vector; in `products_candidates` and `multi_candidates` it stands for the records where there is a filter, so that what is found in it is complete.
+SELECT walked.* FROM "lookalike"."records_1" AS walked
+ORDER BY walked.embedding::halfvec(256) <=> %(query)s::halfvec(256)
+LIMIT 500;
+
+-- search.matches_compared: The nearest matches of a filter, with their number: as many as the bound are compared and counted, no more. At the bound both mean nothing, as there may be more. One row at least; its id is NULL where there is no record to answer.
+WITH matching AS MATERIALIZED (
+    SELECT r.id,
+           %(scale)s * (r.embedding::halfvec(256) <=> %(query)s::halfvec(256)) AS distance
+    FROM "lookalike"."records_1" AS r
+    WHERE TRUE
+    LIMIT 10001
+)
+SELECT nearest.id, nearest.distance, (nearest.attributes)::text AS attributes, counted.matches
+FROM (SELECT count(*) AS matches FROM matching) AS counted
+LEFT JOIN (
+    SELECT page.id, page.distance, record.attributes
+    FROM (
+        SELECT matching.id, matching.distance FROM matching
+        ORDER BY matching.distance, matching.id
+        LIMIT 30 OFFSET 0
+    ) AS page
+    JOIN "lookalike"."records_1" AS record
+        ON record.collection_id = %(collection_id)s AND record.id = page.id
+) AS nearest ON TRUE
+ORDER BY nearest.distance, nearest.id;
+
 -- search.exact_by_vector: The nearest records to a vector, compared with every record that matches: never through the index.
 SELECT nearest.id, nearest.distance, (nearest.attributes)::text AS attributes
 FROM (
@@ -153,6 +200,9 @@ WHERE r.collection_id = %(collection_id)s AND r.id = ANY (%(ids)s);
 -- search.vector: The stored vector of one record.
 SELECT r.embedding FROM "lookalike"."records_1" AS r
 WHERE r.collection_id = %(collection_id)s AND r.id = %(id)s;
+
+-- search.expected_matches: Explained, never run: the planner's plan of a filter says where to begin, and no more than that.
+SELECT FROM "lookalike"."records_1" AS r WHERE TRUE;
 
 -- search.count_matches: How many records match a filter, counted up to a bound and no further.
 SELECT count(*) AS matches FROM (

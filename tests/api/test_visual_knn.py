@@ -85,3 +85,24 @@ def test_a_box_crops_the_query(api: Api) -> None:
         api.post("visualKNN", {"query_record": {"_base64": picture(1), "_box": [0, 0, 999, 999]}})["status"]["code"]
         == 403
     )
+
+
+def test_exact_and_the_statistics_of_a_search(api: Api) -> None:
+    api.fill(5)
+    body = {"query_record": {"_id": "1"}, "k": 3, "exact": True, "filter": {"n": {"$gte": 1}}}
+    got = api.post("visualKNN", body, code=200)
+    assert got["statistics"]["search"] == "exact"
+    assert got["statistics"]["SearchTime"] >= 0
+    plain = api.post("visualKNN", {**body, "exact": None}, code=200)
+    assert plain["answer_records"] == got["answer_records"]
+    ranked = {"query_record": {"_id": "1"}, "records": [{"_id": "2"}]}
+    assert api.post("visualRankRecords", ranked, code=200)["statistics"]["search"] == "exact"
+    for method in ("range", "nearDuplicates", "visualTagsKNN"):
+        answer = api.post(method, {"query_record": {"_id": "1"}, "radius": 10, "exact": True}, code=200)
+        assert {"search", "SearchTime", "OperationTime"} <= set(answer["statistics"])
+
+
+def test_exact_must_be_true_or_false(api: Api) -> None:
+    api.fill(2)
+    got = api.post("visualKNN", {"query_record": {"_id": "1"}, "exact": "perhaps"}, code=402)
+    assert "exact" in got["status"]["error_description"]

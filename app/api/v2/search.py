@@ -28,10 +28,12 @@ class SearchParameters(Parameters):
     filter: Filter = None
     cand_set_size: Effort | None = None
     approx_param: Effort | None = None
+    exact: bool = False
 
     def search(self, call: Call) -> service.Search:
         """Return the search that is asked for."""
-        return service.Search(call.context, call.collection, Fields.of(self.fields_to_return), self.filter)
+        fields = Fields.of(self.fields_to_return)
+        return service.Search(call.context, call.collection, fields, self.filter, self.exact)
 
     @property
     def effort(self) -> int | None:
@@ -113,10 +115,20 @@ def _product_field(call: Call, given: str | None) -> str | None:
 def _answer(found: Nearest, sent: list[dict[str, Any]]) -> Answer:
     body = ranked(found.records)
     body["query_records"] = query_records(sent)
-    body["statistics"] = {"search": found.way}
-    if found.matches is not None:
-        body["statistics"]["matches"] = found.matches
+    body["statistics"] = _statistics(found)
     return Answer(statuses.OK, body)
+
+
+def _statistics(found: Nearest) -> Body:
+    """Return how a search was done; what is not known is left out."""
+    figures = {
+        "search": found.way,
+        "SearchTime": None if found.milliseconds is None else round(found.milliseconds, 2),
+        "matches": found.matches,
+        "matches_more_than": found.more_than,
+        "candidates": found.candidates,
+    }
+    return {name: figure for name, figure in figures.items() if figure is not None}
 
 
 @method("visualKNN", Scope.READ, KnnParameters)
@@ -152,7 +164,7 @@ def range_(call: Call, parameters: RangeParameters) -> Answer:
     product_field = _product_field(call, parameters.product_field)
     ranking = Ranking(Window(parameters.k or 0, parameters.from_), parameters.radius, product_field)
     found = service.within(parameters.search(call), parameters.query_record, ranking, parameters.k)
-    return _answer(Nearest(found, "exact"), [parameters.query_record])
+    return _answer(found, [parameters.query_record])
 
 
 @method("nearDuplicates", Scope.READ, NearDuplicatesParameters)
@@ -160,7 +172,7 @@ def near_duplicates(call: Call, parameters: NearDuplicatesParameters) -> Answer:
     """Find the records that show the same picture as the query record."""
     ranking = Ranking(Window(0), parameters.radius)
     found = service.within(parameters.search(call), parameters.query_record, ranking, None)
-    return _answer(Nearest(found, "exact"), [parameters.query_record])
+    return _answer(found, [parameters.query_record])
 
 
 @method("visualRankRecords", Scope.READ, RankParameters)
@@ -208,6 +220,7 @@ def _rank(call: Call, parameters: RankParameters, tags_weight: float) -> Answer:
         tags_weight,
     )
     body: Body = {**ranked(outcome.records), "query_records": query_records([parameters.query_record])}
+    body["statistics"] = {"search": "exact"}
     if outcome.skipped:
         body["skipped_records"] = [skipped(item) for item in outcome.skipped]
     return Answer(outcome.status, body)
