@@ -111,6 +111,15 @@ class Settings(BaseSettings):
         default=False, description="Note every search in the table search_log, for the view recent_searches."
     )
     search_log_rows: int = Field(default=100_000, ge=1, description="Searches that are kept in the log at most.")
+    reindex_share: float = Field(
+        default=0.2, gt=0, le=1, description="Share of an index's rows deleted from which it is built anew."
+    )
+    build_memory_mb: int | None = Field(
+        default=None, ge=1, description="Memory of an index build, in MiB; unset: the server's maintenance_work_mem."
+    )
+    build_workers: int | None = Field(
+        default=None, ge=0, le=64, description="Parallel workers of an index build; unset: as the server is set up."
+    )
     ef_search: int = Field(default=100, ge=1, le=1000, description="HNSW search effort when a request names none.")
     export_folder: Path | None = Field(
         default=None, description="Folder that `allRecords` writes its files to; unset: `exports` in LOOKALIKE_HOME."

@@ -1,5 +1,7 @@
 """`lookalike collection …`."""
 
+import sys
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -10,8 +12,9 @@ from app.db import collections as table
 from app.db import indexes, reembedding
 from app.db import records as records_table
 from app.domain.collections import SERVICES
-from app.services import collections
-from app.services.indexing import build_if_outgrown
+from app.domain.errors import InvalidRequest
+from app.domain.jsontext import loads
+from app.services import collections, indexing, recalling
 
 
 @click.group()
@@ -107,6 +110,8 @@ def show(name: str, *, as_json: bool) -> None:
         row["indexed_fields"] = sorted(found.indexed_fields)
         change = reembedding.find(context.db, found)
         row["reembedding_with"] = change.next.model if change else None
+        row["deleted_share"] = round(indexes.worn(context.db, found), 3)
+        row["index_build"] = indexes.progress(context.db, found)
     if as_json:
         print_json(row)
         return
@@ -160,5 +165,48 @@ def build(names: tuple[str, ...]) -> None:
     """
     with opened() as context:
         for name in names or [row["name"] for row in table.list_all(context.db)]:
-            built = build_if_outgrown(context, table.get(context.db, name))
+            built = indexing.build_if_outgrown(context, table.get(context.db, name))
             click.echo(f"{name}: {'built' if built else 'nothing to build'}")
+
+
+@collection.command()
+@click.argument("name")
+def reindex(name: str) -> None:
+    """Build the HNSW index of a collection anew; searches go on meanwhile.
+
+    The server does it by itself after large deletions (LOOKALIKE_REINDEX_SHARE).
+    """
+    with opened() as context:
+        found = table.get(context.db, name)
+        if not found.indexed:
+            raise InvalidRequest(f"{name} has no index: it gets one beyond {context.settings.index_rows} records")
+        if not indexing.rebuild(context, found):
+            raise InvalidRequest(f"another process is building the index of {name}; see: lookalike collection show")
+    click.echo(f"the index of {name} is built anew")
+
+
+@collection.command()
+@click.argument("name")
+@click.option("--sample", type=click.IntRange(1, 10_000), default=100, show_default=True, help="Records to search for.")
+@click.option("--k", type=click.IntRange(1, 1000), default=20, show_default=True, help="Neighbours of each.")
+@click.option("--filter", "filter_text", help="A filter, as JSON: measure the searches with it.")
+@json_option
+def recall(name: str, sample: int, k: int, filter_text: str | None, *, as_json: bool) -> None:
+    """Measure what share of the true nearest records the searches of a collection find."""
+    try:
+        filter_ = loads(filter_text) if filter_text is not None else None
+    except InvalidRequest:
+        raise InvalidRequest("--filter is not JSON") from None
+    with opened() as context:
+        chosen = table.get(context.db, name)
+        with click.progressbar(length=sample, file=sys.stderr, label="searching") as bar:
+            found = recalling.measure(context, chosen, sample=sample, k=k, filter_=filter_, progress=bar.update)
+    if as_json:
+        print_json(asdict(found))
+        return
+    click.echo(f"recall@{k}    {found.recall:.4f}   95 % confidence {found.low:.4f} to {found.high:.4f}")
+    click.echo(f"queries      {found.queries}")
+    click.echo(f"search       {found.search_ms:.2f} ms (median)")
+    click.echo(f"exact        {found.exact_ms:.2f} ms (median)")
+    for way, number in sorted(found.ways.items()):
+        click.echo(f"way          {way}: {number}")

@@ -3,13 +3,14 @@
 import os
 import shutil
 import sys
+from dataclasses import asdict
 
 import click
 
-from app.cli.common import database
+from app.cli.common import database, json_option, opened, print_json
 from app.config import Settings
+from app.db import calibration, schema, sqltree
 from app.db import roles as role_table
-from app.db import schema, sqltree
 from app.db.embedded import EmbeddedDatabase
 from app.db.uninstall import uninstall as leave
 
@@ -76,6 +77,30 @@ def check() -> None:
     if problems:
         sys.exit(1)
     click.echo("the database is ready to be served")
+
+
+@db.command()
+@click.option(
+    "--dimensions", type=click.IntRange(1, 4000), multiple=True, help="Dimensions to measure; none: those in use."
+)
+@json_option
+def calibrate(dimensions: tuple[int, ...], *, as_json: bool) -> None:
+    """Measure what the steps of a search cost on this database; filtered searches choose their way by it.
+
+    Takes some seconds for each number of dimensions, on a temporary table. Servers use the figures within seconds.
+    """
+    with opened() as context:
+        chosen = sorted(set(dimensions)) or calibration.dimensions_in_use(context.db)
+        measured = [calibration.calibrate(context.db, one) for one in chosen]
+    if as_json:
+        print_json([asdict(one) for one in measured])
+        return
+    for one in measured:
+        costs = one.costs
+        click.echo(
+            f"{one.dimensions} dimensions: a distance {costs.distance_us:.2f} us,"
+            f" a match {costs.match_us:.2f} us, a candidate {costs.candidate_us:.2f} us"
+        )
 
 
 @db.command(context_settings={"ignore_unknown_options": True})

@@ -10,16 +10,16 @@ With a filter there are three ways, and the cheapest that is complete is taken:
    filter that keeps only what lies far from the query spends the budget: that is noticed, and never answered.
 3. *All*: every match is compared.
 
-The planner's plan of the filter says where to begin: with a walk where that is expected to be cheaper than comparing
-the expected matches, else with the few. Where the plan is wrong it costs time, never records. What is left undecided
-goes on: few, walk, all.
+The planner's plan of the filter says where to begin: with a walk where that is expected to cost half as much as
+comparing the expected matches, or less; else with the few. Where the plan is wrong it costs time, never records. What
+is left undecided goes on: few, walk, all.
 
 n records, k ranks, m matches expected; reading and comparing a match costs r us, walking to a candidate c us. Every
 n / m-th candidate matches by chance, so a walk of 2 * k * n / m candidates finds k, unless the filter runs against the
 query. Comparing costs m * r where an index finds the matches; else all n records are read, each for less. Without an
 estimate to go by the two balance at b = sqrt(2 * k * n * c / r) matches: that is the bound of the few, and
-2 * k * n / b the budget of a walk after them. So a walk in vain costs about as much as the search that follows, and no
-more. r and c are what `lookalike db calibrate` measured, or the usual.
+2 * k * n / b the budget of a walk after them. So a walk in vain costs about half as much as the search that follows,
+after the few about as much. r and c are what `lookalike db calibrate` measured, or the usual.
 """
 
 from dataclasses import dataclass, replace
@@ -35,6 +35,8 @@ EF_SEARCH_MAX = 1000
 _SPARE = 1.5
 _SLACK = 2.0
 _BOUND_AT_LEAST = 1000
+# A walk is begun with only where it promises to cost this many times less: it may be in vain.
+_GAIN = 2.0
 # A record that is read in its turn, by a sequential scan, costs this part of one that an index finds.
 _IN_TURN = 0.4
 # Records that pgvector may visit for a candidate that it offers; it visits some 6.
@@ -83,7 +85,7 @@ def begin(collection: Collection, ranks: int, limits: Limits, expected: Expectat
     budget = max(limits.effort, limits.candidates, ceil(_SLACK * ranks * rows / matches))
     reading = rows * _IN_TURN if expected.reads_all else matches
     compared_us = reading * costs.match_us + matches * costs.distance_us
-    return replace(limits, budget=budget) if budget * costs.candidate_us < compared_us else None
+    return replace(limits, budget=budget) if _GAIN * budget * costs.candidate_us < compared_us else None
 
 
 def limits(collection: Collection, ranks: int, default_effort: int, effort: int | None = None) -> Limits:

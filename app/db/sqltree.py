@@ -12,7 +12,18 @@ from app.domain.errors import ConfigurationError
 from app.filters import plpgsql
 from app.filters import snapshots as filter_snapshots
 
-AREAS = ("collections", "listing", "records", "reembedding", "search", "searchlog", "tags", "tokens")
+AREAS = (
+    "collections",
+    "costs",
+    "indexes",
+    "listing",
+    "records",
+    "reembedding",
+    "search",
+    "searchlog",
+    "tags",
+    "tokens",
+)
 # An example for every span, as the server fills it for collection 1 with 256 dimensions.
 EXAMPLE_SPANS = {
     "records": '"lookalike"."records_1"',

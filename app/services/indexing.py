@@ -1,9 +1,10 @@
-"""The index of a collection is built in the background once the collection outgrows exact search."""
+"""The index of a collection, in the background: built once it outgrows exact search, anew after large deletions."""
 
 import logging
 import threading
 import time
 
+from app.config import Settings
 from app.db import indexes
 from app.domain.collections import Collection
 from app.domain.errors import ConfigurationError, LookalikeError
@@ -19,13 +20,14 @@ _building: set[int] = set()
 
 
 def nudge(context: Context, collection: Collection) -> None:
-    """Look whether a collection has outgrown exact search and, if so, build its index in the background.
+    """Look, in the background, whether a collection's index should be built, or built anew, and do it.
 
-    Costs nothing but a look at the clock when called again within a few seconds or when the index is there.
+    Called after every change of a collection's records. Costs nothing but a look at the clock when called again within
+    a few seconds. Of several servers one builds.
     """
     now = time.monotonic()
     with _lock:
-        if collection.indexed or collection.id in _building or now - _checked.get(collection.id, -1e9) < _CHECK_SECONDS:
+        if collection.id in _building or now - _checked.get(collection.id, -1e9) < _CHECK_SECONDS:
             return
         _checked[collection.id] = now
         _building.add(collection.id)
@@ -34,13 +36,16 @@ def nudge(context: Context, collection: Collection) -> None:
 
 def _build(context: Context, collection: Collection) -> None:
     try:
-        build_if_outgrown(context, collection)
+        if collection.indexed:
+            rebuild_if_worn(context, collection)
+        else:
+            build_if_outgrown(context, collection)
     except ConfigurationError as error:
         # As lookalike_app, say: an index is built by the owner of its table. Said seldom, as it will not mend itself.
         log.warning(
-            "collection %s has outgrown exact search, and this server may not build its index (%s); searches stay"
-            " exact and complete. As the schema's owner run: lookalike collection build %s",
-            collection.name, error, collection.name,
+            "collection %s needs its index built, and this server may not do that (%s); searches stay complete."
+            " As the schema's owner run: lookalike collection %s %s",
+            collection.name, error, "reindex" if collection.indexed else "build", collection.name,
         )  # fmt: skip
         with _lock:
             _checked[collection.id] = time.monotonic() + _REFUSED_SECONDS
@@ -61,6 +66,35 @@ def build_if_outgrown(context: Context, collection: Collection) -> bool:
     """
     if not indexes.outgrown(context.db, collection, context.settings.index_rows):
         return False
-    built = indexes.build_hnsw(context.db, collection)
+    built = indexes.build_hnsw(context.db, collection, resources(context.settings))
     context.lookup.forget(collection.name)
     return built
+
+
+def rebuild_if_worn(context: Context, collection: Collection) -> bool:
+    """Build the index anew where enough of its rows were deleted since it was built; return whether it was done.
+
+    Raises:
+        Unavailable: the database is away, or the build was interrupted.
+
+    """
+    if indexes.worn(context.db, collection) < context.settings.reindex_share:
+        return False
+    return rebuild(context, collection)
+
+
+def rebuild(context: Context, collection: Collection) -> bool:
+    """Build the index anew; searches and inserts go on meanwhile. False where another process is at it.
+
+    Raises:
+        Unavailable: the database is away, or the build was interrupted.
+
+    """
+    done = indexes.rebuild_hnsw(context.db, collection, resources(context.settings))
+    context.lookup.forget(collection.name)
+    return done
+
+
+def resources(settings: Settings) -> indexes.Resources:
+    """Return what an index build may take."""
+    return indexes.Resources(settings.build_memory_mb, settings.build_workers)

@@ -13,6 +13,7 @@ from app.domain.errors import InvalidRequest
 from app.domain.records import Fields, Found, Json
 from app.services.context import Context
 from app.services.filtering import condition
+from app.services.indexing import nudge
 
 
 def of(context: Context, collection: Collection, fields: Fields, filter_: Json) -> Listing:
@@ -39,7 +40,9 @@ def random(context: Context, listing: Listing, count: int) -> list[Found]:
 
 def delete(context: Context, listing: Listing) -> list[Found]:
     """Delete all matching records and return them as they were; they are gone from disk."""
-    return table.delete(context.db, listing)
+    deleted = table.delete(context.db, listing)
+    nudge(context, listing.collection)
+    return deleted
 
 
 @dataclass(frozen=True, slots=True)

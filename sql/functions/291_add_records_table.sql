@@ -15,8 +15,14 @@ DECLARE
 BEGIN
     EXECUTE format(
         'CREATE TABLE lookalike.%I (LIKE lookalike.records INCLUDING DEFAULTS INCLUDING CONSTRAINTS)
-             WITH (toast_tuple_target = 4080)',
+             WITH (toast_tuple_target = 4080, autovacuum_vacuum_scale_factor = 0.3,
+                   autovacuum_vacuum_insert_scale_factor = 0.5, autovacuum_analyze_scale_factor = 0.05)',
         made);
+    -- toast_tuple_target: the vector stays in the row (docs/adr/0002-vector-storage.md).
+    -- vacuum_scale_factor: sweeping dead rows out of the graph takes several times as long as building it, so the
+    --   server rebuilds it first, at a fifth of deleted rows, and vacuum comes after.
+    -- vacuum_insert_scale_factor: rows that are only added need no sweeping; freezing them can wait.
+    -- analyze_scale_factor: the planner's estimates say where a filtered search begins, so they are kept fresh.
     -- The CHECK on collection_id is the partition's bound: ATTACH then needs no scan.
     EXECUTE format(
         'ALTER TABLE lookalike.%I

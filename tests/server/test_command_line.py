@@ -70,6 +70,8 @@ def test_a_collection_says_whether_it_keeps_pictures_and_what_a_product_is(shell
         (("load", "nowhere", "."), "there is no collection 'nowhere'"),
         (("collection", "index", "nowhere", "price"), "there is no collection 'nowhere'"),
         (("collection", "set", "nowhere", "--product-field", "x"), "there is no collection 'nowhere'"),
+        (("collection", "reindex", "nowhere"), "there is no collection 'nowhere'"),
+        (("collection", "recall", "nowhere"), "there is no collection 'nowhere'"),
     ],
 )
 def test_errors_are_one_line_without_a_trace(shell: Server, arguments: tuple[str, ...], said: str) -> None:
@@ -89,6 +91,18 @@ def test_a_bad_taxonomy_is_refused_before_anything_starts(tmp_path: Path) -> Non
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == f"lookalike: the fashion taxonomy '{path}': at groups[0].thresholds: field required\n"
     assert not home.exists()
+
+
+def test_what_an_index_needs_is_said(shell: Server) -> None:
+    shell.json("collection", "create", "small", "--service", "photo")
+    assert shell.json("collection", "show", "small")["index_build"] is None
+    refused = shell.command("collection", "reindex", "small", check=False)
+    assert "has no index" in refused.stderr
+    refused = shell.command("collection", "recall", "small", check=False)
+    assert "nothing to measure" in refused.stderr
+    refused = shell.command("collection", "recall", "small", "--filter", '{"n": ', check=False)
+    assert "--filter is not JSON" in refused.stderr
+    shell.command("collection", "drop", "small", "--yes")
 
 
 def test_a_name_that_is_taken_is_refused(shell: Server) -> None:
@@ -193,6 +207,7 @@ def test_the_database_commands(shell: Server) -> None:
     assert "ready to be served" in shell.command("db", "check").stdout
     assert shell.command("db", "url").stdout.strip() == shell.environment["DATABASE_URL"]
     assert shell.command("sql", "apply").stdout == ""
+    assert [row["dimensions"] for row in shell.json("db", "calibrate", "--dimensions", "16")] == [16]
     printed = shell.command("sql", "print").stdout
     assert "CREATE OR REPLACE FUNCTION lookalike.create_collection" in printed
     psql = subprocess.run(

@@ -30,7 +30,7 @@ def test_the_bound_follows_the_measured_costs() -> None:
 
 @pytest.mark.parametrize(
     ("matches", "reads_all", "walks"),
-    [(25_000, False, True), (50, False, False), (1_500, False, False), (1_500, True, True), (50, True, False)],
+    [(25_000, False, True), (50, False, False), (3_000, False, False), (3_000, True, True), (50, True, False)],
 )
 def test_where_to_begin(matches: int, reads_all: bool, walks: bool) -> None:
     own = collection(50_000)

@@ -1,0 +1,32 @@
+-- Named queries on the state of a collection's HNSW index.
+
+-- name: progress
+-- How far a build of an index on a collection is; no row where none runs.
+SELECT p.command, p.phase, p.blocks_done, p.blocks_total, p.tuples_done, p.tuples_total
+FROM pg_catalog.pg_stat_progress_create_index AS p
+WHERE p.relid = pg_catalog.to_regclass(:records_table::text);
+
+-- name: note_build
+-- Notes with a collection how many rows it had when its index was built, and how many it had ever deleted.
+UPDATE lookalike.collections AS c
+SET settings = c.settings || jsonb_build_object('index_built', jsonb_build_object(
+    'rows', (SELECT greatest(t.reltuples, 0)::bigint FROM pg_catalog.pg_class AS t
+             WHERE t.oid = pg_catalog.to_regclass(:records_table::text)),
+    'deleted', coalesce(pg_catalog.pg_stat_get_tuples_deleted(pg_catalog.to_regclass(:records_table::text)), 0),
+    'at', now()))
+WHERE c.id = :id;
+
+-- name: worn
+-- The share of an index's rows that were deleted since it was built, 0 and up; NULL where its build was not noted. A
+-- counter that is below what was noted was reset since (a crash resets it) and counts from 0.
+SELECT (now.deleted - CASE WHEN now.deleted >= noted.deleted THEN noted.deleted ELSE 0 END)::double precision
+       / greatest(noted.rows, 1) AS share
+FROM (
+    SELECT (c.settings -> 'index_built' ->> 'rows')::bigint AS rows,
+           (c.settings -> 'index_built' ->> 'deleted')::bigint AS deleted
+    FROM lookalike.collections AS c WHERE c.id = :id
+) AS noted
+CROSS JOIN LATERAL (
+    SELECT pg_catalog.pg_stat_get_tuples_deleted(pg_catalog.to_regclass(:records_table::text)) AS deleted
+) AS now
+WHERE noted.rows IS NOT NULL;

@@ -1,0 +1,157 @@
+"""The HNSW index's life: built, worn by deletions, built anew while searches go on."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import psycopg
+import pytest
+
+from app import create_context
+from app.config import Settings
+from app.db import calibration, collections, indexes, loads, records, search
+from app.db.engine import Database
+from app.db.records import NewRecord
+from app.db.search import Target
+from app.domain.collections import Collection, NewCollection
+from app.domain.errors import InvalidRequest
+from app.domain.records import Fields
+from app.domain.windows import Window
+from app.services import indexing, recalling
+from app.services.context import Context
+from tests.db.vectors import random_vectors
+
+DIMENSIONS = 64
+
+
+@pytest.fixture
+def context(database_url: str, settings: Callable[..., Settings]) -> Iterator[Context]:
+    made = create_context(settings(reindex_share=0.2, auth_cache_seconds=0), database_url)
+    made.db.open()
+    yield made
+    made.db.close()
+
+
+@pytest.fixture
+def filled(context: Context) -> Collection:
+    own = collections.create(context.db, NewCollection("c", "photo", "m", "1", DIMENSIONS, 62.5))
+    vectors = random_vectors(3000, DIMENSIONS)
+    rows = [NewRecord(f"r{n}", json.dumps({"n": n}), vector) for n, vector in enumerate(vectors)]
+    loads.copy(context.db, own, rows)
+    assert indexes.build_hnsw(context.db, own, indexes.Resources(memory_mb=128, workers=1))
+    return collections.get(context.db, "c")
+
+
+def counted(db: Database, collection: Collection, share: float) -> bool:
+    """Wait until the server's counters have what was deleted: they come a second late."""
+    end = time.monotonic() + 15
+    while indexes.worn(db, collection) < share and time.monotonic() < end:
+        time.sleep(0.1)
+    return indexes.worn(db, collection) >= share
+
+
+def oid(db: Database, collection: Collection) -> int:
+    text = "SELECT pg_relation_filenode(to_regclass(%s)) AS node"
+    row = db.read(lambda connection: connection.execute(text, (f"lookalike.records_{collection.id}_hnsw",)).fetchone())
+    assert row is not None
+    return int(row["node"])
+
+
+def test_an_index_worn_by_deletions_is_built_anew(context: Context, filled: Collection) -> None:
+    assert not indexing.rebuild_if_worn(context, filled)
+    records.delete(context.db, filled, [f"r{n}" for n in range(900)])
+    assert counted(context.db, filled, 0.3)
+    before = oid(context.db, filled)
+    assert indexing.rebuild_if_worn(context, filled)
+    assert oid(context.db, filled) != before
+    assert indexes.worn(context.db, filled) < 0.05
+    assert not indexing.rebuild_if_worn(context, filled)
+    nearest = search.knn_by_id(context.db, Target(filled, Window(100), Fields()), "r2000")
+    assert nearest is not None
+    assert (len(nearest.records), nearest.way) == (100, "index")
+
+
+def test_a_delete_starts_it_in_the_background(context: Context, filled: Collection) -> None:
+    before = oid(context.db, filled)
+    records.delete(context.db, filled, [f"r{n}" for n in range(900)])
+    assert counted(context.db, filled, 0.3)
+    indexing.nudge(context, filled)
+    end = time.monotonic() + 30
+    while oid(context.db, filled) == before and time.monotonic() < end:
+        time.sleep(0.05)
+    assert oid(context.db, filled) != before
+
+
+def test_searches_are_complete_while_it_is_built_anew(context: Context, filled: Collection) -> None:
+    target = Target(filled, Window(50), Fields())
+    done: list[bool] = []
+    builder = threading.Thread(target=lambda: done.append(indexing.rebuild(context, filled)))
+    builder.start()
+    asked = 0
+    while builder.is_alive() or not asked:
+        nearest = search.knn_by_id(context.db, target, f"r{asked % 3000}")
+        assert nearest is not None
+        assert len(nearest.records) == 50
+        assert nearest.records[0].distance == 0.0
+        asked += 1
+    builder.join()
+    assert done == [True]
+
+
+def test_of_two_servers_one_builds(context: Context, filled: Collection, database_url: str) -> None:
+    with psycopg.connect(database_url, autocommit=True) as other:
+        other.execute("SELECT pg_advisory_lock(42071, %s)", (filled.id,))
+        assert not indexing.rebuild(context, filled)
+    assert indexing.rebuild(context, filled)
+
+
+def test_progress_of_a_build_is_told(context: Context, filled: Collection, database_url: str) -> None:
+    """A build that has to wait for an old transaction stands in the view until that ends."""
+    assert indexes.progress(context.db, filled) is None
+    with psycopg.connect(database_url) as other:
+        other.execute("DELETE FROM lookalike.records WHERE id = 'r1'")
+        builder = threading.Thread(target=indexing.rebuild, args=(context, filled))
+        builder.start()
+        end = time.monotonic() + 15
+        while (seen := indexes.progress(context.db, filled)) is None and time.monotonic() < end:
+            time.sleep(0.01)
+        other.rollback()
+    builder.join()
+    assert seen is not None
+    assert seen["command"] == "REINDEX CONCURRENTLY"
+
+
+def test_a_partition_knows_when_to_be_vacuumed(context: Context, filled: Collection) -> None:
+    text = "SELECT reloptions FROM pg_class WHERE oid = to_regclass(%s)"
+    row = context.db.read(lambda connection: connection.execute(text, (f"lookalike.records_{filled.id}",)).fetchone())
+    assert row is not None
+    assert "autovacuum_vacuum_scale_factor=0.3" in row["reloptions"]
+
+
+def test_recall_is_measured(context: Context, filled: Collection) -> None:
+    found = recalling.measure(context, filled, sample=30, k=10)
+    assert found.queries == 30
+    assert 0.95 <= found.low <= found.recall <= found.high <= 1.0
+    assert found.ways == {"index": 30}
+    few = recalling.measure(context, filled, sample=5, k=10, filter_={"n": {"$lt": 50}})
+    assert (few.recall, few.ways) == (1.0, {"exact": 5})
+    with pytest.raises(InvalidRequest, match="nothing to measure"):
+        recalling.measure(context, filled, sample=5, k=10, filter_={"n": {"$lt": 0}})
+
+
+@pytest.mark.parametrize(("hits", "trials"), [(0, 10), (10, 10), (985, 1000)])
+def test_the_interval_holds_the_share(hits: int, trials: int) -> None:
+    low, high = recalling.interval(hits, trials)
+    assert 0 <= low <= hits / trials <= high <= 1
+    assert high - low < 4 / trials**0.5
+
+
+def test_calibration_is_stored_and_used(context: Context, filled: Collection) -> None:
+    assert filled.costs is None
+    assert calibration.dimensions_in_use(context.db) == [DIMENSIONS]
+    measured = calibration.calibrate(context.db, DIMENSIONS)
+    assert collections.get(context.db, "c").costs == measured.costs
+    assert measured.costs.candidate_us > measured.costs.distance_us
+    again = calibration.calibrate(context.db, DIMENSIONS)
+    assert collections.get(context.db, "c").costs == again.costs
