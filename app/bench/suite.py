@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from wsgiref.types import WSGIApplication
 
-from app.bench import duplicates, layers, loading, models, quality, recall, serving, statements, tagging
+from app.bench import duplicates, filtered, layers, loading, models, quality, recall, serving, statements, tagging
 from app.bench.report import Table
 from app.bench.server import running
 from app.bench.serving import Scene
@@ -14,11 +14,24 @@ from app.db import tokens as tokens_table
 from app.domain.tokens import Scope
 from app.services import tokens
 
-TABLES = ("models", "load", "quality", "tags", "duplicates", "recall", "sql", "serving", "pictures", "layers")
+TABLES = (
+    "models",
+    "load",
+    "quality",
+    "tags",
+    "duplicates",
+    "filtered",
+    "recall",
+    "sql",
+    "serving",
+    "pictures",
+    "layers",
+)
 _PHOTOS = "bench-photos"
 _CROPS = "bench-crops"
 _TAGGED = "bench-tags"
 _EXACT = "bench-duplicates"
+_FILTERED = "bench-filtered"
 
 
 def run(
@@ -67,6 +80,10 @@ def _own_collections(setup: Setup, only: Collection[str]) -> Iterator[Table]:
     if "duplicates" in only:
         with setup.collection(_EXACT) as collection:
             yield duplicates.measure(setup, collection, crops(setup, collection.model))
+    if "filtered" in only:
+        with setup.collection(_FILTERED) as collection:
+            made = crops(setup, collection.model)
+            yield filtered.measure(setup, filtered.fill(setup, collection, made), made)
 
 
 def _served(
