@@ -1,5 +1,6 @@
 """`lookalike serve`: gunicorn with one worker and threads, and a database that is there."""
 
+import logging
 import multiprocessing
 import sys
 from typing import Any
@@ -14,6 +15,11 @@ from app.config import Settings
 from app.db import schema
 from app.db.embedded import EmbeddedDatabase
 from app.embedding import taxonomy
+
+log = logging.getLogger(__name__)
+
+# Connections beside the pool's: an index build, and a stream of all records.
+_BESIDE_POOL = 2
 
 
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
@@ -84,6 +90,8 @@ def run(settings: Settings) -> None:
     try:
         if settings.auto_upgrade:
             schema.ensure(settings.admin_database_url or url)
+        if short := schema.connections_short(url, settings.pool_connections + _BESIDE_POOL):
+            log.warning(short)
         Server(settings, url, embedded).run()
     finally:
         if embedded and multiprocessing.parent_process() is None:

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, create_engine, make_url, text
 from sqlalchemy.engine import Engine
 from sqlalchemy.pool import NullPool
 
+from app.db import engine as engine_module
 from app.db.engine import THROUGH_A_POOLER, connect
 from app.db.errors import translated
 from app.db.models import SCHEMA, Base
@@ -110,6 +111,17 @@ def _refuse_pooler(connection: Plain) -> None:
     row = connection.execute("SELECT pg_catalog.pg_backend_pid() AS pid").fetchone()
     if row is not None and pooled(connection, int(str(row["pid"]))):
         raise ConfigurationError(THROUGH_A_POOLER)
+
+
+def connections_short(url: str, wanted: int) -> str | None:
+    """Return, in a sentence, why a database may not take so many connections; None where it does.
+
+    Raises:
+        Unavailable: the database is away.
+
+    """
+    with translated(), connect(url) as connection:
+        return engine_module.connections_short(connection, wanted)
 
 
 def apply_sql(url: str) -> list[str]:
