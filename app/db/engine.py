@@ -67,6 +67,8 @@ class Database:
         self._timeout_seconds = timeout_seconds
         # Searches that compare every record of a large collection leave half of the connections to the others.
         self._heavy = threading.BoundedSemaphore(max(1, connections // 2))
+        # Those that wait hold a thread each, so few may.
+        self._heavy_waiting = threading.BoundedSemaphore(max(1, connections // 4))
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             url,
             connection_class=psycopg.Connection[DictRow],
@@ -118,18 +120,29 @@ class Database:
 
     @contextmanager
     def heavy(self) -> Iterator[None]:
-        """Wait for one of the places of heavy reads, half as many as connections; they wait for each other alone.
+        """Wait for one of the places of heavy reads, half as many as connections; few may wait.
 
         Raises:
-            Unavailable: none came free in time.
+            Unavailable: none came free in time, or too many wait already.
 
         """
-        if not self._heavy.acquire(timeout=self._timeout_seconds):
-            raise Unavailable("too many searches compare every record of a large collection; try again in a moment", 2)
+        if not self._heavy.acquire(blocking=False) and not self._wait_for_heavy():
+            raise Unavailable(
+                "too many searches compare every record of a large collection; try again in a moment",
+                retry_after_seconds=2,
+            )
         try:
             yield
         finally:
             self._heavy.release()
+
+    def _wait_for_heavy(self) -> bool:
+        if not self._heavy_waiting.acquire(blocking=False):
+            return False
+        try:
+            return self._heavy.acquire(timeout=self._timeout_seconds)
+        finally:
+            self._heavy_waiting.release()
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """Run statements in one transaction; it is on disk when this returns.

@@ -95,6 +95,11 @@ def test_heavy_searches_leave_connections_to_fast_ones(narrow: Api, monkeypatch:
         with pytest.raises(Unavailable, match="compare every record") as refused:
             search.exact(db, target, vector)
         assert refused.value.retry_after_seconds == 2
+        with ThreadPoolExecutor(20) as callers:  # one may wait, the others are told at once
+            started = time.monotonic()
+            asked = [callers.submit(search.exact, db, target, vector) for _ in range(20)]
+            assert all(isinstance(one.exception(), Unavailable) for one in asked)
+            assert time.monotonic() - started < 4 * _WAIT
         for number in range(10):
             narrow.post("get", {"records": [{"_id": str(number)}]}, code=205)
         until.set()
