@@ -96,4 +96,5 @@ def interval(hits: int, trials: int) -> tuple[float, float]:
     spread = _Z * sqrt(share * (1 - share) / trials + _Z**2 / (4 * trials**2))
     middle = share + _Z**2 / (2 * trials)
     width = 1 + _Z**2 / trials
-    return max(0.0, (middle - spread) / width), min(1.0, (middle + spread) / width)
+    # Rounding must not put the share itself outside.
+    return max(0.0, min(share, (middle - spread) / width)), min(1.0, max(share, (middle + spread) / width))
