@@ -249,7 +249,7 @@ $$;
 COMMENT ON FUNCTION lookalike.create_collection_view(collection_id integer) IS 'Makes the view of a collection''s records anew; returns its name. Caller''s rights.';
 
 CREATE FUNCTION lookalike.distance(collection text, a text, b text) RETURNS double precision
-    LANGUAGE plpgsql STABLE STRICT
+    LANGUAGE plpgsql STABLE STRICT SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'public', 'pg_temp'
     AS $_$
 DECLARE
@@ -263,7 +263,7 @@ BEGIN
 END;
 $_$;
 
-COMMENT ON FUNCTION lookalike.distance(collection text, a text, b text) IS 'The distance of two stored records on the API''s scale: 0 is the same picture, up to 5 a near duplicate. Caller''s rights.';
+COMMENT ON FUNCTION lookalike.distance(collection text, a text, b text) IS 'The distance of two stored records on the API''s scale: 0 is the same picture, up to 5 a near duplicate. Owner''s rights.';
 
 CREATE FUNCTION lookalike.drop_collection(collection_id integer) RETURNS boolean
     LANGUAGE plpgsql
@@ -346,6 +346,7 @@ COMMENT ON FUNCTION lookalike.filter_all(path jsonb, operand jsonb, place text, 
 
 CREATE FUNCTION lookalike.filter_join(parts text[], word text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
     AS $$
     SELECT CASE
         WHEN pg_catalog.cardinality(parts) = 0 THEN CASE word WHEN '&&' THEN '1 == 1' ELSE '1 == 0' END
@@ -421,20 +422,25 @@ COMMENT ON FUNCTION lookalike.filter_compiled(filter jsonb, OUT path jsonpath, O
 
 CREATE FUNCTION lookalike.filter_conditions(node jsonb) RETURNS TABLE(path jsonb)
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    AS $_$
-    WITH RECURSIVE below (node) AS (
-        SELECT $1
-        UNION ALL
-        SELECT child.node
-        FROM below AS b
-        CROSS JOIN LATERAL (
-            SELECT b.node -> 'not' AS node WHERE b.node ? 'not'
-            UNION ALL SELECT pg_catalog.jsonb_array_elements(b.node -> 'and') WHERE b.node ? 'and'
-            UNION ALL SELECT pg_catalog.jsonb_array_elements(b.node -> 'or') WHERE b.node ? 'or'
-        ) AS child
-    )
-    SELECT b.node -> 'p' FROM below AS b WHERE b.node ? 'p'
-$_$;
+    BEGIN ATOMIC
+ WITH RECURSIVE below(node) AS (
+          SELECT filter_conditions.node AS "?column?"
+         UNION ALL
+          SELECT child.node
+            FROM (below b_1
+              CROSS JOIN LATERAL ( SELECT (b_1.node -> 'not'::text) AS node
+                   WHERE (b_1.node ? 'not'::text)
+                 UNION ALL
+                  SELECT jsonb_array_elements((b_1.node -> 'and'::text)) AS jsonb_array_elements
+                   WHERE (b_1.node ? 'and'::text)
+                 UNION ALL
+                  SELECT jsonb_array_elements((b_1.node -> 'or'::text)) AS jsonb_array_elements
+                   WHERE (b_1.node ? 'or'::text)) child)
+         )
+  SELECT (b.node -> 'p'::text)
+    FROM below b
+   WHERE (b.node ? 'p'::text);
+END;
 
 COMMENT ON FUNCTION lookalike.filter_conditions(node jsonb) IS 'Internal: the paths of the conditions of a filter on the record itself. Caller''s rights.';
 
@@ -1052,6 +1058,7 @@ COMMENT ON FUNCTION lookalike.filter_predicate(node jsonb) IS 'Internal: the pre
 
 CREATE FUNCTION lookalike.filter_refuse(message text, place text) RETURNS void
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
     AS $$
 BEGIN
     RAISE invalid_parameter_value USING
@@ -1239,11 +1246,12 @@ BEGIN
             SELECT r.rolname AS role FROM pg_catalog.pg_roles AS r
             WHERE r.rolname IN ('lookalike_app', 'lookalike_reader')
         ), relations AS (
-            SELECT c.oid, c.relkind IN ('v', 'm') AS is_view, c.relkind = 'p' OR c.relispartition AS holds_records
+            SELECT c.oid, c.relkind IN ('v', 'm') AS is_view,
+                   c.relkind = 'p' OR c.relispartition OR c.relname = 'search_log' AS holds_records
             FROM pg_catalog.pg_class AS c
             WHERE c.relnamespace = 'lookalike'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm')
         ), routines AS (
-            SELECT p.oid, p.provolatile = 'v' AS changes, p.proacl, p.proowner
+            SELECT p.oid, p.proname AS name, p.provolatile = 'v' AS changes, p.prosecdef AS as_owner, p.proacl, p.proowner
             FROM pg_catalog.pg_proc AS p WHERE p.pronamespace = 'lookalike'::regnamespace
         )
         SELECT format('GRANT USAGE ON SCHEMA lookalike TO %I', role)
@@ -1261,11 +1269,13 @@ BEGIN
         UNION ALL
         SELECT format('REVOKE ALL ON ROUTINE %s FROM PUBLIC', oid::regprocedure)
         FROM routines
-        WHERE changes AND EXISTS (
+        WHERE (changes OR as_owner) AND EXISTS (
             SELECT FROM aclexplode(coalesce(proacl, acldefault('f', proowner))) AS a WHERE a.grantee = 0)
         UNION ALL
         SELECT format('GRANT EXECUTE ON ROUTINE %s TO %I', oid::regprocedure, role)
-        FROM roles, routines WHERE NOT changes AND NOT has_function_privilege(role, oid, 'EXECUTE')
+        FROM roles, routines
+        WHERE (NOT changes OR role = 'lookalike_app' AND name = 'insert_record')
+          AND NOT has_function_privilege(role, oid, 'EXECUTE')
     LOOP
         EXECUTE statement;
         changed := changed + 1;
@@ -1324,17 +1334,17 @@ $_$;
 COMMENT ON FUNCTION lookalike.insert_record(collection text, id text, attributes jsonb, vector public.vector) IS 'Stores a record with a vector of one''s own, brought to length 1; refuses what the API would refuse. Caller''s rights.';
 
 CREATE FUNCTION lookalike.knn(collection text, record_id text, k integer DEFAULT 30, filter jsonb DEFAULT NULL::jsonb) RETURNS TABLE(id text, distance double precision, attributes jsonb)
-    LANGUAGE sql STABLE COST 10000 ROWS 30
+    LANGUAGE sql STABLE SECURITY DEFINER COST 10000 ROWS 30
     SET search_path TO 'pg_catalog', 'public', 'pg_temp'
     AS $_$
     SELECT n.id, n.distance, n.attributes
     FROM lookalike.knn_vector($1, lookalike.vector_of($1, $2), $3, $4) AS n
 $_$;
 
-COMMENT ON FUNCTION lookalike.knn(collection text, record_id text, k integer, filter jsonb) IS 'The k records of a collection nearest to one of its records, among those that match a filter of the API''s language; distances on the API''s scale. Caller''s rights.';
+COMMENT ON FUNCTION lookalike.knn(collection text, record_id text, k integer, filter jsonb) IS 'The k records of a collection nearest to one of its records, among those that match a filter of the API''s language; distances on the API''s scale. Owner''s rights.';
 
 CREATE FUNCTION lookalike.knn_vector(collection text, vector public.halfvec, k integer DEFAULT 30, filter jsonb DEFAULT NULL::jsonb) RETURNS TABLE(id text, distance double precision, attributes jsonb)
-    LANGUAGE plpgsql STABLE COST 10000 ROWS 30
+    LANGUAGE plpgsql STABLE SECURITY DEFINER COST 10000 ROWS 30
     SET search_path TO 'pg_catalog', 'public', 'pg_temp'
     AS $_$
 DECLARE
@@ -1344,8 +1354,9 @@ DECLARE
     few constant bigint := greatest(10000, 50 * k::bigint);
     counted bigint;
     through_index boolean;
-    scan text;
-    effort text;
+    expected bigint := 0;
+    budget bigint;
+    settings text[];
     ids text[];
     distances double precision[];
     found_attributes jsonb[];
@@ -1360,38 +1371,55 @@ BEGIN
         'SELECT array_agg(n.id), array_agg(n.distance), array_agg(n.attributes) FROM (
              SELECT c.id, c.distance, c.attributes FROM (
                  SELECT r.id, r.attributes, $1 * (r.embedding::%1$s %2$s $2::%1$s) AS distance
-                 FROM %3$s AS r WHERE %4$s
-                 ORDER BY %%s LIMIT %5$s
-             ) AS c ORDER BY c.distance, c.id
-         ) AS n', space.half, space.cosine, space.records, asked.condition, k);
+                 FROM %%s AS r WHERE %3$s
+                 %%s
+             ) AS c ORDER BY c.distance, c.id LIMIT %4$s
+         ) AS n', space.half, space.cosine, asked.condition, k);
     through_index := space.indexed AND k BETWEEN 1 AND 1000;
-    IF through_index AND asked.path IS NOT NULL
-        AND lookalike.expected_matches(space.records, asked.condition, asked.path) < 3 * few
-    THEN
-        EXECUTE format('SELECT count(*) FROM (SELECT FROM %s AS r WHERE %s LIMIT %s) AS m',
-                       space.records, asked.condition, few + 1)
-            INTO counted USING space.scale, vector, asked.path;
-        through_index := counted > few;
+    IF through_index AND asked.path IS NOT NULL THEN
+        expected := lookalike.expected_matches(space.records, asked.condition, asked.path);
+        IF expected < 3 * few THEN
+            EXECUTE format('SELECT count(*) FROM (SELECT FROM %s AS r WHERE %s LIMIT %s) AS m',
+                           space.records, asked.condition, few + 1)
+                INTO counted USING space.scale, vector, asked.path;
+            through_index := counted > few;
+        END IF;
     END IF;
     IF through_index THEN
-        scan := current_setting('hnsw.iterative_scan');
-        effort := current_setting('hnsw.ef_search');
+        settings := ARRAY[current_setting('hnsw.iterative_scan'), current_setting('hnsw.ef_search'),
+                          current_setting('hnsw.max_scan_tuples')];
+        budget := k;
+        IF asked.path IS NOT NULL THEN
+            SELECT greatest(200, 2 * k, ceil(2.0 * k * t.reltuples / greatest(few, expected))) INTO budget
+            FROM pg_class AS t WHERE t.oid = space.records::regclass;
+        END IF;
         PERFORM set_config('hnsw.iterative_scan', 'relaxed_order', true),
-                set_config('hnsw.ef_search', least(1000, greatest(effort::integer, 100, k))::text, true);
-        EXECUTE format(statement, format('r.embedding::%1$s %2$s $2::%1$s', space.half, space.cosine))
+                set_config('hnsw.ef_search', least(1000, greatest(settings[2]::integer, 150, k))::text, true),
+                set_config('hnsw.max_scan_tuples', least(2147483647, 40 * budget)::text, true);
+        EXECUTE format(
+            statement,
+            format('(SELECT w.* FROM %1$s AS w ORDER BY w.embedding::%2$s %3$s $2::%2$s LIMIT %4$s)',
+                   space.records, space.half, space.cosine, budget),
+            -- Between two batches of candidates the graph loses some: half as many again are found, the nearest kept.
+            format('LIMIT %s', ceil(1.5 * k)))
             INTO ids, distances, found_attributes USING space.scale, vector, asked.path;
-        PERFORM set_config('hnsw.iterative_scan', scan, true), set_config('hnsw.ef_search', effort, true);
+        PERFORM set_config('hnsw.iterative_scan', settings[1], true),
+                set_config('hnsw.ef_search', settings[2], true),
+                set_config('hnsw.max_scan_tuples', settings[3], true);
     END IF;
     IF coalesce(cardinality(ids), 0) < k THEN
         -- `+ 0` hides the expression from the HNSW index: every match is compared.
-        EXECUTE format(statement, format('($1 * (r.embedding::%1$s %2$s $2::%1$s)) + 0, r.id', space.half, space.cosine))
+        EXECUTE format(
+            statement, space.records,
+            format('ORDER BY ($1 * (r.embedding::%1$s %2$s $2::%1$s)) + 0, r.id LIMIT %3$s',
+                   space.half, space.cosine, k))
             INTO ids, distances, found_attributes USING space.scale, vector, asked.path;
     END IF;
     RETURN QUERY SELECT * FROM unnest(ids, distances, found_attributes);
 END;
 $_$;
 
-COMMENT ON FUNCTION lookalike.knn_vector(collection text, vector public.halfvec, k integer, filter jsonb) IS 'The k records of a collection nearest to a vector, among those that match a filter of the API''s language; distances on the API''s scale. Caller''s rights.';
+COMMENT ON FUNCTION lookalike.knn_vector(collection text, vector public.halfvec, k integer, filter jsonb) IS 'The k records of a collection nearest to a vector, among those that match a filter of the API''s language; distances on the API''s scale. Owner''s rights.';
 
 CREATE FUNCTION lookalike.log_change() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1437,7 +1465,7 @@ CREATE FUNCTION lookalike.matches(attributes jsonb, filter jsonb, id text) RETUR
 COMMENT ON FUNCTION lookalike.matches(attributes jsonb, filter jsonb, id text) IS 'Whether a record matches a filter of the API''s language that may ask of its _id. Caller''s rights.';
 
 CREATE FUNCTION lookalike.near_duplicate_pairs(collection text, radius double precision DEFAULT 5.0, filter jsonb DEFAULT NULL::jsonb) RETURNS TABLE(id text, other_id text, distance double precision)
-    LANGUAGE plpgsql STABLE COST 1e+06
+    LANGUAGE plpgsql STABLE SECURITY DEFINER COST 1e+06
     SET search_path TO 'pg_catalog', 'public', 'pg_temp'
     AS $_$
 DECLARE
@@ -1505,7 +1533,7 @@ BEGIN
 END;
 $_$;
 
-COMMENT ON FUNCTION lookalike.near_duplicate_pairs(collection text, radius double precision, filter jsonb) IS 'All pairs of records within a radius (on the API''s scale), each once, nearest first, among those that match a filter of the API''s language. Caller''s rights.';
+COMMENT ON FUNCTION lookalike.near_duplicate_pairs(collection text, radius double precision, filter jsonb) IS 'All pairs of records within a radius (on the API''s scale), each once, nearest first, among those that match a filter of the API''s language. Owner''s rights.';
 
 CREATE FUNCTION lookalike.pick(attributes jsonb, fields text[]) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -1726,6 +1754,7 @@ COMMENT ON FUNCTION lookalike.regex_quantifier(source text, at integer, place te
 
 CREATE FUNCTION lookalike.regex_refuse(message text, at integer, place text) RETURNS void
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
     AS $$
 BEGIN
     PERFORM lookalike.filter_refuse(
@@ -1986,7 +2015,7 @@ END;
 COMMENT ON FUNCTION lookalike.tags_of(attributes jsonb, field text) IS 'The tags of a record: the strings in one of its attributes, each once. Caller''s rights.';
 
 CREATE FUNCTION lookalike.vector_of(collection text, id text) RETURNS public.halfvec
-    LANGUAGE plpgsql STABLE STRICT
+    LANGUAGE plpgsql STABLE STRICT SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'public', 'pg_temp'
     AS $_$
 DECLARE
@@ -2002,10 +2031,10 @@ BEGIN
 END;
 $_$;
 
-COMMENT ON FUNCTION lookalike.vector_of(collection text, id text) IS 'The vector of a stored record. Caller''s rights.';
+COMMENT ON FUNCTION lookalike.vector_of(collection text, id text) IS 'The vector of a stored record. Owner''s rights.';
 
 CREATE FUNCTION lookalike.within(collection text, record_id text, radius double precision, filter jsonb DEFAULT NULL::jsonb) RETURNS TABLE(id text, distance double precision, attributes jsonb)
-    LANGUAGE plpgsql STABLE COST 100000 ROWS 100
+    LANGUAGE plpgsql STABLE SECURITY DEFINER COST 100000 ROWS 100
     SET search_path TO 'pg_catalog', 'public', 'pg_temp'
     AS $_$
 DECLARE
@@ -2027,7 +2056,7 @@ BEGIN
 END;
 $_$;
 
-COMMENT ON FUNCTION lookalike.within(collection text, record_id text, radius double precision, filter jsonb) IS 'Every record within a radius (on the API''s scale) of a stored one, among those that match a filter of the API''s language. Caller''s rights.';
+COMMENT ON FUNCTION lookalike.within(collection text, record_id text, radius double precision, filter jsonb) IS 'Every record within a radius (on the API''s scale) of a stored one, among those that match a filter of the API''s language. Owner''s rights.';
 
 CREATE TABLE lookalike.alembic_version (
     version_num character varying(32) NOT NULL

@@ -3,9 +3,10 @@
 --
 --   lookalike_reader  reads views; nothing of the tables.
 --   lookalike_app     reads tables and views; writes records and what belongs to them, which are the partitioned tables
---                     and their partitions. It makes no tokens and no collections, and owns nothing. A row lock on a
+--                     and their partitions, and the log of searches. It makes no tokens and no collections, and owns nothing. A row lock on a
 --                     collection needs the right to update one column: `created_at`, which decides nothing.
---   everybody         may run no function that is VOLATILE: those change the schema. Both roles run the others.
+--   everybody         may run no function that is VOLATILE, as those change the schema, and none that runs with the
+--                     owner's rights. Both roles run those that are not VOLATILE; lookalike_app runs insert_record, too.
 --
 -- Result: the number of rights given or taken; 0 when run again.
 -- Rights: the caller's, who must own the schema. Called after the files of sql/ are applied, by create_collection for
@@ -23,11 +24,12 @@ BEGIN
             SELECT r.rolname AS role FROM pg_catalog.pg_roles AS r
             WHERE r.rolname IN ('lookalike_app', 'lookalike_reader')
         ), relations AS (
-            SELECT c.oid, c.relkind IN ('v', 'm') AS is_view, c.relkind = 'p' OR c.relispartition AS holds_records
+            SELECT c.oid, c.relkind IN ('v', 'm') AS is_view,
+                   c.relkind = 'p' OR c.relispartition OR c.relname = 'search_log' AS holds_records
             FROM pg_catalog.pg_class AS c
             WHERE c.relnamespace = 'lookalike'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm')
         ), routines AS (
-            SELECT p.oid, p.provolatile = 'v' AS changes, p.proacl, p.proowner
+            SELECT p.oid, p.proname AS name, p.provolatile = 'v' AS changes, p.prosecdef AS as_owner, p.proacl, p.proowner
             FROM pg_catalog.pg_proc AS p WHERE p.pronamespace = 'lookalike'::regnamespace
         )
         SELECT format('GRANT USAGE ON SCHEMA lookalike TO %I', role)
@@ -45,11 +47,13 @@ BEGIN
         UNION ALL
         SELECT format('REVOKE ALL ON ROUTINE %s FROM PUBLIC', oid::regprocedure)
         FROM routines
-        WHERE changes AND EXISTS (
+        WHERE (changes OR as_owner) AND EXISTS (
             SELECT FROM aclexplode(coalesce(proacl, acldefault('f', proowner))) AS a WHERE a.grantee = 0)
         UNION ALL
         SELECT format('GRANT EXECUTE ON ROUTINE %s TO %I', oid::regprocedure, role)
-        FROM roles, routines WHERE NOT changes AND NOT has_function_privilege(role, oid, 'EXECUTE')
+        FROM roles, routines
+        WHERE (NOT changes OR role = 'lookalike_app' AND name = 'insert_record')
+          AND NOT has_function_privilege(role, oid, 'EXECUTE')
     LOOP
         EXECUTE statement;
         changed := changed + 1;

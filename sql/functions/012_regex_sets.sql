@@ -6,6 +6,7 @@
 -- Rights: the caller's. Fixed search_path. Called by regex_bracket and regex_translated.
 CREATE OR REPLACE FUNCTION lookalike.regex_refuse(message text, at integer, place text) RETURNS void
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     PERFORM lookalike.filter_refuse(

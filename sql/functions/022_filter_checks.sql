@@ -8,6 +8,7 @@
 -- Rights: the caller's. Called by the functions that read filters.
 CREATE OR REPLACE FUNCTION lookalike.filter_refuse(message text, place text) RETURNS void
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RAISE invalid_parameter_value USING

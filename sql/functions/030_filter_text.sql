@@ -6,6 +6,7 @@
 -- Rights: the caller's; every name is resolved when the function is made. Called by the functions that write filters.
 CREATE OR REPLACE FUNCTION lookalike.filter_join(parts text[], word text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT CASE
         WHEN pg_catalog.cardinality(parts) = 0 THEN CASE word WHEN '&&' THEN '1 == 1' ELSE '1 == 0' END

@@ -35,7 +35,7 @@ COMMENT ON FUNCTION lookalike.filter_compiled(jsonb) IS
 
 CREATE OR REPLACE FUNCTION lookalike.filter_conditions(node jsonb) RETURNS TABLE (path jsonb)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-AS $$
+BEGIN ATOMIC
     WITH RECURSIVE below (node) AS (
         SELECT $1
         UNION ALL
@@ -47,8 +47,8 @@ AS $$
             UNION ALL SELECT pg_catalog.jsonb_array_elements(b.node -> 'or') WHERE b.node ? 'or'
         ) AS child
     )
-    SELECT b.node -> 'p' FROM below AS b WHERE b.node ? 'p'
-$$;
+    SELECT b.node -> 'p' FROM below AS b WHERE b.node ? 'p';
+END;
 
 COMMENT ON FUNCTION lookalike.filter_conditions(jsonb) IS
     'Internal: the paths of the conditions of a filter on the record itself. Caller''s rights.';

@@ -7,11 +7,12 @@
 -- Index: with an HNSW index, the neighbours of each matching record are read from it, more of them while the farthest is
 --   still within the radius; a pair may be found from either side (recall .998 of 60,000 records, 0.5 ms a record). Without
 --   one, every pair is compared, which is complete, and quadratic: 10,000 records take some 20 seconds.
--- Rights: the caller's. Fixed search_path. PARALLEL UNSAFE, as it sets hnsw.* for its own queries. Called by anyone.
+-- Rights: the owner's, so that lookalike_reader may search tables that it may not read. Fixed search_path. PARALLEL
+--   UNSAFE, as it sets hnsw.* for its own queries. Called by anyone.
 CREATE OR REPLACE FUNCTION lookalike.near_duplicate_pairs(
     collection text, radius double precision DEFAULT 5.0, filter jsonb DEFAULT NULL
 ) RETURNS TABLE (id text, other_id text, distance double precision)
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE SECURITY DEFINER
 ROWS 1000 COST 1000000
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -82,4 +83,4 @@ $$;
 
 COMMENT ON FUNCTION lookalike.near_duplicate_pairs(text, double precision, jsonb) IS
     'All pairs of records within a radius (on the API''s scale), each once, nearest first, among those that match a filter '
-    'of the API''s language. Caller''s rights.';
+    'of the API''s language. Owner''s rights.';

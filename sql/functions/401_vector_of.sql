@@ -4,9 +4,10 @@
 -- Result: the vector, a halfvec of the collection's dimension; NULL for a NULL argument. SQLSTATE P0002 where there is
 --   no such collection or record: a search by a misspelt id must not look like one that found nothing.
 -- Index: the partition's primary key.
--- Rights: the caller's. Fixed search_path. Called by the functions that search by id, and by anyone.
+-- Rights: the owner's, so that lookalike_reader may search tables that it may not read. Fixed search_path. Called by
+--   the functions that search by id, and by anyone.
 CREATE OR REPLACE FUNCTION lookalike.vector_of(collection text, id text) RETURNS halfvec
-LANGUAGE plpgsql STABLE STRICT
+LANGUAGE plpgsql STABLE STRICT SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -23,4 +24,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION lookalike.vector_of(text, text) IS
-    'The vector of a stored record. Caller''s rights.';
+    'The vector of a stored record. Owner''s rights.';

@@ -4,9 +4,10 @@
 -- Result: 0 (the same picture) to twice the scale of the collection's model; up to 5 is a near duplicate. Exactly 0 for a
 --   record and itself. NULL for a NULL argument. SQLSTATE P0002 where there is no such collection or record.
 -- Index: the partition's primary key.
--- Rights: the caller's. Fixed search_path. Called by anyone.
+-- Rights: the owner's, so that lookalike_reader may search tables that it may not read. Fixed search_path. Called by
+--   anyone.
 CREATE OR REPLACE FUNCTION lookalike.distance(collection text, a text, b text) RETURNS double precision
-LANGUAGE plpgsql STABLE STRICT
+LANGUAGE plpgsql STABLE STRICT SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -22,4 +23,4 @@ $$;
 
 COMMENT ON FUNCTION lookalike.distance(text, text, text) IS
     'The distance of two stored records on the API''s scale: 0 is the same picture, up to 5 a near duplicate. '
-    'Caller''s rights.';
+    'Owner''s rights.';

@@ -6,16 +6,19 @@
 --   only where fewer records match. No rows where the collection, the vector or k is NULL.
 --   SQLSTATE P0002: no such collection; 22023: a wrong dimension, k or filter.
 -- The filter is applied inside, so that the answer is complete: a WHERE behind this function only thins out its k rows.
---   The rule is the API's: matches are counted up to a bound; few (10,000, or 50 k) are all compared, else the HNSW
---   index is walked, and where it comes to fewer than k rows all matches are compared after all. The count is spared
---   where the planner, by its statistics, expects three times the bound.
+--   The rule is the API's (app/db/chooser.py), with a bound that is not calibrated: matches are counted up to it; few
+--   (10,000, or 50 k) are all compared, else the HNSW index is walked, and the filter keeps what matches of the nearest
+--   records, so that nothing nearer was passed over. Twice the records that chance would need are walked to: where they
+--   do not hold k matches, the filter runs against the query, and all matches are compared after all. The count is
+--   spared where the planner, by its statistics, expects three times the bound.
 -- Index: the partition's HNSW index where it is there and k is at most 1,000; the search effort is hnsw.ef_search, at
 --   least 100 and k. GIN on attributes for the filter. The settings of the session are as before afterwards.
--- Rights: the caller's. Fixed search_path. PARALLEL UNSAFE, as it sets hnsw.* for its own query.
+-- Rights: the owner's, so that lookalike_reader may search tables that it may not read. Fixed search_path. PARALLEL
+--   UNSAFE, as it sets hnsw.* for its own query.
 CREATE OR REPLACE FUNCTION lookalike.knn_vector(
     collection text, vector halfvec, k integer DEFAULT 30, filter jsonb DEFAULT NULL
 ) RETURNS TABLE (id text, distance double precision, attributes jsonb)
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE SECURITY DEFINER
 ROWS 30 COST 10000
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -26,8 +29,9 @@ DECLARE
     few constant bigint := greatest(10000, 50 * k::bigint);
     counted bigint;
     through_index boolean;
-    scan text;
-    effort text;
+    expected bigint := 0;
+    budget bigint;
+    settings text[];
     ids text[];
     distances double precision[];
     found_attributes jsonb[];
@@ -42,31 +46,48 @@ BEGIN
         'SELECT array_agg(n.id), array_agg(n.distance), array_agg(n.attributes) FROM (
              SELECT c.id, c.distance, c.attributes FROM (
                  SELECT r.id, r.attributes, $1 * (r.embedding::%1$s %2$s $2::%1$s) AS distance
-                 FROM %3$s AS r WHERE %4$s
-                 ORDER BY %%s LIMIT %5$s
-             ) AS c ORDER BY c.distance, c.id
-         ) AS n', space.half, space.cosine, space.records, asked.condition, k);
+                 FROM %%s AS r WHERE %3$s
+                 %%s
+             ) AS c ORDER BY c.distance, c.id LIMIT %4$s
+         ) AS n', space.half, space.cosine, asked.condition, k);
     through_index := space.indexed AND k BETWEEN 1 AND 1000;
-    IF through_index AND asked.path IS NOT NULL
-        AND lookalike.expected_matches(space.records, asked.condition, asked.path) < 3 * few
-    THEN
-        EXECUTE format('SELECT count(*) FROM (SELECT FROM %s AS r WHERE %s LIMIT %s) AS m',
-                       space.records, asked.condition, few + 1)
-            INTO counted USING space.scale, vector, asked.path;
-        through_index := counted > few;
+    IF through_index AND asked.path IS NOT NULL THEN
+        expected := lookalike.expected_matches(space.records, asked.condition, asked.path);
+        IF expected < 3 * few THEN
+            EXECUTE format('SELECT count(*) FROM (SELECT FROM %s AS r WHERE %s LIMIT %s) AS m',
+                           space.records, asked.condition, few + 1)
+                INTO counted USING space.scale, vector, asked.path;
+            through_index := counted > few;
+        END IF;
     END IF;
     IF through_index THEN
-        scan := current_setting('hnsw.iterative_scan');
-        effort := current_setting('hnsw.ef_search');
+        settings := ARRAY[current_setting('hnsw.iterative_scan'), current_setting('hnsw.ef_search'),
+                          current_setting('hnsw.max_scan_tuples')];
+        budget := k;
+        IF asked.path IS NOT NULL THEN
+            SELECT greatest(200, 2 * k, ceil(2.0 * k * t.reltuples / greatest(few, expected))) INTO budget
+            FROM pg_class AS t WHERE t.oid = space.records::regclass;
+        END IF;
         PERFORM set_config('hnsw.iterative_scan', 'relaxed_order', true),
-                set_config('hnsw.ef_search', least(1000, greatest(effort::integer, 100, k))::text, true);
-        EXECUTE format(statement, format('r.embedding::%1$s %2$s $2::%1$s', space.half, space.cosine))
+                set_config('hnsw.ef_search', least(1000, greatest(settings[2]::integer, 150, k))::text, true),
+                set_config('hnsw.max_scan_tuples', least(2147483647, 40 * budget)::text, true);
+        EXECUTE format(
+            statement,
+            format('(SELECT w.* FROM %1$s AS w ORDER BY w.embedding::%2$s %3$s $2::%2$s LIMIT %4$s)',
+                   space.records, space.half, space.cosine, budget),
+            -- Between two batches of candidates the graph loses some: half as many again are found, the nearest kept.
+            format('LIMIT %s', ceil(1.5 * k)))
             INTO ids, distances, found_attributes USING space.scale, vector, asked.path;
-        PERFORM set_config('hnsw.iterative_scan', scan, true), set_config('hnsw.ef_search', effort, true);
+        PERFORM set_config('hnsw.iterative_scan', settings[1], true),
+                set_config('hnsw.ef_search', settings[2], true),
+                set_config('hnsw.max_scan_tuples', settings[3], true);
     END IF;
     IF coalesce(cardinality(ids), 0) < k THEN
         -- `+ 0` hides the expression from the HNSW index: every match is compared.
-        EXECUTE format(statement, format('($1 * (r.embedding::%1$s %2$s $2::%1$s)) + 0, r.id', space.half, space.cosine))
+        EXECUTE format(
+            statement, space.records,
+            format('ORDER BY ($1 * (r.embedding::%1$s %2$s $2::%1$s)) + 0, r.id LIMIT %3$s',
+                   space.half, space.cosine, k))
             INTO ids, distances, found_attributes USING space.scale, vector, asked.path;
     END IF;
     RETURN QUERY SELECT * FROM unnest(ids, distances, found_attributes);
@@ -75,4 +96,4 @@ $$;
 
 COMMENT ON FUNCTION lookalike.knn_vector(text, halfvec, integer, jsonb) IS
     'The k records of a collection nearest to a vector, among those that match a filter of the API''s language; distances '
-    'on the API''s scale. Caller''s rights.';
+    'on the API''s scale. Owner''s rights.';

@@ -3,11 +3,11 @@
 -- Arguments: the name of the collection; the record's id; how many records; a filter, NULL or '{}' for none.
 -- Result, index, errors: as lookalike.knn_vector; SQLSTATE P0002 also where the record is not stored, no rows where an
 --   argument but the filter is NULL.
--- Rights: the caller's. Fixed search_path; nothing to inline, as knn_vector builds its query for the partition.
+-- Rights: the owner's, as those of knn_vector. Fixed search_path; nothing to inline, as knn_vector builds its query for the partition.
 CREATE OR REPLACE FUNCTION lookalike.knn(
     collection text, record_id text, k integer DEFAULT 30, filter jsonb DEFAULT NULL
 ) RETURNS TABLE (id text, distance double precision, attributes jsonb)
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE SECURITY DEFINER
 ROWS 30 COST 10000
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -17,4 +17,4 @@ $$;
 
 COMMENT ON FUNCTION lookalike.knn(text, text, integer, jsonb) IS
     'The k records of a collection nearest to one of its records, among those that match a filter of the API''s language; '
-    'distances on the API''s scale. Caller''s rights.';
+    'distances on the API''s scale. Owner''s rights.';

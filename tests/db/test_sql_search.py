@@ -114,6 +114,21 @@ def test_a_filter_inside_keeps_the_answer_complete(
     assert wanted == 10 * min(20, round(ROWS * share))
 
 
+@pytest.mark.parametrize("at_least", [0.1, 0.3, 0.5])
+def test_a_filter_that_runs_against_the_query_is_noticed(
+    shop: tuple[Database, Collection], sql: Connection, at_least: float
+) -> None:
+    """Many match, and none of them is near: a walk that goes on until it has found k would find some of the far ones."""
+    db, collection = shop
+    query = random_vectors(1, DIMENSIONS, seed=4)[0]
+    filter_ = {"side": {"$gte": at_least}}
+    target = Target(collection, Window(20), Fields(), compile_filter(parse_filter(filter_), table="r"))
+    found = rows(
+        sql, "SELECT id FROM lookalike.knn_vector('shop', %s, 20, %s)", halfvec_text(query), json.dumps(filter_)
+    )
+    assert [row[0] for row in found] == [one.id for one in search.exact(db, target, query)]
+
+
 def test_knn_walks_the_graph(sql: Connection) -> None:
     assert scans(sql, "SELECT * FROM lookalike.knn('shop', 'r7', 20)") == {"hnsw": 1, "pkey": 1}
 
@@ -323,10 +338,10 @@ def test_the_right_to_a_view_is_enough_for_the_view(sql: Connection, analyst: Co
         with pytest.raises(errors.InsufficientPrivilege):
             analyst.execute(refused.encode())
     role = rows(analyst, "SELECT current_user")[0][0]
-    sql.execute(f"GRANT SELECT ON lookalike.collections, lookalike.records_1 TO {role}")
+    sql.execute(f"GRANT EXECUTE ON FUNCTION lookalike.knn TO {role}")
     assert len(rows(analyst, "SELECT * FROM lookalike.knn('shop', 'r7', 3, '{\"brand\": \"b3\"}')")) == 3
     with pytest.raises(errors.InsufficientPrivilege):
-        rows(analyst, "SELECT * FROM lookalike.knn('plain', 'r7', 3)")
+        rows(analyst, "SELECT * FROM lookalike.records_1")
 
 
 def test_a_declared_field_serves_a_range_on_the_view(shop: tuple[Database, Collection], sql: Connection) -> None:

@@ -75,6 +75,8 @@ def test_the_reader_may_not_read_tables(settled: House, table: str) -> None:
 
 
 def test_the_reader_reads_every_view_and_runs_what_changes_nothing(settled: House) -> None:
+    with psycopg.connect(settled.server) as connection:
+        connection.execute("SELECT lookalike.insert_record('first', 'one', '{}', '[1,0,0,0,0,0,0,0]')")
     with psycopg.connect(settled.analyst) as connection:
         views = connection.execute(
             "SELECT oid::regclass::text FROM pg_class"
@@ -88,6 +90,8 @@ def test_the_reader_reads_every_view_and_runs_what_changes_nothing(settled: Hous
         row = connection.execute("SELECT lookalike.tags_distance('{a,b}', '{b,c}')").fetchone()
         assert row is not None
         assert row[0] == pytest.approx(2 / 3)
+        for statement in ("knn('first', %(id)s, 5)", "within('first', %(id)s, 5)", "near_duplicate_pairs('first', 5)"):
+            connection.execute(f"SELECT * FROM lookalike.{statement}".encode(), {"id": "one"})
         refused = connection.execute(
             "SELECT oid::regprocedure::text FROM pg_proc WHERE pronamespace = 'lookalike'::regnamespace"
             " AND (provolatile <> 'v') IS DISTINCT FROM has_function_privilege(oid, 'EXECUTE')"
