@@ -40,6 +40,8 @@ EXAMPLE_SPANS = {
     "offset": "0",
     "aggregate": "min",
     "sharing": "",
+    "whole": "ORDER BY r.id",
+    "window": "2000",
 }
 _NOISE = re.compile(r"^(--.*|SET .*|SELECT pg_catalog\.set_config.*|\\(un)?restrict .*)\n", re.MULTILINE)
 

@@ -3,10 +3,11 @@
 -- the least or the greatest of those.
 
 -- name: combined
--- The best records by the combined distance, out of two sets of candidates: those visually nearest, and those that share
--- a tag. A record that shares no tag has the greatest tag distance, so whatever is visually nearer is also better: the
--- best of those records are among the visually nearest. The span `sharing` keeps all that share a tag, or, where there
--- are too many, the visually nearest of them.
+-- The best records by the combined distance, out of three sets of candidates: those visually nearest, those that share a
+-- tag, and, where it is asked for, those that share all tags. A record that shares no tag has the greatest tag distance,
+-- so whatever is visually nearer is also better: the best of those records are among the visually nearest. The spans
+-- `sharing` and `whole` keep all of their sets, or, where there are too many, the visually nearest; `edges` says then how
+-- far that is.
 WITH queries AS MATERIALIZED (
     SELECT q.embedding, q.weight, ARRAY(SELECT jsonb_array_elements_text(q.tags)) AS tags
     FROM unnest(:queries::halfvec[], :weights::double precision[], :tags::jsonb[]) AS q (embedding, weight, tags)
@@ -32,12 +33,28 @@ FROM (
              FROM /*records*/ lookalike.records /*end*/ AS r
              WHERE r.attributes @> ANY (:sharing::jsonb[]) AND /*filter*/ TRUE /*end*/
              /*sharing*/ ORDER BY r.id /*end*/)
+            UNION ALL
+            (SELECT r.id, r.attributes, r.embedding
+             FROM /*records*/ lookalike.records /*end*/ AS r
+             WHERE r.attributes @> :whole::jsonb AND /*filter*/ TRUE /*end*/
+             /*whole*/ ORDER BY r.id /*end*/)
         ) AS both_sets
         ORDER BY both_sets.id
     ) AS candidate
 ) AS nearest
 ORDER BY nearest.distance, nearest.id
 LIMIT /*limit*/ 30 /*end*/ OFFSET /*offset*/ 0 /*end*/;
+
+-- name: edge
+-- The visual distance of the last of the records that the window of `combined` keeps; NULL where it is not full.
+SELECT CASE WHEN count(*) = /*window*/ 2000 /*end*/ THEN max(kept.distance) END AS edge
+FROM (
+    SELECT :scale * (r.embedding::/*vector*/halfvec(256)/*end*/ <=> :query::/*vector*/halfvec(256)/*end*/) AS distance
+    FROM /*records*/ lookalike.records /*end*/ AS r
+    WHERE r.attributes @> ANY (:sharing::jsonb[]) AND /*filter*/ TRUE /*end*/
+    ORDER BY r.embedding::/*vector*/halfvec(256)/*end*/ <=> :query::/*vector*/halfvec(256)/*end*/
+    LIMIT /*window*/ 2000 /*end*/
+) AS kept;
 
 -- name: combined_exact
 -- The best records by the combined distance, computed for every match: the measure of `combined`, and the way where the

@@ -118,7 +118,7 @@ def test_a_filter_inside_keeps_the_answer_complete(
 def test_a_filter_that_runs_against_the_query_is_noticed(
     shop: tuple[Database, Collection], sql: Connection, at_least: float
 ) -> None:
-    """Many match, and none of them is near: a walk that goes on until it has found k would find some of the far ones."""
+    """Many match, none of them near: a walk that goes on until it has found k would find some of the far ones."""
     db, collection = shop
     query = random_vectors(1, DIMENSIONS, seed=4)[0]
     filter_ = {"side": {"$gte": at_least}}
