@@ -2154,10 +2154,10 @@ CREATE VIEW lookalike.index_health AS
              JOIN pg_am a ON ((a.oid = x.relam)))
         UNION ALL
          SELECT t.name,
-            (t.records_table || '_hnsw'::text),
-            'hnsw'::text,
-            NULL::boolean,
-            NULL::oid,
+            (t.records_table || '_hnsw'::text) AS index_name,
+            'hnsw'::text AS kind,
+            NULL::boolean AS valid,
+            NULL::oid AS indexrelid,
             t.estimated_records,
             t.dead_share,
             t.last_vacuum,

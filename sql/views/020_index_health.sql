@@ -3,12 +3,14 @@
 -- Reads the catalogue and the statistics only, so it is instant on any size. With its owner's rights.
 CREATE OR REPLACE VIEW lookalike.index_health AS
 WITH tables AS (
-    SELECT c.name, t.relname::text AS records_table, t.oid AS table_oid, greatest(t.reltuples, 0)::bigint AS estimated_records,
+    SELECT c.name, t.relname::text AS records_table, t.oid AS table_oid,
+           greatest(t.reltuples, 0)::bigint AS estimated_records,
            s.n_dead_tup::double precision / nullif(s.n_live_tup + s.n_dead_tup, 0) AS dead_share,
            greatest(s.last_vacuum, s.last_autovacuum) AS last_vacuum,
            greatest(s.last_analyze, s.last_autoanalyze) AS last_analyze
     FROM lookalike.collections AS c
-    JOIN pg_catalog.pg_class AS t ON t.oid = pg_catalog.to_regclass('lookalike.' || lookalike.records_table(c.id, c.generation))
+    JOIN pg_catalog.pg_class AS t
+        ON t.oid = pg_catalog.to_regclass('lookalike.' || lookalike.records_table(c.id, c.generation))
     LEFT JOIN pg_catalog.pg_stat_all_tables AS s ON s.relid = t.oid
 ), indexes AS (
     SELECT t.name, x.relname::text AS index_name, a.amname::text AS kind, i.indisvalid AS valid, i.indexrelid,
@@ -18,7 +20,8 @@ WITH tables AS (
     JOIN pg_catalog.pg_class AS x ON x.oid = i.indexrelid
     JOIN pg_catalog.pg_am AS a ON a.oid = x.relam
     UNION ALL
-    SELECT t.name, t.records_table || '_hnsw', 'hnsw', NULL, NULL,
+    SELECT t.name, t.records_table || '_hnsw' AS index_name, 'hnsw'::text AS kind, NULL::boolean AS valid,
+           NULL::oid AS indexrelid,
            t.estimated_records, t.dead_share, t.last_vacuum, t.last_analyze
     FROM tables AS t
     WHERE t.estimated_records > 10000

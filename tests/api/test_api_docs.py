@@ -103,7 +103,8 @@ def test_the_order_of_neighbours_does_not_hang_on_the_processor(answers: Answers
 
 def test_each_method_has_its_section() -> None:
     headings = set(re.findall(r"^### (\S+)$", PAGE.read_text(encoding="utf-8"), re.MULTILINE))
-    assert headings == {*METHODS, "ping", *PATHS}
+    # `text` wants a model that knows texts, which the catalogue's does not: docs/text-and-tags.md.
+    assert headings == {*METHODS, "ping", *PATHS} - {"text"}
 
 
 def test_long_values_are_shortened_visibly() -> None:

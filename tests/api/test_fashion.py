@@ -268,7 +268,7 @@ def test_a_model_that_is_too_busy_is_503_for_texts_and_pictures_and_those_that_w
             assert time.monotonic() < deadline
             time.sleep(0.001)
         try:
-            for method, body in (("text", word), ("insert", {"records": [{"_id": "1", "_base64": picture(1)}]})):
+            for method, body in (("text", word), ("insert", {"records": [{"_id": "1", "_base64": picture(991)}]})):
                 answer = fashion.call(method, body)
                 assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
                 assert "wait for the model" in answer.get_json()["status"]["error_description"]

@@ -36,7 +36,6 @@ def work(api: Api, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, int]]:
 
     monkeypatch.setattr(BatchedEmbedder, "embed", counted_embed)
     monkeypatch.setattr(vectors, "decode", counted_decode)
-    monkeypatch.setattr(loading, "decode", counted_decode)
     kept = api.context.remembered
     object.__setattr__(api.context, "remembered", Remembered(2**20))
     yield done
