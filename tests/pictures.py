@@ -4,10 +4,14 @@ import base64
 import io
 import struct
 import zlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw
+
+from app.embedding.batching import Models
 
 
 def photo(number: int = 0, size: tuple[int, int] = (160, 120)) -> Image.Image:
@@ -80,3 +84,9 @@ def exif(orientation: int) -> bytes:
 def apart(one: Image.Image, other: Image.Image) -> float:
     """The mean difference of two pictures' values, 0 to 255."""
     return float(np.abs(np.asarray(one, np.float64) - np.asarray(other, np.float64)).mean())
+
+
+def embed_pictures(models: Models, name: str, pictures: Sequence[Image.Image]) -> NDArray[np.float32]:
+    """Rows of unit length by a model, in order."""
+    model = models.get(name)
+    return model.embed([model.prepare(picture) for picture in pictures])

@@ -218,18 +218,6 @@ class Models:
             self._by_identity[own] = BatchedEmbedder(loaded, self._queue_pictures)
         return self._by_identity[own]
 
-    def embed_pictures(self, name: str, pictures: Sequence[Image.Image]) -> NDArray[np.float32]:
-        """Return (n, dimensions) float32 rows of unit length of RGB pictures, in order.
-
-        Raises:
-            InvalidRequest: there is no model of this name.
-            Unavailable: too many pictures wait already, or the server is stopping.
-            ModelFailed: the model raised an error on one of these pictures.
-
-        """
-        model = self.get(name)
-        return model.embed([model.prepare(picture) for picture in pictures])
-
     def close(self) -> None:
         """Stop every model's thread."""
         with self._lock:

@@ -12,7 +12,7 @@
 --   do not hold k matches, the filter runs against the query, and all matches are compared after all. The count is
 --   spared where the planner, by its statistics, expects three times the bound.
 -- Index: the partition's HNSW index where it is there and k is at most 1,000; the search effort is hnsw.ef_search, at
---   least 100 and k. GIN on attributes for the filter. The settings of the session are as before afterwards.
+--   least 150 and k. GIN on attributes for the filter. The settings of the session are as before afterwards.
 -- Rights: the owner's, so that lookalike_reader may search tables that it may not read. Fixed search_path. PARALLEL
 --   UNSAFE, as it sets hnsw.* for its own query.
 CREATE OR REPLACE FUNCTION lookalike.knn_vector(

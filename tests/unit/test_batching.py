@@ -14,7 +14,7 @@ from app.embedding import registry
 from app.embedding.base import Embedder, ModelFacts, Prepared, TextScoring
 from app.embedding.batching import BatchedEmbedder, ModelFailed, Models
 from app.embedding.options import ModelOptions
-from tests.pictures import photo
+from tests.pictures import embed_pictures, photo
 
 
 class Gated:
@@ -282,9 +282,9 @@ def test_models_are_loaded_once_whoever_asks_first(monkeypatch: pytest.MonkeyPat
 def test_models_embed_pictures_in_order() -> None:
     models = Models()
     pictures = [photo(number) for number in range(12)]
-    rows = models.embed_pictures("pixels", pictures)
+    rows = embed_pictures(models, "pixels", pictures)
     assert rows.shape == (12, registry.describe("pixels").dimensions)
-    assert np.array_equal(rows[7:8], models.embed_pictures("pixels", [pictures[7]]))
+    assert np.array_equal(rows[7:8], embed_pictures(models, "pixels", [pictures[7]]))
     models.close()
 
 
@@ -320,7 +320,7 @@ def test_eight_threads_that_ask_at_once_load_the_default_model_once(monkeypatch:
 
     def work(number: int) -> NDArray[np.float32]:
         start.wait(10)
-        return models.embed_pictures("efficientnet-lite0", [photo(3)])
+        return embed_pictures(models, "efficientnet-lite0", [photo(3)])
 
     with ThreadPoolExecutor(8) as pool:
         rows = np.vstack(list(pool.map(work, range(8))))

@@ -16,7 +16,7 @@ from app.embedding.batching import BatchedEmbedder, Models
 from app.embedding.tagger import Tagger
 from app.embedding.zeroshot import Tag, probabilities
 from tests.fashion import TAXONOMY, tags_by_hand
-from tests.pictures import photo
+from tests.pictures import embed_pictures, photo
 from tests.textmodels import FAMILIES, ByHand, save
 
 
@@ -53,7 +53,7 @@ def test_tags_and_probabilities_are_those_by_hand(
     pictures = [photo(number) for number in range(20)]
     name = str(checkpoints(family))
     tagger = Tagger(models, groups)
-    found = tagger.tags(name, models.embed_pictures(name, pictures))
+    found = tagger.tags(name, embed_pictures(models, name, pictures))
     hand = ByHand(checkpoints(family), family)
     seen = set()
     for picture, tags in zip(pictures, found, strict=True):
@@ -86,7 +86,7 @@ def test_a_model_reads_the_sentences_once_whoever_asks_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     name = str(checkpoints("clip"))
-    rows = models.embed_pictures(name, [photo(1), photo(2)])
+    rows = embed_pictures(models, name, [photo(1), photo(2)])
     read: list[str] = []
     lock = threading.Lock()
     embed_text = BatchedEmbedder.embed_text
@@ -115,7 +115,7 @@ def test_what_a_model_read_is_kept_for_the_next_start_unless_something_changed(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     names = {family: str(checkpoints(family)) for family in FAMILIES}
-    rows = {family: models.embed_pictures(names[family], [photo(1), photo(2)]) for family in FAMILIES}
+    rows = {family: embed_pictures(models, names[family], [photo(1), photo(2)]) for family in FAMILIES}
     reading: list[int] = []
     embed_text = BatchedEmbedder.embed_text
     turned = False
@@ -162,7 +162,7 @@ def test_where_nothing_can_be_kept_tags_are_made_all_the_same(
 ) -> None:
     (tmp_path / "file").write_text("no folder")
     name = str(checkpoints("clip"))
-    rows = models.embed_pictures(name, [photo(1)])
+    rows = embed_pictures(models, name, [photo(1)])
     assert Tagger(models, groups, tmp_path / "file").tags(name, rows) == Tagger(models, groups).tags(name, rows)
     assert "is not kept" in caplog.text
 
@@ -175,14 +175,14 @@ def test_a_model_of_pictures_and_a_sentence_too_long_are_refused(
     tagger = Tagger(models, taxonomy.read(path))
     name = str(checkpoints("clip"))
     with pytest.raises(ConfigurationError, match=r"sentence of the fashion taxonomy .* 'a photo of .* tokens"):
-        tagger.tags(name, models.embed_pictures(name, [photo(1)]))
+        tagger.tags(name, embed_pictures(models, name, [photo(1)]))
     assert not tagger.knows("pixels")
     with pytest.raises(InvalidRequest, match="'pixels' knows pictures only"):
-        tagger.tags("pixels", models.embed_pictures("pixels", [photo(1)]))
+        tagger.tags("pixels", embed_pictures(models, "pixels", [photo(1)]))
 
 
 def test_the_projects_own_taxonomy_is_read_by_a_model(checkpoints: Callable[[str], Path], models: Models) -> None:
     name = str(checkpoints("siglip"))
     tagger = Tagger(models, taxonomy.read())
     tagger.warm_up(name)
-    assert len(tagger.tags(name, models.embed_pictures(name, [photo(1)]))) == 1
+    assert len(tagger.tags(name, embed_pictures(models, name, [photo(1)]))) == 1
