@@ -116,7 +116,8 @@ class Pipeline:
         """
         rows = embed_each_once(self.context, self.embedder, [(one.key, one.pixels) for one in batch])
         for one, row in zip(batch, rows, strict=True):
-            self.context.remembered.put(one.key, Seen(row, one.thumbnail))
+            if not isinstance(one.pixels, Seen):  # what is remembered may have a thumbnail that this load did not want
+                self.context.remembered.put(one.key, Seen(row, one.thumbnail))
         return rows
 
     def _prepare(self, item: Item) -> Prepared | tuple[Item, InvalidRequest]:
