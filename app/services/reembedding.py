@@ -24,6 +24,7 @@ from app.domain.jsontext import dumps
 from app.embedding import registry
 from app.embedding.batching import BatchedEmbedder, ModelFailed
 from app.services.context import Context
+from app.services.indexing import resources
 from app.services.pipeline import Item, Pipeline, Prepared
 from app.services.vectors import embedder_of
 
@@ -171,7 +172,7 @@ def _build_indexes(context: Context, job: Job, watch: Watch) -> None:
     for field in sorted(table.get(context.db, job.collection.name).indexed_fields):
         indexes.declare_field(context.db, job.next, field)
     if job.collection.indexed or indexes.outgrown(context.db, job.next, context.settings.index_rows):
-        indexes.build_hnsw(context.db, job.next, unused=True)
+        indexes.build_hnsw(context.db, job.next, resources(context.settings), unused=True)
     indexes.analyze(context.db, job.next)
 
 
