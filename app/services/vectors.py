@@ -1,6 +1,7 @@
 """From records to embeddings: pictures read in parallel, embedded in one batch, each only once (`Remembered`)."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -105,22 +106,29 @@ def embed_query(context: Context, collection: Collection, record: Mapping[str, J
 def embed_each_once(
     context: Context, embedder: BatchedEmbedder, given: Sequence[tuple[Key, Prepared | Seen]]
 ) -> list[NDArray[np.float32]]:
-    """Return the embeddings of pictures, prepared or seen already; those of one key, and remembered ones, only once.
+    """Return the embeddings of pictures, prepared or seen already; what is computed of them is remembered.
+
+    Pictures of one key are computed once, also where another thread is at it.
 
     Raises:
         Unavailable: the model is too busy.
 
     """
-    known: dict[Key, NDArray[np.float32]] = {}
-    fresh: dict[Key, Prepared] = {}
-    for key, one in given:
-        seen = one if isinstance(one, Seen) else context.remembered.get(key)
-        if seen is not None:
-            known[key] = seen.embedding
-        elif not isinstance(one, Seen):
-            fresh[key] = one
-    known.update(zip(fresh, embedder.embed(list(fresh.values())), strict=True))
-    return [known[key] for key, _ in given]
+    with context.remembered.claims() as claims:
+        results: list[Future[Seen] | Seen] = []
+        own: list[tuple[Claim, Prepared]] = []
+        for key, one in given:
+            if isinstance(one, Seen):
+                results.append(one)
+                continue
+            claim = claims.claim(key)
+            results.append(claim.result)
+            if claim.mine:
+                own.append((claim, one))
+        rows = embedder.embed([one for _, one in own])
+        for (claim, _), row in zip(own, rows, strict=True):
+            claims.settle(claim, Seen(row))
+    return [(one if isinstance(one, Seen) else one.result()).embedding for one in results]
 
 
 def embedder_of(context: Context, collection: Collection) -> BatchedEmbedder:

@@ -4,6 +4,7 @@ import base64
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import numpy as np
@@ -154,9 +155,16 @@ def test_a_gpu_without_memory_is_503_until_there_is_some(
 
 
 def test_a_load_embeds_copies_once_and_knows_what_the_api_has_seen(
-    api: Api, work: dict[str, int], tmp_path: Path
+    api: Api, work: dict[str, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     api.post("insert", {"records": [{"_id": "a", "_base64": picture(1)}]}, code=210)
+    embed = BatchedEmbedder.embed
+
+    def slow(self: BatchedEmbedder, prepared: Sequence[Any]) -> Any:
+        sleep(0.3)  # the next batch comes to the model while this one is at it, with the same pictures
+        return embed(self, prepared)
+
+    monkeypatch.setattr(BatchedEmbedder, "embed", slow)
     for number in range(120):
         (tmp_path / f"{number}.png").write_bytes(base64.b64decode(picture(1 + number % 3)))
     collection = table.get(api.context.db, api.collection)
