@@ -9,7 +9,7 @@ from app.cli.collection import collection
 from app.cli.database import db, sql
 from app.cli.demo import demo
 from app.cli.export import duplicates, export
-from app.cli.load import load
+from app.cli.load import load, update
 from app.cli.model import model
 from app.cli.serve import serve
 from app.cli.token import token
@@ -23,7 +23,7 @@ def cli() -> None:
     """Lookalike: a visual similarity search server on PostgreSQL and pgvector."""
 
 
-for command in (serve, demo, collection, model, token, load, export, duplicates, db, sql, bench):
+for command in (serve, demo, collection, model, token, load, update, export, duplicates, db, sql, bench):
     cli.add_command(command)
 
 

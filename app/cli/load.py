@@ -1,6 +1,7 @@
-"""`lookalike load COLLECTION FOLDER`."""
+"""`lookalike load` and `lookalike update`: many records at once."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -13,6 +14,7 @@ from app.db import collections as table
 from app.services.context import Context
 from app.services.loading import Report, folder_items, line_items
 from app.services.loading import load as run
+from app.services.updating import update_from_lines
 
 _SHOWN = 20
 
@@ -66,19 +68,51 @@ def load_with_progress(context: Context, collection: str, source: Path, *, keep_
         items = folder_items(source)
         total = len(items)
     else:
-        with source.open("rb") as stream:
-            total = sum(1 for line in stream if line.strip())
+        total = _lines(source)
         items = line_items(context, source)  # type: ignore[assignment]
     with progress_bar() as progress:
         task = progress.add_task(f"loading {collection}", total=total)
         return run(context, found, items, keep_index=keep_index, progress=lambda n: progress.advance(task, n))
 
 
+@click.command()
+@click.argument("collection")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@json_option
+def update(collection: str, file: Path, *, as_json: bool) -> None:
+    """Change attributes of records of COLLECTION by FILE: a JSON object a line, with the _id and what changes.
+
+    Fields are merged into the record's, null removes one; pictures stay as they are. A record that is not stored is
+    reported and skipped. The file is checked before the first change; run again, it changes nothing twice.
+    """
+    with opened() as context, progress_bar() as progress:
+        found = table.get(context.db, collection)
+        task = progress.add_task(f"updating {collection}", total=_lines(file))
+        report = update_from_lines(context, found, file, lambda n: progress.advance(task, n))
+    if as_json:
+        skipped = [{"_id": own, "reason": reason} for own, reason in report.skipped]
+        print_json({"changed": report.changed, "skipped": skipped})
+    else:
+        click.echo(f"{report.changed} changed, {len(report.skipped)} skipped")
+        _list(report.skipped)
+    if report.skipped and not report.changed:
+        sys.exit(1)
+
+
+def _lines(file: Path) -> int:
+    with file.open("rb") as stream:
+        return sum(1 for line in stream if line.strip())
+
+
 def _tell(report: Report) -> None:
     click.echo(f"{report.stored} stored, {report.present} were there already, {len(report.failed)} skipped")
-    for own, reason in report.failed[:_SHOWN]:
-        click.echo(f"  {own}: {reason}", err=True)
-    if len(report.failed) > _SHOWN:
-        click.echo(f"  … and {len(report.failed) - _SHOWN} more", err=True)
+    _list(report.failed)
     if report.index_built:
         click.echo("the HNSW index was built")
+
+
+def _list(failed: Sequence[tuple[str, str]]) -> None:
+    for own, reason in failed[:_SHOWN]:
+        click.echo(f"  {own}: {reason}", err=True)
+    if len(failed) > _SHOWN:
+        click.echo(f"  … and {len(failed) - _SHOWN} more", err=True)

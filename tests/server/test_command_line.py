@@ -194,6 +194,35 @@ def test_what_is_exported_can_be_loaded_again(shell: Server, folder: Path) -> No
     assert "$x" in bad.stderr
 
 
+def test_lines_change_attributes_and_nothing_else(shell: Server, folder: Path, tmp_path: Path) -> None:
+    shell.json("collection", "create", "priced", "--service", "photo")
+    shell.json("load", "priced", str(folder))
+    before = {one["_id"]: one for one in map(json.loads, shell.command("export", "priced").stdout.splitlines())}
+    lines = tmp_path / "prices.jsonl"
+    changes = [
+        {"_id": own, "price": number, "category": None} for number, own in enumerate(sorted(before)) if own != "3.png"
+    ]
+    refused = {**before["3.png"], "_file": "elsewhere.png"}
+    lines.write_text("\n".join(map(json.dumps, [*changes, {"_id": "nobody", "price": 1}, refused])) + "\n\n")
+    expected = {own: {**record, "price": number} for number, (own, record) in enumerate(sorted(before.items()))}
+    expected["3.png"] = before["3.png"]
+    for own in changes:
+        del expected[str(own["_id"])]["category"]
+    for _ in range(2):  # the second run changes nothing
+        done = shell.json("update", "priced", str(lines))
+        assert done["changed"] == len(changes)
+        assert {one["_id"]: one["reason"] for one in done["skipped"]} == {
+            "nobody": "no such record",
+            "3.png": "_file cannot be changed: delete the record and insert it again",
+        }
+        after = {one["_id"]: one for one in map(json.loads, shell.command("export", "priced").stdout.splitlines())}
+        assert after == expected
+    (tmp_path / "bad.jsonl").write_text('{"_id": "3.png", "price": 7}\n[1]')
+    failed = shell.command("update", "priced", str(tmp_path / "bad.jsonl"), check=False)
+    assert failed.returncode == 1
+    assert failed.stderr.splitlines()[-1] == "lookalike: line 2 of bad.jsonl: a record must be a JSON object"
+
+
 def test_duplicates_are_found(shell: Server, folder: Path) -> None:
     drawing(3).save(folder / "copy-of-3.png")
     shell.json("collection", "create", "twins", "--service", "photo")
@@ -242,6 +271,6 @@ def test_the_demo_answers_the_curl_line_that_it_prints(tmp_path: Path) -> None:
 
 def test_every_command_explains_itself(shell: Server) -> None:
     listed = shell.command("--help").stdout
-    for name in ("serve", "demo", "collection", "token", "load", "export", "duplicates", "db", "sql"):
+    for name in ("serve", "demo", "collection", "token", "load", "update", "export", "duplicates", "db", "sql"):
         assert name in listed
         assert len(shell.command(name, "--help").stdout) > 60

@@ -1,0 +1,69 @@
+"""Changes of many records' attributes, from a file of JSON lines."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from app.domain.collections import Collection
+from app.domain.errors import InvalidRequest
+from app.domain.jsontext import loads as parse_json
+from app.domain.records import Fields, Json
+from app.services import records
+from app.services.context import Context
+from app.services.incoming import record_id
+from app.services.pipeline import chunks
+
+# As many as one request of the API takes: one transaction, which holds up writers of the same records for a second.
+_CHUNK = 1000
+
+
+@dataclass(slots=True)
+class Report:
+    """What a run did: records changed, and those that were not, each with the reason."""
+
+    changed: int = 0
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+
+
+def update_from_lines(
+    context: Context, collection: Collection, lines: Path, progress: Callable[[int], None] = lambda _: None
+) -> Report:
+    """Merge each line's fields into the stored record of its `_id`, as the API's `update` does; null removes a field.
+
+    One transaction a thousand lines. To run it again after an interruption changes nothing that is changed already.
+
+    Args:
+        context: the services.
+        collection: whose records are changed.
+        lines: a JSON object a line; all lines are read before the first change.
+        progress: is called with the number of lines that are done with.
+
+    Raises:
+        InvalidRequest: a line is not a JSON record with an `_id`; the message names its number; nothing is changed.
+        Unavailable: the database is away; what was reported is on disk.
+
+    """
+    for _ in _records(lines):
+        pass
+    report = Report()
+    for chunk in chunks(_records(lines), _CHUNK):
+        done = records.update(context, collection, chunk, Fields())
+        report.changed += len(done.records)
+        report.skipped += [(one.record_id or "?", one.description or "no such record") for one in done.skipped]
+        progress(len(chunk))
+    return report
+
+
+def _records(lines: Path) -> Iterator[dict[str, Json]]:
+    with lines.open("rb") as stream:
+        for number, line in enumerate(stream, 1):
+            if not line.strip():
+                continue
+            try:
+                record = parse_json(line)
+                if not isinstance(record, dict):
+                    raise InvalidRequest("a record must be a JSON object")
+                record_id(record.get("_id"))
+            except InvalidRequest as error:
+                raise InvalidRequest(f"line {number} of {lines.name}: {error}") from None
+            yield record

@@ -1,0 +1,60 @@
+"""Attributes of many records changed from a file of lines."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.db import collections as table
+from app.db import loads
+from app.db.records import NewRecord
+from app.domain.errors import InvalidRequest
+from app.services.updating import update_from_lines
+from tests.api.conftest import Api, picture
+
+RECORDS = 2100  # more than two transactions
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (b"[1]", "a record must be a JSON object"),
+        (b'{"price": 1}', "_id must be a string"),
+        (b'{"_id": 5, "price": 1}', "_id must be a string"),
+        (b'{"_id": "a", ', "is not JSON"),
+        (b'{"_id": "a", "x": NaN}', "NaN"),
+        (b'{"_id": "\xff"}', "UTF-8"),
+    ],
+)
+def test_a_bad_line_is_named_and_nothing_is_changed(api: Api, tmp_path: Path, line: bytes, told: str) -> None:
+    api.post("insert", {"records": [{"_id": "a", "_base64": picture(1), "price": 1}]}, code=210)
+    (tmp_path / "bad.jsonl").write_bytes(b'{"_id": "a", "price": 7}\n\n' + line)
+    with pytest.raises(InvalidRequest, match=r"^line 3 of bad.jsonl: ") as error:
+        update_from_lines(api.context, table.get(api.context.db, api.collection), tmp_path / "bad.jsonl")
+    assert told in str(error.value)
+    assert api.post("get", {"records": [{"_id": "a"}], "fields_to_return": ["*"]})["answer_records"][0]["price"] == 1
+
+
+def test_what_cannot_be_stored_is_skipped_with_its_reason(api: Api, tmp_path: Path) -> None:
+    api.post("insert", {"records": [{"_id": own, "_base64": picture(1)} for own in ("a", "b")]}, code=210)
+    lines = [{"_id": "a", "$x": 1}, {"_id": "b", "ok": True}, {"_id": "b", "_base64": picture(2)}, {"_id": "c"}]
+    (tmp_path / "lines").write_text("\n".join(map(json.dumps, lines)))
+    report = update_from_lines(api.context, table.get(api.context.db, api.collection), tmp_path / "lines")
+    assert report.changed == 0  # the changes of one record go together: b's picture cannot be changed
+    reasons = dict(report.skipped)
+    assert "begins with $" in reasons["a"]
+    assert "_base64 cannot be changed" in reasons["b"]
+    assert reasons["c"] == "no such record"
+
+
+def test_many_lines_are_many_transactions(api: Api, tmp_path: Path) -> None:
+    collection = table.get(api.context.db, api.collection)
+    vector = np.eye(1, collection.dimensions, dtype=np.float32)[0]
+    loads.copy(api.context.db, collection, [NewRecord(f"r{number}", "{}", vector) for number in range(RECORDS)])
+    (tmp_path / "lines").write_text("".join(f'{{"_id": "r{number}", "n": {number}}}\n' for number in range(RECORDS)))
+    told: list[int] = []
+    report = update_from_lines(api.context, collection, tmp_path / "lines", told.append)
+    assert (report.changed, report.skipped, told) == (RECORDS, [], [1000, 1000, 100])
+    got = api.post("get", {"records": [{"_id": f"r{number}"} for number in (0, 1000, 2099)], "fields_to_return": ["n"]})
+    assert [one["n"] for one in got["answer_records"]] == [0, 1000, 2099]
