@@ -140,6 +140,7 @@ def sent(served: tuple[Api, str], example: Printed) -> tuple[Api, Json]:
     return api, answer.get_json()
 
 
+@pytest.mark.usefixtures("api")  # an application has them all registered
 def test_the_methods_of_the_text_are_those_that_are_built() -> None:
     assert set(printed()) == {*METHODS, "ping"} - ELSEWHERE == set(NAMES) == set(STORED)
 
