@@ -1,13 +1,15 @@
 """Attributes of many records changed from a file of lines."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import psycopg
 import pytest
 
 from app.db import collections as table
-from app.db import loads
+from app.db import indexes, loads
 from app.db.records import NewRecord
 from app.domain.errors import InvalidRequest
 from app.services.updating import update_from_lines
@@ -46,6 +48,33 @@ def test_what_cannot_be_stored_is_skipped_with_its_reason(api: Api, tmp_path: Pa
     assert "begins with $" in reasons["a"]
     assert "_base64 cannot be changed" in reasons["b"]
     assert reasons["c"] == "no such record"
+
+
+@pytest.mark.parametrize("rebuild", [False, True])
+def test_the_index_serves_afterwards(api: Api, tmp_path: Path, rebuild: bool) -> None:
+    records = [{"_id": f"r{number}", "_base64": picture(number)} for number in range(10)]
+    api.post("insert", {"records": records}, code=210)
+    indexes.build_hnsw(api.context.db, table.get(api.context.db, api.collection))
+    before = _index(api)
+    (tmp_path / "lines").write_text("".join(f'{{"_id": "r{number}", "n": {number}}}\n' for number in range(10)))
+    outgrown = replace(api.context, settings=api.context.settings.model_copy(update={"index_rows": 5}))
+    collection = table.get(api.context.db, api.collection)
+    report = update_from_lines(outgrown, collection, tmp_path / "lines", rebuild=rebuild)
+    assert (report.changed, report.index_built) == (10, rebuild)
+    assert (_index(api) != before) is rebuild
+    got = api.post("visualKNN", {"query_record": {"_id": "r3"}, "k": 1, "fields_to_return": ["n"]}, code=200)
+    assert got["answer_records"] == [{"_id": "r3", "n": 3}]
+
+
+def _index(api: Api) -> object:
+    """Return what PostgreSQL calls the HNSW index of the collection: another number once it is another one."""
+    own = table.get(api.context.db, api.collection)
+    values = (f"lookalike.{own.records_table}_hnsw",)
+    with psycopg.connect(api.context.db.url.replace("postgresql+psycopg", "postgresql")) as connection:
+        row = connection.execute("SELECT to_regclass(%s)::oid", values).fetchone()
+    assert row is not None
+    assert row[0] is not None
+    return row[0]
 
 
 def test_many_lines_are_many_transactions(api: Api, tmp_path: Path) -> None:
