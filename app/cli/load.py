@@ -36,16 +36,15 @@ class Rate(ProgressColumn):
 @click.command()
 @click.argument("collection")
 @click.argument("source", type=click.Path(exists=True, path_type=Path))
-@click.option("--keep-index", is_flag=True, help="Insert into the index row by row, also where a rebuild is faster.")
 @json_option
-def load(collection: str, source: Path, *, keep_index: bool, as_json: bool) -> None:
+def load(collection: str, source: Path, *, as_json: bool) -> None:
     """Load SOURCE into COLLECTION: a folder of pictures, or a file of JSON lines.
 
     In a folder the file name is the _id and the sub-folder the category. A picture that cannot be read is reported and
     skipped. Run again, it goes on where it stopped.
     """
     with opened() as context:
-        report = load_with_progress(context, collection, source, keep_index=keep_index)
+        report = load_with_progress(context, collection, source)
     if as_json:
         print_json(
             {
@@ -61,7 +60,7 @@ def load(collection: str, source: Path, *, keep_index: bool, as_json: bool) -> N
         sys.exit(1)
 
 
-def load_with_progress(context: Context, collection: str, source: Path, *, keep_index: bool = False) -> Report:
+def load_with_progress(context: Context, collection: str, source: Path) -> Report:
     """Load a source and show how far it is, on stderr."""
     found = table.get(context.db, collection)
     if source.is_dir():
@@ -72,7 +71,7 @@ def load_with_progress(context: Context, collection: str, source: Path, *, keep_
         items = line_items(context, source)  # type: ignore[assignment]
     with progress_bar() as progress:
         task = progress.add_task(f"loading {collection}", total=total)
-        return run(context, found, items, keep_index=keep_index, progress=lambda n: progress.advance(task, n))
+        return run(context, found, items, progress=lambda n: progress.advance(task, n))
 
 
 @click.command()

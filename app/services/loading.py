@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from app.db import indexes, loads
+from app.db import loads
 from app.db import records as table
 from app.domain.collections import Collection
 from app.domain.errors import ImageError, InvalidRequest
@@ -33,8 +33,6 @@ from app.services.vectors import embedder_of
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".webp", ".gif", ".bmp"})
 _CHUNK = 500
 _CHUNK_BYTES = 32 * 2**20  # of kept originals
-# A load of this share of a collection or more is faster with the index dropped and built anew (performance: 8 x a row).
-_REBUILD_SHARE = 0.15
 
 
 @dataclass(slots=True)
@@ -117,12 +115,13 @@ def load(
     collection: Collection,
     items: Iterable[Item],
     *,
-    keep_index: bool = False,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Report:
     """Load items that are not stored yet; `progress` is called with the number of items that are done with.
 
-    Tags are made as an insert makes them.
+    Tags are made as an insert makes them. An index that is there stays: entering a row into it costs a tenth of making
+    its vector, so that to drop and rebuild it was no faster, and searches would be exact meanwhile (3,068 photos into
+    20,000 records, twice: 16.7 and 18.3 s with it, 17.5 and 18.7 s rebuilt).
 
     Raises:
         Unavailable: the database is away; what was reported as stored is on disk, and another run goes on from there.
@@ -131,10 +130,6 @@ def load(
     report = Report()
     embedder = embedder_of(context, collection)
     tagged = tags_are_made(context, collection)
-    # A load that finds most of its items stored leaves the index alone.
-    rebuild = collection.indexed and not keep_index and isinstance(items, list)
-    if rebuild and _missing(context, collection, items) > _REBUILD_SHARE * table.count(context.db, collection):
-        indexes.drop_hnsw(context.db, collection)
 
     def failed(item: Item, reason: str) -> None:
         report.failed.append((item.id, reason))
@@ -169,11 +164,6 @@ def load(
 def _row(one: Prepared, embedding: NDArray[np.float32], made: Attributes) -> table.NewRecord:
     attributes = dumps(one.item.attributes | made)
     return table.NewRecord(one.item.id, attributes, embedding, one.thumbnail, one.original, one.box)
-
-
-def _missing(context: Context, collection: Collection, items: Iterable[Item]) -> int:
-    ids = ([item.id for item in chunk] for chunk in chunks(items, _CHUNK))
-    return sum(len(some) - len(table.existing(context.db, collection, some)) for some in ids)
 
 
 def _fresh(

@@ -1,5 +1,6 @@
-"""Attributes of many records changed from a file of lines."""
+"""Many records at once: attributes changed from a file of lines, pictures loaded beside an index."""
 
+import base64
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from app.db import collections as table
 from app.db import indexes, loads
 from app.db.records import NewRecord
 from app.domain.errors import InvalidRequest
+from app.services.loading import folder_items, load
 from app.services.updating import update_from_lines
 from tests.api.conftest import Api, picture
 
@@ -64,6 +66,17 @@ def test_the_index_serves_afterwards(api: Api, tmp_path: Path, rebuild: bool) ->
     assert (_index(api) != before) is rebuild
     got = api.post("visualKNN", {"query_record": {"_id": "r3"}, "k": 1, "fields_to_return": ["n"]}, code=200)
     assert got["answer_records"] == [{"_id": "r3", "n": 3}]
+
+
+def test_a_load_leaves_the_index_in_place(api: Api, tmp_path: Path) -> None:
+    api.post("insert", {"records": [{"_id": "r", "_base64": picture(1)}]}, code=210)
+    collection = table.get(api.context.db, api.collection)
+    indexes.build_hnsw(api.context.db, collection)
+    before = _index(api)
+    for number in range(20):
+        (tmp_path / f"{number}.png").write_bytes(base64.b64decode(picture(number)))
+    report = load(api.context, table.get(api.context.db, api.collection), folder_items(tmp_path))
+    assert (report.stored, _index(api)) == (20, before)
 
 
 def _index(api: Api) -> object:
