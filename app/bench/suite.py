@@ -83,7 +83,7 @@ def _own_collections(setup: Setup, only: Collection[str]) -> Iterator[Table]:
     if "filtered" in only:
         with setup.collection(_FILTERED) as collection:
             made = crops(setup, collection.model)
-            yield filtered.measure(setup, filtered.fill(setup, collection, made), made)
+            yield from filtered.measure(setup, filtered.fill(setup, collection, made), made)
 
 
 def _served(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from app import create_context
-from app.bench import duplicates, recall, tagging
+from app.bench import duplicates, filtered, recall, tagging
 from app.bench.setup import Setup
 from app.bench.vectors import Crops
 from app.config import Settings
@@ -47,3 +47,21 @@ def test_near_duplicates_are_measured_at_every_size(setup: Setup, crops: Crops) 
     assert [row[0] for row in table.rows] == ["100", "200", "400", "800"]
     assert all(float(cell) >= 0 for row in table.rows for cell in row if cell)
     assert table.rows[-1][-1] == ""
+
+
+def test_filtered_searches_are_measured_with_and_without_an_index(setup: Setup, crops: Crops) -> None:
+    with setup.collection("bench-filtered") as collection:
+        filled = filtered.fill(setup, collection, crops)
+        assert filled.indexed
+        assert filled.indexed_fields == {"price"}
+        shop, unserved = filtered.measure(setup, filled, crops)
+    assert len(shop.rows) == 12
+    assert len(unserved.rows) == 24
+    assert {target.name: target.met for target in (*shop.targets, *unserved.targets)} == {
+        "a shop's filters: recall@20 of each": True,
+        "a shop's filters: p50 of each": False,  # 400 vectors prove nothing
+        "a shop's filters: 20 records where as many match": True,
+        "filters without an index: recall@20": True,
+        "filters without an index: 20 records where as many match": True,
+    }
+    assert {row[0]: row[1] for row in shop.rows}["own category"] == "25.00"
