@@ -146,11 +146,12 @@ class _Compiler:
         all above the booleans and are looked into. With lower bounds only, both lie in one range, which the index
         can be read along. Without one, the range of numbers begins at an arbitrary number, and what is below that,
         other types included, is looked into as well. The last condition is false where the field is missing, so
-        that the whole is not null; the planner takes it as nearly always true.
+        that the whole is not null; the planner takes it as nearly always true. The jsonpath, which is hardly ever
+        looked at, is a sub-select: as a constant the planner would try it on 1,000 sampled records, .3 ms a search.
         """
         value = f"({self.attributes}->{self._bind(bounds[0].path[0])}::text)"
         within = " AND ".join(f"{value} {bound.op} {self._bind(literal(bound.bound))}::jsonb" for bound in bounds)
-        look = f"{self.attributes} @? {self._bind(path_of(conj(bounds)))}::jsonpath"
+        look = f"{self.attributes} @? (SELECT {self._bind(path_of(conj(bounds)))}::jsonpath)"
         present = f"COALESCE({value}, 'null'::jsonb) <> 'null'::jsonb"
         arrays = f"{value} > 'true'::jsonb"
         if all(bound.op in (">", ">=") for bound in bounds):

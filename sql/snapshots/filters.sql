@@ -148,15 +148,15 @@ SELECT id FROM lookalike.records WHERE attributes @? '$ ? ((@."items".type() == 
 
 -- an indexed attribute, lower bound
 -- {"price": {"$gte": 200}}
-SELECT id FROM lookalike.records WHERE ((attributes->'price'::text) >= '200'::jsonb AND ((attributes->'price'::text) < 'false'::jsonb OR attributes @? '$ ? (@."price" >= 200)'::jsonpath) AND COALESCE((attributes->'price'::text), 'null'::jsonb) <> 'null'::jsonb);
+SELECT id FROM lookalike.records WHERE ((attributes->'price'::text) >= '200'::jsonb AND ((attributes->'price'::text) < 'false'::jsonb OR attributes @? (SELECT '$ ? (@."price" >= 200)'::jsonpath)) AND COALESCE((attributes->'price'::text), 'null'::jsonb) <> 'null'::jsonb);
 
 -- an indexed attribute, upper bound
 -- {"price": {"$lt": 200}}
-SELECT id FROM lookalike.records WHERE ((((attributes->'price'::text) < '200'::jsonb AND (attributes->'price'::text) >= '-1e15'::jsonb) OR (((attributes->'price'::text) > 'true'::jsonb OR (attributes->'price'::text) < '-1e15'::jsonb) AND attributes @? '$ ? (@."price" < 200)'::jsonpath)) AND COALESCE((attributes->'price'::text), 'null'::jsonb) <> 'null'::jsonb);
+SELECT id FROM lookalike.records WHERE ((((attributes->'price'::text) < '200'::jsonb AND (attributes->'price'::text) >= '-1e15'::jsonb) OR (((attributes->'price'::text) > 'true'::jsonb OR (attributes->'price'::text) < '-1e15'::jsonb) AND attributes @? (SELECT '$ ? (@."price" < 200)'::jsonpath))) AND COALESCE((attributes->'price'::text), 'null'::jsonb) <> 'null'::jsonb);
 
 -- an indexed attribute, both bounds, and an equality
 -- {"price": {"$gte": 20, "$lt": 30}, "brand": "Fila"}
-SELECT id FROM lookalike.records WHERE (attributes @? '$ ? (@."brand" == "Fila")'::jsonpath AND ((((attributes->'price'::text) >= '20'::jsonb AND (attributes->'price'::text) < '30'::jsonb) OR ((attributes->'price'::text) > 'true'::jsonb AND attributes @? '$ ? (@."price" >= 20 && @."price" < 30)'::jsonpath)) AND COALESCE((attributes->'price'::text), 'null'::jsonb) <> 'null'::jsonb));
+SELECT id FROM lookalike.records WHERE (attributes @? '$ ? (@."brand" == "Fila")'::jsonpath AND ((((attributes->'price'::text) >= '20'::jsonb AND (attributes->'price'::text) < '30'::jsonb) OR ((attributes->'price'::text) > 'true'::jsonb AND attributes @? (SELECT '$ ? (@."price" >= 20 && @."price" < 30)'::jsonpath))) AND COALESCE((attributes->'price'::text), 'null'::jsonb) <> 'null'::jsonb));
 
 -- keys and values are data
 -- {"it's \"%s\" \\": "'); DROP TABLE lookalike.records; --"}
