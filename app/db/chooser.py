@@ -10,19 +10,24 @@ With a filter there are three ways, and the cheapest that is complete is taken:
    filter that keeps only what lies far from the query spends the budget: that is noticed, and never answered.
 3. *All*: every match is compared.
 
-The planner's plan of the filter says where to begin: with a walk where that is expected to cost half as much as
-comparing the expected matches, or less; else with the few. Where the plan is wrong it costs time, never records. What
-is left undecided goes on: few, walk, all.
+The planner's plan of the filter, and how the last walks under it went, say where to begin: with a walk where its cost
+is less than what it spares, times the chance that it is not in vain. That chance is a half for a filter without a
+history, (good + 1) / (walks + 2) after some walks; a minute later they are forgotten. Else the few are compared: up to
+twice as many as are expected, as the exact answer is then the cheap one. Where more are expected than the bound and no
+index finds them, all are compared at once, which reads each record once and on several cores. Where the plan or the
+history is wrong it costs time, never records. What is left undecided goes on: few, walk, all.
 
 n records, k ranks, m matches expected; reading and comparing a match costs r us, walking to a candidate c us. Every
 n / m-th candidate matches by chance, so a walk of 2 * k * n / m candidates finds k, unless the filter runs against the
 query. Comparing costs m * r where an index finds the matches; else all n records are read, each for less. Without an
-estimate to go by the two balance at b = sqrt(2 * k * n * c / r) matches: that is the bound of the few, and
-2 * k * n / b the budget of a walk after them. So a walk in vain costs about half as much as the search that follows,
-after the few about as much. r and c are what `lookalike db calibrate` measured, or the usual.
+estimate to go by the two balance at b = sqrt(2 * k * n * c / r) matches: that is the bound of the few where fewer are
+expected, and 2 * k * n / b the budget of a walk after them. So a walk in vain costs about half as much as the search
+that follows, after the few about as much, and under a filter that always runs against its queries soon none is tried.
+r and c are what `lookalike db calibrate` measured, or the usual.
 """
 
 from dataclasses import dataclass, replace
+from enum import Enum
 from math import ceil, sqrt
 
 from app.domain.collections import Collection, SearchCosts
@@ -35,8 +40,8 @@ EF_SEARCH_MAX = 1000
 _SPARE = 1.5
 _SLACK = 2.0
 _BOUND_AT_LEAST = 1000
-# A walk is begun with only where it promises to cost this many times less: it may be in vain.
-_GAIN = 2.0
+# An estimate may be so many times too low before the few that it promised are given up.
+_DOUBT = 2
 # A record that is read in its turn, by a sequential scan, costs this part of one that an index finds.
 _IN_TURN = 0.4
 # Records that pgvector may visit for a candidate that it offers; it visits some 6.
@@ -69,23 +74,55 @@ class Limits:
         return self.budget * _VISITS
 
 
-@dataclass(frozen=True, slots=True)
+class Way(Enum):
+    """Where a filtered search begins."""
+
+    FEW = "few"
+    WALK = "walk"
+    ALL = "all"
+
+
+@dataclass(slots=True)
 class Expectation:
-    """What the planner makes of a filter: how many records match, and whether all must be read to find them."""
+    """What is known of a filter beforehand.
+
+    Attributes:
+        matches: records that match, as the planner believes.
+        reads_all: whether every record must be read to find them, as no index serves the filter.
+        walks: how often the index was walked under this filter lately.
+        in_vain: how often that found too few.
+
+    """
 
     matches: int
     reads_all: bool
+    walks: int = 0
+    in_vain: int = 0
+
+    @property
+    def hope(self) -> float:
+        """The chance that a walk is not in vain, by the rule of succession."""
+        return (self.walks - self.in_vain + 1) / (self.walks + 2)
+
+    def note(self, *, in_vain: bool) -> None:
+        """Remember how a walk went. Two threads at once may forget one of theirs, which harms nobody."""
+        self.walks += 1
+        self.in_vain += in_vain
 
 
-def begin(collection: Collection, ranks: int, limits: Limits, expected: Expectation) -> Limits | None:
-    """Return the limits of the walk to begin with; None where comparing the few is expected to be cheaper."""
+def begin(collection: Collection, ranks: int, limits: Limits, expected: Expectation) -> tuple[Way, Limits]:
+    """Return where to begin, and how far the ways are followed then."""
     costs = costs_of(collection)
     rows = collection.rows or _UNCOUNTED_ROWS
     matches = max(1, expected.matches)
     budget = max(limits.effort, limits.candidates, ceil(_SLACK * ranks * rows / matches))
     reading = rows * _IN_TURN if expected.reads_all else matches
     compared_us = reading * costs.match_us + matches * costs.distance_us
-    return replace(limits, budget=budget) if _GAIN * budget * costs.candidate_us < compared_us else None
+    if budget * costs.candidate_us < expected.hope * compared_us:
+        return Way.WALK, replace(limits, budget=budget)
+    if matches > limits.bound and expected.reads_all:
+        return Way.ALL, limits
+    return Way.FEW, replace(limits, bound=max(limits.bound, _DOUBT * matches))
 
 
 def limits(collection: Collection, ranks: int, default_effort: int, effort: int | None = None) -> Limits:

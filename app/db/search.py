@@ -13,7 +13,7 @@ from pgvector import HalfVector
 from psycopg.rows import tuple_row
 
 from app.db import chooser
-from app.db.chooser import Expectation, Limits
+from app.db.chooser import Expectation, Limits, Way
 from app.db.engine import Connection, Database, partition
 from app.db.loader import query
 from app.db.records import fields_sql
@@ -114,16 +114,20 @@ def knn_by_vector(db: Database, target: Target, query_vector: Vector) -> Nearest
 
 
 def _matching(db: Database, target: Target, query_vector: Vector) -> Nearest:
-    limits = limits_of(db, target)
     more_than = None
-    first = chooser.begin(target.collection, target.window.end, limits, expectation(db, target))
-    if first is None:
+    expected = expectation(db, target)
+    first, limits = chooser.begin(target.collection, target.window.end, limits_of(db, target), expected)
+    if first is Way.ALL:
+        return Nearest(exact(db, target, query_vector), EXACT)
+    if first is Way.FEW:
         found, matches = compare_few(db, target, query_vector, limits.bound)
         if matches <= limits.bound:
             return Nearest(found, EXACT, matches=matches, candidates=matches)
         more_than = limits.bound
-    found = walk(db, target, query_vector, first or limits)
-    if len(found) == target.window.k:
+    found = walk(db, target, query_vector, limits)
+    in_vain = len(found) < target.window.k
+    expected.note(in_vain=in_vain)
+    if not in_vain:
         return Nearest(found, INDEX, more_than=more_than)
     return Nearest(exact(db, target, query_vector), INDEX_THEN_EXACT, more_than=more_than)
 
@@ -134,9 +138,10 @@ def limits_of(db: Database, target: Target, ranks: int | None = None) -> Limits:
 
 
 def expectation(db: Database, target: Target) -> Expectation:
-    """Return what the planner makes of the filter; nothing is read.
+    """Return what the planner makes of the filter, and how the last walks went; nothing is read.
 
-    Remembered for a minute, as many searches share a filter: planning costs up to half a millisecond.
+    Remembered for a minute, as many searches share a filter: planning costs up to half a millisecond, a walk in vain
+    several.
     """
     key = (db.url, target.collection.id, target.where.sql, repr(target.where.params))
     with _expected_lock:

@@ -236,18 +236,49 @@ def test_a_filter_against_the_query_is_noticed(skewed: tuple[Database, Collectio
         assert len({one.id for one in found.records} & set(true)) >= 19
 
 
-@pytest.mark.parametrize("share", [0.001, 0.05, 0.5])
+@pytest.mark.parametrize("share", [0.0005, 0.001, 0.05, 0.5, 1.0])
+@pytest.mark.parametrize("history", [(0, 0), (1000, 0), (1000, 1000)])
 def test_a_wrong_estimate_costs_no_record(
-    skewed: tuple[Database, Collection], away: Floats, share: float, monkeypatch: pytest.MonkeyPatch
+    skewed: tuple[Database, Collection],
+    away: Floats,
+    share: float,
+    history: tuple[int, int],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """Whatever the planner and the history say: always k records where k match, the exact ones where it says exact."""
     db, collection = skewed
     where = compile_filter(parse_filter({"side": {"$gte": 1 - share}}), table="r")
     target = Target(collection, Window(20), Fields(), where)
-    for expected in (Expectation(1, reads_all=False), Expectation(24_000, reads_all=True)):
-        monkeypatch.setattr(search, "expectation", lambda *_, expected=expected: expected)
+    first = set()
+    for matches in (1, 500, 6_000, 24_000):
+        for reads_all in (False, True):
+            expected = Expectation(matches, reads_all, *history)
+            monkeypatch.setattr(search, "expectation", lambda *_, expected=expected: expected)
+            for query in (away, -away):
+                near, true = pages(db, target, query)
+                found = [one.id for one in near.records]
+                assert len(found) == len(true) == min(20, round(24_000 * share))
+                if "exact" in near.way:
+                    assert found == true
+                assert len(set(found) & set(true)) >= 0.9 * len(true)
+                assert near.matches in (None, round(24_000 * share))
+                first.add((near.way, near.matches is None))
+    if share == 0.05 and history == (1000, 1000):
+        assert first == {("exact", True), ("exact", False)}
+
+
+def test_walks_in_vain_are_soon_spared(skewed: tuple[Database, Collection], away: Floats) -> None:
+    """A filter that keeps running against its queries is searched exactly from the start; the answer is the same."""
+    db, collection = skewed
+    where = compile_filter(parse_filter({"side": {"$gte": 0.72}}), table="r")
+    target = Target(collection, Window(20), Fields(), where)
+    ways = []
+    for _ in range(40):
         near, true = pages(db, target, away)
         assert [found.id for found in near.records] == true
-        assert near.matches in (None, round(24_000 * share))
+        ways.append(near.way)
+    assert ways[0] == "index, then exact"
+    assert set(ways[-10:]) == {"exact"}
 
 
 def test_exact_is_exact_whatever_the_filter(skewed: tuple[Database, Collection], away: Floats) -> None:

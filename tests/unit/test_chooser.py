@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.db.chooser import Expectation, begin, heavy, limits
+from app.db.chooser import Expectation, Way, begin, heavy, limits
 from app.domain.collections import Collection, SearchCosts
 
 
@@ -29,15 +29,50 @@ def test_the_bound_follows_the_measured_costs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("matches", "reads_all", "walks"),
-    [(25_000, False, True), (50, False, False), (3_000, False, False), (3_000, True, True), (50, True, False)],
+    ("matches", "reads_all", "way"),
+    [
+        (25_000, False, Way.WALK),
+        (50, False, Way.FEW),
+        (3_000, False, Way.FEW),
+        (3_000, True, Way.WALK),
+        (50, True, Way.FEW),
+    ],
 )
-def test_where_to_begin(matches: int, reads_all: bool, walks: bool) -> None:
+def test_where_to_begin(matches: int, reads_all: bool, way: Way) -> None:
     own = collection(50_000)
-    first = begin(own, 20, limits(own, 20, 100), Expectation(matches, reads_all))
-    assert (first is not None) == walks
-    if first is not None:
-        assert first.budget >= 2 * 20 * 50_000 / matches
+    first, found = begin(own, 20, limits(own, 20, 100), Expectation(matches, reads_all))
+    assert first is way
+    if first is Way.WALK:
+        assert found.budget >= 2 * 20 * 50_000 / matches
+
+
+def test_the_few_may_be_twice_as_many_as_expected() -> None:
+    """Where the exact answer is the cheap one, it is not given up short of the matches it was chosen for."""
+    own = collection(60_000)
+    usual = limits(own, 20, 100)
+    expected = usual.bound + 500
+    first, found = begin(own, 20, usual, Expectation(expected, reads_all=False))
+    assert (first, found.bound) == (Way.FEW, 2 * expected)
+    assert begin(own, 20, usual, Expectation(100, reads_all=False))[1].bound == usual.bound
+
+
+def test_walks_in_vain_are_remembered() -> None:
+    """A filter that keeps running against its queries is soon searched exactly from the start, and back again."""
+    own = collection(60_000)
+    usual = limits(own, 20, 100)
+    for reads_all, instead in ((False, Way.FEW), (True, Way.ALL)):
+        expected = Expectation(9_000, reads_all)
+        ways = []
+        for _ in range(30):
+            ways.append(begin(own, 20, usual, expected)[0])
+            if ways[-1] is Way.WALK:
+                expected.note(in_vain=True)
+        assert ways[0] is Way.WALK
+        assert ways.count(Way.WALK) <= 12
+        assert ways[-1] is instead
+        for _ in range(30):
+            expected.note(in_vain=False)
+        assert begin(own, 20, usual, expected)[0] is Way.WALK
 
 
 def test_an_effort_that_is_asked_for_is_kept_within_its_range() -> None:
