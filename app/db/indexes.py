@@ -17,6 +17,10 @@ log = logging.getLogger(__name__)
 _LOCK_SPACE = 42_071
 M = 16
 EF_CONSTRUCTION = 64
+# A graph of more records than this is built with more care: of 500,000 vectors of crops, 147 a photo, recall@20 at
+# effort 100 rose from .890 to .976 (the worst query from .00 to .75), where the build took 179 s in place of 79.
+LARGE = 100_000
+EF_CONSTRUCTION_LARGE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,11 @@ def outgrown(db: Database, collection: Collection, rows: int) -> bool:
     text = query("records", "more_than").render(records=partition("records", collection))
     row = db.read(lambda connection: connection.execute(text, {"rows": rows}).fetchone())
     return bool(row and row["more"])
+
+
+def care(db: Database, collection: Collection) -> int:
+    """Return pgvector's ef_construction for an index of a collection that is built now."""
+    return EF_CONSTRUCTION_LARGE if outgrown(db, collection, LARGE) else EF_CONSTRUCTION
 
 
 def build_hnsw(
@@ -66,7 +75,7 @@ def build_hnsw(
             table=sql.Identifier(collection.records_table),
             dimensions=sql.Literal(collection.dimensions),
             m=sql.Literal(M),
-            ef=sql.Literal(EF_CONSTRUCTION),
+            ef=sql.Literal(care(db, collection)),
         )
         connection.execute(statement)
         _built(connection, collection)
@@ -104,7 +113,11 @@ def rebuild_hnsw(db: Database, collection: Collection, resources: Resources = Re
             return False
         _equip(connection, resources)
         _drop(connection, f"{name}_ccnew")  # what an interrupted rebuild left
-        connection.execute(sql.SQL("REINDEX INDEX CONCURRENTLY lookalike.{}").format(sql.Identifier(name)))
+        own = sql.Identifier("lookalike", name)
+        connection.execute(
+            sql.SQL("ALTER INDEX {} SET (ef_construction = {})").format(own, sql.Literal(care(db, collection)))
+        )
+        connection.execute(sql.SQL("REINDEX INDEX CONCURRENTLY {}").format(own))
         connection.execute(sql.SQL("VACUUM lookalike.{}").format(sql.Identifier(collection.records_table)))
         _built(connection, collection)
         log.info("built the HNSW index of collection %s anew", collection.name)

@@ -72,6 +72,26 @@ def test_an_index_worn_by_deletions_is_built_anew(context: Context, filled: Coll
     assert (len(nearest.records), nearest.way) == (100, "index")
 
 
+def test_a_graph_of_many_records_is_built_with_more_care(
+    context: Context, filled: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also one that was small when it was built, as soon as it is built anew."""
+    text = "SELECT reloptions FROM pg_class WHERE oid = to_regclass(%s)"
+
+    def options() -> list[str]:
+        name = (f"lookalike.records_{filled.id}_hnsw",)
+        row = context.db.read(lambda connection: connection.execute(text, name).fetchone())
+        return sorted((row or {})["reloptions"])
+
+    assert options() == ["ef_construction=64", "m=16"]
+    monkeypatch.setattr(indexes, "LARGE", 2999)
+    assert indexes.rebuild_hnsw(context.db, filled)
+    assert options() == ["ef_construction=200", "m=16"]
+    indexes.drop_hnsw(context.db, filled)
+    assert indexes.build_hnsw(context.db, filled)
+    assert options() == ["ef_construction=200", "m=16"]
+
+
 def test_a_delete_starts_it_in_the_background(context: Context, filled: Collection) -> None:
     before = oid(context.db, filled)
     records.delete(context.db, filled, [f"r{n}" for n in range(900)])
