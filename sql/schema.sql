@@ -1351,11 +1351,12 @@ DECLARE
     space record;
     asked record;
     statement text;
-    few constant bigint := greatest(10000, 50 * k::bigint);
+    costs record;
+    few bigint;
     counted bigint;
     through_index boolean;
     expected bigint := 0;
-    budget bigint;
+    budget bigint := k;
     settings text[];
     ids text[];
     distances double precision[];
@@ -1377,22 +1378,27 @@ BEGIN
          ) AS n', space.half, space.cosine, asked.condition, k);
     through_index := space.indexed AND k BETWEEN 1 AND 1000;
     IF through_index AND asked.path IS NOT NULL THEN
-        expected := lookalike.expected_matches(space.records, asked.condition, asked.path);
-        IF expected < 3 * few THEN
+        SELECT greatest(t.reltuples, 1) AS rows,
+               coalesce(s.match_us + s.distance_us, 0.8 + 0.0006 * space.dimensions) AS match_us,
+               coalesce(s.candidate_us, 4 + 0.008 * space.dimensions) AS candidate_us
+        INTO costs
+        FROM pg_class AS t LEFT JOIN lookalike.search_costs AS s ON s.dimensions = space.dimensions
+        WHERE t.oid = space.records::regclass;
+        few := greatest(1000, k, sqrt(2.0 * k * costs.rows * costs.candidate_us / costs.match_us));
+        expected := greatest(1, lookalike.expected_matches(space.records, asked.condition, asked.path));
+        budget := greatest(200, 2 * k, ceil(2.0 * k * costs.rows / expected));
+        IF 2 * budget * costs.candidate_us >= expected * costs.match_us THEN
+            few := greatest(few, 2 * expected);
             EXECUTE format('SELECT count(*) FROM (SELECT FROM %s AS r WHERE %s LIMIT %s) AS m',
                            space.records, asked.condition, few + 1)
                 INTO counted USING space.scale, vector, asked.path;
             through_index := counted > few;
+            budget := greatest(200, 2 * k, ceil(2.0 * k * costs.rows / few));
         END IF;
     END IF;
     IF through_index THEN
         settings := ARRAY[current_setting('hnsw.iterative_scan'), current_setting('hnsw.ef_search'),
                           current_setting('hnsw.max_scan_tuples')];
-        budget := k;
-        IF asked.path IS NOT NULL THEN
-            SELECT greatest(200, 2 * k, ceil(2.0 * k * t.reltuples / greatest(few, expected))) INTO budget
-            FROM pg_class AS t WHERE t.oid = space.records::regclass;
-        END IF;
         PERFORM set_config('hnsw.iterative_scan', 'relaxed_order', true),
                 set_config('hnsw.ef_search', least(1000, greatest(settings[2]::integer, 150, k))::text, true),
                 set_config('hnsw.max_scan_tuples', least(2147483647, 40 * budget)::text, true);
@@ -1400,19 +1406,16 @@ BEGIN
             statement,
             format('(SELECT w.* FROM %1$s AS w ORDER BY w.embedding::%2$s %3$s $2::%2$s LIMIT %4$s)',
                    space.records, space.half, space.cosine, budget),
-            -- Between two batches of candidates the graph loses some: half as many again are found, the nearest kept.
-            format('LIMIT %s', ceil(1.5 * k)))
+            -- Between two batches of candidates the graph loses some: twice as many are found, the nearest kept.
+            format('LIMIT %s', 2 * k::bigint))
             INTO ids, distances, found_attributes USING space.scale, vector, asked.path;
         PERFORM set_config('hnsw.iterative_scan', settings[1], true),
                 set_config('hnsw.ef_search', settings[2], true),
                 set_config('hnsw.max_scan_tuples', settings[3], true);
     END IF;
     IF coalesce(cardinality(ids), 0) < k THEN
-        -- `+ 0` hides the expression from the HNSW index: every match is compared.
-        EXECUTE format(
-            statement, space.records,
-            format('ORDER BY ($1 * (r.embedding::%1$s %2$s $2::%1$s)) + 0, r.id LIMIT %3$s',
-                   space.half, space.cosine, k))
+        -- Never through the HNSW index, which orders by the distance without the scale: every match is compared.
+        EXECUTE format(statement, space.records, format('ORDER BY distance, r.id LIMIT %s', k))
             INTO ids, distances, found_attributes USING space.scale, vector, asked.path;
     END IF;
     RETURN QUERY SELECT * FROM unnest(ids, distances, found_attributes);

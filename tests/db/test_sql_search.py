@@ -140,15 +140,30 @@ def test_knn_with_few_matches_compares_them(sql: Connection) -> None:
 
 def test_knn_with_many_matches_walks_the_graph(sql: Connection) -> None:
     found = scans(sql, "SELECT * FROM lookalike.knn('shop', 'r7', 20, %s)", '{"side": {"$lt": 0.9}}')
-    assert found == {"hnsw": 1, "pkey": 1, "records_1": 1}, "the bounded count reads the table"
+    assert found == {"hnsw": 1, "pkey": 1}, "nothing is counted where the planner expects many"
 
 
-def test_the_count_is_spared_where_the_planner_is_sure(sql: Connection) -> None:
-    """Its statistics are made to say that the collection is ten times as large: 10,001 matches need no proof then."""
+def test_a_wrong_estimate_is_found_out_by_the_count(sql: Connection) -> None:
+    """Without statistics 240 matches are expected, 1 in 100; there are 21,600."""
+    statement = "SELECT * FROM lookalike.knn('shop', 'r7', 20, %s)"
+    filter_ = '{"side": {"$lt": 0.9}}'
+    true = rows(sql, statement, filter_)
     with sql.transaction(force_rollback=True):
-        sql.execute("UPDATE pg_class SET reltuples = reltuples * 10 WHERE oid = 'lookalike.records_1'::regclass")
-        found = scans(sql, "SELECT * FROM lookalike.knn('shop', 'r7', 20, %s)", '{"side": {"$lt": 0.9}}')
-    assert found == {"hnsw": 1, "pkey": 1}
+        sql.execute("DELETE FROM pg_statistic WHERE starelid = 'lookalike.records_1'::regclass")
+        found = scans(sql, statement, filter_)
+        assert found["hnsw"] == 1
+        assert sum(found.values()) == 3, "the record itself, the bounded count, the walk"
+        assert rows(sql, statement, filter_) == true
+
+
+def test_the_functions_go_by_the_measured_costs(sql: Connection) -> None:
+    statement = "SELECT * FROM lookalike.knn('shop', 'r7', 20, %s)"
+    filter_ = '{"side": {"$lt": 0.9}}'
+    true = rows(sql, statement, filter_)
+    with sql.transaction(force_rollback=True):
+        sql.execute("INSERT INTO lookalike.search_costs VALUES (%s, 0.1, 0.1, 500)", (DIMENSIONS,))
+        assert "hnsw" not in scans(sql, statement, filter_), "a walk is said to be dear"
+        assert [row[0] for row in rows(sql, statement, filter_)] == [row[0] for row in true]
 
 
 def test_a_view_is_served_by_the_graph(sql: Connection) -> None:
