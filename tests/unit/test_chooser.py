@@ -80,6 +80,12 @@ def test_an_effort_that_is_asked_for_is_kept_within_its_range() -> None:
     assert limits(collection(50_000), 1000, 900).effort == 1000
 
 
+def test_the_effort_grows_with_the_collection() -> None:
+    efforts = [limits(collection(rows), 20, 100).effort for rows in (0, 60_000, 240_000, 500_000, 100_000_000)]
+    assert efforts == [150, 150, 300, 434, 1000]
+    assert limits(collection(500_000), 20, 100, effort=40).effort == 40
+
+
 def test_heavy_is_what_takes_long() -> None:
     assert not heavy(collection(10_000))
     assert heavy(collection(1_000_000))
