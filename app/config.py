@@ -34,6 +34,12 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="Address that the server listens on.")
     port: int = Field(default=8000, ge=1, le=65535, description="Port that the server listens on.")
     threads: int = Field(default=8, ge=1, le=256, description="Requests served at the same time by one process.")
+    queue_requests: int = Field(
+        default=128, ge=0, description="Requests that may wait for a thread before others are answered with 503."
+    )
+    queue_seconds: float = Field(
+        default=5.0, gt=0, description="Time that a request waits for a thread before it is answered with 503."
+    )
     shutdown_seconds: int = Field(default=30, ge=1, description="Time that running requests get to end at a stop.")
     log_level: str = Field(default="info", description="debug, info, warning or error.")
 

@@ -76,7 +76,11 @@ def blueprint(context: Context, prefix: str, service: str | None) -> Blueprint:
 
 def request_id() -> str:
     """Return the id of this request: the caller's `X-Request-ID` where it is a plain one, else a new one."""
-    given = request.headers.get("X-Request-ID", "")
+    return own_id(request.headers.get("X-Request-ID", ""))
+
+
+def own_id(given: str) -> str:
+    """Return a request's id: the one that the caller gave where it is a plain one, else a new one."""
     return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
 
 

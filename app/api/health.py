@@ -5,6 +5,8 @@ from flask import Blueprint, Response, jsonify
 from app.services.context import Context
 from app.services.readiness import not_ready
 
+PATHS = ("/healthz", "/readyz")
+
 
 def health(context: Context) -> Blueprint:
     """Return the blueprint of the two paths, which need no token."""

@@ -11,6 +11,7 @@ from gunicorn.app.base import BaseApplication
 
 from app import create_app
 from app.cli.common import log_to_stderr
+from app.cli.worker import BoundedWorker
 from app.config import Settings
 from app.db import schema
 from app.db.embedded import EmbeddedDatabase
@@ -26,7 +27,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     """gunicorn, configured by this project's settings alone."""
 
     def __init__(self, settings: Settings, database_url: str, embedded: EmbeddedDatabase | None) -> None:
-        self._settings = settings
+        self.settings = settings
         self._database_url = database_url
         self._embedded = embedded
         super().__init__()
@@ -36,11 +37,11 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
 
         One worker: a second one would hold a second copy of the model and, on few cores, serve no more.
         """
-        settings = self._settings
+        settings = self.settings
         values: dict[str, Any] = {
             "bind": f"{settings.host}:{settings.port}",
             "workers": 1,
-            "worker_class": "gthread",
+            "worker_class": BoundedWorker,
             "threads": settings.threads,
             "graceful_timeout": settings.shutdown_seconds,
             "timeout": 120,
@@ -64,12 +65,13 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
 
     def load(self) -> WSGIApplication:
         """Make the application, in the worker: connections and threads do not survive a fork."""
-        return create_app(self._settings, self._database_url)
+        return create_app(self.settings, self._database_url)
 
 
 def _worker_stopped(_: object, worker: Any) -> None:
-    context = worker.wsgi.extensions["lookalike"] if getattr(worker, "wsgi", None) else None
-    if context is not None:
+    application = getattr(worker, "application", None)  # None where it could not be made
+    if application is not None:
+        context = application.extensions["lookalike"]
         if context.searches is not None:
             context.searches.close()
         context.pictures.close()

@@ -1,0 +1,38 @@
+"""Too many requests at once: what is answered to those that the server has no time for.
+
+The server hands such requests to threads that are marked here. On them the health checks are answered as always, and
+everything else is refused with the envelope's 503, before any of it is looked at.
+"""
+
+import threading
+import time
+from collections.abc import Iterable
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from app.api import envelope
+from app.api.blueprint import own_id
+from app.api.health import PATHS
+from app.domain.errors import Unavailable
+
+_RETRY_SECONDS = 1
+
+_thread = threading.local()
+
+
+def refuse_on_this_thread() -> None:
+    """Mark the calling thread, for as long as it lives."""
+    _thread.refuses = True
+
+
+def refusing(application: WSGIApplication) -> WSGIApplication:
+    """Return the application, which refuses on marked threads all but the health checks."""
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if not getattr(_thread, "refuses", False) or environ["PATH_INFO"] in PATHS:
+            return application(environ, start_response)
+        error = Unavailable("the server has more requests than it can serve now; try again in a moment", _RETRY_SECONDS)
+        return envelope.failure(error, own_id(environ.get("HTTP_X_REQUEST_ID", "")), time.perf_counter())(
+            environ, start_response
+        )
+
+    return answer

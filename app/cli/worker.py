@@ -1,0 +1,114 @@
+"""gunicorn's worker with threads, and a queue in front of them that has an end.
+
+gunicorn's own accepts every request and lets it wait for a thread, however many wait and however long. Here so many may
+wait for so long; the others are told at once, on threads of their own, and the health checks never wait.
+"""
+
+import selectors
+import socket
+import time
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+from gunicorn.workers.gthread import TConn, ThreadWorker
+
+from app.api.health import PATHS
+from app.api.refusal import refuse_on_this_thread, refusing
+
+# They only refuse and answer health checks, of which one may wait for a database connection.
+_REFUSING_THREADS = 4
+_HEALTH = tuple(f"{verb} {path}".encode() for verb in ("GET", "HEAD") for path in PATHS)
+_LONGEST = max(map(len, _HEALTH))
+
+
+class BoundedWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
+    """A thread pool whose queue is bounded by the settings `queue_requests` and `queue_seconds`.
+
+    Everything here runs on the worker's main thread, so nothing is locked.
+    """
+
+    def init_process(self) -> None:
+        """Make the threads and run until the end."""
+        settings = self.app.settings
+        self._most: int = settings.queue_requests
+        self._seconds: float = settings.queue_seconds
+        self._in_flight = 0
+        self._waiting: deque[tuple[float, TConn, Future[Any]]] = deque()
+        self._refusing = ThreadPoolExecutor(_REFUSING_THREADS, "refusing", refuse_on_this_thread)
+        super().init_process()
+
+    def load_wsgi(self) -> None:
+        """Make the application, and let it refuse on the threads that are for that."""
+        super().load_wsgi()
+        self.application = self.app.wsgi()
+        self.wsgi = refusing(self.application)
+
+    def run(self) -> None:
+        """Serve until told to stop."""
+        try:
+            super().run()
+        finally:
+            self._refusing.shutdown(wait=False)
+
+    def enqueue_req(self, conn: TConn) -> None:
+        """Hand a connection to a thread that serves, or, if too many wait already, to one that refuses."""
+        if self._in_flight < self.cfg.threads:
+            self._serve(conn)
+            return
+        begins = _begins(conn)
+        if begins is None and not conn.initialized:
+            self._wait_for_data(conn)  # a new connection waits for its request without taking a place
+        elif len(self._waiting) >= self._most or (begins or b"").startswith(_HEALTH):
+            self._refuse(conn)
+        else:
+            self._waiting.append((time.monotonic(), conn, self._serve(conn)))
+
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        """Do what came up, and refuse those that have waited too long; called every second at least."""
+        super().wait_for_and_dispatch_events(timeout)
+        oldest = time.monotonic() - self._seconds
+        while self._waiting:
+            since, conn, future = self._waiting[0]
+            begun = future.running() or future.done()
+            if not begun and since > oldest:
+                break
+            self._waiting.popleft()
+            if not begun and future.cancel():
+                self._in_flight -= 1
+                self._refuse(conn)
+
+    def _serve(self, conn: TConn) -> Future[Any]:
+        self._in_flight += 1
+        future: Future[Any] = self.tpool.submit(self.handle, conn)
+        future.add_done_callback(partial(self._served, conn))
+        return future
+
+    def _served(self, conn: TConn, future: Future[Any]) -> None:
+        if not future.cancelled():
+            self.method_queue.defer(self._finish, conn, future)
+
+    def _finish(self, conn: TConn, future: Future[Any]) -> None:
+        self._in_flight -= 1
+        self.finish_request(conn, future)
+
+    def _refuse(self, conn: TConn) -> None:
+        future = self._refusing.submit(self.handle, conn)
+        future.add_done_callback(lambda done: self.method_queue.defer(self.finish_request, conn, done))
+
+    def _wait_for_data(self, conn: TConn) -> None:
+        conn.timeout = time.monotonic() + self.cfg.keepalive
+        self.pending_conns.append(conn)
+        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn))
+
+
+def _begins(conn: TConn) -> bytes | None:
+    """Return how the request on a connection begins, without taking it; None where nothing has come yet."""
+    try:
+        begins: bytes = conn.sock.recv(_LONGEST, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return None
+    except OSError:
+        return b""  # the thread that reads it meets the error, and closes the connection
+    return begins
