@@ -33,6 +33,7 @@ class Setup:
         vectors: vectors in the large collection.
         seconds: length of one round of requests.
         tell: is given a line on what is being done.
+        plots: folder that plots are written to; None: none are drawn.
 
     """
 
@@ -43,6 +44,7 @@ class Setup:
     vectors: int
     seconds: float
     tell: Callable[[str], None]
+    plots: Path | None = None
 
     @property
     def limits(self) -> ImageLimits:

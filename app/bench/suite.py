@@ -4,7 +4,20 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from wsgiref.types import WSGIApplication
 
-from app.bench import duplicates, filtered, layers, loading, models, quality, recall, serving, statements, tagging
+from app.bench import (
+    beside,
+    duplicates,
+    filtered,
+    growth,
+    layers,
+    loading,
+    models,
+    quality,
+    recall,
+    serving,
+    statements,
+    tagging,
+)
 from app.bench.report import Table
 from app.bench.server import running
 from app.bench.serving import Scene
@@ -26,6 +39,8 @@ TABLES = (
     "serving",
     "pictures",
     "layers",
+    "peers",
+    "growth",
 )
 _PHOTOS = "bench-photos"
 _CROPS = "bench-crops"
@@ -50,6 +65,10 @@ def run(
         yield models.measure(setup, model_pictures)
     yield from _photos(setup, only)
     yield from _own_collections(setup, only)
+    if "peers" in only:
+        yield from beside.measure(setup)
+    if "growth" in only:
+        yield from growth.measure(setup)
     if {"recall", "sql", "serving", "pictures", "layers"} & set(only):
         with setup.collection(_CROPS) as collection:
             made = crops(setup, collection.model)

@@ -44,8 +44,19 @@ _NEARBY = Path(__file__).resolve().parents[3] / "shared" / "data" / "clothing"
     help="Pictures through each model while its memory is watched (100000 for a long look).",
 )
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write the tables to, too.")
+@click.option(
+    "--plots",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder to draw the plots of `peers` and `growth` to, as SVG (with the extra `peers`).",
+)
 def bench(
-    folder: Path | None, vectors: int, seconds: float, only: tuple[str, ...], pictures: int, output: Path | None
+    folder: Path | None,
+    vectors: int,
+    seconds: float,
+    only: tuple[str, ...],
+    pictures: int,
+    output: Path | None,
+    plots: Path | None,
 ) -> None:
     """Measure loading, quality, recall and serving, beside the bare model and the bare SQL.
 
@@ -67,7 +78,7 @@ def bench(
             "LOOKALIKE_LOG_LEVEL": "warning",
             "LOOKALIKE_VECTOR_CACHE_BYTES": "0",
         }
-        setup = Setup(context, photos(folder, home, _tell), home, environment, vectors, seconds, _tell)
+        setup = Setup(context, photos(folder, home, _tell), home, environment, vectors, seconds, _tell, plots)
         tables: list[Table] = []
 
         def application() -> WSGIApplication:

@@ -1,0 +1,92 @@
+"""Ours: the server's search, update and index builds, without HTTP around them."""
+
+from collections.abc import Sequence
+
+from app.bench.peers.base import Footprint, Place, Stock, Vector
+from app.bench.peers.postgres import footprint
+from app.bench.shop import Condition
+from app.config import Settings
+from app.db import collections, indexes, loads, records, search
+from app.db.engine import Database, check_versions
+from app.db.records import NewRecord, Patch
+from app.domain.collections import Collection
+from app.domain.jsontext import dumps
+from app.domain.records import Fields
+from app.domain.windows import Window
+from app.filters import compile_filter, parse_filter
+
+_PART = 2000
+
+
+class Engine:
+    """One collection with the price declared; it is made and dropped by the benchmark around this process."""
+
+    filters = True
+    durable: str | None = "committed, synced"
+
+    def __init__(self, place: Place) -> None:
+        settings = Settings()
+        self._resources = indexes.Resources(settings.build_memory_mb, settings.build_workers)
+        self._db = Database(place.url, ef_search=settings.ef_search, statement_timeout_ms=0)
+        self._db.open()
+        self._name = place.collection
+        self._found: Collection | None = None
+
+    @property
+    def _collection(self) -> Collection:
+        if self._found is None:
+            self._found = collections.get(self._db, self._name)
+        return self._found
+
+    def version(self) -> str:
+        """Return the versions of PostgreSQL and pgvector."""
+        return self._db.read(check_versions)
+
+    def build(self, stock: Stock) -> None:
+        """Copy all records, build the index and that of the price."""
+        self.copy(stock)
+        self.index()
+
+    def copy(self, stock: Stock) -> None:
+        """Copy all records into the collection, as a bulk load does."""
+        for part in stock.parts(_PART):
+            rows = [
+                NewRecord(str(number), dumps({"price": price, "category": category}), vector)
+                for number, vector, price, category in zip(
+                    part.numbers, part.vectors, part.prices, part.categories, strict=True
+                )
+            ]
+            loads.copy(self._db, self._collection, rows)
+
+    def index(self) -> None:
+        """Build the index of the vectors and that of the price."""
+        indexes.build_hnsw(self._db, self._collection, self._resources)
+        indexes.declare_field(self._db, self._collection, "price")
+
+    def open(self) -> None:
+        """Read what is known of the collection."""
+        self._found = collections.get(self._db, self._name)
+
+    def search(self, query: Vector, k: int, effort: int | None, condition: Condition | None) -> list[int]:
+        """Return the nearest records' numbers; the filter is read and compiled as that of a request is."""
+        where = search.NO_FILTER
+        if condition is not None:
+            node = parse_filter(condition.filter)
+            where = compile_filter(node, indexed_fields=self._collection.indexed_fields, table="r")
+        target = search.Target(self._collection, Window(k), Fields(), where, effort)
+        return [int(one.id) for one in search.knn_by_vector(self._db, target, query).records]
+
+    def update(self, numbers: Sequence[int], price: float) -> None:
+        """Merge the price into the attributes, in one transaction."""
+        patch = Patch(dumps({"price": price}), "[]")
+        patches = {str(number): patch for number in numbers}
+        self._db.write(lambda connection: records.update(connection, self._collection, patches, Fields()))
+
+    def footprint(self) -> Footprint:
+        """Return what the collection's table and the connection take."""
+        table = f"lookalike.{self._collection.records_table}"
+        return self._db.read(lambda connection: footprint(connection, table))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._db.close()
