@@ -1357,6 +1357,7 @@ DECLARE
     through_index boolean;
     expected bigint := 0;
     budget bigint := k;
+    effort integer := 150;
     settings text[];
     ids text[];
     distances double precision[];
@@ -1384,6 +1385,7 @@ BEGIN
         INTO costs
         FROM pg_class AS t LEFT JOIN lookalike.search_costs AS s ON s.dimensions = space.dimensions
         WHERE t.oid = space.records::regclass;
+        effort := least(1000, 150 * sqrt(greatest(1, costs.rows / 60000)));
         few := greatest(1000, k, sqrt(2.0 * k * costs.rows * costs.candidate_us / costs.match_us));
         expected := greatest(1, lookalike.expected_matches(space.records, asked.condition, asked.path));
         budget := greatest(200, 2 * k, ceil(2.0 * k * costs.rows / expected));
@@ -1400,7 +1402,7 @@ BEGIN
         settings := ARRAY[current_setting('hnsw.iterative_scan'), current_setting('hnsw.ef_search'),
                           current_setting('hnsw.max_scan_tuples')];
         PERFORM set_config('hnsw.iterative_scan', 'relaxed_order', true),
-                set_config('hnsw.ef_search', least(1000, greatest(settings[2]::integer, 150, k))::text, true),
+                set_config('hnsw.ef_search', least(1000, greatest(settings[2]::integer, effort, k))::text, true),
                 set_config('hnsw.max_scan_tuples', least(2147483647, 40 * budget)::text, true);
         EXECUTE format(
             statement,

@@ -24,6 +24,9 @@ estimate to go by the two balance at b = sqrt(2 * k * n * c / r) matches: that i
 expected, and 2 * k * n / b the budget of a walk after them. So a walk in vain costs about half as much as the search
 that follows, after the few about as much, and under a filter that always runs against its queries soon none is tried.
 r and c are what `lookalike db calibrate` measured, or the usual.
+
+A walk ends at 2 * k matches, of which the nearest are answered, and has half as much effort again as a search without a
+filter, which grows with the root of n beyond 60,000 records.
 """
 
 from dataclasses import dataclass, replace

@@ -13,7 +13,8 @@
 --   Twice the records that chance would need are walked to: where they do not hold k matches, the filter runs against the
 --   query, and all matches are compared after all.
 -- Index: the partition's HNSW index where it is there and k is at most 1,000; the search effort is hnsw.ef_search, at
---   least 150 and k. GIN on attributes for the filter. The settings of the session are as before afterwards.
+--   least 150 and k, with a filter more beyond 60,000 records. GIN on attributes for the filter. The settings of the
+--   session are as before afterwards.
 -- Rights: the owner's, so that lookalike_reader may search tables that it may not read. Fixed search_path. PARALLEL
 --   UNSAFE, as it sets hnsw.* for its own query.
 CREATE OR REPLACE FUNCTION lookalike.knn_vector(
@@ -33,6 +34,7 @@ DECLARE
     through_index boolean;
     expected bigint := 0;
     budget bigint := k;
+    effort integer := 150;
     settings text[];
     ids text[];
     distances double precision[];
@@ -60,6 +62,7 @@ BEGIN
         INTO costs
         FROM pg_class AS t LEFT JOIN lookalike.search_costs AS s ON s.dimensions = space.dimensions
         WHERE t.oid = space.records::regclass;
+        effort := least(1000, 150 * sqrt(greatest(1, costs.rows / 60000)));
         few := greatest(1000, k, sqrt(2.0 * k * costs.rows * costs.candidate_us / costs.match_us));
         expected := greatest(1, lookalike.expected_matches(space.records, asked.condition, asked.path));
         budget := greatest(200, 2 * k, ceil(2.0 * k * costs.rows / expected));
@@ -76,7 +79,7 @@ BEGIN
         settings := ARRAY[current_setting('hnsw.iterative_scan'), current_setting('hnsw.ef_search'),
                           current_setting('hnsw.max_scan_tuples')];
         PERFORM set_config('hnsw.iterative_scan', 'relaxed_order', true),
-                set_config('hnsw.ef_search', least(1000, greatest(settings[2]::integer, 150, k))::text, true),
+                set_config('hnsw.ef_search', least(1000, greatest(settings[2]::integer, effort, k))::text, true),
                 set_config('hnsw.max_scan_tuples', least(2147483647, 40 * budget)::text, true);
         EXECUTE format(
             statement,
