@@ -96,7 +96,9 @@ def _view(context: Context, entry: Method, service: str | None) -> Callable[[], 
 
         def call(target: Collection) -> Answer:
             started = time.perf_counter()
-            answer = _begun(entry.view(Call(context, target, request.args.to_dict()), parameters))
+            # Nearly no request has a query string, and Flask parses an empty one as well.
+            query = request.args.to_dict() if request.query_string else {}
+            answer = _begun(entry.view(Call(context, target, query), parameters))
             if context.searches is not None:
                 spent = time.perf_counter() - started
                 noted = entry_of(entry, principal, target, parameters, answer, spent)

@@ -78,8 +78,10 @@ def check_text(text: str, what: str) -> None:
     """
     if "\x00" in text:
         raise InvalidRequest(f"{what} holds the character U+0000, which cannot be stored")
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        raise InvalidRequest(f"{what} holds half a surrogate pair, which is not a character")
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # the only characters that UTF-8 does not have
+        raise InvalidRequest(f"{what} holds half a surrogate pair, which is not a character") from None
 
 
 def _decimal(text: str) -> Decimal:

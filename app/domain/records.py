@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import NamedTuple
 
 import orjson
 
@@ -14,11 +15,11 @@ IMAGE_FIELDS = ("_base64", "_url", "_file")
 TEXT_FIELD = "_text_data"
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A record of an answer. `attributes` is the JSON text of an object, None where only the `_id` is asked for.
 
-    `id` is empty for a picture that was ranked without being stored and came without an `_id`.
+    `id` is empty for a picture that was ranked without being stored and came without an `_id`. A tuple, as a
+    search makes one for each row, in half the time of a frozen dataclass.
     """
 
     id: str
