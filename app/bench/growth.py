@@ -253,9 +253,9 @@ def _needs(fits: dict[str, Power]) -> list[str]:
     return [
         (
             f"{EXTRAPOLATED:,} vectors, extrapolated: {sum(gib.values()):.0f} GiB on disk (table {gib['table']:.0f},"
-            f" HNSW {gib['HNSW']:.0f}, other indexes {gib['other indexes']:.0f}), the HNSW index once more while it is built"
-            f" anew;{building} {gib['HNSW'] + gib['table']:.0f} GiB for the table and its index if searches are not"
-            f" to wait for the disk; {at('copy s') / 3600:.1f} h to copy and {at('build s') / 3600:.1f} h to build on cores"
-            " like these."
+            f" HNSW {gib['HNSW']:.0f}, other indexes {gib['other indexes']:.0f}), the HNSW index once more while it is"
+            f" built anew;{building} {gib['HNSW'] + gib['table']:.0f} GiB for the table and its index if searches are"
+            f" not to wait for the disk; {at('copy s') / 3600:.1f} h to copy and {at('build s') / 3600:.1f} h to build"
+            " on cores like these."
         )
     ]

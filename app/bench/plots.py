@@ -79,15 +79,26 @@ def _recall(axes: Any, results: Sequence["Result"]) -> None:
 def _filtered(both: Sequence[Any], results: Sequence["Result"]) -> None:
     names: list[str] = []
     for number, one in enumerate(results):
+        names = [name for name, _ in one.visits] or names
+        times = [judged.p50_ms for _, judged in one.visits]
+        recalls = [judged.recall for _, judged in one.visits]
         if one.visits:
-            names = [name for name, _ in one.visits]
-            both[0].plot(names, [judged.p50_ms for _, judged in one.visits], label=one.peer.name, **_line(number))
-            both[1].plot(names, [judged.recall for _, judged in one.visits], label=one.peer.name, **_line(number))
+            _points(both[0], number, one.peer.name, names, times)
+            _points(both[1], number, one.peer.name, names, recalls)
+    places = range(len(names))
     both[0].set(ylabel="p50 ms", yscale="log", title="Filtered search: time")
+    both[0].set_xticks(places, [""] * len(names))
     both[1].set(ylabel="recall@20", ylim=(-0.03, 1.03), title="Filtered search: recall")
-    for axes in both:
-        axes.set_xticks(range(len(names)), names, rotation=30, ha="right")
-        _legend(axes)
+    both[1].set_xticks(places, names, rotation=30, ha="right", rotation_mode="anchor")
+    _legend(both[0])
+
+
+def _points(axes: Any, number: int, label: str, names: Sequence[str], values: Sequence[float]) -> None:
+    """Join the points of the prices, which are steps of one filter, and none of the others."""
+    steps = sum(name.startswith("price") for name in names)
+    line = _line(number)
+    axes.plot(range(steps), values[:steps], label=label, **line)
+    axes.plot(range(steps, len(names)), values[steps:], **{**line, "linestyle": "none"})
 
 
 def _growth(parts: Sequence[Any], rows: Sequence["Measured"], fits: dict[str, Power], until: int) -> None:
@@ -99,7 +110,7 @@ def _growth(parts: Sequence[Any], rows: Sequence["Measured"], fits: dict[str, Po
         for number, name in enumerate(names):
             line = _line(number)
             numbers = [row.vectors for row in rows]
-            label = f"{name.removesuffix(f' {unit}').removesuffix(', ms')}  (n^{fits[name].exponent:.2f})"
+            label = f"{name.rpartition(' ')[0].rstrip(',')}  (n^{fits[name].exponent:.2f})"
             axes.plot(numbers, [row.figures[name] for row in rows], label=label, **{**line, "linestyle": "none"})
             ends = [numbers[0], until]
             axes.plot(ends, [fits[name].at(end) for end in ends], color=line["color"], linestyle="--", linewidth=1)

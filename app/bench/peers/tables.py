@@ -147,7 +147,7 @@ def _behind(ours: Judged, peer: Judged | None) -> bool:
 def _faster(ours: Result, able: Sequence[Result]) -> str:
     """Tell who is faster with no less recall; that is no failure of the target, and not to be hidden."""
     told = [
-        f"{peer.peer.name} ({', '.join(names)})"
+        f"{peer.peer.name} ({'every filter' if len(names) == len(ours.visits) else '; '.join(names)})"
         for peer in able
         if peer is not ours
         and (
@@ -160,7 +160,7 @@ def _faster(ours: Result, able: Sequence[Result]) -> str:
             ]
         )
     ]
-    return f"Faster than ours with no less recall: {'; '.join(told) or 'none'}."
+    return f"Faster than ours with no less recall: {', '.join(told) or 'none'}."
 
 
 def _updating(results: Sequence[Result]) -> Table:
