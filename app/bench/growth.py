@@ -33,8 +33,6 @@ _ROUND_SECONDS = 10.0
 _COLLECTION = "bench-growth"
 _VISITS = ("price, 1 %", "price, 10 %", "own category", "farthest category")
 _SEED = 3
-_PROBED = 5000
-_PROBE_MB = 4
 _NO_FILTER = "no filter"
 
 _SIZES = """
@@ -120,7 +118,7 @@ def _measured(setup: Setup, made: Crops) -> Measured:
             engine.open()
             collection = table.get(setup.context.db, _COLLECTION)
             sizes = _sizes(setup.context.db, collection)
-            per_record = graph_bytes(setup.context.db, collection, number)
+            per_record = engine.graph_bytes()
             setup.tell("growth: searching")
             answers = {one.name: answer(engine, queries, one, _K) for one in rounds}
         finally:
@@ -141,31 +139,6 @@ def _sizes(db: Database, collection: Collection) -> tuple[float, float, float]:
     row = db.read(lambda connection: connection.execute(_SIZES, values).fetchone()) or {}
     graph = row["graph"]
     return row["records"] / 2**20, graph / 2**20, (row["indexes"] - graph) / 2**20
-
-
-def graph_bytes(db: Database, collection: Collection, number: int) -> float | None:
-    """Return the memory that a record takes in a graph while it is built, bytes.
-
-    Some records are indexed with too little memory, and pgvector says after how many it no longer sufficed. None:
-    it sufficed, as there are too few of them.
-    """
-    megabytes = _PROBE_MB if number >= _PROBED else 1
-    told: list[str] = []
-    with db.session() as connection:
-        connection.add_notice_handler(lambda notice: told.append(notice.message_primary or ""))
-        connection.execute(
-            f"CREATE TEMPORARY TABLE bench_graph AS SELECT r.embedding::halfvec({collection.dimensions:d}) AS embedding"  # noqa: S608  (numbers of the program's own)
-            f" FROM lookalike.records AS r WHERE r.collection_id = {collection.id:d} LIMIT {_PROBED:d}"
-        )
-        connection.execute("SELECT set_config('maintenance_work_mem', %s, false)", (f"{megabytes}MB",))
-        connection.execute("SET max_parallel_maintenance_workers = 0")
-        connection.execute("CREATE INDEX ON bench_graph USING hnsw (embedding halfvec_cosine_ops)")
-        connection.execute("DROP TABLE bench_graph")
-    for message in told:
-        if "no longer fits" in message:
-            counts = [int(word) for word in message.split() if word.isdigit()]
-            return megabytes * 2**20 / counts[0]
-    return None
 
 
 def _tables(setup: Setup, rows: Sequence[Measured], fits: dict[str, Power]) -> list[Table]:
@@ -208,7 +181,8 @@ def _tables(setup: Setup, rows: Sequence[Measured], fits: dict[str, Power]) -> l
             f"Built with the memory and workers of the settings ({_resources(setup)}).",
             (
                 "Build memory: what the graph takes while it is built, from where pgvector reports that a small limit"
-                " no longer holds it; with less the build goes on, on disk and several times slower."
+                " no longer holds it; with less the build goes on, on disk and several times slower. A build with"
+                " parallel workers takes all of maintenance_work_mem, in /dev/shm, whatever the graph needs of it."
             ),
             "A search that takes another way at one size than at the next follows no power law: its fit is far off.",
             *_needs(fits),

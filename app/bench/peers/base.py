@@ -113,7 +113,7 @@ class Engine(Protocol):
         ...
 
     def footprint(self) -> Footprint:
-        """Return what the engine takes beside its process's memory."""
+        """Return what the engine takes beside its process's memory; after `build`, what building took as well."""
         ...
 
     def close(self) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from app.bench.peers.base import Footprint, Place, Stock, Vector
-from app.bench.peers.postgres import footprint
+from app.bench.peers.postgres import footprint, graph_bytes
 from app.bench.shop import Condition
 from app.config import Settings
 from app.db import collections, indexes, loads, records, search
@@ -31,6 +31,7 @@ class Engine:
         self._db.open()
         self._name = place.collection
         self._found: Collection | None = None
+        self._built = 0
 
     @property
     def _collection(self) -> Collection:
@@ -46,6 +47,7 @@ class Engine:
         """Copy all records, build the index and that of the price."""
         self.copy(stock)
         self.index()
+        self._built = stock.shape[0]
 
     def copy(self, stock: Stock) -> None:
         """Copy all records into the collection, as a bulk load does."""
@@ -84,8 +86,18 @@ class Engine:
 
     def footprint(self) -> Footprint:
         """Return what the collection's table and the connection take."""
-        table = f"lookalike.{self._collection.records_table}"
-        return self._db.read(lambda connection: footprint(connection, table))
+        graph = (self.graph_bytes() or 0.0) * self._built if self._built else 0.0
+        found = self._db.read(lambda connection: footprint(connection, self._table))
+        return Footprint(found.disk, found.memory_elsewhere + round(graph))
+
+    def graph_bytes(self) -> float | None:
+        """Return the memory that a record takes while the index is built, None where there are too few to tell."""
+        with self._db.session() as connection:
+            return graph_bytes(connection, self._table, f"embedding::halfvec({self._collection.dimensions:d})")
+
+    @property
+    def _table(self) -> str:
+        return f"lookalike.{self._collection.records_table}"
 
     def close(self) -> None:
         """Close the connections."""

@@ -6,7 +6,7 @@ from pgvector import HalfVector
 from pgvector.psycopg import register_vector
 
 from app.bench.peers.base import EF_CONSTRUCTION, Footprint, M, Place, Stock, Vector
-from app.bench.peers.postgres import footprint
+from app.bench.peers.postgres import footprint, graph_bytes
 from app.bench.shop import Condition
 from app.db.engine import check_versions, connect
 from app.domain.jsontext import dumps
@@ -40,6 +40,7 @@ class Engine:
         self._connection.autocommit = True
         register_vector(self._connection)
         self._effort: int | None = None
+        self._built = 0
 
     def version(self) -> str:
         """Return the versions of PostgreSQL and pgvector."""
@@ -59,6 +60,7 @@ class Engine:
         for statement in _INDEXES:
             self._connection.execute(statement)
         self._connection.execute(f"VACUUM ANALYZE {TABLE}")
+        self._built = stock.shape[0]
 
     def open(self) -> None:
         """Set the iterative scan that pgvector's documentation advises for filters."""
@@ -80,7 +82,9 @@ class Engine:
 
     def footprint(self) -> Footprint:
         """Return what the table and the connection take."""
-        return footprint(self._connection, TABLE)
+        found = footprint(self._connection, TABLE)
+        graph = (graph_bytes(self._connection, TABLE, "embedding") or 0.0) * self._built if self._built else 0.0
+        return Footprint(found.disk, found.memory_elsewhere + round(graph))
 
     def close(self) -> None:
         """Close the connection."""

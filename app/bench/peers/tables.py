@@ -26,21 +26,21 @@ def _building(results: Sequence[Result], vectors: int) -> Table:
             rows.append((one.peer.name, one.failure or "", "", "", "", ""))
             continue
         memory = one.searched.memory + one.searched.memory_elsewhere
-        sizes = (one.built.peak, memory, one.searched.disk)
+        sizes = (one.built.peak + one.built.memory_elsewhere, memory, one.searched.disk)
         cells = [f"{size / 2**20:.0f}" for size in sizes]
         rows.append((one.peer.name, one.built.version, f"{one.built.seconds:.1f}", *cells))
     settings = "; ".join(f"{one.peer.name}: {one.peer.setting}" for one in results)
     return Table(
         f"Beside others: storing and indexing {vectors:,} vectors",
-        ("engine", "version", "build s", "its process at most, MiB", "memory to search, MiB", "disk MiB"),
+        ("engine", "version", "build s", "memory to build, MiB", "memory to search, MiB", "disk MiB"),
         rows,
         [
             "Same vectors, price and category; m 16, ef_construction 64; all indexes included.",
             (
                 "Memory is what a process of the engine's own grew by, its library included: at most while it built"
-                " and, in a fresh process, after all searches. For PostgreSQL the second has the whole table with its"
-                " indexes (all of it lies in shared_buffers by then) and the connection's private memory; the first is"
-                " the client's alone, and the build has maintenance_work_mem besides (see Growth)."
+                " and, in a fresh process, after all searches. For PostgreSQL both have besides the whole table with"
+                " its indexes (all of it lies in shared_buffers by then) and the connection's private memory, the first"
+                " the graph as well (see Growth: a build with parallel workers reserves all of maintenance_work_mem)."
             ),
             f"How they are set up: {settings}.",
         ],
