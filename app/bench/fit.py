@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+# A fit that is farther off than this says nothing about other sizes.
+HOLDS = 0.5
+
 
 @dataclass(frozen=True, slots=True)
 class Power:
@@ -13,6 +16,11 @@ class Power:
     factor: float
     exponent: float
     off: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether the law is near enough to what was measured to say anything beyond it."""
+        return self.off <= HOLDS
 
     def at(self, number: float) -> float:
         """Return the figure that is expected at so many records."""

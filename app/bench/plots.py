@@ -110,10 +110,11 @@ def _growth(parts: Sequence[Any], rows: Sequence["Measured"], fits: dict[str, Po
         for number, name in enumerate(names):
             line = _line(number)
             numbers = [row.vectors for row in rows]
-            label = f"{name.rpartition(' ')[0].rstrip(',')}  (n^{fits[name].exponent:.2f})"
+            fit = fits[name]
+            label = name.rpartition(" ")[0].rstrip(",") + (f"  (n^{fit.exponent:.2f})" if fit.holds else "")
             axes.plot(numbers, [row.figures[name] for row in rows], label=label, **{**line, "linestyle": "none"})
-            ends = [numbers[0], until]
-            axes.plot(ends, [fits[name].at(end) for end in ends], color=line["color"], linestyle="--", linewidth=1)
+            ends = [numbers[0], until] if fit.holds else []
+            axes.plot(ends, [fit.at(end) for end in ends], color=line["color"], linestyle="--", linewidth=1)
         axes.set(xscale="log", yscale="log", xlabel="vectors", ylabel=unit, title=title)
         _legend(axes)
 
