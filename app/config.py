@@ -126,7 +126,12 @@ class Settings(BaseSettings):
     build_workers: int | None = Field(
         default=None, ge=0, le=64, description="Parallel workers of an index build; unset: as the server is set up."
     )
-    ef_search: int = Field(default=100, ge=1, le=1000, description="HNSW search effort when a request names none.")
+    ef_search: int = Field(
+        default=100,
+        ge=1,
+        le=1000,
+        description="HNSW search effort when a request names none; of over 60,000 records more.",
+    )
     export_folder: Path | None = Field(
         default=None, description="Folder that `allRecords` writes its files to; unset: `exports` in LOOKALIKE_HOME."
     )

@@ -1,6 +1,7 @@
 """Which way a search takes: through the index, or by comparing every record. The rule, and the figures that it uses.
 
-Without a filter the index is asked; a page that it cannot fill, or that reaches beyond 1,000 ranks, is found exactly.
+Without a filter the index is asked, with an effort that grows with the root of the number of records; a page that it
+cannot fill, or that reaches beyond 1,000 ranks, is found exactly.
 
 With a filter there are three ways, and the cheapest that is complete is taken:
 
@@ -146,13 +147,17 @@ def limits(collection: Collection, ranks: int, default_effort: int, effort: int 
     """
     costs = costs_of(collection)
     match = costs.match_us + costs.distance_us
-    grown = _EFFORT * default_effort * max(1.0, sqrt(collection.rows / _EFFORT_ROWS))
-    chosen = min(EF_SEARCH_MAX, effort or max(ceil(grown), ranks))
+    chosen = min(EF_SEARCH_MAX, effort or max(ceil(_EFFORT * grown_effort(collection, default_effort)), ranks))
     needed = _SLACK * max(1, ranks) * (collection.rows or _UNCOUNTED_ROWS)
     # The graph is walked to `effort` candidates at least, whatever the filter.
     bound = max(_BOUND_AT_LEAST, ranks, chosen * costs.candidate_us / match, sqrt(needed * costs.candidate_us / match))
     candidates = ceil(_SPARE * ranks)
     return Limits(round(bound), max(chosen, candidates, ceil(needed / bound)), candidates, chosen)
+
+
+def grown_effort(collection: Collection, default_effort: int) -> int:
+    """Return the search effort that finds as large a share of a collection's neighbours as the default does of few."""
+    return min(EF_SEARCH_MAX, ceil(default_effort * max(1.0, sqrt(collection.rows / _EFFORT_ROWS))))
 
 
 def costs_of(collection: Collection) -> SearchCosts:

@@ -38,7 +38,7 @@ class Target:
     fields: Fields
     where: Where = NO_FILTER
     effort: int | None = None
-    """HNSW search effort, 1 to 1000; None: the server's default, raised where the window needs it."""
+    """HNSW search effort, 1 to 1000; None: the server's default, raised where the window or many records need it."""
     exact: bool = False
     """Compare every record that matches, whatever it costs."""
 
@@ -313,7 +313,8 @@ def run(
     prepare = False if target.filtered else None
 
     def work(connection: Connection) -> list[Found]:
-        effort = min(chooser.EF_SEARCH_MAX, target.effort or max(db.ef_search, target.window.end))
+        usual = chooser.grown_effort(target.collection, db.ef_search)
+        effort = min(chooser.EF_SEARCH_MAX, target.effort or max(usual, target.window.end))
         if effort != db.ef_search and not everything:
             # For this transaction only.
             with connection.transaction():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.db.chooser import Expectation, Way, begin, heavy, limits
+from app.db.chooser import Expectation, Way, begin, grown_effort, heavy, limits
 from app.domain.collections import Collection, SearchCosts
 
 
@@ -89,3 +89,8 @@ def test_the_effort_grows_with_the_collection() -> None:
 def test_heavy_is_what_takes_long() -> None:
     assert not heavy(collection(10_000))
     assert heavy(collection(1_000_000))
+
+
+def test_the_effort_without_a_filter_grows_too() -> None:
+    efforts = [grown_effort(collection(rows), 100) for rows in (0, 60_000, 240_000, 500_000, 10**9)]
+    assert efforts == [100, 100, 200, 289, 1000]
