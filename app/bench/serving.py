@@ -14,7 +14,7 @@ from app.bench.report import Table, Target, median
 from app.bench.setup import Setup, Stopwatch, held_out
 from app.bench.vectors import Crops
 from app.db.search import Target as SearchTarget
-from app.db.search import knn_statement
+from app.db.search import effort_of, knn_statement
 from app.domain.collections import Collection
 from app.domain.records import Fields
 from app.domain.windows import Window
@@ -63,10 +63,12 @@ def ids(crops: Crops) -> list[str]:
 
 def statement(setup: Setup, collection: Collection, chosen: Sequence[str], *, pooled: bool) -> SqlJob:
     """Return the clients of the bare SQL: the very statement that the server sends for `_id` and k."""
-    values = {"collection_id": collection.id, "scale": collection.distance_scale}
+    target = SearchTarget(collection, Window(K), Fields())
+    effort = effort_of(target, setup.context.db.ef_search)
+    values = {"collection_id": collection.id, "scale": collection.distance_scale, "effort": str(effort)}
     return SqlJob(
         url=setup.context.db.url,
-        text=knn_statement(SearchTarget(collection, Window(K), Fields()), "knn_by_id"),
+        text=knn_statement(target, "knn_by_id"),
         values=tuple({**values, "id": one} for one in chosen),
         rows=K,
         ef_search=setup.context.db.ef_search,

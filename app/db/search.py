@@ -83,7 +83,7 @@ def knn_by_id(db: Database, target: Target, record_id: str) -> Nearest | None:
     fell_back = False
     if not target.filtered and through_index(target):
         values: dict[str, object] = {"collection_id": target.collection.id, "id": record_id}
-        found = _run(db, target, "knn_by_id", values)
+        found = _through_index(db, target, "knn_by_id", values)
         if found and found[0].distance is None:
             return None  # the sub-select found no vector to compare with
         if len(found) == target.window.k:
@@ -107,7 +107,7 @@ def knn_by_vector(db: Database, target: Target, query_vector: Vector) -> Nearest
         return Nearest(exact(db, target, query_vector), EXACT)
     if target.filtered:
         return _matching(db, target, query_vector)
-    found = _run(db, target, "knn_by_vector", {"query": half(query_vector)})
+    found = _through_index(db, target, "knn_by_vector", {"query": half(query_vector)})
     if len(found) == target.window.k:
         return Nearest(found, INDEX)
     return Nearest(exact(db, target, query_vector), INDEX_THEN_EXACT)
@@ -290,8 +290,16 @@ def through_index(target: Target) -> bool:
     return target.collection.indexed and target.window.end <= chooser.INDEX_RANKS and not target.exact
 
 
-def _run(db: Database, target: Target, name: str, values: dict[str, object]) -> list[Found]:
-    return run(db, target, knn_statement(target, name), values)
+def effort_of(target: Target, default_effort: int) -> int:
+    """Return the search effort of a search through the index without a filter, 1 to 1000."""
+    usual = chooser.grown_effort(target.collection, default_effort)
+    return min(chooser.EF_SEARCH_MAX, target.effort or max(usual, target.window.end))
+
+
+def _through_index(db: Database, target: Target, name: str, values: Mapping[str, object]) -> list[Found]:
+    text = knn_statement(target, name)
+    given = _values(target, {**values, "effort": str(effort_of(target, db.ef_search))})
+    return db.read(lambda connection: _found(connection, text, given, prepare=None))
 
 
 def _values(target: Target, values: Mapping[str, object]) -> dict[str, object]:
@@ -313,8 +321,7 @@ def run(
     prepare = False if target.filtered else None
 
     def work(connection: Connection) -> list[Found]:
-        usual = chooser.grown_effort(target.collection, db.ef_search)
-        effort = min(chooser.EF_SEARCH_MAX, target.effort or max(usual, target.window.end))
+        effort = effort_of(target, db.ef_search)
         if effort != db.ef_search and not everything:
             # For this transaction only.
             with connection.transaction():

@@ -7,15 +7,17 @@
 
 -- name: knn_by_id
 -- The nearest records to a stored record, through the index where there is one: one round trip, the vector never leaves
--- the database. The distance is NULL where the record is not stored.
+-- the database. The distance is NULL where the record is not stored. The search effort is set for this statement alone:
+-- `knobs` is read before the index is, and what it set ends with the transaction.
 SELECT nearest.id, nearest.distance, (/*fields*/ nearest.attributes /*end*/)::text AS attributes
-FROM (
+FROM (SELECT set_config('hnsw.ef_search', :effort, true) AS effort) AS knobs
+CROSS JOIN LATERAL (
     SELECT r.id, r.attributes,
            :scale * (r.embedding::/*vector*/halfvec(256)/*end*/ <=> (
                SELECT q.embedding::/*vector*/halfvec(256)/*end*/ FROM /*records*/ lookalike.records /*end*/ AS q
                WHERE q.collection_id = :collection_id AND q.id = :id)) AS distance
     FROM /*records*/ lookalike.records /*end*/ AS r
-    WHERE /*filter*/ TRUE /*end*/
+    WHERE knobs.effort IS NOT NULL AND (/*filter*/ TRUE /*end*/)
     ORDER BY r.embedding::/*vector*/halfvec(256)/*end*/ <=> (
         SELECT q.embedding::/*vector*/halfvec(256)/*end*/ FROM /*records*/ lookalike.records /*end*/ AS q
         WHERE q.collection_id = :collection_id AND q.id = :id)
@@ -25,13 +27,14 @@ ORDER BY nearest.distance, nearest.id
 LIMIT /*limit*/ 30 /*end*/ OFFSET /*offset*/ 0 /*end*/;
 
 -- name: knn_by_vector
--- The nearest records to a vector, through the index where there is one.
+-- The nearest records to a vector, through the index where there is one; the search effort as in `knn_by_id`.
 SELECT nearest.id, nearest.distance, (/*fields*/ nearest.attributes /*end*/)::text AS attributes
-FROM (
+FROM (SELECT set_config('hnsw.ef_search', :effort, true) AS effort) AS knobs
+CROSS JOIN LATERAL (
     SELECT r.id, r.attributes,
            :scale * (r.embedding::/*vector*/halfvec(256)/*end*/ <=> :query::/*vector*/halfvec(256)/*end*/) AS distance
     FROM /*records*/ lookalike.records /*end*/ AS r
-    WHERE /*filter*/ TRUE /*end*/
+    WHERE knobs.effort IS NOT NULL AND (/*filter*/ TRUE /*end*/)
     ORDER BY r.embedding::/*vector*/halfvec(256)/*end*/ <=> :query::/*vector*/halfvec(256)/*end*/
     LIMIT /*candidates*/ 30 /*end*/
 ) AS nearest

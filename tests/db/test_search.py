@@ -65,7 +65,7 @@ def test_plan_uses_the_graph_and_touches_few_rows(filled: tuple[Database, Collec
     db, collection, _ = filled
     text = search.knn_statement(Target(collection, Window(30), Fields(everything=True)), name)
     query = "[" + ",".join(map(str, random_vectors(1, DIMENSIONS, seed=9)[0])) + "]"
-    values = {"collection_id": collection.id, "id": "r7", "scale": 62.5, "query": query}
+    values = {"collection_id": collection.id, "id": "r7", "scale": 62.5, "query": query, "effort": "100"}
     found = list(nodes(plan(db, text, values)))
     assert f"records_{collection.id}_hnsw" in {node.get("Index Name") for node in found}
     assert not [node for node in found if node["Node Type"] == "Seq Scan"]
@@ -146,11 +146,34 @@ def test_no_page_is_short_while_records_are_left(filled: tuple[Database, Collect
     assert distances == sorted(distances, key=lambda distance: distance or 0.0)
 
 
-def test_the_effort_of_one_search_is_gone_with_it(filled: tuple[Database, Collection, Collection]) -> None:
+@pytest.mark.parametrize("name", ["knn_by_id", "knn_by_vector"])
+def test_the_effort_of_one_search_is_in_force_and_gone_with_it(
+    filled: tuple[Database, Collection, Collection], name: str
+) -> None:
     db, collection, _ = filled
-    search.knn_by_id(db, Target(collection, Window(900), Fields()), "r3")
-    row = db.read(lambda connection: connection.execute("SHOW hnsw.ef_search").fetchone())
-    assert row == {"hnsw.ef_search": "100"}
+    text = search.knn_statement(Target(collection, Window(20), Fields()), name)
+    query = "[" + ",".join(map(str, random_vectors(1, DIMENSIONS, seed=9)[0])) + "]"
+    blocks = []
+    for effort in ("20", "400"):
+        values = {"collection_id": collection.id, "id": "r7", "scale": 62.5, "query": query, "effort": effort}
+        with db.session() as connection:
+            row = connection.execute("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + text, values).fetchone()
+            assert connection.execute("SHOW hnsw.ef_search").fetchone() == {"hnsw.ef_search": "100"}
+        assert row is not None
+        blocks.append(row["QUERY PLAN"][0]["Plan"]["Shared Hit Blocks"])
+    assert blocks[1] > 3 * blocks[0]
+
+
+def test_the_effort_is_what_is_asked_for_or_grows(filled: tuple[Database, Collection, Collection]) -> None:
+    _, collection, _ = filled
+    many = replace(collection, rows=240_000)
+    asked = [
+        Target(collection, Window(30), Fields()),
+        Target(collection, Window(20, 500), Fields()),
+        Target(many, Window(30), Fields()),
+        Target(many, Window(30), Fields(), effort=40),
+    ]
+    assert [search.effort_of(target, 100) for target in asked] == [100, 520, 200, 40]
 
 
 def test_half_of_the_records_deleted_and_still_complete(db: Database) -> None:
