@@ -1,11 +1,13 @@
 """More than the server can do: everybody is answered in time, the health checks too, and all is well afterwards."""
 
 import socket
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from itertools import count, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import psycopg.sql
 import pytest
 import requests
 
+from app.bench.clients import HttpClient, HttpJob, post
 from tests.api.conftest import picture
 from tests.server.conftest import Server, clean_environment
 from tests.server.test_serving import call, insert, prepared
@@ -147,6 +150,36 @@ def test_connections_that_send_nothing_hold_no_place(crowded: tuple[Server, str]
         assert asked(server, token)[0].status_code == 200
     for one in silent:
         one.close()
+
+
+def test_a_client_that_asks_without_a_pause_keeps_its_thread_from_nobody(database_url: str, tmp_path: Path) -> None:
+    """One thread, which waits a moment for a client's next request: not while another client waits for it."""
+    server = Server(
+        clean_environment(LOOKALIKE_HOME=str(tmp_path / "home"), DATABASE_URL=database_url, LOOKALIKE_THREADS="1"),
+        tmp_path / "log",
+    )
+    server.start()
+    job = HttpJob("127.0.0.1", server.port, (post("/photo/search/v2/ping", {}, b""),), b"Lookalike")
+    stop = threading.Event()
+
+    def hurried() -> int:
+        client = HttpClient(job)
+        try:
+            return sum(client.ask(number) for number in takewhile(lambda _: not stop.is_set(), count()))
+        finally:
+            client.close()
+
+    with ThreadPoolExecutor(1) as clients, requests.Session() as session:
+        running = clients.submit(hurried)
+        try:
+            for _ in range(50):
+                started = time.monotonic()
+                assert session.get(f"{server.url}/photo/search/v2/ping", timeout=5).status_code == 200
+                assert time.monotonic() - started < 1
+        finally:
+            stop.set()
+        assert running.result() > 50
+    assert server.stop() == 0
 
 
 def test_slow_searches_leave_threads_and_connections_to_fast_ones(
