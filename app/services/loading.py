@@ -21,12 +21,12 @@ from app.db import records as table
 from app.domain.collections import Collection
 from app.domain.errors import ImageError, InvalidRequest
 from app.domain.jsontext import dumps
-from app.domain.jsontext import loads as parse_json
 from app.domain.records import Attributes, Json
 from app.services.context import Context
 from app.services.extraction import tags_are_made, with_tags
 from app.services.incoming import Incoming, attributes_of, record_id
 from app.services.indexing import build_if_outgrown
+from app.services.jsonlines import read_lines
 from app.services.pipeline import Item, Pipeline, Prepared, chunks
 from app.services.vectors import embedder_of
 
@@ -81,21 +81,14 @@ def line_items(context: Context, lines: Path) -> Iterator[Item]:
         InvalidRequest: a line is not a JSON record; the message names its number.
 
     """
-    with lines.open("rb") as stream:
-        for number, line in enumerate(stream, 1):
-            if not line.strip():
-                continue
-            try:
-                record = parse_json(line)
-                if not isinstance(record, dict):
-                    raise InvalidRequest("a record must be a JSON object")
-                own = record_id(record.get("_id"))
-                attributes = attributes_of(record, context.settings.max_attributes_bytes)
-            except InvalidRequest as error:
-                raise InvalidRequest(f"line {number} of {lines.name}: {error}") from None
-            incoming = Incoming(own, record, "")
-            read = partial(_line_bytes, context, lines.parent, incoming)
-            yield Item(own, attributes, read, record.get("_box"))
+
+    def item(record: dict[str, Json]) -> Item:
+        own = record_id(record.get("_id"))
+        attributes = attributes_of(record, context.settings.max_attributes_bytes)
+        read = partial(_line_bytes, context, lines.parent, Incoming(own, record, ""))
+        return Item(own, attributes, read, record.get("_box"))
+
+    return read_lines(lines, item)
 
 
 def _line_bytes(context: Context, beside: Path, record: Incoming) -> bytes:

@@ -6,13 +6,12 @@ from pathlib import Path
 
 from app.db import indexes
 from app.domain.collections import Collection
-from app.domain.errors import InvalidRequest
-from app.domain.jsontext import loads as parse_json
 from app.domain.records import Fields, Json
 from app.services import records
 from app.services.context import Context
 from app.services.incoming import record_id
 from app.services.indexing import build_if_outgrown
+from app.services.jsonlines import read_lines
 from app.services.pipeline import chunks
 
 # As many as one request of the API takes: one transaction, which holds up writers of the same records for a second.
@@ -70,15 +69,9 @@ def update_from_lines(
 
 
 def _records(lines: Path) -> Iterator[dict[str, Json]]:
-    with lines.open("rb") as stream:
-        for number, line in enumerate(stream, 1):
-            if not line.strip():
-                continue
-            try:
-                record = parse_json(line)
-                if not isinstance(record, dict):
-                    raise InvalidRequest("a record must be a JSON object")
-                record_id(record.get("_id"))
-            except InvalidRequest as error:
-                raise InvalidRequest(f"line {number} of {lines.name}: {error}") from None
-            yield record
+    return read_lines(lines, _with_id)
+
+
+def _with_id(record: dict[str, Json]) -> dict[str, Json]:
+    record_id(record.get("_id"))
+    return record
