@@ -86,11 +86,7 @@ def build_hnsw(
 def build_gin(db: Database, collection: Collection) -> None:
     """Build the index of attributes that every partition has, on a table that is not a partition yet."""
     with db.session() as connection:
-        connection.execute(
-            sql.SQL("CREATE INDEX IF NOT EXISTS {} ON lookalike.{} USING gin (attributes jsonb_path_ops)").format(
-                sql.Identifier(f"{collection.records_table}_attributes_idx"), sql.Identifier(collection.records_table)
-            )
-        )
+        connection.execute("SELECT lookalike.add_attributes_index(%s)", (collection.records_table,))
 
 
 def analyze(db: Database, collection: Collection) -> None:

@@ -30,6 +30,7 @@ BEGIN
     RETURNING c.id INTO new_id;
 
     records_partition := lookalike.add_records_table(new_id, 1, dimensions);
+    PERFORM lookalike.add_attributes_index(records_partition);
     EXECUTE format(
         'ALTER TABLE lookalike.records ATTACH PARTITION lookalike.%I FOR VALUES IN (%s)',
         records_partition, new_id);

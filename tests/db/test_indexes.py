@@ -149,6 +149,19 @@ def test_a_partition_knows_when_to_be_vacuumed(context: Context, filled: Collect
     assert "autovacuum_vacuum_scale_factor=0.3" in row["reloptions"]
 
 
+def test_what_waits_for_the_index_of_attributes_is_little(context: Context, filled: Collection) -> None:
+    """Every filtered search reads it: 30,000 entries that were just written would be 80 pages at PostgreSQL's usual."""
+    attributes = [json.dumps({f"field {place}": n * place for place in range(10)}) for n in range(3000)]
+    vectors = random_vectors(3000, DIMENSIONS)
+    rows = [NewRecord(f"w{n}", text, vector) for n, (text, vector) in enumerate(zip(attributes, vectors, strict=True))]
+    assert loads.copy(context.db, filled, rows) == 3000
+    text = "SELECT gin_clean_pending_list(to_regclass(%s)) AS pages"
+    name = f"lookalike.records_{filled.id}_attributes_idx"
+    row = context.db.read(lambda connection: connection.execute(text, (name,)).fetchone())
+    assert row is not None
+    assert row["pages"] <= 20
+
+
 def test_recall_is_measured(context: Context, filled: Collection) -> None:
     found = recalling.measure(context, filled, sample=30, k=10)
     assert found.queries == 30

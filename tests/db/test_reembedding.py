@@ -158,6 +158,8 @@ def test_the_switch_changes_everything_at_once(db: Database, job: Job) -> None:
     assert rows(
         db, "SELECT count(*) FROM pg_inherits WHERE inhrelid = 'lookalike.records_1_v2_attributes_idx'::regclass"
     ) == [(1,)]
+    options = "SELECT reloptions FROM pg_class WHERE relname = 'records_1_v2_attributes_idx'"
+    assert rows(db, options) == [(["gin_pending_list_limit=128"],)]
     with psycopg.connect(db.url) as connection:
         connection.execute("DROP OWNED BY reader_of_one")
         connection.execute("DROP ROLE reader_of_one")

@@ -88,6 +88,8 @@ def test_a_collection_of_an_earlier_version_is_brought_along(empty_database: str
     records.delete(database, old, ["a"])
     assert records.original(database, old, "a") is None
     assert [listed["original_bytes"] > 0 for listed in collections.list_all(database)] == [True]
+    text = "SELECT reloptions FROM pg_class WHERE relname = 'records_1_attributes_idx'"
+    assert database.read(lambda one: one.execute(text).fetchone()) == {"reloptions": ["gin_pending_list_limit=128"]}
     collections.drop(database, "old")
     database.close()
     with psycopg.connect(empty_database) as connection:
