@@ -22,6 +22,7 @@ BEGIN
     EXECUTE format('DROP TRIGGER log_change ON lookalike.%I', old_table);
     EXECUTE format('DROP TRIGGER log_truncation ON lookalike.%I', old_table);
     EXECUTE format('DROP TABLE lookalike.%I', new_table);
+    DELETE FROM lookalike.partial_indexes AS p WHERE p.records_table = new_table;
     DELETE FROM lookalike.reembeddings AS e WHERE e.collection_id = $1;
     RETURN true;
 END;
@@ -1244,6 +1245,7 @@ BEGIN
             side_table, new_table);
     END LOOP;
 
+    DELETE FROM lookalike.partial_indexes AS p WHERE p.collection_id = $1 AND p.records_table <> new_table;
     DELETE FROM lookalike.reembeddings AS e WHERE e.collection_id = $1;
     RETURN change.generation;
 END;
@@ -2224,6 +2226,17 @@ ALTER TABLE ONLY lookalike.originals ALTER COLUMN picture SET STORAGE EXTERNAL;
 
 COMMENT ON TABLE lookalike.originals IS 'A record''s picture as it came, where it is kept, and the part in use.';
 
+CREATE TABLE lookalike.partial_indexes (
+    index_name text NOT NULL,
+    collection_id integer NOT NULL,
+    records_table text NOT NULL,
+    field text NOT NULL,
+    value jsonb NOT NULL,
+    condition text NOT NULL
+);
+
+COMMENT ON TABLE lookalike.partial_indexes IS 'HNSW indexes of the records that have one value in one attribute, which condition selects.';
+
 CREATE UNLOGGED TABLE lookalike.search_log (
     id bigint NOT NULL,
     at timestamp with time zone DEFAULT now() NOT NULL,
@@ -2392,6 +2405,9 @@ ALTER TABLE ONLY lookalike.collections
 ALTER TABLE ONLY lookalike.originals
     ADD CONSTRAINT originals_pkey PRIMARY KEY (collection_id, id);
 
+ALTER TABLE ONLY lookalike.partial_indexes
+    ADD CONSTRAINT partial_indexes_pkey PRIMARY KEY (index_name);
+
 ALTER TABLE ONLY lookalike.records
     ADD CONSTRAINT records_pkey PRIMARY KEY (collection_id, id);
 
@@ -2422,9 +2438,14 @@ ALTER TABLE ONLY lookalike.tokens
 ALTER TABLE ONLY lookalike.tokens
     ADD CONSTRAINT tokens_pkey PRIMARY KEY (id);
 
+CREATE INDEX partial_indexes_collection_id_idx ON lookalike.partial_indexes USING btree (collection_id);
+
 CREATE INDEX records_attributes_idx ON ONLY lookalike.records USING gin (attributes jsonb_path_ops);
 
 CREATE INDEX token_collections_collection_id_idx ON lookalike.token_collections USING btree (collection_id);
+
+ALTER TABLE ONLY lookalike.partial_indexes
+    ADD CONSTRAINT partial_indexes_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES lookalike.collections(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY lookalike.reembedding_changes
     ADD CONSTRAINT reembedding_changes_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES lookalike.reembeddings(collection_id) ON DELETE CASCADE;

@@ -2,6 +2,8 @@
 
 import sys
 from dataclasses import asdict
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 import click
@@ -9,12 +11,13 @@ import click
 from app.cli.common import json_option, opened, print_json
 from app.cli.reembed import reembed
 from app.db import collections as table
-from app.db import indexes, reembedding
+from app.db import indexes, partial, reembedding
 from app.db import records as records_table
-from app.domain.collections import SERVICES
+from app.domain.collections import SERVICES, Collection
 from app.domain.errors import InvalidRequest
 from app.domain.jsontext import loads
 from app.services import collections, indexing, recalling
+from app.services.context import Context
 
 
 @click.group()
@@ -109,6 +112,10 @@ def show(name: str, *, as_json: bool) -> None:
         row["records"] = records_table.count(context.db, found)
         row["indexed_fields"] = sorted(found.indexed_fields)
         change = reembedding.find(context.db, found)
+        row["partial_indexes"] = {
+            field: [one.value for one in fields if one.ready]
+            for field, fields in groupby(partial.listed(context.db, found), key=attrgetter("field"))
+        }
         row["reembedding_with"] = change.next.model if change else None
         row["deleted_share"] = round(indexes.worn(context.db, found), 3)
         row["index_build"] = indexes.progress(context.db, found)
@@ -149,11 +156,43 @@ def drop(name: str, *, yes: bool) -> None:
 @collection.command()
 @click.argument("name")
 @click.argument("field")
-def index(name: str, field: str) -> None:
-    """Give an attribute of a collection a B-tree, so that filters on its range are fast."""
+@click.option(
+    "--each-value/--no-each-value",
+    default=None,
+    help="Give each frequent value an HNSW index of its own, or take them away.",
+)
+def index(name: str, field: str, *, each_value: bool | None) -> None:
+    """Give an attribute of a collection a B-tree, so that filters on its range are fast.
+
+    With --each-value, give each value that 2,000 records or more have (at most 32 values) an HNSW index of its own, so
+    that searches for it among millions are fast, also where such records are unlike the query. Each takes memory for
+    its records and time when one is written. Run it again when new values came up; `reindex` does so, too.
+    """
     with opened() as context:
-        made = indexes.declare_field(context.db, table.get(context.db, name), field)
-    click.echo(f"{name}: {field} is served by the index {made}")
+        found = table.get(context.db, name)
+        if each_value is None:
+            made = indexes.declare_field(context.db, found, field)
+            click.echo(f"{name}: {field} is served by the index {made}")
+        elif each_value:
+            _index_values(context, found, field)
+        else:
+            number = indexing.drop_values(context, found, field)
+            click.echo(f"{name}: indexes of values of {field} that were dropped: {number}")
+
+
+def _index_values(context: Context, found: Collection, field: str) -> None:
+    if not found.indexed:
+        raise InvalidRequest(f"{found.name} has no index: it gets one beyond {context.settings.index_rows} records")
+    number = 0
+
+    def tell(value: str, records: int, built: bool) -> None:
+        nonlocal number
+        number += 1
+        click.echo(f"{found.name}: {field} {value}: {records} records, {'index built' if built else 'has its index'}")
+
+    indexing.index_values(context, found, field, tell)
+    if not number:
+        click.echo(f"{found.name}: no value of {field} is that of {partial.LEAST} records or more")
 
 
 @collection.command()

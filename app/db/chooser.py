@@ -28,13 +28,18 @@ r and c are what `lookalike db calibrate` measured, or the usual.
 
 A walk ends at 2 * k matches, of which the nearest are answered, and has half as much effort again as a search without a
 filter, which grows with the root of n beyond 60,000 records.
+
+Where the filter asks for a value that has a partial index, the walk goes through that, and n is the number of its
+records: all of them match that part of the filter, however far from the query they lie. The effort stays that of the
+whole collection, as such records lie together and far from many queries: of 20,091 among 500,000, recall@20 is .961 at
+effort 150 and .994 at 400.
 """
 
 from dataclasses import dataclass, replace
 from enum import Enum
 from math import ceil, sqrt
 
-from app.domain.collections import Collection, SearchCosts
+from app.domain.collections import Collection, PartialIndex, SearchCosts
 
 # Beyond so many ranks the graph is walked so far that comparing every record is as fast, and complete.
 INDEX_RANKS = 1000
@@ -119,13 +124,14 @@ class Expectation:
         self.in_vain += in_vain
 
 
-def begin(collection: Collection, ranks: int, limits: Limits, expected: Expectation) -> tuple[Way, Limits]:
-    """Return where to begin, and how far the ways are followed then."""
+def begin(
+    collection: Collection, ranks: int, limits: Limits, expected: Expectation, part: PartialIndex | None = None
+) -> tuple[Way, Limits]:
+    """Return where to begin, and how far the ways are followed then; `part` is the index that a walk goes through."""
     costs = costs_of(collection)
-    rows = collection.rows or _UNCOUNTED_ROWS
     matches = max(1, expected.matches)
-    budget = max(limits.effort, limits.candidates, ceil(_SLACK * ranks * rows / matches))
-    reading = rows * _IN_TURN if expected.reads_all else matches
+    budget = max(limits.effort, limits.candidates, ceil(_SLACK * ranks * _rows(collection, part) / matches))
+    reading = _rows(collection) * _IN_TURN if expected.reads_all else matches
     compared_us = reading * costs.match_us + matches * costs.distance_us
     if budget * costs.candidate_us < expected.hope * compared_us:
         return Way.WALK, replace(limits, budget=budget)
@@ -134,7 +140,13 @@ def begin(collection: Collection, ranks: int, limits: Limits, expected: Expectat
     return Way.FEW, replace(limits, bound=max(limits.bound, _DOUBT * matches))
 
 
-def limits(collection: Collection, ranks: int, default_effort: int, effort: int | None = None) -> Limits:
+def limits(
+    collection: Collection,
+    ranks: int,
+    default_effort: int,
+    effort: int | None = None,
+    part: PartialIndex | None = None,
+) -> Limits:
     """Return how far each way is followed for the first `ranks` ranks.
 
     Args:
@@ -143,16 +155,27 @@ def limits(collection: Collection, ranks: int, default_effort: int, effort: int 
         default_effort: the server's search effort, 1 to 1000.
         effort: the search effort that the request asks for; None: the server's, and half as much again, or more of it
             for many records.
+        part: the partial index that a walk goes through; None: the index of all records.
 
     """
     costs = costs_of(collection)
     match = costs.match_us + costs.distance_us
     chosen = min(EF_SEARCH_MAX, effort or max(ceil(_EFFORT * grown_effort(collection, default_effort)), ranks))
-    needed = _SLACK * max(1, ranks) * (collection.rows or _UNCOUNTED_ROWS)
+    needed = _SLACK * max(1, ranks) * _rows(collection, part)
     # The graph is walked to `effort` candidates at least, whatever the filter.
     bound = max(_BOUND_AT_LEAST, ranks, chosen * costs.candidate_us / match, sqrt(needed * costs.candidate_us / match))
     candidates = ceil(_SPARE * ranks)
     return Limits(round(bound), max(chosen, candidates, ceil(needed / bound)), candidates, chosen)
+
+
+def part_of(collection: Collection, equalities: frozenset[str]) -> PartialIndex | None:
+    """Return the smallest partial index that holds all records which satisfy these conditions; None: there is none."""
+    fitting = [part for part in collection.partial_indexes if part.condition in equalities]
+    return min(fitting, key=lambda part: part.rows, default=None)
+
+
+def _rows(collection: Collection, part: PartialIndex | None = None) -> int:
+    return (part.rows if part else collection.rows) or _UNCOUNTED_ROWS
 
 
 def grown_effort(collection: Collection, default_effort: int) -> int:

@@ -8,7 +8,7 @@ from psycopg.types.json import Jsonb
 
 from app.db.engine import Connection, Database
 from app.db.loader import query
-from app.domain.collections import Collection, NewCollection, SearchCosts, check_product_field
+from app.domain.collections import Collection, NewCollection, PartialIndex, SearchCosts, check_product_field
 from app.domain.errors import CollectionNotFound, Unavailable
 
 _DROP_ATTEMPTS = 10
@@ -49,7 +49,9 @@ def get(db: Database, name: str) -> Collection:
     if row is None:
         raise CollectionNotFound(f"there is no collection {name!r}")
     costs = SearchCosts(*row["costs"]) if row["costs"] else None
-    return Collection(**{**row, "indexed_fields": frozenset(row["indexed_fields"]), "costs": costs})
+    partial = tuple(PartialIndex(condition, rows) for condition, rows in row["partial_indexes"])
+    fields = frozenset(row["indexed_fields"])
+    return Collection(**{**row, "indexed_fields": fields, "costs": costs, "partial_indexes": partial})
 
 
 def list_all(db: Database) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """The HNSW index of a collection, and B-trees on attributes; built concurrently: searches and inserts go on."""
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,30 +58,79 @@ def build_hnsw(
     Inserts and searches go on meanwhile, searches exact. An index that a crash left invalid is built anew. `unused`
     says that the table is not in use yet: nobody has to be let through, and no build of the one in use is waited for.
     """
-    name = f"{collection.records_table}_hnsw"
     with db.session() as connection:
         if not unused and not _lock(connection, collection):
             return False
-        if _valid(connection, name):
+        if not _build(connection, collection, hnsw_name(collection), resources, care(db, collection), unused=unused):
             return False
-        _drop(connection, name)
-        _equip(connection, resources)
-        statement = sql.SQL(
+        _built(connection, collection)
+        log.info("built the HNSW index of collection %s", collection.name)
+        return True
+
+
+def build_partial(
+    db: Database,
+    collection: Collection,
+    name: str,
+    condition: str,
+    resources: Resources = Resources(),
+    *,
+    unused: bool = False,
+) -> bool:
+    """Build the HNSW index of the records that a jsonpath selects, as `build_hnsw` builds that of all of them.
+
+    Raises:
+        InvalidRequest: another process builds an index of this collection.
+
+    """
+    with db.session() as connection:
+        if not unused and not _lock(connection, collection):
+            raise InvalidRequest(
+                f"another process builds an index of {collection.name}; see: lookalike collection show"
+            )
+        care_taken = care(db, collection)
+        if not _build(connection, collection, name, resources, care_taken, unused=unused, condition=condition):
+            return False
+        log.info("built the HNSW index of collection %s for %s", collection.name, condition)
+        return True
+
+
+def hnsw_name(collection: Collection) -> str:
+    """Return the name of the HNSW index of all records."""
+    return f"{collection.records_table}_hnsw"
+
+
+def _build(
+    connection: Connection,
+    collection: Collection,
+    name: str,
+    resources: Resources,
+    ef_construction: int,
+    *,
+    unused: bool = False,
+    condition: str | None = None,
+) -> bool:
+    if _valid(connection, name):
+        return False
+    _drop(connection, name)
+    _equip(connection, resources)
+    where = sql.SQL("" if condition is None else " WHERE attributes @? {}::jsonpath").format(sql.Literal(condition))
+    connection.execute(
+        sql.SQL(
             "CREATE INDEX {concurrently} {name} ON lookalike.{table}"
             " USING hnsw ((embedding::halfvec({dimensions})) halfvec_cosine_ops)"
-            " WITH (m = {m}, ef_construction = {ef})"
+            " WITH (m = {m}, ef_construction = {ef}){where}"
         ).format(
             concurrently=sql.SQL("" if unused else "CONCURRENTLY"),
             name=sql.Identifier(name),
             table=sql.Identifier(collection.records_table),
             dimensions=sql.Literal(collection.dimensions),
             m=sql.Literal(M),
-            ef=sql.Literal(care(db, collection)),
+            ef=sql.Literal(ef_construction),
+            where=where,
         )
-        connection.execute(statement)
-        _built(connection, collection)
-        log.info("built the HNSW index of collection %s", collection.name)
-        return True
+    )
+    return True
 
 
 def build_gin(db: Database, collection: Collection) -> None:
@@ -95,25 +145,29 @@ def analyze(db: Database, collection: Collection) -> None:
         connection.execute(sql.SQL("ANALYZE lookalike.{}").format(sql.Identifier(collection.records_table)))
 
 
-def rebuild_hnsw(db: Database, collection: Collection, resources: Resources = Resources()) -> bool:
+def rebuild_hnsw(
+    db: Database, collection: Collection, resources: Resources = Resources(), also: Iterable[str] = ()
+) -> bool:
     """Build the HNSW index anew beside the old one, which serves meanwhile; return whether it was done.
 
-    It is not where another process builds an index of this collection, or where there is none to build anew. Dead
-    rows are swept up afterwards: with none of them in the new graph that is quick, where a vacuum of the old graph
-    would have mended it link by link (30 % of 100,000 deleted: 44 s; built anew and swept up: 6.7 s, 256 dimensions;
+    `also` names partial indexes that are ready: they are built anew, too. It is not done where another process builds
+    an index of this collection, or where there is none to build anew. Dead rows are swept up afterwards: with none of
+    them in the new graph that is quick, where a vacuum of the old graph would have mended it link by link (30 % of
+    100,000 deleted: 44 s; built anew and swept up: 6.7 s, 256 dimensions;
     docs/adr/measurements/attribute_updates.py).
     """
-    name = f"{collection.records_table}_hnsw"
+    name = hnsw_name(collection)
     with db.session() as connection:
         if not _lock(connection, collection) or not _valid(connection, name):
             return False
         _equip(connection, resources)
-        _drop(connection, f"{name}_ccnew")  # what an interrupted rebuild left
-        own = sql.Identifier("lookalike", name)
-        connection.execute(
-            sql.SQL("ALTER INDEX {} SET (ef_construction = {})").format(own, sql.Literal(care(db, collection)))
-        )
-        connection.execute(sql.SQL("REINDEX INDEX CONCURRENTLY {}").format(own))
+        for one in (name, *also):
+            _drop(connection, f"{one}_ccnew")  # what an interrupted rebuild left
+            own = sql.Identifier("lookalike", one)
+            connection.execute(
+                sql.SQL("ALTER INDEX {} SET (ef_construction = {})").format(own, sql.Literal(care(db, collection)))
+            )
+            connection.execute(sql.SQL("REINDEX INDEX CONCURRENTLY {}").format(own))
         connection.execute(sql.SQL("VACUUM lookalike.{}").format(sql.Identifier(collection.records_table)))
         _built(connection, collection)
         log.info("built the HNSW index of collection %s anew", collection.name)
@@ -154,7 +208,13 @@ def _built(connection: Connection, collection: Collection) -> None:
 def drop_hnsw(db: Database, collection: Collection) -> None:
     """Drop the HNSW index; searches are exact until it is built again."""
     with db.session() as connection:
-        _drop(connection, f"{collection.records_table}_hnsw")
+        _drop(connection, hnsw_name(collection))
+
+
+def drop(db: Database, name: str) -> None:
+    """Drop an index by its name; searches go on meanwhile."""
+    with db.session() as connection:
+        _drop(connection, name)
 
 
 def declare_field(db: Database, collection: Collection, field: str) -> str:
@@ -164,8 +224,7 @@ def declare_field(db: Database, collection: Collection, field: str) -> str:
         InvalidRequest: the name is not one of a top-level attribute.
 
     """
-    if not field or field.startswith(("$", "_id")) or "." in field or "\x00" in field or len(field) > 200:
-        raise InvalidRequest("an index is declared on a top-level attribute, by its name")
+    check_field(field)
     with db.session() as connection:
         row = connection.execute("SELECT md5(%s) AS digest", (field,)).fetchone()
         name = f"{collection.records_table}_f_{(row or {})['digest'][:16]}"
@@ -183,6 +242,17 @@ def declare_field(db: Database, collection: Collection, field: str) -> str:
             connection.execute(sql.SQL("ANALYZE lookalike.{}").format(sql.Identifier(collection.records_table)))
         connection.execute(query("collections", "add_indexed_field").render(), {"id": collection.id, "field": field})
     return name
+
+
+def check_field(field: str) -> None:
+    """Refuse what is not the name of a top-level attribute.
+
+    Raises:
+        InvalidRequest: it is not one.
+
+    """
+    if not field or field.startswith(("$", "_id")) or "." in field or "\x00" in field or len(field) > 200:
+        raise InvalidRequest("an index is declared on a top-level attribute, by its name")
 
 
 def _lock(connection: Connection, collection: Collection) -> bool:

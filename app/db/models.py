@@ -274,6 +274,22 @@ class SearchCosts(Base):
     measured_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
 
 
+class PartialIndex(Base):
+    """An HNSW index of the records that have one value in one attribute."""
+
+    __tablename__ = "partial_indexes"
+    __table_args__ = (
+        {"comment": "HNSW indexes of the records that have one value in one attribute, which condition selects."},
+    )
+
+    index_name: Mapped[str] = mapped_column(Text, primary_key=True)
+    collection_id: Mapped[int] = mapped_column(ForeignKey(f"{SCHEMA}.collections.id", ondelete="CASCADE"), index=True)
+    records_table: Mapped[str] = mapped_column(Text)
+    field: Mapped[str] = mapped_column(Text)
+    value: Mapped[Any] = mapped_column(JSONB)
+    condition: Mapped[str] = mapped_column(Text)
+
+
 class AppliedSql(Base):
     """Which file of `sql/` was applied, by the SHA-256 of its text."""
 

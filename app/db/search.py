@@ -17,7 +17,7 @@ from app.db.chooser import Expectation, Limits, Way
 from app.db.engine import Connection, Database, partition
 from app.db.loader import query
 from app.db.records import fields_sql
-from app.domain.collections import Collection
+from app.domain.collections import Collection, PartialIndex
 from app.domain.records import Fields, Found
 from app.domain.windows import Window
 from app.filters import Where
@@ -27,6 +27,8 @@ _expected_lock = threading.Lock()
 
 Vector = NDArray[np.float32] | HalfVector
 NO_FILTER = Where("TRUE", {})
+# The predicate of a partial index, as the planner must see it to take that.
+IN_PART = "walked.attributes @? %(part)s::jsonpath"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,9 @@ def knn_by_vector(db: Database, target: Target, query_vector: Vector) -> Nearest
 def _matching(db: Database, target: Target, query_vector: Vector) -> Nearest:
     more_than = None
     expected = expectation(db, target)
-    first, limits = chooser.begin(target.collection, target.window.end, limits_of(db, target), expected)
+    part = chooser.part_of(target.collection, target.where.equalities)
+    limits = limits_of(db, target, part=part)
+    first, limits = chooser.begin(target.collection, target.window.end, limits, expected, part)
     if first is Way.ALL:
         return Nearest(exact(db, target, query_vector), EXACT)
     if first is Way.FEW:
@@ -124,7 +128,7 @@ def _matching(db: Database, target: Target, query_vector: Vector) -> Nearest:
         if matches <= limits.bound:
             return Nearest(found, EXACT, matches=matches, candidates=matches)
         more_than = limits.bound
-    found = walk(db, target, query_vector, limits)
+    found = walk(db, target, query_vector, limits, part)
     in_vain = len(found) < target.window.k
     expected.note(in_vain=in_vain)
     if not in_vain:
@@ -132,9 +136,9 @@ def _matching(db: Database, target: Target, query_vector: Vector) -> Nearest:
     return Nearest(exact(db, target, query_vector), INDEX_THEN_EXACT, more_than=more_than)
 
 
-def limits_of(db: Database, target: Target, ranks: int | None = None) -> Limits:
+def limits_of(db: Database, target: Target, ranks: int | None = None, part: PartialIndex | None = None) -> Limits:
     """Return how far each way of a filtered search is followed; `ranks` in place of the window's end."""
-    return chooser.limits(target.collection, ranks or target.window.end, db.ef_search, target.effort)
+    return chooser.limits(target.collection, ranks or target.window.end, db.ef_search, target.effort, part)
 
 
 def expectation(db: Database, target: Target) -> Expectation:
@@ -181,17 +185,22 @@ def compare_few(db: Database, target: Target, query_vector: Vector, bound: int) 
     return db.read(work)
 
 
-def walk(db: Database, target: Target, query_vector: Vector, limits: Limits) -> list[Found]:
-    """Return the nearest matches among the candidates that the index offers within the budget."""
+def walk(
+    db: Database, target: Target, query_vector: Vector, limits: Limits, part: PartialIndex | None = None
+) -> list[Found]:
+    """Return the nearest matches among the candidates that the index, or a partial one, offers within the budget."""
     text = statement(
         target,
         "matches_by_walk",
+        part="TRUE" if part is None else IN_PART,
         budget=f"{limits.budget:d}",
         candidates=f"{limits.candidates:d}",
         limit=f"{target.window.k:d}",
         offset=f"{target.window.offset:d}",
     )
     knobs = {"effort": str(limits.effort), "visits": str(limits.visits)}
+    if part is not None:
+        knobs["part"] = part.condition
     values = _values(target, {"query": half(query_vector), **knobs})
     return db.read(lambda connection: _found(connection, text, values, prepare=False))
 

@@ -33,6 +33,7 @@ EXAMPLE_SPANS = {
     "vector": "halfvec(256)",
     "fields": "r.attributes",
     "filter": "TRUE",
+    "part": "TRUE",
     "candidates": "30",
     "budget": "500",
     "bound": "10001",

@@ -1,7 +1,7 @@
 """What a collection, a token and a service are."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from app.domain.errors import InvalidRequest
@@ -47,14 +47,29 @@ class SearchCosts:
 
 
 @dataclass(frozen=True, slots=True)
+class PartialIndex:
+    """An HNSW index of the records that have one value in one attribute.
+
+    Attributes:
+        condition: the jsonpath that selects them, as `app.filters.equality` writes it.
+        rows: their number as the planner believes it.
+
+    """
+
+    condition: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
 class Collection:
     """One collection: a partition of its own, one service, one model.
 
     `distance_scale` turns a cosine distance (0..2) into the API's distance; `capacity` is the number of records it
     may hold, None for no limit; `keep_images` says whether each picture is kept as it came; `product_field` is the one
     of searches that name none; `indexed` says whether its HNSW index is ready; `indexed_fields` are the attributes with
-    a declared B-tree. `rows` is the number of records as the planner believes it, 0 where nobody counted yet; `costs`
-    is what a search's steps cost, None where it was never measured for these dimensions.
+    a declared B-tree; `partial_indexes` are those of single values that are ready. `rows` is the number of records as
+    the planner believes it, 0 where nobody counted yet; `costs` is what a search's steps cost, None where it was never
+    measured for these dimensions.
 
     `generation` counts how often all of its vectors were made. It is part of the records' table's name: whoever still
     has the facts of an earlier generation, and so vectors of an earlier model, finds no table to use them on.
@@ -76,6 +91,7 @@ class Collection:
     generation: int
     rows: int = 0
     costs: SearchCosts | None = None
+    partial_indexes: tuple[PartialIndex, ...] = field(default=(), compare=False)
 
     @property
     def records_table(self) -> str:

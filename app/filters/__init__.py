@@ -7,7 +7,7 @@
 What each operator means is in `operators.py` and, for users, in `docs/filters.md`.
 """
 
-from app.filters.compile import Where, compile_filter
+from app.filters.compile import Where, compile_filter, equality
 from app.filters.nodes import Node
 from app.filters.operators import OPERATORS, Operator
 from app.filters.parse import parse_filter
@@ -19,6 +19,7 @@ __all__ = [
     "Operator",
     "Where",
     "compile_filter",
+    "equality",
     "fields_taken",
     "parse_filter",
     "take_from_query",

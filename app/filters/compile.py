@@ -6,8 +6,9 @@ Apart from that there are conditions on `_id`, which is its own column, and rang
 Every expression is true or false, never null, so that `NOT (…)` is the complement.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 
 from app.filters.jsonpath import path_of
 from app.filters.nodes import (
@@ -23,6 +24,7 @@ from app.filters.nodes import (
     OneOf,
     Or,
     Regex,
+    Scalar,
     conj,
     disj,
 )
@@ -37,11 +39,13 @@ class Where:
 
     `sql` is a boolean expression over the columns `id` (text COLLATE "C") and `attributes` (jsonb, not null), in
     psycopg's notation: placeholders `%(f0)s`, `%(f1)s`, … The values in `params` are str, int or list[str]; the casts
-    stand in the SQL. No key or value of the filter is ever part of the text.
+    stand in the SQL. No key or value of the filter is ever part of the text. `equalities` are those conditions which
+    every match satisfies that say "this attribute has this value", each as the jsonpath of `equality`.
     """
 
     sql: str
     params: dict[str, object]
+    equalities: frozenset[str] = frozenset()
 
 
 def compile_filter(
@@ -58,7 +62,22 @@ def compile_filter(
     compiler = _Compiler(indexed_fields, prefix, f"{table}." if table else "")
     sql = compiler.sql(node)
     compound = " AND " in sql or " OR " in sql  # nothing of the filter is in the text
-    return Where(f"({sql})" if compound else sql, compiler.params)
+    return Where(f"({sql})" if compound else sql, compiler.params, frozenset(_equalities(node)))
+
+
+def equality(field: str, value: Scalar) -> str:
+    """Return the jsonpath for `attributes @? …` that selects the records whose top-level attribute has a value."""
+    return path_of(Equals((field,), value))
+
+
+def _equalities(node: Node) -> Iterator[str]:
+    if isinstance(node, And):
+        for child in node.children:
+            yield from _equalities(child)
+    elif isinstance(node, Equals | OneOf) and len(node.path) == 1 and node.path[0] != _ID:
+        values = (node.value,) if isinstance(node, Equals) else node.values
+        if len(values) == 1 and isinstance(values[0], bool | int | Decimal | str):
+            yield equality(node.path[0], values[0])
 
 
 class _Compiler:

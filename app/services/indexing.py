@@ -3,11 +3,14 @@
 import logging
 import threading
 import time
+from collections.abc import Callable
 
 from app.config import Settings
 from app.db import indexes
+from app.db import partial as partial_indexes
 from app.domain.collections import Collection
 from app.domain.errors import ConfigurationError, LookalikeError
+from app.domain.jsontext import dumps
 from app.services.context import Context
 
 log = logging.getLogger(__name__)
@@ -67,6 +70,8 @@ def build_if_outgrown(context: Context, collection: Collection) -> bool:
     if not indexes.outgrown(context.db, collection, context.settings.index_rows):
         return False
     built = indexes.build_hnsw(context.db, collection, resources(context.settings))
+    if built:
+        _index_values_again(context, collection)
     context.lookup.forget(collection.name)
     return built
 
@@ -90,9 +95,60 @@ def rebuild(context: Context, collection: Collection) -> bool:
         Unavailable: the database is away, or the build was interrupted.
 
     """
-    done = indexes.rebuild_hnsw(context.db, collection, resources(context.settings))
+    also = [one.index_name for one in partial_indexes.listed(context.db, collection) if one.ready]
+    done = indexes.rebuild_hnsw(context.db, collection, resources(context.settings), also)
+    if done:
+        _index_values_again(context, collection)
     context.lookup.forget(collection.name)
     return done
+
+
+def index_values(
+    context: Context,
+    collection: Collection,
+    field: str,
+    progress: Callable[[str, int, bool], None] = lambda *_: None,
+    *,
+    unused: bool = False,
+) -> None:
+    """Give each frequent value of an attribute an HNSW index of its own, and take it from those that no longer are.
+
+    Args:
+        context: the services.
+        collection: whose records are indexed; searches and inserts go on meanwhile.
+        field: a top-level attribute.
+        progress: is called for each value, as JSON, with the number of its records and whether its index was built now.
+        unused: the table is not in use yet.
+
+    Raises:
+        InvalidRequest: it is not the name of an attribute, or another process builds an index of this collection.
+        Unavailable: the database is away, or a build was interrupted; another run goes on from there.
+
+    """
+    indexes.check_field(field)
+    kept: set[str] = set()
+    for value, records in partial_indexes.frequent_values(context.db, collection, field):
+        built = partial_indexes.build(context.db, collection, field, value, resources(context.settings), unused=unused)
+        kept.add(dumps(value))
+        progress(dumps(value), records, built)
+    for one in partial_indexes.listed(context.db, collection):
+        if one.field == field and dumps(one.value) not in kept:
+            partial_indexes.drop(context.db, one)
+    context.lookup.forget(collection.name)
+
+
+def _index_values_again(context: Context, collection: Collection) -> None:
+    for field in sorted({one.field for one in partial_indexes.listed(context.db, collection)}):
+        index_values(context, collection, field)
+
+
+def drop_values(context: Context, collection: Collection, field: str) -> int:
+    """Drop the indexes of an attribute's values; return their number. Searches go on meanwhile."""
+    found = [one for one in partial_indexes.listed(context.db, collection) if one.field == field]
+    for one in found:
+        partial_indexes.drop(context.db, one)
+    context.lookup.forget(collection.name)
+    return len(found)
 
 
 def resources(settings: Settings) -> indexes.Resources:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app.db import indexes
+from app.db import indexes, partial
 from app.domain.collections import Collection
 from app.domain.records import Fields, Json
 from app.services import records
@@ -57,6 +57,8 @@ def update_from_lines(
     report = Report()
     if rebuild and collection.indexed:
         indexes.drop_hnsw(context.db, collection)
+        for one in partial.listed(context.db, collection):
+            indexes.drop(context.db, one.index_name)  # the build at the end goes by what is noted of it
         context.lookup.forget(collection.name)
     for chunk in chunks(_records(lines), _CHUNK):
         done = records.update(context, collection, chunk, Fields())

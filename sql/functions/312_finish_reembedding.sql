@@ -62,6 +62,7 @@ BEGIN
             side_table, new_table);
     END LOOP;
 
+    DELETE FROM lookalike.partial_indexes AS p WHERE p.collection_id = $1 AND p.records_table <> new_table;
     DELETE FROM lookalike.reembeddings AS e WHERE e.collection_id = $1;
     RETURN change.generation;
 END;

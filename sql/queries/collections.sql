@@ -27,7 +27,13 @@ SELECT c.id, c.name, c.service, c.model, c.model_revision, c.dimensions, c.dista
        coalesce((SELECT greatest(t.reltuples, 0)::bigint FROM pg_catalog.pg_class AS t
                  WHERE t.oid = pg_catalog.to_regclass('lookalike.' || lookalike.records_table(c.id, c.generation))), 0) AS rows,
        (SELECT jsonb_build_array(s.distance_us, s.match_us, s.candidate_us) FROM lookalike.search_costs AS s
-        WHERE s.dimensions = c.dimensions) AS costs
+        WHERE s.dimensions = c.dimensions) AS costs,
+       coalesce((SELECT jsonb_agg(jsonb_build_array(p.condition, greatest(t.reltuples, 0)::bigint))
+                 FROM lookalike.partial_indexes AS p
+                 JOIN pg_catalog.pg_class AS t ON t.oid = pg_catalog.to_regclass('lookalike.' || p.index_name)
+                 JOIN pg_catalog.pg_index AS i ON i.indexrelid = t.oid AND i.indisvalid
+                 WHERE p.collection_id = c.id
+                   AND p.records_table = lookalike.records_table(c.id, c.generation)), '[]') AS partial_indexes
 FROM lookalike.collections AS c
 WHERE c.name = :name;
 

@@ -46,7 +46,7 @@ LIMIT /*limit*/ 30 /*end*/ OFFSET /*offset*/ 0 /*end*/;
 -- match, or until the budget of candidates (the inner LIMIT) is spent. The search effort is set for this statement
 -- alone: `knobs` is read before the walk begins, and what it set ends with the transaction. The attributes pass through
 -- CASE to be no column of the table: for one the planner tries the filter on 1,000 sampled values, .3 ms a search, and
--- this plan does not depend on what comes of it.
+-- this plan does not depend on what comes of it. The span `part` is the predicate of a partial index to walk through.
 SELECT nearest.id, nearest.distance, (/*fields*/ nearest.attributes /*end*/)::text AS attributes
 FROM (
     SELECT set_config('hnsw.ef_search', :effort, true) || set_config('hnsw.max_scan_tuples', :visits, true) AS all_set
@@ -58,7 +58,7 @@ CROSS JOIN LATERAL (
         SELECT walked.id, walked.embedding,
                CASE WHEN knobs.all_set IS NOT NULL THEN walked.attributes END AS attributes
         FROM /*records*/ lookalike.records /*end*/ AS walked
-        WHERE knobs.all_set IS NOT NULL
+        WHERE knobs.all_set IS NOT NULL AND /*part*/ TRUE /*end*/
         ORDER BY walked.embedding::/*vector*/halfvec(256)/*end*/ <=> :query::/*vector*/halfvec(256)/*end*/
         LIMIT /*budget*/ 500 /*end*/
     ) AS r

@@ -32,7 +32,7 @@ CROSS JOIN LATERAL (
 ORDER BY nearest.distance, nearest.id
 LIMIT 30 OFFSET 0;
 
--- search.matches_by_walk: The nearest matches of a filter among the records that the index finds nearest to a vector: it is walked until enough match, or until the budget of candidates (the inner LIMIT) is spent. The search effort is set for this statement alone: `knobs` is read before the walk begins, and what it set ends with the transaction. The attributes pass through CASE to be no column of the table: for one the planner tries the filter on 1,000 sampled values, .3 ms a search, and this plan does not depend on what comes of it.
+-- search.matches_by_walk: The nearest matches of a filter among the records that the index finds nearest to a vector: it is walked until enough match, or until the budget of candidates (the inner LIMIT) is spent. The search effort is set for this statement alone: `knobs` is read before the walk begins, and what it set ends with the transaction. The attributes pass through CASE to be no column of the table: for one the planner tries the filter on 1,000 sampled values, .3 ms a search, and this plan does not depend on what comes of it. The span `part` is the predicate of a partial index to walk through.
 SELECT nearest.id, nearest.distance, (nearest.attributes)::text AS attributes
 FROM (
     SELECT set_config('hnsw.ef_search', %(effort)s, true) || set_config('hnsw.max_scan_tuples', %(visits)s, true) AS all_set
@@ -44,7 +44,7 @@ CROSS JOIN LATERAL (
         SELECT walked.id, walked.embedding,
                CASE WHEN knobs.all_set IS NOT NULL THEN walked.attributes END AS attributes
         FROM "lookalike"."records_1" AS walked
-        WHERE knobs.all_set IS NOT NULL
+        WHERE knobs.all_set IS NOT NULL AND TRUE
         ORDER BY walked.embedding::halfvec(256) <=> %(query)s::halfvec(256)
         LIMIT 500
     ) AS r

@@ -54,10 +54,14 @@ def test_filtered_searches_are_measured_with_and_without_an_index(setup: Setup, 
         filled = filtered.fill(setup, collection, crops)
         assert filled.indexed
         assert filled.indexed_fields == {"price"}
-        shop, unserved = filtered.measure(setup, filled, crops)
+        shop, unserved, indexed = filtered.measure(setup, filled, crops)
     assert len(shop.rows) == 12
     assert len(unserved.rows) == 24
-    assert {target.name: target.met for target in (*shop.targets, *unserved.targets)} == {
+    assert [row[0] for row in indexed.rows] == [row[0] for row in shop.rows if "category" in row[0]]
+    assert {target.name: target.met for target in (*shop.targets, *unserved.targets, *indexed.targets)} == {
+        "a shop's categories, an index each: recall@20 of each": True,
+        "a shop's categories, an index each: p50 of each": False,
+        "a shop's categories, an index each: 20 records where as many match": True,
         "a shop's filters: recall@20 of each": True,
         "a shop's filters: p50 of each": False,  # 400 vectors prove nothing
         "a shop's filters: 20 records where as many match": True,

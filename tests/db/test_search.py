@@ -322,7 +322,7 @@ def test_plan_of_a_walk_is_the_graph_and_stops_early(skewed: tuple[Database, Col
     db, collection = skewed
     where = compile_filter(parse_filter({"chance": {"$lt": 0.5}}), table="r")
     target = Target(collection, Window(20), Fields(), where)
-    spans = {"budget": "2000", "candidates": "30", "limit": "20", "offset": "0"}
+    spans = {"budget": "2000", "candidates": "30", "limit": "20", "offset": "0", "part": "TRUE"}
     text = search.statement(target, "matches_by_walk", **spans)
     query = "[" + ",".join(map(str, away)) + "]"
     values = {**where.params, "scale": 62.5, "query": query, "effort": "150", "visits": "80000"}
@@ -341,7 +341,8 @@ def test_plan_of_a_walk_does_not_try_the_filter_on_samples(skewed: tuple[Databas
     for share in (0.01, 0.9):
         where = compile_filter(parse_filter({"chance": {"$lt": share}}), table="r")
         target = Target(collection, Window(20), Fields(), where)
-        text = search.statement(target, "matches_by_walk", budget="2000", candidates="2000", limit="20", offset="0")
+        spans = {"budget": "2000", "candidates": "2000", "limit": "20", "offset": "0", "part": "TRUE"}
+        text = search.statement(target, "matches_by_walk", **spans)
         values = {**where.params, "scale": 62.5, "query": query, "effort": "150", "visits": "80000"}
         estimates |= {node["Plan Rows"] for node in nodes(plan(db, text, values)) if "Filter" in node}
     assert len(estimates) == 1
@@ -366,7 +367,8 @@ def test_the_effort_of_a_walk_is_in_force_and_ends_with_it(skewed: tuple[Databas
     db, collection = skewed
     where = compile_filter(parse_filter({"chance": {"$gte": 0}}), table="r")
     target = Target(collection, Window(20), Fields(), where)
-    text = search.statement(target, "matches_by_walk", budget="1000", candidates="30", limit="20", offset="0")
+    spans = {"budget": "1000", "candidates": "30", "limit": "20", "offset": "0", "part": "TRUE"}
+    text = search.statement(target, "matches_by_walk", **spans)
     query = "[" + ",".join(map(str, away)) + "]"
     blocks = []
     for effort in ("30", "900"):

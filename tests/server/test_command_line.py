@@ -4,13 +4,18 @@ import json
 import signal
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
+from app.db import collections, loads
+from app.db.engine import Database
+from app.db.records import NewRecord
 from tests.api.conftest import drawing
+from tests.db.vectors import random_vectors
 from tests.server.conftest import LOOKALIKE, Server, clean_environment
 
 
@@ -69,6 +74,7 @@ def test_a_collection_says_whether_it_keeps_pictures_and_what_a_product_is(shell
         (("token", "revoke", "9999"), "there is no token 9999"),
         (("load", "nowhere", "."), "there is no collection 'nowhere'"),
         (("collection", "index", "nowhere", "price"), "there is no collection 'nowhere'"),
+        (("collection", "index", "nowhere", "kind", "--each-value"), "there is no collection 'nowhere'"),
         (("collection", "set", "nowhere", "--product-field", "x"), "there is no collection 'nowhere'"),
         (("collection", "reindex", "nowhere"), "there is no collection 'nowhere'"),
         (("collection", "recall", "nowhere"), "there is no collection 'nowhere'"),
@@ -102,7 +108,36 @@ def test_what_an_index_needs_is_said(shell: Server) -> None:
     assert "nothing to measure" in refused.stderr
     refused = shell.command("collection", "recall", "small", "--filter", '{"n": ', check=False)
     assert "--filter is not JSON" in refused.stderr
+    refused = shell.command("collection", "index", "small", "kind", "--each-value", check=False)
+    assert "small has no index: it gets one beyond 10000 records" in refused.stderr
     shell.command("collection", "drop", "small", "--yes")
+
+
+def test_an_index_of_each_value(shell: Server, module_database_url: str) -> None:
+    shell.json("collection", "create", "valued", "--service", "photo")
+    db = Database(module_database_url)
+    db.open()
+    rows = [
+        NewRecord(f"r{n}", f'{{"kind": "{"boots" if n % 5 else "hats"}", "n": {n}}}', vector)
+        for n, vector in enumerate(random_vectors(3000, 256))
+    ]
+    loads.copy(db, collections.get(db, "valued"), rows)
+    db.close()
+    few = replace(shell, environment={**shell.environment, "LOOKALIKE_INDEX_ROWS": "1000"})
+    assert few.command("collection", "build", "valued").stdout == "valued: built\n"
+    said = few.command("collection", "index", "valued", "kind", "--each-value").stdout
+    assert said == 'valued: kind "boots": 2400 records, index built\n'
+    again = few.command("collection", "index", "valued", "kind", "--each-value").stdout
+    assert again == 'valued: kind "boots": 2400 records, has its index\n'
+    assert few.json("collection", "show", "valued")["partial_indexes"] == {"kind": ["boots"]}
+    none = few.command("collection", "index", "valued", "n", "--each-value").stdout
+    assert none == "valued: no value of n is that of 2000 records or more\n"
+    refused = few.command("collection", "index", "valued", "a.b", "--each-value", check=False)
+    assert refused.stderr == "lookalike: an index is declared on a top-level attribute, by its name\n"
+    dropped = few.command("collection", "index", "valued", "kind", "--no-each-value").stdout
+    assert dropped == "valued: indexes of values of kind that were dropped: 1\n"
+    assert few.json("collection", "show", "valued")["partial_indexes"] == {}
+    shell.command("collection", "drop", "valued", "--yes")
 
 
 def test_a_name_that_is_taken_is_refused(shell: Server) -> None:

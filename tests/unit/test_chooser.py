@@ -1,9 +1,11 @@
 """The rule of filtered searches."""
 
+from dataclasses import replace
+
 import pytest
 
-from app.db.chooser import Expectation, Way, begin, grown_effort, heavy, limits
-from app.domain.collections import Collection, SearchCosts
+from app.db.chooser import Expectation, Way, begin, grown_effort, heavy, limits, part_of
+from app.domain.collections import Collection, PartialIndex, SearchCosts
 
 
 def collection(rows: int, costs: SearchCosts | None = None) -> Collection:
@@ -73,6 +75,28 @@ def test_walks_in_vain_are_remembered() -> None:
         for _ in range(30):
             expected.note(in_vain=False)
         assert begin(own, 20, usual, expected)[0] is Way.WALK
+
+
+def test_a_partial_index_makes_a_walk_cheap() -> None:
+    """10,000 matches among 500,000: compared, or found in an index that holds nothing else."""
+    own = collection(500_000)
+    part = PartialIndex("x", 10_000)
+    expected = Expectation(10_000, reads_all=False)
+    assert begin(own, 20, limits(own, 20, 100), expected)[0] is Way.FEW
+    usual = limits(own, 20, 100, part=part)
+    way, found = begin(own, 20, usual, expected, part)
+    assert (way, found.budget) == (Way.WALK, found.effort)
+    assert found.effort == limits(own, 20, 100).effort
+    few = Expectation(50, reads_all=False)
+    assert begin(own, 20, usual, few, part)[0] is Way.FEW
+
+
+def test_the_smallest_partial_index_is_taken() -> None:
+    parts = (PartialIndex("a", 900), PartialIndex("b", 300), PartialIndex("c", 100))
+    own = replace(collection(50_000), partial_indexes=parts)
+    assert part_of(own, frozenset({"a", "b"})) == parts[1]
+    assert part_of(own, frozenset({"d"})) is None
+    assert own == collection(50_000), "what is remembered by a collection holds with them and without"
 
 
 def test_an_effort_that_is_asked_for_is_kept_within_its_range() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.filters import compile_filter, parse_filter
+from app.filters import compile_filter, equality, parse_filter
 from app.filters.nodes import And, Const, Equals, Not, Or, conj, disj, negate
 
 
@@ -93,3 +93,21 @@ def test_nodes_are_simplified_as_they_are_built() -> None:
     assert negate(negate(a)) == a
     assert negate(a) == Not(a)
     assert negate(true) == false
+
+
+@pytest.mark.parametrize(
+    ("filter_", "held"),
+    [
+        ({"a": 1}, [("a", 1)]),
+        ({"a": "x", "b": {"$gt": 2}, "c": {"$eq": True}}, [("a", "x"), ("c", True)]),
+        ({"$and": [{"a": 1}, {"$and": [{"b": {"$in": ["y"]}}]}]}, [("a", 1), ("b", "y")]),
+        ({"a": {"$in": [1, 2]}}, []),
+        ({"a": {"$ne": 1}}, []),
+        ({"$or": [{"a": 1}, {"b": 2}]}, []),
+        ({"a.b": 1, "a": None, "c": [1], "d": {"e": 1}, "_id": "x"}, []),
+        ({"a": {"$elemMatch": {"$eq": 1}}}, []),
+    ],
+)
+def test_what_every_match_equals_is_told(filter_: object, held: list[tuple[str, int | str | bool]]) -> None:
+    """A partial index is searched through where its condition is among these."""
+    assert compile_filter(parse_filter(filter_)).equalities == {equality(*one) for one in held}

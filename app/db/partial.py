@@ -1,0 +1,90 @@
+"""HNSW indexes of the records that have one value in one attribute, so that filters on it need not compare them all."""
+
+import hashlib
+from dataclasses import dataclass
+
+from psycopg.types.json import Jsonb
+
+from app.db import indexes
+from app.db.engine import Database, partition
+from app.db.indexes import Resources
+from app.db.loader import query
+from app.domain.collections import Collection
+from app.domain.jsontext import dumps, loads
+from app.domain.records import Json
+from app.filters import equality
+
+# Of fewer records it is as fast to compare them all: 2,442 of 60,000 take 1.35 ms, through an index of theirs 1.00.
+LEAST = 2000
+# Whoever plans a query looks at each index.
+MOST = 32
+_LONGEST = 300  # characters of a value, written as JSON
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """One of a collection's partial indexes: of which value of which field, and whether it is ready."""
+
+    index_name: str
+    field: str
+    value: Json
+    condition: str
+    ready: bool
+    rows: int
+
+
+def frequent_values(db: Database, collection: Collection, field: str) -> list[tuple[Json, int]]:
+    """Return the values of a field that at least `LEAST` records have, with their number; at most `MOST` of them.
+
+    Reads every record. Values are strings, numbers and booleans; of an array each element counts.
+    """
+    text = query("indexes", "frequent_values").render(records=partition("records", collection))
+    values = {"field": field, "least": LEAST, "most": MOST, "longest": _LONGEST}
+    with db.session() as connection:
+        return [(loads(row["value"].encode()), row["records"]) for row in connection.execute(text, values)]
+
+
+def listed(db: Database, collection: Collection) -> list[Partial]:
+    """Return a collection's partial indexes, by field, those of the most frequent values first."""
+    text = query("indexes", "partial").render()
+    values = {"records_table": collection.records_table}
+    return [Partial(**row) for row in db.read(lambda connection: connection.execute(text, values).fetchall())]
+
+
+def build(
+    db: Database,
+    collection: Collection,
+    field: str,
+    value: Json,
+    resources: Resources,
+    *,
+    unused: bool = False,
+) -> bool:
+    """Build the index of one value unless it is ready; return whether it was built.
+
+    Inserts and searches go on meanwhile. `unused` says that the table is not in use yet.
+
+    Raises:
+        InvalidRequest: another process builds an index of this collection.
+
+    """
+    condition = equality(field, value)  # type: ignore[arg-type]  # a scalar, as frequent_values returns it
+    name = f"{collection.records_table}_p_{hashlib.md5(condition.encode(), usedforsecurity=False).hexdigest()[:16]}"
+    noted = {
+        "index_name": name,
+        "id": collection.id,
+        "records_table": collection.records_table,
+        "field": field,
+        "value": Jsonb(value, dumps=dumps),
+        "condition": condition,
+    }
+    with db.session() as connection:
+        connection.execute(query("indexes", "note_partial").render(), noted)
+    return indexes.build_partial(db, collection, name, condition, resources, unused=unused)
+
+
+def drop(db: Database, partial: Partial) -> None:
+    """Drop one; searches go on meanwhile."""
+    indexes.drop(db, partial.index_name)
+    with db.session() as connection:
+        connection.execute(query("indexes", "forget_partial").render(), {"index_name": partial.index_name})
