@@ -40,6 +40,11 @@ class Settings(BaseSettings):
     queue_seconds: float = Field(
         default=5.0, gt=0, description="Time that a request waits for a thread before it is answered with 503."
     )
+    client_seconds: float = Field(
+        default=10.0,
+        ge=0.1,
+        description="Time after which a request that comes no further is given up; answers likewise.",
+    )
     shutdown_seconds: int = Field(default=30, ge=1, description="Time that running requests get to end at a stop.")
     log_level: str = Field(default="info", description="debug, info, warning or error.")
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import chain
 
 from flask import Blueprint, Response, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import ClientDisconnected, HTTPException
 
 import app.api.v2  # noqa: F401  (registers the methods)
 from app.api import envelope
@@ -151,6 +151,10 @@ def http_failure(error: HTTPException, own: str, started: float) -> Response:
     """Answer an error of the HTTP layer itself: no such path, body too large, broken request."""
     if error.code == 413:
         return envelope.failure(BodyTooLarge("the request body is larger than the server takes"), own, started)
+    if isinstance(error, ClientDisconnected):
+        return envelope.response(
+            statuses.ABORTED, {}, own, started, "the request broke off: its body was not sent whole"
+        )
     if error.code == 404:
         known = ", ".join(sorted([*METHODS, "ping"]))
         return envelope.failure(PathError(f"the methods are {known}"), own, started)

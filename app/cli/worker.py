@@ -4,9 +4,11 @@ gunicorn's own accepts every request and lets it wait for a thread, however many
 wait for so long; the others are told at once, on threads of their own, and the health checks never wait.
 """
 
+import errno
 import select
 import selectors
 import socket
+import struct
 import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -30,7 +32,7 @@ _LONGEST = max(map(len, _HEALTH))
 class BoundedWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     """A thread pool whose queue is bounded by the settings `queue_requests` and `queue_seconds`.
 
-    All but `handle` runs on the worker's main thread, and that changes nothing here, so nothing is locked.
+    All but `handle`, which changes nothing here, runs on the worker's main thread, so nothing is locked.
     """
 
     def init_process(self) -> None:
@@ -38,6 +40,7 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         settings = self.app.settings
         self._most: int = settings.queue_requests
         self._seconds: float = settings.queue_seconds
+        self._patience: float = settings.client_seconds
         self._in_flight = 0
         self._waiting: deque[tuple[float, TConn, Future[Any]]] = deque()
         self._refusing = ThreadPoolExecutor(_REFUSING_THREADS, "refusing", refuse_on_this_thread)
@@ -71,6 +74,8 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
 
     def handle(self, conn: TConn) -> Any:
         """Answer the requests on a connection, as long as the next one comes at once and nobody waits for a thread."""
+        if not conn.initialized:
+            conn.sock = _ClientSocket(conn.sock, self._patience)
         result = super().handle(conn)
         while result is True and self._asks_again(conn):
             result = super().handle(conn)
@@ -120,6 +125,38 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         conn.timeout = time.monotonic() + self.cfg.keepalive
         self.pending_conns.append(conn)
         self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn))
+
+
+class _ClientSocket(socket.socket):
+    """A client's connection: lost, as if the client had closed it, once nothing has come or gone for so many seconds.
+
+    Else a client that vanished in the middle of its request, or of its answer, would hold a thread for ever.
+    """
+
+    def __init__(self, accepted: socket.socket, seconds: float) -> None:
+        super().__init__(fileno=accepted.detach())
+        # The system's own limits: Python's would cost a poll before each call, and gunicorn takes them off again.
+        limit = struct.pack("@ll", int(seconds), int(seconds % 1 * 1_000_000))
+        self.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+        self.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+
+    def recv(self, size: int, flags: int = 0, /) -> bytes:
+        try:
+            return super().recv(size, flags)
+        except BlockingIOError as error:
+            if flags & socket.MSG_DONTWAIT:
+                raise
+            raise _lost() from error
+
+    def sendall(self, data: Any, flags: int = 0, /) -> None:
+        try:
+            super().sendall(data, flags)
+        except BlockingIOError as error:
+            raise _lost() from error
+
+
+def _lost() -> ConnectionResetError:
+    return ConnectionResetError(errno.ECONNRESET, "the client has neither sent nor taken anything for too long")
 
 
 def _begins(conn: TConn) -> bytes | None:

@@ -6,7 +6,8 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from itertools import count, takewhile
 from pathlib import Path
 from typing import Any
@@ -180,6 +181,88 @@ def test_a_client_that_asks_without_a_pause_keeps_its_thread_from_nobody(databas
             stop.set()
         assert running.result() > 50
     assert server.stop() == 0
+
+
+@pytest.fixture
+def patient(database_url: str, tmp_path: Path) -> Iterator[tuple[Server, str]]:
+    """A server of two threads that gives clients up after a second, and a token."""
+    environment = clean_environment(
+        LOOKALIKE_HOME=str(tmp_path / "home"),
+        DATABASE_URL=database_url,
+        LOOKALIKE_THREADS="2",
+        LOOKALIKE_CLIENT_SECONDS="1",
+        LOOKALIKE_QUEUE_SECONDS="20",
+    )
+    server = Server(environment, tmp_path / "log")
+    token = prepared(server)
+    server.start()
+    yield server, token
+    assert server.stop() == 0
+
+
+def head(method: str, token: str, *more: str) -> bytes:
+    """Return the head of a request without the empty line at its end."""
+    lines = [f"POST /photo/search/v2/{method} HTTP/1.1", "Host: localhost", f"Authorization: Token {token}"]
+    return "".join(f"{line}\r\n" for line in (*lines, "collection-id: c", *more)).encode()
+
+
+@pytest.mark.parametrize("part", ["one byte", "half a head", "half a body", "half a chunk"])
+def test_clients_that_vanish_in_the_middle_give_their_threads_back(patient: tuple[Server, str], part: str) -> None:
+    server, token = patient
+    sent = {
+        "one byte": b"P",
+        "half a head": head("visualKNN", token),
+        "half a body": head("visualKNN", token, "Content-Length: 100") + b"\r\n{",
+        "half a chunk": head("visualKNN", token, "Transfer-Encoding: chunked") + b"\r\n5\r\n{",
+    }
+    vanished = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(6)]
+    for one in vanished:
+        one.sendall(sent[part])
+    time.sleep(0.2)
+    answer = call(server, token, "ping", {})
+    assert answer.status_code == 200
+    for one in vanished:
+        one.settimeout(20)
+        said = b""
+        with suppress(ConnectionResetError):
+            said = b"".join(iter(partial(one.recv, 65536), b""))
+        one.close()
+        assert said == b"" or b"the request broke off: its body was not sent whole" in said
+        assert bool(said) is ("body" in part or "chunk" in part)
+    assert "Traceback" not in server.log.read_text()
+
+
+def test_a_slow_client_is_waited_for(patient: tuple[Server, str]) -> None:
+    """Each piece comes within the second; all of them take three."""
+    server, token = patient
+    begun = head("ping", token, "Connection: close")
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as slow:
+        for piece in (begun[:9], begun[9:], b"Content-Length: 2\r\n\r\n", b"{", b"}"):
+            slow.sendall(piece)
+            time.sleep(0.6)
+        answer = b"".join(iter(lambda: slow.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_client_that_takes_nothing_of_its_answer_is_given_up(patient: tuple[Server, str]) -> None:
+    server, token = patient
+    records = [{"_id": f"large{n}", "_base64": picture(n), "text": "x" * 60_000} for n in range(60)]
+    for first in range(0, len(records), 10):
+        answer = call(server, token, "insert", {"records": records[first : first + 10]})
+        assert answer.json()["status"]["code"] == 210
+    body = b'{"fields_to_return": ["*"]}'
+    greedy = []
+    for _ in range(4):
+        one = socket.socket()
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        one.connect(("127.0.0.1", server.port))
+        one.sendall(head("allRecords", token, f"Content-Length: {len(body)}") + b"\r\n" + body)
+        greedy.append(one)
+    time.sleep(0.5)
+    assert call(server, token, "ping", {}).status_code == 200
+    for one in greedy:
+        one.close()
+    assert "Traceback" not in server.log.read_text()
 
 
 def test_slow_searches_leave_threads_and_connections_to_fast_ones(
