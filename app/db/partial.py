@@ -68,7 +68,7 @@ def build(
         InvalidRequest: another process builds an index of this collection.
 
     """
-    condition = equality(field, value)  # type: ignore[arg-type]  # a scalar, as frequent_values returns it
+    condition = condition_of(field, value)
     name = f"{collection.records_table}_p_{hashlib.md5(condition.encode(), usedforsecurity=False).hexdigest()[:16]}"
     noted = {
         "index_name": name,
@@ -81,6 +81,11 @@ def build(
     with db.session() as connection:
         connection.execute(query("indexes", "note_partial").render(), noted)
     return indexes.build_partial(db, collection, name, condition, resources, unused=unused)
+
+
+def condition_of(field: str, value: Json) -> str:
+    """Return the jsonpath that selects the records with a value, a string, number or boolean, in a field."""
+    return equality(field, value)  # type: ignore[arg-type]  # a scalar
 
 
 def drop(db: Database, partial: Partial) -> None:

@@ -129,10 +129,10 @@ def index_values(
     kept: set[str] = set()
     for value, records in partial_indexes.frequent_values(context.db, collection, field):
         built = partial_indexes.build(context.db, collection, field, value, resources(context.settings), unused=unused)
-        kept.add(dumps(value))
+        kept.add(partial_indexes.condition_of(field, value))
         progress(dumps(value), records, built)
     for one in partial_indexes.listed(context.db, collection):
-        if one.field == field and dumps(one.value) not in kept:
+        if one.field == field and one.condition not in kept:
             partial_indexes.drop(context.db, one)
     context.lookup.forget(collection.name)
 

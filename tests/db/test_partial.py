@@ -62,6 +62,7 @@ def attributes(number: int, place: float) -> dict[str, Any]:
     return {
         "class": "near" if place < 0.45 else "middle" if place < 0.5 else "far",
         "size": number % 3,
+        "ratio": (0.5, 1.0, 1e-7)[number % 3],
         "sale": number % 2 == 0,
         "tags": ["odd", ODD] if number % 4 == 0 else "odd",
         "rare": number,
@@ -82,7 +83,7 @@ def indexed(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) 
     with opened(Settings(home=home), module_database_url) as context, pytest.MonkeyPatch.context() as patch:
         patch.setattr(partial, "LEAST", LEAST)
         found = fill(context)
-        for field in ("class", "size", "sale", "tags"):
+        for field in ("class", "size", "ratio", "sale", "tags"):
             found = index(context, found, field)
         yield context, found
 
@@ -148,6 +149,14 @@ def test_frequent_values_get_an_index(context: Context, filled: Collection) -> N
     assert [built for *_, built in told] == [False] * 3, "one that is ready is not built again"
 
 
+def test_numbers_are_known_again_whatever_their_form(indexed: tuple[Context, Collection]) -> None:
+    context, found = indexed
+    told: list[bool] = []
+    indexing.index_values(context, found, "ratio", lambda *value: told.append(value[2]))
+    assert told == [False] * 3
+    assert conditions(collections.get(context.db, "c")) == conditions(found)
+
+
 def test_a_filter_against_the_query_is_answered_through_its_index(context: Context, filled: Collection) -> None:
     assert recall(context, filled, {"class": "far"})[0] != "index"
     found = index(context, filled, "class")
@@ -163,7 +172,16 @@ def test_a_filter_against_the_query_is_answered_through_its_index(context: Conte
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "number"), [("size", 2, 2000), ("sale", True, 3000), ("tags", ODD, 1500), ("tags", "odd", 6000)]
+    ("field", "value", "number"),
+    [
+        ("size", 2, 2000),
+        ("ratio", 0.5, 2000),
+        ("ratio", 1.0, 2000),
+        ("ratio", 1e-7, 2000),
+        ("sale", True, 3000),
+        ("tags", ODD, 1500),
+        ("tags", "odd", 6000),
+    ],
 )
 def test_values_of_every_type_and_in_arrays(
     indexed: tuple[Context, Collection], field: str, value: Any, number: int
