@@ -183,17 +183,18 @@ def test_a_client_that_asks_without_a_pause_keeps_its_thread_from_nobody(databas
     assert server.stop() == 0
 
 
-@pytest.fixture
-def patient(database_url: str, tmp_path: Path) -> Iterator[tuple[Server, str]]:
+@pytest.fixture(scope="module")
+def patient(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, str]]:
     """A server of two threads that gives clients up after a second, and a token."""
+    home = tmp_path_factory.mktemp("patient")
     environment = clean_environment(
-        LOOKALIKE_HOME=str(tmp_path / "home"),
-        DATABASE_URL=database_url,
+        LOOKALIKE_HOME=str(home),
+        DATABASE_URL=module_database_url,
         LOOKALIKE_THREADS="2",
         LOOKALIKE_CLIENT_SECONDS="1",
         LOOKALIKE_QUEUE_SECONDS="20",
     )
-    server = Server(environment, tmp_path / "log")
+    server = Server(environment, home / "log")
     token = prepared(server)
     server.start()
     yield server, token
