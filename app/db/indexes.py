@@ -61,7 +61,7 @@ def build_hnsw(
     with db.session() as connection:
         if not unused and not _lock(connection, collection):
             return False
-        if not _build(connection, collection, hnsw_name(collection), resources, care(db, collection), unused=unused):
+        if not _build(db, connection, collection, hnsw_name(collection), resources, unused=unused):
             return False
         _built(connection, collection)
         log.info("built the HNSW index of collection %s", collection.name)
@@ -88,8 +88,7 @@ def build_partial(
             raise InvalidRequest(
                 f"another process builds an index of {collection.name}; see: lookalike collection show"
             )
-        care_taken = care(db, collection)
-        if not _build(connection, collection, name, resources, care_taken, unused=unused, condition=condition):
+        if not _build(db, connection, collection, name, resources, unused=unused, condition=condition):
             return False
         log.info("built the HNSW index of collection %s for %s", collection.name, condition)
         return True
@@ -101,11 +100,11 @@ def hnsw_name(collection: Collection) -> str:
 
 
 def _build(
+    db: Database,
     connection: Connection,
     collection: Collection,
     name: str,
     resources: Resources,
-    ef_construction: int,
     *,
     unused: bool = False,
     condition: str | None = None,
@@ -126,7 +125,7 @@ def _build(
             table=sql.Identifier(collection.records_table),
             dimensions=sql.Literal(collection.dimensions),
             m=sql.Literal(M),
-            ef=sql.Literal(ef_construction),
+            ef=sql.Literal(care(db, collection)),
             where=where,
         )
     )
@@ -161,12 +160,11 @@ def rebuild_hnsw(
         if not _lock(connection, collection) or not _valid(connection, name):
             return False
         _equip(connection, resources)
+        ef = sql.Literal(care(db, collection))
         for one in (name, *also):
             _drop(connection, f"{one}_ccnew")  # what an interrupted rebuild left
             own = sql.Identifier("lookalike", one)
-            connection.execute(
-                sql.SQL("ALTER INDEX {} SET (ef_construction = {})").format(own, sql.Literal(care(db, collection)))
-            )
+            connection.execute(sql.SQL("ALTER INDEX {} SET (ef_construction = {})").format(own, ef))
             connection.execute(sql.SQL("REINDEX INDEX CONCURRENTLY {}").format(own))
         connection.execute(sql.SQL("VACUUM lookalike.{}").format(sql.Identifier(collection.records_table)))
         _built(connection, collection)

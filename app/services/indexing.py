@@ -71,7 +71,7 @@ def build_if_outgrown(context: Context, collection: Collection) -> bool:
         return False
     built = indexes.build_hnsw(context.db, collection, resources(context.settings))
     if built:
-        _index_values_again(context, collection)
+        index_values_again(context, collection, collection)
     context.lookup.forget(collection.name)
     return built
 
@@ -98,7 +98,7 @@ def rebuild(context: Context, collection: Collection) -> bool:
     also = [one.index_name for one in partial_indexes.listed(context.db, collection) if one.ready]
     done = indexes.rebuild_hnsw(context.db, collection, resources(context.settings), also)
     if done:
-        _index_values_again(context, collection)
+        index_values_again(context, collection, collection)
     context.lookup.forget(collection.name)
     return done
 
@@ -137,9 +137,10 @@ def index_values(
     context.lookup.forget(collection.name)
 
 
-def _index_values_again(context: Context, collection: Collection) -> None:
-    for field in sorted({one.field for one in partial_indexes.listed(context.db, collection)}):
-        index_values(context, collection, field)
+def index_values_again(context: Context, known: Collection, collection: Collection, *, unused: bool = False) -> None:
+    """Index the values of those attributes for which `known` has such indexes, or had them: see `index_values`."""
+    for field in sorted({one.field for one in partial_indexes.listed(context.db, known)}):
+        index_values(context, collection, field, unused=unused)
 
 
 def drop_values(context: Context, collection: Collection, field: str) -> int:

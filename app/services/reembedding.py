@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from app.db import collections as table
 from app.db import indexes, records
-from app.db import partial as partial_indexes
 from app.db import reembedding as steps
 from app.db.reembedding import Change, Job, NotYet, Source
 from app.domain.collections import Collection
@@ -25,7 +24,7 @@ from app.domain.jsontext import dumps
 from app.embedding import registry
 from app.embedding.batching import BatchedEmbedder, ModelFailed
 from app.services.context import Context
-from app.services.indexing import index_values, resources
+from app.services.indexing import index_values_again, resources
 from app.services.pipeline import Item, Pipeline, Prepared
 from app.services.vectors import embedder_of
 
@@ -174,8 +173,7 @@ def _build_indexes(context: Context, job: Job, watch: Watch) -> None:
         indexes.declare_field(context.db, job.next, field)
     if job.collection.indexed or indexes.outgrown(context.db, job.next, context.settings.index_rows):
         indexes.build_hnsw(context.db, job.next, resources(context.settings), unused=True)
-    for field in sorted({one.field for one in partial_indexes.listed(context.db, job.collection)}):
-        index_values(context, job.next, field, unused=True)
+    index_values_again(context, job.collection, job.next, unused=True)
     indexes.analyze(context.db, job.next)
 
 
