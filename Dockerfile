@@ -11,7 +11,7 @@ COPY sql sql
 RUN pip install --no-cache-dir --constraint constraints.txt .
 RUN useradd --create-home lookalike && mkdir /data && chown lookalike /data
 USER lookalike
-ENV LOOKALIKE_HOME=/data LOOKALIKE_HOST=0.0.0.0 OMP_WAIT_POLICY=PASSIVE
+ENV LOOKALIKE_HOME=/data LOOKALIKE_MODELS_FOLDER=/data/models LOOKALIKE_HOST=0.0.0.0 OMP_WAIT_POLICY=PASSIVE
 EXPOSE 8000
 HEALTHCHECK --start-period=60s CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://localhost:8000/readyz')"]
 CMD ["lookalike", "serve"]

@@ -28,8 +28,8 @@ class House:
 
     administrator: str
 
-    def of(self, role: str) -> str:
-        url = make_url(self.administrator).set(username=role, password="open")
+    def of(self, role: str, password: str = "open") -> str:
+        url = make_url(self.administrator).set(username=role, password=password)
         return url.render_as_string(hide_password=False)
 
     @property

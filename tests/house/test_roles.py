@@ -1,6 +1,9 @@
 """What the two roles may do, and what they must not: tried, not read."""
 
+import os
 import re
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -8,6 +11,7 @@ import pytest
 from psycopg import errors
 
 from app.db import roles, schema
+from app.db.embedded import bundled_program
 from app.db.resources import folder
 from app.domain.errors import ConfigurationError
 from tests.house.conftest import House
@@ -152,3 +156,27 @@ def test_every_function_says_with_whose_rights_it_runs_and_fixes_its_names(settl
 @pytest.mark.parametrize("path", sorted((folder("sql") / "functions").glob("*.sql")), ids=lambda path: path.name)
 def test_every_file_says_with_whose_rights_it_runs(path: Path) -> None:
     assert re.search(r"^-- Rights: the (caller|owner)'s", path.read_text(), re.MULTILINE)
+
+
+@pytest.fixture
+def composed(house: House) -> Iterator[House]:
+    """The database as the image of docker-compose makes it: by the superuser, with two logins and nothing else."""
+    passwords = {"OWNER_PASSWORD": "0a", "SERVER_PASSWORD": "1b"}
+    for name in ("roles.sql", "logins.sql"):
+        command = [bundled_program("psql") or "psql", "--no-psqlrc", "--set=ON_ERROR_STOP=1"]
+        command += ["--dbname", house.administrator, "--file", str(folder("sql") / name)]
+        done = subprocess.run(command, env=os.environ | passwords, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    yield house
+    house.run("REASSIGN OWNED BY lookalike_owner TO CURRENT_USER", "DROP OWNED BY lookalike_owner CASCADE")
+    house.run("DROP ROLE lookalike_owner", "DROP ROLE lookalike_server")
+
+
+def test_the_logins_of_docker_compose_upgrade_and_serve(composed: House) -> None:
+    owner, server = composed.of("lookalike_owner", "0a"), composed.of("lookalike_server", "1b")
+    schema.upgrade(owner)
+    assert roles.problems(server) == []
+    with psycopg.connect(owner) as connection:
+        connection.execute("SELECT lookalike.create_collection('first', 'photo', 'm', '1', 8, 62.5)")
+    with psycopg.connect(server) as connection, pytest.raises(errors.InsufficientPrivilege):
+        connection.execute("DELETE FROM lookalike.tokens")

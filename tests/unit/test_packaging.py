@@ -1,5 +1,6 @@
 """What a deployment is made of: the compose file, the wheel, the constraints."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -17,8 +18,15 @@ def test_compose_accepts_the_file() -> None:
     program = shutil.which("docker-compose")
     if program is None:
         pytest.skip("docker-compose is not installed")
-    done = subprocess.run([program, "config", "--quiet"], cwd=ROOT, capture_output=True, text=True, check=False)
+    command, passwords = [program, "config", "--quiet"], ("POSTGRES_PASSWORD", "OWNER_PASSWORD", "SERVER_PASSWORD")
+    given = os.environ | dict.fromkeys(passwords, "0a")
+    done = subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    for name in passwords:
+        less = {key: value for key, value in given.items() if key != name}
+        done = subprocess.run(command, cwd=ROOT, env=less, capture_output=True, text=True, check=False)
+        assert done.returncode != 0
+        assert "file .env first" in done.stderr
 
 
 @pytest.mark.timeout(120)
