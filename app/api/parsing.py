@@ -1,5 +1,6 @@
 """From a request to typed parameters."""
 
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any, TypeVar
@@ -78,7 +79,7 @@ def body_of(request: Request) -> dict[str, Json]:
 
     """
     data = request.get_data(cache=False)
-    if not data.strip():
+    if not data.removeprefix(BOM_UTF8).strip():
         return {}
     body = loads(data)
     if not isinstance(body, dict):

@@ -232,10 +232,7 @@ def reindex(name: str) -> None:
 @json_option
 def recall(name: str, sample: int, k: int, filter_text: str | None, *, as_json: bool) -> None:
     """Measure what share of the true nearest records the searches of a collection find."""
-    try:
-        filter_ = loads(filter_text) if filter_text is not None else None
-    except InvalidRequest:
-        raise InvalidRequest("--filter is not JSON") from None
+    filter_ = loads(filter_text, "--filter") if filter_text is not None else None
     with opened() as context:
         chosen = table.get(context.db, name)
         with click.progressbar(length=sample, file=sys.stderr, label="searching") as bar:

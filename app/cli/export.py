@@ -18,7 +18,7 @@ from app.services import listing as service
 
 
 def _parsed(text: str | None) -> object:
-    return loads(text) if text is not None else None
+    return loads(text, "--filter") if text is not None else None
 
 
 @click.command()

@@ -10,7 +10,7 @@ from app.db.engine import Database, partition
 from app.db.indexes import Resources
 from app.db.loader import query
 from app.domain.collections import Collection
-from app.domain.jsontext import dumps, loads
+from app.domain.jsontext import dumps, loads_stored
 from app.domain.records import Json
 from app.filters import equality
 
@@ -41,7 +41,7 @@ def frequent_values(db: Database, collection: Collection, field: str) -> list[tu
     text = query("indexes", "frequent_values").render(records=partition("records", collection))
     values = {"field": field, "least": LEAST, "most": MOST, "longest": _LONGEST}
     with db.session() as connection:
-        return [(loads(row["value"].encode()), row["records"]) for row in connection.execute(text, values)]
+        return [(loads_stored(row["value"]), row["records"]) for row in connection.execute(text, values)]
 
 
 def listed(db: Database, collection: Collection) -> list[Partial]:

@@ -2,8 +2,9 @@
 
 import json
 import math
-from decimal import Decimal
-from typing import Any, NoReturn
+import sys
+from decimal import Decimal, InvalidOperation
+from typing import Any
 
 import orjson
 
@@ -11,27 +12,70 @@ from app.domain.errors import InvalidRequest
 from app.domain.records import Json
 
 MAX_DEPTH = 64
-# PostgreSQL's numeric takes 131,072 digits before the point; a number of that kind is an attack, not a price.
-_MAX_EXPONENT = 400
-_MAX_DIGITS = 1000
+# A double ends at 1.8e308, and so do the numbers of most programs that will read the record. What is closer to zero
+# than this, or has more digits, PostgreSQL would store digit by digit: that is an attack, not a price.
+_LEAST_EXPONENT = -400
+_MOST_DECIMALS = 1000
+_MOST_CHARACTERS = 1400
+_GREATEST = Decimal(sys.float_info.max)
 
 
-def loads(text: bytes | str) -> Json:
-    """Parse JSON. Numbers that are not 64-bit integers become Decimal, so that no digit is lost.
+def loads(text: bytes | str, what: str = "the request body") -> Json:
+    """Parse JSON, with or without a byte order mark. Numbers beyond 64-bit integers become Decimal: no digit is lost.
+
+    Args:
+        text: the JSON text; bytes are UTF-8.
+        what: names the text in the messages of errors.
 
     Raises:
-        InvalidRequest: it is not JSON, holds NaN or Infinity, or is nested too deep.
+        InvalidRequest: it is not JSON, is nested too deep, or holds NaN, Infinity or a number that is out of range;
+            the message names the place of such a number, e.g. `records[0].price`.
 
     """
+    refused: list[_Refused] = []
+
+    def refuse(reason: str) -> _Refused:
+        refused.append(_Refused(reason))
+        return refused[-1]
+
+    def beyond(digits: str) -> _Refused:
+        return refuse(f"the number {_short(digits)} is out of range")
+
+    def whole(digits: str) -> object:
+        return beyond(digits) if (number := _whole(digits)) is None else number
+
+    def decimal(digits: str) -> object:
+        return beyond(digits) if (number := _decimal(digits)) is None else number
+
+    def constant(name: str) -> object:
+        return refuse(f"{name} is not JSON")
+
     try:
         decoded = text.decode() if isinstance(text, bytes) else text
-        return json.loads(decoded, parse_float=_decimal, parse_int=_integer, parse_constant=_refuse)  # type: ignore[no-any-return]
+        bare = decoded.removeprefix("\ufeff")
+        value = json.loads(bare, parse_float=decimal, parse_int=whole, parse_constant=constant)
     except RecursionError:
         raise InvalidRequest("the JSON is nested too deep") from None
     except UnicodeDecodeError:
-        raise InvalidRequest("the request body is not UTF-8") from None
+        raise InvalidRequest(f"{what} is not UTF-8") from None
     except json.JSONDecodeError as error:
-        raise InvalidRequest(f"the request body is not JSON: {error.msg}, at character {error.pos}") from None
+        raise InvalidRequest(f"{what} is not JSON: {error.msg}, at character {error.pos}") from None
+    if refused:
+        raise InvalidRequest(_with_place(value, refused[0]))
+    return value  # type: ignore[no-any-return]
+
+
+def loads_stored(text: str) -> Json:
+    """Parse JSON that the database wrote: its numbers, which SQL may have stored, are not held to any range.
+
+    Raises:
+        InvalidRequest: it is nested too deep.
+
+    """
+    try:
+        return json.loads(text, parse_float=Decimal, parse_int=_stored_whole)  # type: ignore[no-any-return]
+    except RecursionError:
+        raise InvalidRequest("a stored record is nested too deep") from None
 
 
 def dumps(value: object) -> str:
@@ -84,23 +128,60 @@ def check_text(text: str, what: str) -> None:
         raise InvalidRequest(f"{what} holds half a surrogate pair, which is not a character") from None
 
 
-def _decimal(text: str) -> Decimal:
-    number = Decimal(text)
-    if abs(number.adjusted()) > _MAX_EXPONENT or len(text) > _MAX_DIGITS:
-        raise InvalidRequest(f"the number {text[:20]}… is out of range")
+class _Refused:
+    """Stands in a parsed value where a number was that is none, until its place is told."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+
+def _stored_whole(text: str) -> int | Decimal:
+    return int(text) if len(text) <= _MOST_CHARACTERS else Decimal(text)
+
+
+def _whole(text: str) -> int | Decimal | None:
+    """Return a whole number with all its digits; None where it is out of range."""
+    if len(text) <= 19 and -(2**63) <= (number := int(text)) < 2**63:
+        return number
+    return _decimal(text)
+
+
+def _decimal(text: str) -> Decimal | None:
+    """Return a number with all its digits; None where it is out of range."""
+    if len(text) > _MOST_CHARACTERS:
+        return None
+    try:
+        number = Decimal(text)
+    except InvalidOperation:  # the exponent is beyond that of any Decimal
+        return None
+    exponent = number.adjusted()
+    if not _LEAST_EXPONENT <= exponent <= sys.float_info.max_10_exp:
+        return None
+    if exponent == sys.float_info.max_10_exp and abs(number) > _GREATEST:
+        return None
+    # Only a long text can have so many decimals, and to count them takes time.
+    if len(text) > -_LEAST_EXPONENT and number.as_tuple().exponent < -_MOST_DECIMALS:  # type: ignore[operator]
+        return None
     return number
 
 
-def _integer(text: str) -> int | Decimal:
-    if len(text) <= 19 and -(2**63) <= (number := int(text)) < 2**63:
-        return number
-    if len(text) > _MAX_EXPONENT:
-        raise InvalidRequest(f"the number {text[:20]}… is out of range")
-    return Decimal(text)
+def _with_place(value: Any, refused: _Refused) -> str:
+    """Return the reason of a refusal behind the place where it stands in a value."""
+    stack: list[tuple[Any, str]] = [(value, "")]
+    while stack:
+        node, place = stack.pop()
+        if node is refused:
+            return f"{place}: {refused.reason}" if place else refused.reason
+        if isinstance(node, dict):
+            stack += [(child, f"{place}.{_short(key)}" if place else _short(key)) for key, child in node.items()]
+        elif isinstance(node, list):
+            stack += [(child, f"{place}[{position}]") for position, child in enumerate(node)]
+    return refused.reason  # an object that names a key twice keeps the last value alone
 
 
-def _refuse(name: str) -> NoReturn:
-    raise InvalidRequest(f"{name} is not JSON")
+def _short(text: str) -> str:
+    """Return text as it may stand in a message: what cannot be written as UTF-8 becomes a question mark."""
+    return (text[:20] + "…" if len(text) > 24 else text).encode("utf-8", "replace").decode()
 
 
 def _write(value: object) -> object:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from app.db import records as table
 from app.db.search import NO_FILTER
 from app.domain.collections import Collection
-from app.domain.jsontext import loads
+from app.domain.jsontext import loads_stored
 from app.domain.records import Fields, Found, Json
 from app.filters import Where, compile_filter, fields_taken, parse_filter, take_from_query
 from app.services.context import Context
@@ -48,5 +48,5 @@ def _sources(
 
 
 def _attributes(found: Found | None) -> dict[str, Json]:
-    value = loads(found.attributes) if found is not None and found.attributes else {}
+    value = loads_stored(found.attributes) if found is not None and found.attributes else {}
     return value if isinstance(value, dict) else {}

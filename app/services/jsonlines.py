@@ -23,7 +23,7 @@ def read_lines(lines: Path, read: Callable[[dict[str, Json]], Read]) -> Iterator
             if not line.strip():
                 continue
             try:
-                record = loads(line)
+                record = loads(line, "the line")
                 if not isinstance(record, dict):
                     raise InvalidRequest("a record must be a JSON object")
                 made = read(record)

@@ -8,7 +8,7 @@ from app.db.search import Nearest, Vector
 from app.db.tagged import TaggedQuery
 from app.domain.collections import Collection
 from app.domain.errors import InvalidRequest
-from app.domain.jsontext import loads
+from app.domain.jsontext import loads_stored
 from app.domain.ranking import Aggregation, Ranking
 from app.domain.records import TEXT_FIELD, Fields, Json
 from app.domain.tags import field_of, tags_of
@@ -78,7 +78,7 @@ def stored_tags(context: Context, collection: Collection, ids: Sequence[str], fi
 
 
 def _object(text: str | None) -> dict[str, Json]:
-    value = loads(text) if text else {}
+    value = loads_stored(text) if text else {}
     if not isinstance(value, dict):
         raise InvalidRequest("a record's attributes are not an object")
     return value

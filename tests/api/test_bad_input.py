@@ -2,11 +2,14 @@
 
 import json
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from app.api.methods import METHODS
 from tests.api.conftest import Api, picture
+from tests.cases.bad_numbers import EXTREME, OUT_OF_RANGE, PLACES
 
 
 def body(text: str, api: Api, method: str = "insert") -> Any:
@@ -43,6 +46,9 @@ def still_working(api: Api) -> Any:
         ('{"records": [{"_id": "1", "price": 1e999999}]}', "out of range"),
         ('{"records": [{"_id": "1", "price": ' + "9" * 5000 + "}]}", "out of range"),
         ("\ud800", "not UTF-8"),
+        ("\ufeff{", "not JSON"),
+        ("{}\ufeff", "not JSON"),
+        ("\ufeff\ufeff{}", "not JSON"),
     ],
 )
 def test_broken_requests_are_402_and_http_400(api: Api, text: str, said: str) -> None:
@@ -53,6 +59,55 @@ def test_broken_requests_are_402_and_http_400(api: Api, text: str, said: str) ->
     assert said in status["error_description"]
     assert status["request_id"] == answer.headers["X-Request-ID"]
     assert api.post("getRecordCount")["answer_count"] == 0
+
+
+@pytest.mark.parametrize(("method", "sent", "place"), PLACES, ids=[f"{case[0]}-{case[2]}" for case in PLACES])
+def test_a_number_out_of_range_is_402_with_its_place(api: Api, method: str, sent: str, place: str) -> None:
+    for number in OUT_OF_RANGE:
+        answer = body(sent.replace("#", number), api, method)
+        status = answer.get_json()["status"]
+        assert (answer.status_code, status["code"]) == (400, 402), (number[:30], status)
+        assert status["error_description"].startswith(place), (number[:30], status)
+        assert status["error_description"].endswith(" is out of range")
+        assert len(status["error_description"]) < 120
+
+
+def test_a_number_out_of_range_is_tried_in_every_method() -> None:
+    assert {method for method, _, _ in PLACES} == set(METHODS)
+
+
+@pytest.mark.parametrize("number", EXTREME)
+def test_an_extreme_number_is_stored_found_and_returned_with_every_digit(api: Api, number: str) -> None:
+    sent = f'{{"records": [{{"_id": "1", "_base64": "{picture(1)}", "n": {number}}}]}}'
+    assert body(sent, api).get_json()["status"]["code"] == 210
+    got = body(f'{{"filter": {{"n": {number}}}}}', api, "find")
+    (record,) = json.loads(got.data, parse_float=Decimal, parse_int=Decimal)["answer_records"]
+    assert record["n"] == Decimal(number)
+    written = f"{record['n']:f}"  # as the database writes it, and an export
+    assert body(f'{{"records": [{{"_id": "1", "n": {written}}}]}}', api, "update").get_json()["status"]["code"] == 205
+    taken = '{"query_record": {"_id": "1"}, "filter": {"n": "{TAKE_FROM_QUERY}"}}'
+    assert body(taken, api, "visualKNN").get_json()["answer_count"] == 1
+
+
+def test_a_number_that_sql_stored_beyond_the_range_is_read(api: Api) -> None:
+    api.fill(2)
+    name = api.context.lookup.collection(api.collection).records_table
+    change = (
+        f'UPDATE lookalike.{name} SET attributes = attributes || \'{{"n": 1e600, "tags": ["a"]}}\' WHERE id = \'0\''
+    )
+    api.context.db.write(lambda connection: connection.execute(change))
+    for method in ("visualKNN", "visualTagsKNN"):
+        taken = {"query_record": {"_id": "0"}, "filter": {"n": "{TAKE_FROM_QUERY}"}}
+        assert api.post(method, taken, code=200)["answer_records"] == [{"_id": "0"}]
+
+
+@pytest.mark.parametrize("method", ["find", "getRecordCount"])
+def test_a_byte_order_mark_before_a_request_is_passed_over(api: Api, method: str) -> None:
+    api.fill(1)
+    sent = '{"filter": {"n": 0}}' if method == "find" else ""
+    for mark in ("\ufeff", "\ufeff\r\n "):
+        got = body(mark + sent, api, method).get_json()
+        assert (got["status"]["code"], got["answer_count"]) == (200, 1)
 
 
 DEEP: Any = 1
