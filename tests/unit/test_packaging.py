@@ -1,15 +1,18 @@
 """What a deployment is made of: the compose file, the wheel, the constraints."""
 
 import os
-import re
 import shutil
 import subprocess
 import sys
 import tomllib
 import zipfile
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -43,14 +46,36 @@ def test_the_wheel_holds_the_sql_the_migrations_and_the_projection(tmp_path: Pat
     assert "app/embedding/data/fashion.toml" in held
 
 
+def _pins() -> dict[str, str]:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pins = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    return {canonicalize_name(pin.name): str(pin.specifier).removeprefix("==") for pin in pins}
+
+
+def test_whatever_setup_installs_is_pinned_and_has_that_version() -> None:
+    """Follow what the installed packages themselves ask for: a dependency of a dependency is installed, too."""
+    pins, seen, asked = _pins(), set(), [Requirement("lookalike[embedded,dev]")]
+    while asked:
+        wanted = asked.pop()
+        name = canonicalize_name(wanted.name)
+        if (name, *sorted(wanted.extras)) in seen:
+            continue
+        seen.add((name, *sorted(wanted.extras)))
+        installed = metadata.distribution(name)
+        if name not in {"lookalike", "pip", "setuptools"}:
+            assert pins.get(name) == Version(installed.version).public, f"{name} {installed.version}"
+        for line in installed.requires or []:
+            needed = Requirement(line)
+            extras = wanted.extras or {""}
+            if needed.marker is None or any(needed.marker.evaluate({"extra": extra}) for extra in extras):
+                asked.append(needed)
+    assert len(seen) > 80
+
+
 def test_every_dependency_is_pinned() -> None:
-    pinned = {
-        re.split(r"[=\[]", line, maxsplit=1)[0].lower().replace("_", "-")
-        for line in (ROOT / "constraints.txt").read_text().splitlines()
-        if line and not line.startswith("#")
-    }
+    pinned = set(_pins())
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
     wanted = [*project["dependencies"], *extras["embedded"], *extras["dev"]]
-    names = {re.split(r"[\[<>=!~; ]", name, maxsplit=1)[0].lower().replace("_", "-") for name in wanted}
+    names = {canonicalize_name(Requirement(name).name) for name in wanted}
     assert names <= pinned, names - pinned
