@@ -52,3 +52,17 @@ def test_modules_are_small() -> None:
     sizes = sorted(len(path.read_text().splitlines()) for path in (ROOT / "app").rglob("*.py"))
     assert sizes[-1] <= 400
     assert sizes[len(sizes) // 2] <= 150
+
+
+def test_the_index_of_the_docs_leads_to_every_page_and_every_link_to_a_file() -> None:
+    index = (ROOT / "docs" / "README.md").read_text()
+    pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"}
+    assert pages == set(re.findall(r"\]\((\w[\w-]*\.md)\)", index))
+    written = [*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md")]
+    links = [(path, link) for path in written for link in re.findall(r"\]\(([^)\s]+?)(?:#[\w-]*)?\)", path.read_text())]
+    broken = [
+        (str(path.relative_to(ROOT)), link)
+        for path, link in links
+        if link and "://" not in link and not (path.parent / link).exists()
+    ]
+    assert broken == []
