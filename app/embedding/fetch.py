@@ -9,13 +9,17 @@ import contextlib
 import http.client
 import socket
 import ssl
+import string
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import quote, urljoin, urlsplit
 
+import idna
+
 from app.domain.errors import ImageError
 from app.embedding.addresses import Address, Network, Resolver, carried, checked, is_public, resolve
+from app.embedding.encodings import plain
 from app.embedding.wire import Connection, Wire, secured
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -92,7 +96,7 @@ def _target(base: str, url: str, policy: FetchPolicy) -> _Target:
         url = urljoin(base, url.strip())
         parts = urlsplit(url)
         port = parts.port
-        host = parts.hostname.encode("idna").decode("ascii") if parts.hostname else ""
+        host = _ascii(parts.hostname or "")
         path = quote(parts.path or "/", _SAFE) + (f"?{quote(parts.query, _SAFE)}" if parts.query else "")
     except ValueError:
         raise ImageError("the URL is not valid") from None
@@ -105,6 +109,16 @@ def _target(base: str, url: str, policy: FetchPolicy) -> _Target:
     if port not in policy.ports:
         raise ImageError(f"the port {port} is not one of the allowed ports {sorted(policy.ports)}")
     return _Target(url, parts.scheme, host, port, path)
+
+
+def _ascii(host: str) -> str:
+    """Return a host's name as name servers know it; raise ValueError where it is none.
+
+    A name in other letters is mapped as browsers map it (UTS 46): `straße.example` is not `strasse.example`.
+    """
+    if host.isascii():
+        return host.encode("idna").decode("ascii")
+    return idna.encode(host, uts46=True).decode("ascii")
 
 
 def _get(target: _Target, policy: FetchPolicy, deadline: float) -> bytes | str:
@@ -156,12 +170,20 @@ def _answer(target: _Target, policy: FetchPolicy, wire: Wire) -> bytes | str:
     connection.request("GET", target.path, headers=headers)
     with connection.getresponse() as response:
         if response.status in _REDIRECTS and (place := response.headers.get("Location")):
-            return str(place)
+            return _place(str(place))
         if response.status != 200:
             raise ImageError(f"the URL answers with the status {response.status}")
-        if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-            raise ImageError("the host sends the picture compressed, which it was asked not to do")
-        return _body(response, wire, policy.max_bytes)
+        encodings = ", ".join(response.headers.get_all("Content-Encoding", []))
+        return plain(_body(response, wire, policy.max_bytes), encodings, policy.max_bytes)
+
+
+def _place(header: str) -> str:
+    """Return where a Location leads, as browsers read it: UTF-8, or else byte by byte."""
+    raw = header.encode("latin-1")  # as http.client decoded it
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return quote(raw, safe=string.printable)
 
 
 def _body(response: http.client.HTTPResponse, wire: Wire, max_bytes: int) -> bytes:

@@ -1,6 +1,8 @@
+import gzip
 import ipaddress
 import threading
 import time
+import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -234,6 +236,105 @@ def test_redirects_are_followed(status: int) -> None:
     with host(answer) as found:
         assert fetch(found.url("/a/picture"), OPEN) == BODY
     assert found.asked == ["/a/picture", "/b?c"]
+
+
+@pytest.mark.parametrize(
+    ("place", "asked"),
+    [
+        ("/größe.jpg".encode(), "/gr%C3%B6%C3%9Fe.jpg"),
+        ("/Å…/日本.jpg?q=ü".encode(), "/%C3%85%E2%80%A6/%E6%97%A5%E6%9C%AC.jpg?q=%C3%BC"),
+        ("/größe.jpg".encode("latin-1"), "/gr%F6%DFe.jpg"),
+        (b"/a b.jpg", "/a%20b.jpg"),
+        (b"c.jpg#part", "/a/c.jpg"),
+        (b"?x=1", "/a/picture?x=1"),
+        (b"  /padded.jpg\t ", "/padded.jpg"),
+        (b"/a%20b%2Fc", "/a%20b%2Fc"),
+        ("//größe.example:{port}/x.jpg".encode(), "/x.jpg"),
+        ("HTTP://größe.example:{port}?x".encode(), "/?x"),
+    ],
+    ids=range(10),
+)
+def test_a_location_is_read_as_browsers_read_it(place: bytes, asked: str) -> None:
+    def answer(caller: Caller) -> None:
+        if caller.path == "/a/picture":
+            where = place.replace(b"{port}", str(found.port).encode())
+            caller.send(b"HTTP/1.1 301 Moved\r\nLocation: " + where + b"\r\nContent-Length: 0\r\n\r\n")
+        else:
+            good(caller)
+
+    with host(answer) as found:
+        assert fetch(found.url("/a/picture"), at(found)) == BODY
+    assert found.asked == ["/a/picture", asked]
+
+
+def test_a_host_in_other_letters_is_looked_up_as_browsers_do() -> None:
+    names: list[str] = []
+
+    def resolver(name: str, port: int) -> Sequence[str]:
+        names.append(name)
+        return [found.address]
+
+    with host(good) as found:
+        for name in ("straße.example", "BÜCHER.example", "日本.example", "my_bucket.example"):
+            fetch(f"http://{name}:{found.port}/", replace(OPEN, resolver=resolver))
+    assert names == ["xn--strae-oqa.example", "xn--bcher-kva.example", "xn--wgv71a.example", "my_bucket.example"]
+
+
+def _raw_deflate(data: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-15)
+    return packer.compress(data) + packer.flush()
+
+
+PICTURE = b"\x89PNG\r\n\x1a\n" + BODY
+
+
+@pytest.mark.parametrize(
+    "name", ["", "identity", "none", "UTF-8", "binary", "aws-chunked", "x-odd", "br", "gzip", "deflate"]
+)
+def test_the_bytes_of_a_picture_are_taken_whatever_they_are_called(name: str) -> None:
+    with host(lambda caller: caller.reply(PICTURE, Content_Encoding=name)) as found:
+        assert fetch(found.url(), OPEN) == PICTURE
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("gzip", gzip.compress(PICTURE)),
+        ("x-gzip", gzip.compress(PICTURE)),
+        ("GZIP", gzip.compress(PICTURE)),
+        ("aws-chunked,gzip", gzip.compress(PICTURE)),
+        ("utf-8", gzip.compress(PICTURE)),
+        ("gzip, gzip", gzip.compress(gzip.compress(PICTURE))),
+        ("gzip", gzip.compress(PICTURE[:99]) + gzip.compress(PICTURE[99:])),
+        ("deflate", zlib.compress(PICTURE)),
+        ("deflate", _raw_deflate(PICTURE)),
+        ("deflate, gzip", gzip.compress(zlib.compress(PICTURE))),
+    ],
+    ids=range(10),
+)
+def test_compression_is_undone(name: str, body: bytes) -> None:
+    with host(lambda caller: caller.reply(body, Content_Encoding=name)) as found:
+        assert fetch(found.url(), OPEN) == PICTURE
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "message"),
+    [
+        ("gzip", gzip.compress(bytes(10_000_000)), "more than the 50000 bytes"),
+        ("deflate", zlib.compress(bytes(10_000_000)), "more than the 50000 bytes"),
+        ("gzip", gzip.compress(gzip.compress(bytes(10_000_000))), "more than the 50000 bytes"),
+        ("gzip", b"".join(gzip.compress(bytes(20_000)) for _ in range(9)), "more than the 50000 bytes"),
+        ("gzip", gzip.compress(PICTURE)[:-9], "not to its end"),
+        ("gzip", gzip.compress(PICTURE)[:-8] + b"\xff" * 8, "damaged"),
+        ("deflate", b"no deflate", "damaged"),
+        ("br", b"\x1b\x00\x01", "compressed by br"),
+        ("zstd", b"\x28\xb5\x2f\xfd\x04", "compressed by zstd"),
+    ],
+    ids=range(9),
+)
+def test_compression_that_is_too_much_or_damaged_or_unknown(name: str, body: bytes, message: str) -> None:
+    with host(lambda caller: caller.reply(body, Content_Encoding=name)) as found:
+        refused(found.url(), replace(OPEN, max_bytes=50_000), message)
 
 
 def test_a_redirect_to_a_private_address_is_refused() -> None:
