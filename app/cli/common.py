@@ -12,6 +12,7 @@ import orjson
 from app import create_context
 from app.config import Settings
 from app.db import schema
+from app.db.conninfo import reach
 from app.db.embedded import EmbeddedDatabase
 from app.services.context import Context
 
@@ -28,9 +29,11 @@ def log_to_stderr(level: str) -> None:
 @contextmanager
 def database(settings: Settings) -> Iterator[str]:
     """Give the owner's URL of the database; the embedded one is started, and left again at the end."""
-    named = settings.admin_database_url or settings.database_url
-    if named is not None:
-        yield named
+    if settings.admin_database_url:
+        yield reach(settings.admin_database_url, "LOOKALIKE_ADMIN_DATABASE_URL")
+        return
+    if settings.database_url:
+        yield reach(settings.database_url)
         return
     embedded = EmbeddedDatabase(settings.home)
     try:

@@ -11,7 +11,8 @@ from app.cli.common import database, json_option, opened, print_json
 from app.config import Settings
 from app.db import calibration, schema, sqltree
 from app.db import roles as role_table
-from app.db.embedded import EmbeddedDatabase
+from app.db.conninfo import reach, without_password
+from app.db.embedded import bundled_program
 from app.db.uninstall import uninstall as leave
 
 
@@ -29,8 +30,11 @@ def upgrade(*, as_sql: bool) -> None:
     """
     settings = Settings()
     if as_sql:
-        named = settings.admin_database_url or settings.database_url
-        click.echo(schema.script(schema.current_revision(named) if named else None), nl=False)
+        since = None
+        if settings.admin_database_url or settings.database_url:
+            with database(settings) as url:
+                since = schema.current_revision(url)
+        click.echo(schema.script(since), nl=False)
         return
     with database(settings) as url:
         applied = schema.upgrade(url)
@@ -70,8 +74,8 @@ def check() -> None:
     settings = Settings()
     with database(settings) as url:
         problems = schema.problems(url)
-        if not problems and settings.database_url not in {None, url}:
-            problems = role_table.problems(str(settings.database_url))
+        if not problems and settings.database_url and settings.admin_database_url:
+            problems = role_table.problems(reach(settings.database_url))
     for problem in problems:
         click.echo(problem, err=True)
     if problems:
@@ -109,11 +113,12 @@ def psql(arguments: tuple[str, ...]) -> None:
     """Open psql on the database; further arguments are psql's own."""
     settings = Settings()
     with database(settings) as url:
-        own = EmbeddedDatabase(settings.home).binaries / "psql" if settings.database_url is None else None
-        program = str(own) if own else shutil.which("psql")
+        program = shutil.which("psql") if settings.database_url else bundled_program("psql")
         if program is None:
             raise click.ClickException("psql is not installed; the URL for any other client: lookalike db url")
-        sys.exit(os.spawnv(os.P_WAIT, program, [program, url, *arguments]))  # noqa: S606  (no shell; the user's own arguments)
+        words, password = without_password(url)
+        environment = os.environ if password is None else {**os.environ, "PGPASSWORD": password}
+        sys.exit(os.spawnve(os.P_WAIT, program, [program, words, *arguments], environment))  # noqa: S606  (no shell; the user's own arguments)
 
 
 @db.command()

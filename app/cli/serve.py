@@ -14,6 +14,7 @@ from app.cli.common import log_to_stderr
 from app.cli.worker import BoundedWorker
 from app.config import Settings
 from app.db import schema
+from app.db.conninfo import reach
 from app.db.embedded import EmbeddedDatabase
 from app.embedding import taxonomy
 
@@ -88,7 +89,9 @@ def run(settings: Settings) -> None:
     """
     taxonomy.read(settings.fashion_taxonomy)  # what is wrong with it is said before anything is started
     embedded = None if settings.database_url else EmbeddedDatabase(settings.home)
-    url = embedded.start() if embedded else str(settings.database_url)
+    url = embedded.start() if embedded else reach(str(settings.database_url))
+    if settings.admin_database_url:
+        reach(settings.admin_database_url, "LOOKALIKE_ADMIN_DATABASE_URL")
     try:
         if settings.auto_upgrade:
             schema.ensure(settings.admin_database_url or url)

@@ -11,6 +11,7 @@ from psycopg import sql
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool
 
+from app.db.conninfo import CONNECT_SECONDS, readable
 from app.db.errors import translated
 from app.db.session import Pooler, Session, begin
 from app.db.session import settings as session_settings
@@ -58,8 +59,8 @@ class Database:
         statement_timeout_ms: int = 30_000,
         ef_search: int = 100,
     ) -> None:
-        self.url = url
-        self._admin_url = admin_url or url
+        self.url = url = readable(url)
+        self._admin_url = readable(admin_url, "LOOKALIKE_ADMIN_DATABASE_URL") if admin_url else url
         self._pooler: Pooler = pooler
         self._settings = session_settings(statement_timeout_ms=statement_timeout_ms, ef_search=ef_search)
         self._behind_pooler: Session | None = None
@@ -196,7 +197,9 @@ def connect(url: str) -> Connection:
         psycopg.OperationalError: as libpq says it.
 
     """
-    return psycopg.connect(url, row_factory=dict_row, application_name="lookalike", connect_timeout=10)
+    return psycopg.connect(
+        readable(url), row_factory=dict_row, application_name="lookalike", connect_timeout=CONNECT_SECONDS
+    )
 
 
 def check_versions(connection: psycopg.Connection[Any]) -> str:

@@ -4,6 +4,7 @@ import hashlib
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import psycopg
 from alembic import command
@@ -11,11 +12,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, make_url, text
+from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.engine import Engine
 from sqlalchemy.pool import NullPool
 
 from app.db import engine as engine_module
+from app.db.conninfo import readable
 from app.db.engine import THROUGH_A_POOLER, connect
 from app.db.errors import translated
 from app.db.models import SCHEMA, Base
@@ -68,8 +70,11 @@ def _alembic() -> Config:
 
 
 def engine(url: str) -> Engine:
-    """Return a SQLAlchemy engine without a pool: migrations and administration are rare."""
-    return create_engine(make_url(url).set(drivername="postgresql+psycopg"), poolclass=NullPool)
+    """Return a SQLAlchemy engine without a pool: migrations and administration are rare.
+
+    libpq reads the URL, as SQLAlchemy knows no list of hosts and no `host=… dbname=…`.
+    """
+    return create_engine("postgresql+psycopg://", creator=partial(psycopg.connect, readable(url)), poolclass=NullPool)
 
 
 def ensure(url: str) -> list[str]:

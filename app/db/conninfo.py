@@ -1,0 +1,124 @@
+"""Database URLs as people write them: put right where that is safe, and refused in one sentence that holds no password.
+
+libpq's own messages about a URL that it cannot read quote parts of it, so they are never shown; what it says of a
+connection that was refused names host, port, user and database, and is.
+"""
+
+import re
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from app.domain.errors import ConfigurationError, Unavailable
+
+CONNECT_SECONDS = 10
+_LARGEST_PORT = 65_535
+_URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.:-]*)://(?P<rest>.*)", re.DOTALL)
+_FORMS = "write postgresql://USER:PASSWORD@HOST:PORT/DATABASE, or libpq's words: host=… port=… user=… dbname=…"
+_ENCODE = "in a password write @ as %40, : as %3A, / as %2F, ? as %3F, # as %23, and % itself as %25"
+
+_PG_HBA = "the server's pg_hba.conf does not let this host, user and database in"
+_ELSE = "what answers there is no PostgreSQL server: check host and port"
+# What libpq or the server says of a connection, and what to look at; the first that fits.
+_ADVICE: tuple[tuple[str, str], ...] = (
+    ("password authentication failed|no password supplied", "check the user and the password"),
+    ('role ".*" (does not exist|is not permitted)', "check the user; an administrator makes it: CREATE ROLE … LOGIN"),
+    ('database ".*" does not exist', "check the database's name; an administrator runs: CREATE DATABASE …"),
+    ("permission denied for database", "an administrator runs: GRANT CONNECT ON DATABASE … TO …"),
+    ("pg_hba.conf.*(no encryption|SSL off)", f"{_PG_HBA} without SSL: try sslmode=require"),
+    ("pg_hba.conf", _PG_HBA),
+    ("invalid response to|expected authentication request|unsupported frontend protocol", _ELSE),
+    ("SSL|certificate", "check sslmode and the certificates that the URL names"),
+    ("closed the connection unexpectedly|reset by peer", f"{_ELSE}, else see the server's log"),
+    ("failed to resolve|could not translate host name", "check the host's name"),
+    ("too many (connections|clients)|connection slots|no more connections", "close some, or raise max_connections"),
+    ("timeout expired|timed out", "check host and port, and whether a firewall is in between"),
+    ("refused|No such file|No route|unreachable", "check host and port, and whether the server runs"),
+    ("starting up|shutting down|recovery", "try again in a moment"),
+    ("definition of service", "check the name after service="),
+)
+_LATER = re.compile("too many|connection slots|no more connections|timeout|timed out|refused|starting up|shutting down")
+
+
+def readable(text: str, setting: str = "DATABASE_URL") -> str:
+    """Return a database URL, or libpq's words, as libpq reads it.
+
+    Spaces and quotes around it go, and the driver that SQLAlchemy writes into the scheme (`postgresql+psycopg://`).
+
+    Args:
+        text: what the setting holds.
+        setting: its name, for the sentence.
+
+    Raises:
+        ConfigurationError: it cannot be meant; the message quotes no part that may belong to a password.
+
+    """
+    text = text.strip()
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":  # from an env_file, whose quotes are part of it
+        text = text[1:-1].strip()
+    if url := _URL.fullmatch(text):
+        scheme = url["scheme"].lower()
+        if scheme.split("+")[0] not in {"postgresql", "postgres"}:
+            raise ConfigurationError(f"{setting} begins with {scheme}://, which is no PostgreSQL URL: {_FORMS}")
+        text = f"postgresql://{url['rest']}"
+    elif "=" not in text:
+        raise ConfigurationError(f"{setting} is no database URL: {_FORMS}")
+    try:
+        parts = conninfo_to_dict(text)
+    except psycopg.Error as error:
+        raise ConfigurationError(f"{setting} cannot be read: {_misread(text, str(error), url is not None)}") from None
+    places = (str(parts.get(name, "")) for name in ("host", "port", "dbname"))
+    if url and any("@" in place and place in text for place in places):
+        raise ConfigurationError(f"{setting} has more than one @, or one in the wrong place: {_ENCODE}")
+    for port in filter(None, str(parts.get("port", "")).split(",")):
+        if not (port.isascii() and port.isdecimal() and 0 < int(port) <= _LARGEST_PORT):
+            raise ConfigurationError(f"{setting} names a port that is none, 1 to 65535: {_FORMS}")
+    return text
+
+
+def _misread(text: str, said: str, is_url: bool) -> str:
+    """Return what is wrong with a text that libpq does not read, without a part that may be secret."""
+    if not is_url:
+        return "words are name=value, a value with a space in it stands in single quotes"
+    name = re.search(r'invalid URI query parameter: "(\w+)"', said)
+    if name and "@" not in text.rpartition("?")[2]:
+        return f"libpq knows no parameter {name[1]!r}"
+    if "percent-encoded" in said:
+        return f"a % in it begins no encoded character: {_ENCODE}"
+    return f"{_FORMS}; {_ENCODE}"
+
+
+def without_password(text: str) -> tuple[str, str | None]:
+    """Return a readable URL as libpq's words without the password, and the password: no list of processes shows it."""
+    parts = conninfo_to_dict(text)
+    password = parts.pop("password", None)
+    words = {name: str(value) for name, value in parts.items()}
+    return make_conninfo("", **words), None if password is None else str(password)
+
+
+def reach(text: str, setting: str = "DATABASE_URL") -> str:
+    """Connect once, so that what keeps anybody from it is said at once; return the URL as libpq reads it.
+
+    Raises:
+        ConfigurationError: the URL, the server or the database refuses; the message is libpq's reason and an advice.
+        Unavailable: the server is not there, or takes no connection now.
+
+    """
+    url = readable(text, setting)
+    try:
+        psycopg.connect(url, connect_timeout=CONNECT_SECONDS, application_name="lookalike").close()
+    except psycopg.Error as error:
+        reason = one_line(error)
+        advice = next((hint for sign, hint in _ADVICE if re.search(sign, reason, re.IGNORECASE)), "check it")
+        sentence = f"{setting} does not lead to a database: {reason}; {advice}"
+        raise (Unavailable if _LATER.search(reason) else ConfigurationError)(sentence) from error
+    return url
+
+
+def one_line(error: psycopg.Error) -> str:
+    """Return libpq's reason for a connection that failed, each host's once."""
+    text = re.sub(r"connection (failed|is bad): ", "", str(error))
+    first, _, each = text.partition("\nMultiple connection attempts failed. All failures were:\n")
+    lines = [re.sub(r"^- host: .*?, hostaddr: '[^']*': ", "", line) for line in each.splitlines() if line[:1] == "-"]
+    chosen = dict.fromkeys(lines or [first.strip().partition("\n")[0]])
+    return "; ".join(line.strip() for line in chosen) or type(error).__name__

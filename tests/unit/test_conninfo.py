@@ -1,0 +1,82 @@
+"""Database URLs as people write them: read as they are meant, or refused in a sentence without a password."""
+
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from app.db.conninfo import readable, without_password
+from app.domain.errors import ConfigurationError
+
+GOOD = "postgresql://ana:open@db.example:5433/shop"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        f" {GOOD}",
+        f"{GOOD}\n",
+        f'"{GOOD}"',
+        f"'{GOOD}'",
+        GOOD.replace("postgresql", "postgres"),
+        GOOD.replace("postgresql", "postgresql+psycopg"),
+        GOOD.replace("postgresql", "postgresql+psycopg2"),
+        GOOD.replace("postgresql", "postgres+asyncpg"),
+        GOOD.replace("postgresql", "PostgreSQL"),
+        "host=db.example port=5433 user=ana password=open dbname=shop",
+    ],
+)
+def test_what_can_only_be_meant_one_way_is_read_so(written: str) -> None:
+    assert conninfo_to_dict(readable(written)) == conninfo_to_dict(GOOD)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "postgresql://a:1,b:2/shop",
+        "postgresql://a,b/shop?target_session_attrs=read-write",
+        "postgresql:///shop?host=/var/run/postgresql",
+        "postgresql://[::1]:5432/shop",
+        "service=shop",
+        "postgresql://ana:s%40sam3@db.example/sh%40p",
+        "host=a,b port=1,2 dbname=shop",
+    ],
+)
+def test_what_libpq_reads_is_left_as_it_is(written: str) -> None:
+    assert readable(written) == written
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("postgresql://ana:s@sam3@db.example/shop", "write @ as %40"),
+        ("postgresql://ana:s/sam3@db.example/shop", "write @ as %40"),
+        ("postgresql://ana:s:sam3@db.example/sh@p", "write @ as %40"),
+        ("postgresql://ana:s%sam3@db.example/shop", "a % in it begins no encoded character"),
+        ("postgresql://ana:s#sam3@db.example:port/shop", "names a port that is none"),
+        ("postgresql://ana:sam3@db.example:99999/shop", "names a port that is none"),
+        ("postgresql://ana:sam3@db.example:0/shop", "names a port that is none"),
+        ("postgresql://ana:sam3@[::1/shop", "write postgresql://USER:PASSWORD@HOST"),
+        ("postgresql://ana:sam3@db.example/shop?sslmod=require", "libpq knows no parameter 'sslmod'"),
+        ("mysql://ana:sam3@db.example/shop", "begins with mysql://, which is no PostgreSQL URL"),
+        ("jdbc:postgresql://db.example/shop?password=sam3", "begins with jdbc:postgresql://"),
+        ("https://db.example/sam3", "begins with https://"),
+        ("db.example/sam3", "is no database URL"),
+        ("host=db.example password=s sam3", "a value with a space in it stands in single quotes"),
+        ("host=db.example pasword=sam3", "words are name=value"),
+        ("", "is no database URL"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_without_the_password(written: str, said: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        readable(written, "LOOKALIKE_ADMIN_DATABASE_URL")
+    sentence = str(refused.value)
+    assert sentence.startswith("LOOKALIKE_ADMIN_DATABASE_URL ")
+    assert said in sentence
+    assert "sam3" not in sentence
+    assert "\n" not in sentence
+
+
+def test_the_password_is_taken_out_for_other_programs() -> None:
+    words, password = without_password(GOOD)
+    assert password == "open"
+    assert conninfo_to_dict(words) == {"user": "ana", "host": "db.example", "port": "5433", "dbname": "shop"}
+    assert without_password("host=db.example")[1] is None
