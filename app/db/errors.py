@@ -3,6 +3,7 @@
 A driver's message never reaches a caller: it may hold values of other people's rows.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -27,8 +28,8 @@ _BY_CONSTRAINT: dict[str, str] = {
 
 _BY_CLASS: tuple[tuple[tuple[type[psycopg.Error], ...], Callable[[], LookalikeError]], ...] = (
     (
-        (pg.UndefinedTable,),
-        lambda: CollectionNotFound("the collection was dropped, or given another model, meanwhile; try again"),
+        (pg.UndefinedTable, pg.InvalidSchemaName),
+        lambda: Unavailable("the database holds no schema of Lookalike, or one of another version", 10),
     ),
     (
         (pg.DependentObjectsStillExist,),
@@ -74,10 +75,14 @@ _BY_CLASS: tuple[tuple[tuple[type[psycopg.Error], ...], Callable[[], LookalikeEr
             pg.CannotConnectNow,
             pg.TooManyConnections,
             pg.IdleInTransactionSessionTimeout,
+            pg.DatabaseDropped,
         ),
         lambda: Unavailable("the database cannot be reached; try again in a moment"),
     ),
 )
+
+# A collection's own table; the schema's others are there or the schema is not.
+_PARTITION = re.compile(r"\b(records|thumbnails|originals)_\d+")
 
 
 def translate(error: psycopg.Error) -> LookalikeError | None:
@@ -87,10 +92,12 @@ def translate(error: psycopg.Error) -> LookalikeError | None:
         return InvalidRequest(_BY_CONSTRAINT[constraint])
     if constraint.startswith("records_") and constraint.endswith("_embedding_check"):
         return InvalidRequest("the vector has another dimension than those of the collection")
+    if isinstance(error, pg.UndefinedTable) and _PARTITION.search(error.diag.message_primary or ""):
+        return CollectionNotFound("the collection was dropped, or given another model, meanwhile; try again")
     for classes, make in _BY_CLASS:
         if isinstance(error, classes):
             return make()
-    if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:
+    if isinstance(error, psycopg.OperationalError) and (error.sqlstate or "08").startswith("08"):
         return Unavailable("the database cannot be reached; try again in a moment")
     return None
 

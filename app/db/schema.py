@@ -4,7 +4,7 @@ import hashlib
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 import psycopg
 from alembic import command
@@ -25,8 +25,10 @@ from app.db.prerequisites import missing
 from app.db.resources import folder
 from app.db.session import pooled
 from app.domain.errors import ConfigurationError
+from app.version import __version__
 
 Plain = psycopg.Connection[dict[str, object]]
+_UPGRADE = "run lookalike db upgrade"
 
 _FOLDERS = ("functions", "views")
 NOTE_FILE = (
@@ -86,6 +88,7 @@ def ensure(url: str) -> list[str]:
 
     """
     with translated(), connect(url) as connection:
+        _refuse_newer(connection)
         current = is_current(connection) and not _pending(connection)
         if lacking := missing(connection, to_upgrade=not current):
             raise ConfigurationError("; ".join(lacking))
@@ -102,6 +105,7 @@ def upgrade(url: str, revision: str = "head") -> list[str]:
     """
     with translated():
         with connect(url) as connection:
+            _refuse_newer(connection)
             if lacking := missing(connection, to_upgrade=True):
                 raise ConfigurationError("; ".join(lacking))
             _refuse_pooler(connection)
@@ -110,6 +114,36 @@ def upgrade(url: str, revision: str = "head") -> list[str]:
             config.attributes["connection"] = connection
             command.upgrade(config, revision)
         return apply_sql(url) if revision == "head" else []
+
+
+def require(url: str) -> None:
+    """Check that the schema is the one that this program needs; change nothing.
+
+    Raises:
+        ConfigurationError: there is no schema of ours, or one of another version; the message says what to do.
+        Unavailable: the database is away.
+
+    """
+    with translated(), connect(url) as connection:
+        if reason := unfit(connection):
+            raise ConfigurationError(reason)
+        rows = connection.execute("SELECT name FROM lookalike.applied_sql").fetchall()
+        # A file with another text is one of a version close by; one that is not there is a function that is missing.
+        if {file.name for file in sql_files()} - {row["name"] for row in rows}:
+            raise ConfigurationError(f"the schema lacks functions that this program needs: {_UPGRADE}")
+
+
+def _refuse_newer(connection: Plain) -> None:
+    revision = _revision(connection)
+    if revision is not None and revision not in revisions():
+        raise ConfigurationError(_newer(revision))
+
+
+def _newer(revision: str) -> str:
+    return (
+        f"the schema is at revision {revision}, which this program ({__version__}) does not know: a newer Lookalike"
+        " upgraded it, so upgrade the program (pip install --upgrade lookalike), not the schema"
+    )
 
 
 def _refuse_pooler(connection: Plain) -> None:
@@ -165,7 +199,13 @@ def script(since: str | None = None) -> str:
     """Return what `upgrade` would run, as one script for psql: from a revision, or from an empty database.
 
     Files of `sql/` are all in it, whatever was applied: they may be run again.
+
+    Raises:
+        ConfigurationError: the revision is one of a newer program.
+
     """
+    if since is not None and since not in revisions():
+        raise ConfigurationError(_newer(since))
     config = _alembic()
     config.output_buffer = written = io.StringIO()
     if since != head():
@@ -185,14 +225,16 @@ def script(since: str | None = None) -> str:
     return "\n\n".join([*filter(None, parts), "COMMIT;", "RESET search_path;"]) + "\n"
 
 
+@cache
 def head() -> str:
     """Return the newest revision that this program knows."""
     return str(ScriptDirectory.from_config(_alembic()).get_current_head())
 
 
-def revisions() -> list[str]:
+@cache
+def revisions() -> tuple[str, ...]:
     """Return all revisions, oldest first."""
-    return [script.revision for script in reversed(list(ScriptDirectory.from_config(_alembic()).walk_revisions()))]
+    return tuple(script.revision for script in reversed(list(ScriptDirectory.from_config(_alembic()).walk_revisions())))
 
 
 def problems(url: str) -> list[str]:
@@ -203,12 +245,13 @@ def problems(url: str) -> list[str]:
 
     """
     with translated(), connect(url) as connection:
-        found = missing(connection, to_upgrade=not is_current(connection))
-    if found:
-        return found
-    current = current_revision(url)
-    if current != head():
-        return [f"the schema is at revision {current or 'none'}, this program needs {head()}: run lookalike db upgrade"]
+        reason = unfit(connection)
+        revision = _revision(connection)
+        if reason is not None and revision is not None and revision not in revisions():
+            return [reason]
+        found = missing(connection, to_upgrade=reason is not None)
+    if found or reason:
+        return found or [str(reason)]
     with translated(), engine(url).connect() as connection:
         connection.execute(text(FIND_VECTOR))
         found += [f"the database differs from the models: {difference}" for difference in _differences(connection)]
@@ -239,12 +282,32 @@ def _differences(connection: Connection) -> list[object]:
 
 def is_current(connection: Plain) -> bool:
     """Say whether the schema is at this program's revision; false where there is none, or none for this role."""
+    return _revision(connection) == head()
+
+
+def unfit(connection: Plain) -> str | None:
+    """Return, in a sentence, why the schema is not the one that this program needs; None where it is."""
+    revision = _revision(connection)
+    if revision == head():
+        return None
+    if revision is None:
+        row = connection.execute("SELECT to_regnamespace('lookalike') IS NOT NULL AS there").fetchone()
+        if row is not None and row["there"]:
+            return "this role may not read the schema lookalike, or it is not this program's: run lookalike db check"
+        return f"this database holds no schema lookalike: {_UPGRADE}"
+    if revision not in revisions():
+        return _newer(revision)
+    return f"the schema is at revision {revision}, this program needs {head()}: {_UPGRADE}"
+
+
+def _revision(connection: Plain) -> str | None:
+    """Return the revision that the schema is at; None where there is none, or none for this role."""
     row = connection.execute(
         "SELECT has_table_privilege(c.oid, 'SELECT') AND has_schema_privilege(c.relnamespace, 'USAGE') AS readable"
         " FROM pg_catalog.pg_class AS c"
         " WHERE c.relnamespace = to_regnamespace('lookalike') AND c.relname = 'alembic_version'"
     ).fetchone()
     if row is None or not row["readable"]:
-        return False
+        return None
     row = connection.execute("SELECT version_num FROM lookalike.alembic_version").fetchone()
-    return row is not None and row["version_num"] == head()
+    return None if row is None else str(row["version_num"])

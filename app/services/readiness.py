@@ -13,8 +13,8 @@ log = logging.getLogger(__name__)
 def not_ready(context: Context) -> str | None:
     """Return why the server cannot serve now; None where it can."""
     try:
-        if not context.db.read(schema.is_current):
-            return "the database schema is not the one that this version needs: run lookalike db upgrade"
+        if reason := context.db.read(schema.unfit):
+            return reason
     except LookalikeError as error:
         return str(error)
     if not context.models.warm:
