@@ -13,10 +13,9 @@ if TYPE_CHECKING:
     from flask import Flask
 
     from app.config import Settings
-    from app.embedding.options import ModelOptions
     from app.services.context import Context
 
-__all__ = ["__version__", "create_app", "create_context", "model_options"]
+__all__ = ["__version__", "create_app", "create_context"]
 
 
 def create_context(settings: "Settings", database_url: str) -> "Context":
@@ -28,8 +27,6 @@ def create_context(settings: "Settings", database_url: str) -> "Context":
     """
     from app.db.engine import Database  # noqa: PLC0415  (importing the package must stay cheap: the CLI imports it)
     from app.embedding.batching import Models  # noqa: PLC0415
-    from app.embedding.fetch import FetchPolicy  # noqa: PLC0415
-    from app.embedding.images import ImageLimits  # noqa: PLC0415
     from app.embedding.remembered import Remembered  # noqa: PLC0415
     from app.embedding.sources import PictureSource  # noqa: PLC0415
     from app.embedding.tagger import Tagger  # noqa: PLC0415
@@ -46,37 +43,15 @@ def create_context(settings: "Settings", database_url: str) -> "Context":
         statement_timeout_ms=settings.statement_timeout_ms,
         ef_search=settings.ef_search,
     )
-    policy = FetchPolicy(
-        ports=frozenset(settings.fetch_ports),
-        allow_private=settings.fetch_allow_private,
-        connect_timeout_seconds=settings.fetch_connect_timeout_seconds,
-        total_timeout_seconds=settings.fetch_timeout_seconds,
-        max_bytes=settings.max_image_bytes,
-        max_redirects=settings.fetch_max_redirects,
-    )
-    limits = ImageLimits(max_bytes=settings.max_image_bytes, max_pixels=settings.max_image_pixels)
-    models = Models(threads=settings.model_threads, queue_pictures=settings.model_queue_pictures)
+    models = Models(settings.models, threads=settings.model_threads, queue_pictures=settings.model_queue_pictures)
     return Context(
         settings=settings,
         db=db,
         models=models,
-        pictures=PictureSource(settings.files_root, limits, policy, settings.fetch_workers),
+        pictures=PictureSource(settings.files_root, settings.images, settings.fetch, settings.fetch_workers),
         remembered=Remembered(settings.vector_cache_bytes),
         tagger=Tagger(models, taxonomy, settings.home / "taxonomies"),
         lookup=Lookup(db, settings.auth_cache_seconds),
-    )
-
-
-def model_options(settings: "Settings") -> "ModelOptions":
-    """Return what the settings say of models."""
-    from app.embedding.options import ModelOptions  # noqa: PLC0415
-
-    return ModelOptions(
-        device=settings.model_device,
-        dtype=settings.model_dtype,
-        folder=settings.models_folder,
-        download=settings.model_download,
-        remote_code=settings.model_remote_code,
     )
 
 

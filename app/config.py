@@ -6,6 +6,8 @@ from typing import Literal
 from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.domain.options import FetchPolicy, ImageLimits, ModelOptions
+
 
 class Settings(BaseSettings):
     """What a deployment may choose. Frozen: read once at start, passed down, never changed."""
@@ -140,3 +142,31 @@ class Settings(BaseSettings):
     export_folder: Path | None = Field(
         default=None, description="Folder that `allRecords` writes its files to; unset: `exports` in LOOKALIKE_HOME."
     )
+
+    @property
+    def models(self) -> ModelOptions:
+        """Where models run and where their files come from."""
+        return ModelOptions(
+            device=self.model_device,
+            dtype=self.model_dtype,
+            folder=self.models_folder,
+            download=self.model_download,
+            remote_code=self.model_remote_code,
+        )
+
+    @property
+    def images(self) -> ImageLimits:
+        """How large a picture may be."""
+        return ImageLimits(max_bytes=self.max_image_bytes, max_pixels=self.max_image_pixels)
+
+    @property
+    def fetch(self) -> FetchPolicy:
+        """What may be fetched of a `_url`."""
+        return FetchPolicy(
+            ports=frozenset(self.fetch_ports),
+            allow_private=self.fetch_allow_private,
+            connect_timeout_seconds=self.fetch_connect_timeout_seconds,
+            total_timeout_seconds=self.fetch_timeout_seconds,
+            max_bytes=self.max_image_bytes,
+            max_redirects=self.fetch_max_redirects,
+        )

@@ -23,8 +23,9 @@ from numpy.typing import NDArray
 from app.bench.edits import EDITS, Row
 from app.bench.report import percentile
 from app.domain.errors import ImageError, InvalidRequest
+from app.domain.options import ImageLimits
 from app.embedding.base import Embedder, Prepared
-from app.embedding.images import ImageLimits, decode
+from app.embedding.images import decode
 from app.services.pipeline import Item
 from app.services.search import NEAR_DUPLICATE_RADIUS
 from app.services.vectors import DECODE_PIXELS

@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from app.bench.edits import EDITS, Row
 from app.demo.catalogue import catalogue
+from app.domain.options import ModelOptions
 from app.embedding import registry
 from app.embedding.base import Embedder
 from app.services.search import NEAR_DUPLICATE_RADIUS
@@ -60,7 +61,7 @@ def write(folder: Path) -> None:
     """Write the sheets of all edits into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     pictures = [product.draw(_SIZE) for product in catalogue(40) if product.id in SHOWN]
-    embedders = [registry.load(name) for name in MODELS]
+    embedders = [registry.load(name, ModelOptions()) for name in MODELS]
     for row in EDITS:
         sheet(pictures, row, embedders).save(folder / file_name(row), quality=72, method=6)
 

@@ -40,7 +40,7 @@ class _Parts:
 def measure(setup: Setup, collection: Collection) -> Table:
     """Load the photos into a collection that is empty, and once more; measure the parts before and after."""
     setup.tell("load: decoding, the model and the database alone")
-    embedder = registry.load(collection.model, setup.context.settings.model_threads)
+    embedder = registry.load(collection.model, setup.context.models.options, setup.context.settings.model_threads)
     setup.context.models.get(collection.model)  # loading the model is not loading pictures
     before = _parts(setup, embedder)
     setup.tell(f"load: {len(setup.photos)} photos through the bulk load")

@@ -18,10 +18,10 @@ import numpy as np
 import psutil
 from PIL import Image
 
+from app.domain.options import ImageLimits, ModelOptions
 from app.embedding import registry
 from app.embedding.base import Embedder, Prepared
-from app.embedding.images import ImageLimits, decode
-from app.embedding.options import ModelOptions
+from app.embedding.images import decode
 from app.services.vectors import DECODE_PIXELS
 
 _AHEAD = 32
@@ -72,7 +72,7 @@ def run(job: Job) -> Measured:
     """Measure one model in this process."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: job.cores])
-    embedder = registry.load(job.model, job.cores, ModelOptions(device=job.device))
+    embedder = registry.load(job.model, ModelOptions(device=job.device), job.cores)
     batch = int(getattr(embedder, "batch", 8))
     pictures = [path.read_bytes() for path in sorted(Path(job.sample).iterdir())]
     with ThreadPoolExecutor(job.cores, thread_name_prefix="decode") as pool:

@@ -199,7 +199,7 @@ def by_picture(setup: Setup, scene: Scene) -> Table:
 
 def _bare(setup: Setup, collection: Collection, items: Sequence[Item]) -> tuple[float, float, float]:
     """Return milliseconds a picture, in one thread: decoding and resizing, the model by ones, the model by eights."""
-    embedder = registry.load(collection.model, setup.context.settings.model_threads)
+    embedder = registry.load(collection.model, setup.context.models.options, setup.context.settings.model_threads)
     watch = Stopwatch()
     prepared = [embedder.prepare(decode(item.read(), setup.limits, target=DECODE_PIXELS)) for item in items]
     decoding = watch.seconds

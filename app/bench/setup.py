@@ -10,7 +10,7 @@ from app.db import collections as table
 from app.demo.catalogue import catalogue
 from app.domain.collections import Collection
 from app.domain.errors import CollectionNotFound
-from app.embedding.images import ImageLimits
+from app.domain.options import ImageLimits
 from app.services import collections
 from app.services.context import Context
 from app.services.loading import folder_items
@@ -49,8 +49,7 @@ class Setup:
     @property
     def limits(self) -> ImageLimits:
         """How large a picture may be."""
-        settings = self.context.settings
-        return ImageLimits(max_bytes=settings.max_image_bytes, max_pixels=settings.max_image_pixels)
+        return self.context.settings.images
 
     @property
     def decode_threads(self) -> int:

@@ -39,7 +39,7 @@ def crops(setup: Setup, model: str) -> Crops:
     kept, others = held_out(setup.photos)
     shares = _shares(setup.vectors, len(kept))
     sources = [item for item, share in zip(kept, shares, strict=True) for _ in range(share)]
-    facts = registry.describe(model)
+    facts = registry.describe(model, setup.context.models.options)
     told = "\n".join(f"{item.id} {len(item.read())}" for item in setup.photos)
     digest = hashlib.sha256(f"{_CACHE_VERSION} {_SEED}\n{told}".encode()).hexdigest()[:12]
     name = f"{facts.name}-{facts.revision}-{digest}.npy"
@@ -65,10 +65,10 @@ def _cached(setup: Setup, path: Path, model: str, items: Sequence[Item], shares:
 
 def _embed(setup: Setup, model: str, items: Sequence[Item], shares: Sequence[int]) -> NDArray[np.float16]:
     """Embed crops on all cores: each thread with a model of its own, each photo decoded once."""
-    rows = np.zeros((sum(shares), registry.describe(model).dimensions), np.float16)
+    rows = np.zeros((sum(shares), registry.describe(model, setup.context.models.options).dimensions), np.float16)
     starts = [0, *itertools.accumulate(shares)]
     progress = _Progress(len(rows), setup.tell)
-    embedders = [registry.load(model, 1) for _ in range(os.cpu_count() or 1)]
+    embedders = [registry.load(model, setup.context.models.options) for _ in range(os.cpu_count() or 1)]
 
     def work(worker: int) -> None:
         embedder = embedders[worker]

@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 from PIL import Image
 
-from app import model_options
 from app.cli.common import json_option, log_to_stderr, print_json
 from app.cli.model_calibrate import calibrate
 from app.config import Settings
@@ -16,7 +15,6 @@ from app.demo.catalogue import catalogue
 from app.domain.errors import InvalidRequest
 from app.embedding import registry
 from app.embedding.check import check as check_model
-from app.embedding.images import ImageLimits
 from app.embedding.inventory import Listed, inventory
 from app.embedding.pull import pull as pull_model
 
@@ -33,7 +31,7 @@ def model() -> None:
 @json_option
 def list_(*, everything: bool, as_json: bool) -> None:
     """List the models on this machine: built in, of the Hugging Face cache, and in LOOKALIKE_MODELS_FOLDER."""
-    rows = inventory(model_options(Settings()))
+    rows = inventory(Settings().models)
     shown = [row for row in rows if everything or row.facts]
     if as_json:
         print_json([row.as_json() for row in shown])
@@ -76,7 +74,7 @@ def pull(name: str, revision: str | None, *, as_json: bool) -> None:
     if revision is not None and "@" in name:
         raise InvalidRequest(f"{name!r} names a revision already: leave out --revision {revision}")
     full = name if revision is None else f"{name}@{revision}"
-    done = pull_model(full, model_options(Settings()), bars=sys.stderr.isatty())
+    done = pull_model(full, Settings().models, bars=sys.stderr.isatty())
     if as_json:
         print_json({**asdict(done.facts), "name": done.pinned, "commit": done.commit, "bytes": done.bytes})
         return
@@ -99,9 +97,8 @@ def check(name: str, pictures: tuple[Path, ...], *, as_json: bool) -> None:
     """
     log_to_stderr("warning")
     settings = Settings()
-    limits = ImageLimits(max_bytes=settings.max_image_bytes, max_pixels=settings.max_image_pixels)
     given = [(str(path), path.read_bytes()) for path in pictures] or _drawn()
-    done = check_model(registry.load(name, settings.model_threads, model_options(settings)), given, limits)
+    done = check_model(registry.load(name, settings.models, settings.model_threads), given, settings.images)
     if as_json:
         print_json(asdict(done))
         return

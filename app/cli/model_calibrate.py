@@ -5,7 +5,6 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from app import model_options
 from app.bench.calibration import Calibration, Embedded
 from app.bench.calibration import calibrate as run
 from app.bench.calibration import embed as embed_all
@@ -15,7 +14,6 @@ from app.cli.load import progress_bar
 from app.config import Settings
 from app.embedding import registry
 from app.embedding.base import ModelFacts
-from app.embedding.images import ImageLimits
 from app.services.loading import folder_items
 
 
@@ -42,11 +40,10 @@ def calibrate(name: str, folder: Path, sample: int | None, *, as_json: bool) -> 
     items = folder_items(folder)
     if sample is not None and sample < len(items):
         items = [items[number * len(items) // sample] for number in range(sample)]
-    embedder = registry.load(name, settings.model_threads, model_options(settings))
-    limits = ImageLimits(max_bytes=settings.max_image_bytes, max_pixels=settings.max_image_pixels)
+    embedder = registry.load(name, settings.models, settings.model_threads)
     with progress_bar() as progress:
         task = progress.add_task(f"editing and embedding ({name})", total=len(items))
-        embedded = embed_all(embedder, items, limits, progress=lambda done: progress.advance(task, done))
+        embedded = embed_all(embedder, items, settings.images, progress=lambda done: progress.advance(task, done))
     found = run(embedded, embedder.facts.distance_scale)
     if as_json:
         print_json(_plain(embedder.facts, embedded, found))

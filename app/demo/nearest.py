@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from app.demo.catalogue import Product, catalogue
+from app.domain.options import ModelOptions
 from app.embedding import registry
 
 _SIDE = 132
@@ -21,7 +22,7 @@ _INK = (36, 41, 47)
 
 def sheet(products: list[Product], queries: list[int], neighbours: int = _NEIGHBOURS) -> Image.Image:
     """Return a row for each query: the product itself, framed, then its nearest neighbours."""
-    embedder = registry.load(registry.default_model("products"), 2)
+    embedder = registry.load(registry.default_model("products"), ModelOptions(), 2)
     pictures = [product.draw(256) for product in products]
     vectors = embedder.embed([embedder.prepare(picture) for picture in pictures])
     step = _SIDE + _GAP

@@ -7,10 +7,9 @@ import threading
 from collections.abc import Callable, Sequence
 
 from app.domain.errors import ImageError
+from app.domain.options import Resolver
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-Resolver = Callable[[str, int], Sequence[str]]
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 # What `ipaddress` calls global, or did in some versions, and no public picture has.

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app.domain.errors import InvalidRequest, LookalikeError, Unavailable
+from app.domain.options import ModelOptions
 from app.embedding import registry
 from app.embedding.base import Embedder, ModelFacts, Prepared, TextEmbedder, TextScoring
-from app.embedding.options import DEFAULT, ModelOptions
 
 log = logging.getLogger(__name__)
 
@@ -181,13 +181,13 @@ class Models:
     """The process's models, each loaded once, at its first use.
 
     Args:
+        options: where models run and where their files come from.
         threads: CPU threads of one forward pass.
         queue_pictures: pictures that may wait for one model.
-        options: where models run and where their files come from.
 
     """
 
-    def __init__(self, threads: int = 1, queue_pictures: int = 256, options: ModelOptions = DEFAULT) -> None:
+    def __init__(self, options: ModelOptions, *, threads: int = 1, queue_pictures: int = 256) -> None:
         self._threads = threads
         self.options = options
         self._queue_pictures = queue_pictures
@@ -214,7 +214,7 @@ class Models:
     def _load(self, name: str) -> BatchedEmbedder:
         own = registry.identity(name, self.options)
         if own not in self._by_identity:
-            loaded = registry.load(name, self._threads, self.options)
+            loaded = registry.load(name, self.options, self._threads)
             self._by_identity[own] = BatchedEmbedder(loaded, self._queue_pictures)
         return self._by_identity[own]
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.domain.errors import ImageError, InvalidRequest
+from app.domain.options import ImageLimits
 from app.embedding.base import Embedder, ModelFacts, Prepared
-from app.embedding.images import ImageLimits, decode
+from app.embedding.images import decode
 
 _LEAST_SECONDS = 1.0
 _DECODE_PIXELS = 448

@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from app.domain.options import ModelOptions
 from app.embedding.base import ModelFacts, Prepared, normalised
-from app.embedding.options import AUTO, device_of, dtype_of
+from app.embedding.options import device_of, dtype_of
 from app.embedding.rounds import SIZES, in_rounds
 
 FACTS = ModelFacts(
@@ -38,8 +39,8 @@ class EfficientNetLite0:
     """The model, loaded: about 20 MB of weights.
 
     Args:
+        options: device and number type.
         threads: CPU threads of a forward pass.
-        device, dtype: as in `ModelOptions`.
 
     Raises:
         ConfigurationError: there is no such device or number type.
@@ -49,16 +50,16 @@ class EfficientNetLite0:
     facts = FACTS
     pooling = "gem"
 
-    def __init__(self, threads: int = 1, device: str = AUTO, dtype: str = AUTO) -> None:
+    def __init__(self, options: ModelOptions, threads: int = 1) -> None:
         import torch  # noqa: PLC0415  (seconds of importing, only where a model is used)
 
         from app.embedding import lite_network  # noqa: PLC0415
 
         self._torch = torch
         self._threads = threads
-        self._device = device_of(torch, device)
+        self._device = device_of(torch, options.device)
         fastest = torch.bfloat16 if self._device.type == "cpu" and _has_bf16(torch) else torch.float32
-        self._dtype = dtype_of(torch, dtype, fastest)
+        self._dtype = dtype_of(torch, options.dtype, fastest)
         self.batch = SIZES[self._device.type]
         self.runs_on = f"{self._device}, {str(self._dtype).removeprefix('torch.')}"
         torch.set_num_threads(threads)

@@ -18,7 +18,8 @@ from urllib.parse import quote, urljoin, urlsplit
 import idna
 
 from app.domain.errors import ImageError
-from app.embedding.addresses import Address, Network, Resolver, carried, checked, is_public, resolve
+from app.domain.options import FetchPolicy
+from app.embedding.addresses import Address, carried, checked, is_public, resolve
 from app.embedding.encodings import plain
 from app.embedding.wire import Connection, Wire, secured
 
@@ -27,32 +28,6 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PIECE = 64 * 1024
 _MAX_URL = 8192
 _SAFE = "%/:=&?~+!$,;'@()*[]"  # what stays as it is in a path and a query; everything else is percent-encoded
-
-
-@dataclass(frozen=True, slots=True)
-class FetchPolicy:
-    """What may be fetched, from where, and how long and large it may be.
-
-    `allow_private` opens all addresses, `allowed_networks` only some that are not public. `ca_file` (PEM) adds
-    authorities to the system's. `resolver` gives a host's addresses; it may block, and is held to the time limit.
-    """
-
-    schemes: frozenset[str] = frozenset({"http", "https"})
-    ports: frozenset[int] = frozenset({80, 443})
-    allow_private: bool = False
-    allowed_networks: tuple[Network, ...] = ()
-    connect_timeout_seconds: float = 5.0
-    total_timeout_seconds: float = 20.0
-    max_bytes: int = 20 * 2**20
-    max_redirects: int = 3
-    user_agent: str = "Lookalike"
-    ca_file: str | None = None
-    resolver: Resolver = resolve
-
-    def allows(self, address: Address) -> bool:
-        """Say whether an address may be connected to."""
-        named = any(carried(address) in network for network in self.allowed_networks)
-        return self.allow_private or named or is_public(address)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +116,12 @@ def _connected(target: _Target, policy: FetchPolicy, deadline: float) -> Iterato
     def seconds() -> float:
         return max(0.001, min(policy.connect_timeout_seconds, deadline - time.monotonic()))
 
-    addresses = checked(target.host, target.port, allow=policy.allows, seconds=seconds(), resolver=policy.resolver)
+    def allowed(address: Address) -> bool:
+        named = any(carried(address) in network for network in policy.allowed_networks)
+        return policy.allow_private or named or is_public(address)
+
+    resolver = policy.resolver or resolve
+    addresses = checked(target.host, target.port, allow=allowed, seconds=seconds(), resolver=resolver)
     for number, address in enumerate(addresses, 1):
         try:
             sock = socket.create_connection((address, target.port), seconds())

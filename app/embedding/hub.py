@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from app.domain.errors import InvalidRequest
-from app.embedding.options import DEFAULT, ModelOptions
+from app.domain.options import ModelOptions
 from app.embedding.trouble import explained
 
 _ID = re.compile(
@@ -38,9 +38,9 @@ class Source:
 
     name: str
     id: str
+    options: ModelOptions
     commit: str | None = None
     folder: Path | None = None
-    options: ModelOptions = DEFAULT
     runs_code: bool = False
 
     def files(self) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def is_folder(name: str) -> bool:
         return False
 
 
-def locate(name: str, options: ModelOptions = DEFAULT) -> Source:
+def locate(name: str, options: ModelOptions) -> Source:
     """Return where the files of a model are; of these only the configuration is looked for.
 
     Raises:
@@ -86,15 +86,16 @@ def locate(name: str, options: ModelOptions = DEFAULT) -> Source:
     if is_folder(name):
         if not (folder / _CONFIG).is_file():
             raise InvalidRequest(f"the folder {name!r} holds no model: there is no {_CONFIG} in it")
-        return Source(name, str(folder), folder=folder, options=options)
+        return Source(name, str(folder), options, folder=folder)
     asked = parse(name)
     if asked is None:
         raise InvalidRequest(
             f"{name!r} is neither the id of a Hugging Face model (org/name or org/name@revision) nor a folder"
         )
-    path = find_file(Source(name, *asked, options=options), _CONFIG)
+    id_, revision = asked
+    path = find_file(Source(name, id_, options, revision), _CONFIG)
     commit = None if path is None else path.parent.name  # .../snapshots/<commit>/config.json
-    return Source(name, asked[0], commit, options=options)
+    return Source(name, id_, options, commit)
 
 
 def find_file(source: Source, name: str, *, optional: bool = False) -> Path | None:

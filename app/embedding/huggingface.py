@@ -9,7 +9,6 @@ best measured on one's own pictures.
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,9 +16,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app.domain.errors import ConfigurationError, InvalidRequest
+from app.domain.options import ModelOptions
 from app.embedding import hub, pooling
 from app.embedding.base import ModelFacts, Prepared, TextScoring, normalised
-from app.embedding.options import AUTO, DEFAULT, ModelOptions, device_of, dtype_of
+from app.embedding.options import device_of, dtype_of
 from app.embedding.rounds import SIZES, in_rounds
 
 _DISTANCE_SCALE = 62.5
@@ -30,7 +30,7 @@ _MASK, _SHAPES = "pixel_attention_mask", "spatial_shapes"  # of SigLIP 2 with pi
 _EXTRA = 3  # columns that carry those two beside each patch's pixels
 
 
-def describe(name: str, options: ModelOptions = DEFAULT) -> ModelFacts:
+def describe(name: str, options: ModelOptions) -> ModelFacts:
     """Return what is known of a model from its configuration; its weights are not read.
 
     Raises:
@@ -42,7 +42,7 @@ def describe(name: str, options: ModelOptions = DEFAULT) -> ModelFacts:
     return _facts(source, hub.read_config(source))
 
 
-def knows_text(name: str, options: ModelOptions = DEFAULT) -> bool:
+def knows_text(name: str, options: ModelOptions) -> bool:
     """Say whether a model takes texts as well, from its configuration.
 
     Raises:
@@ -84,26 +84,16 @@ class HuggingFace:
 
     """
 
-    def __init__(
-        self,
-        name: str,
-        threads: int = 1,
-        *,
-        device: str = AUTO,
-        dtype: str = AUTO,
-        folder: Path | None = None,
-        download: bool = False,
-        remote_code: bool = False,
-    ) -> None:
+    def __init__(self, name: str, options: ModelOptions, threads: int = 1) -> None:
         import torch  # noqa: PLC0415  (seconds of importing, only where a model is used)
 
         self._torch = torch
         self._threads = threads
-        self._device = device_of(torch, device)
-        self._dtype = dtype_of(torch, dtype, torch.float32)
+        self._device = device_of(torch, options.device)
+        self._dtype = dtype_of(torch, options.dtype, torch.float32)
         self.batch = SIZES[self._device.type]
         self.runs_on = f"{self._device}, {str(self._dtype).removeprefix('torch.')}"
-        source = hub.locate(name, ModelOptions(device, dtype, folder, download, remote_code))
+        source = hub.locate(name, options)
         self._config = hub.read_config(source)
         self._family = pooling.family_of(name, self._config)
         self._source = replace(source, runs_code=self._family.own_code)

@@ -6,7 +6,6 @@ The bytes come from anyone, so nothing is decoded, and no room for pixels is mad
 import contextlib
 import io
 import math
-from dataclasses import dataclass
 
 from PIL import (
     BmpImagePlugin,
@@ -20,6 +19,7 @@ from PIL import (
 )
 
 from app.domain.errors import ImageError
+from app.domain.options import ImageLimits
 from app.embedding import jpeg
 from app.embedding.modes import to_rgb
 from app.embedding.remarks import ignore_remarks
@@ -45,17 +45,6 @@ _TURNS: dict[object, Image.Transpose] = {
 }
 _SMOOTH = frozenset({"L", "LA", "RGB", "RGBA", "CMYK", "YCbCr"})  # modes in which neighbouring pixels may be averaged
 _PILLOW = r"PIL\."
-
-
-@dataclass(frozen=True, slots=True)
-class ImageLimits:
-    """How large a picture may be: bytes as sent, pixels (width x height) of its first frame.
-
-    Decoding takes 4 to 16 bytes of memory a pixel, by mode. Pillow itself refuses more than 178 million pixels.
-    """
-
-    max_bytes: int = 20 * 2**20
-    max_pixels: int = 64_000_000
 
 
 def decode(data: bytes, limits: ImageLimits, *, target: int | None = None) -> Image.Image:

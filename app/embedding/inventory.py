@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from app.domain.errors import LookalikeError
+from app.domain.options import ModelOptions
 from app.embedding import huggingface, registry
 from app.embedding.base import ModelFacts
-from app.embedding.options import DEFAULT, ModelOptions
 
 _WEIGHTS = (".safetensors", ".bin")
 
@@ -29,7 +29,7 @@ class Listed:
         return {**facts, "name": self.name, **told}
 
 
-def inventory(options: ModelOptions = DEFAULT) -> list[Listed]:
+def inventory(options: ModelOptions) -> list[Listed]:
     """Return every model on this machine, without loading any; those that cannot be used come with the reason."""
     own = [
         Listed(

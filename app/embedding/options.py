@@ -1,37 +1,12 @@
-"""What a deployment chooses for its models: where they run, in which numbers, and where their files come from."""
+"""What the choices for models (`ModelOptions`) mean to torch: its devices and number types."""
 
-from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from app.domain.errors import ConfigurationError
+from app.domain.options import AUTO
 
-AUTO = "auto"
 DTYPES = MappingProxyType({"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"})
-
-
-@dataclass(frozen=True, slots=True)
-class ModelOptions:
-    """The choices, by default the safest ones.
-
-    Attributes:
-        device: `auto` (CUDA, else MPS, else the CPU), `cpu`, `cuda`, `cuda:1`, `mps`.
-        dtype: `auto` or one of `DTYPES`, of weights and computing. Vectors are float32 in any case.
-        folder: where files of the Hugging Face hub are kept; None: its own cache (`HF_HUB_CACHE`).
-        download: whether files that are not there may be fetched; `HF_HUB_OFFLINE=1` forbids it all the same.
-        remote_code: whether program code that comes with a model may be run.
-
-    """
-
-    device: str = AUTO
-    dtype: str = AUTO
-    folder: Path | None = None
-    download: bool = False
-    remote_code: bool = False
-
-
-DEFAULT = ModelOptions()
 
 
 def device_of(torch: Any, wanted: str) -> Any:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from app.domain.errors import InvalidRequest
+from app.domain.options import ModelOptions
 from app.embedding import hub, huggingface, pooling
 from app.embedding.base import ModelFacts
-from app.embedding.options import DEFAULT, ModelOptions
 from app.embedding.trouble import check_folder, explained
 
 _SMALL = re.compile(r"README\.md|[^/]+\.(json|txt|model)")
@@ -37,7 +37,7 @@ class Pulled:
         return f"{self.id}@{self.commit}"
 
 
-def pull(name: str, options: ModelOptions = DEFAULT, *, bars: bool = False) -> Pulled:
+def pull(name: str, options: ModelOptions, *, bars: bool = False) -> Pulled:
     """Fetch what is needed of a model, and nothing else: no other framework's weights, no code unless it is allowed.
 
     Its configuration comes first: of a model that cannot be used nothing more is kept.

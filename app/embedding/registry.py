@@ -1,14 +1,14 @@
 """The table of models: name, facts, and how one is loaded. Names with a slash are models of the Hugging Face hub."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.util import find_spec
 from types import MappingProxyType
 
 from app.domain.errors import InvalidRequest
+from app.domain.options import ModelOptions
 from app.embedding import color_palette, efficientnet_lite0, hub, huggingface, pdq, phash, pixels
 from app.embedding.base import Embedder, ModelFacts
-from app.embedding.options import DEFAULT, ModelOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Entry:
     """
 
     facts: ModelFacts
-    load: Callable[[int, ModelOptions], Embedder]
+    load: Callable[[ModelOptions, int], Embedder]
     packages: tuple[str, ...] = ()
 
     @property
@@ -28,8 +28,8 @@ class Entry:
         return all(find_spec(name) is not None for name in self.packages)
 
 
-def _efficientnet_lite0(threads: int, options: ModelOptions) -> Embedder:
-    return efficientnet_lite0.EfficientNetLite0(threads, options.device, options.dtype)
+def _efficientnet_lite0(options: ModelOptions, threads: int) -> Embedder:
+    return efficientnet_lite0.EfficientNetLite0(options, threads)
 
 
 MODELS = MappingProxyType(
@@ -58,7 +58,7 @@ DEFAULTS = MappingProxyType(
 )
 
 
-def describe(name: str, options: ModelOptions = DEFAULT) -> ModelFacts:
+def describe(name: str, options: ModelOptions) -> ModelFacts:
     """Return what is known of a model without loading it.
 
     `options` say where files of the Hugging Face hub are, and whether they may be fetched.
@@ -92,7 +92,7 @@ def default_model(service: str) -> str:
     return DEFAULTS[service]
 
 
-def identity(name: str, options: ModelOptions = DEFAULT) -> str:
+def identity(name: str, options: ModelOptions) -> str:
     """Return what two names of the same model at hand share: `org/name` and `org/name@commit`, a folder by two paths.
 
     Raises:
@@ -100,12 +100,12 @@ def identity(name: str, options: ModelOptions = DEFAULT) -> str:
 
     """
     if name in MODELS or not hub.is_hub_name(name):
-        return describe(name).name
+        return describe(name, options).name
     source = hub.locate(name, options)
     return str(source.folder.resolve()) if source.folder else f"{source.id}@{source.commit}"
 
 
-def load(name: str, threads: int = 1, options: ModelOptions = DEFAULT) -> Embedder:
+def load(name: str, options: ModelOptions, threads: int = 1) -> Embedder:
     """Load a model; seconds of work and memory for its weights.
 
     Raises:
@@ -114,6 +114,6 @@ def load(name: str, threads: int = 1, options: ModelOptions = DEFAULT) -> Embedd
 
     """
     if name not in MODELS and hub.is_hub_name(name):
-        return huggingface.HuggingFace(name, threads, **asdict(options))
-    describe(name)
-    return MODELS[name].load(threads, options)
+        return huggingface.HuggingFace(name, options, threads)
+    describe(name, options)
+    return MODELS[name].load(options, threads)

@@ -9,8 +9,8 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from pathlib import Path
 
 from app.domain.errors import ImageError
-from app.embedding.fetch import FetchPolicy, fetch
-from app.embedding.images import ImageLimits
+from app.domain.options import FetchPolicy, ImageLimits
+from app.embedding.fetch import fetch
 
 _DATA_URI = re.compile(r"\s*data:[^,]{0,200},", re.IGNORECASE)
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")

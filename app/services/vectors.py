@@ -14,7 +14,7 @@ from app.domain.jsontext import is_integer
 from app.domain.records import IMAGE_FIELDS, Attributes, Json, Skipped
 from app.embedding.base import Prepared
 from app.embedding.batching import BatchedEmbedder
-from app.embedding.images import ImageLimits, decode, thumbnail
+from app.embedding.images import decode, thumbnail
 from app.embedding.remembered import Box, Claim, Claims, Key, Seen
 from app.services.context import Context
 from app.services.extraction import NOTHING, Extract, with_colours, with_tags
@@ -217,7 +217,7 @@ def decoded(context: Context, data: bytes, box: Box | None = None) -> Image.Imag
         InvalidRequest: the box reaches out of the picture.
 
     """
-    limits = ImageLimits(max_bytes=context.settings.max_image_bytes, max_pixels=context.settings.max_image_pixels)
+    limits = context.settings.images
     if box is None:
         return decode(data, limits, target=DECODE_PIXELS)
     picture = decode(data, limits)

@@ -12,10 +12,11 @@ import psycopg
 import pytest
 
 from app.db import collections as table
+from app.domain.options import ImageLimits
 from app.embedding import images
 from app.embedding.batching import BatchedEmbedder, ModelFailed
 from app.embedding.efficientnet_lite0 import EfficientNetLite0
-from app.embedding.images import ImageLimits, decode, thumbnail
+from app.embedding.images import decode, thumbnail
 from app.embedding.remembered import Remembered
 from app.services import loading, vectors
 from tests.api.conftest import Api, picture

@@ -17,8 +17,9 @@ import orjson
 import psycopg
 import pytest
 
+from app.domain.options import ImageLimits, ModelOptions
 from app.embedding import registry
-from app.embedding.images import ImageLimits, decode
+from app.embedding.images import decode
 from tests.api.conftest import drawing, picture
 from tests.server.conftest import LOOKALIKE, Server
 from tests.server.test_serving import call
@@ -67,7 +68,7 @@ def stored(server: Server, name: str) -> dict[str, tuple[Any, dict[str, Any], by
 
 
 def assert_vectors_are_of(model: str, rows: dict[str, tuple[Any, dict[str, Any], bytes]]) -> None:
-    embedder = registry.load(model)
+    embedder = registry.load(model, ModelOptions())
     kept = {own: decode(bytes(data), ImageLimits(), target=448) for own, (_, _, data) in rows.items()}
     made = embedder.embed([embedder.prepare(image) for image in kept.values()])
     for own, vector in zip(kept, made, strict=True):

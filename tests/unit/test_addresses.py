@@ -3,8 +3,9 @@ import ipaddress
 import pytest
 
 from app.domain.errors import ImageError
+from app.domain.options import FetchPolicy
 from app.embedding.addresses import is_public
-from app.embedding.fetch import FetchPolicy, fetch
+from app.embedding.fetch import fetch
 
 PRIVATE = [
     "0.0.0.0",

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app.domain.errors import InvalidRequest, Unavailable
+from app.domain.options import ModelOptions
 from app.embedding import registry
 from app.embedding.base import Embedder, ModelFacts, Prepared, TextScoring
 from app.embedding.batching import BatchedEmbedder, ModelFailed, Models
-from app.embedding.options import ModelOptions
 from tests.pictures import embed_pictures, photo
 
 
@@ -265,13 +265,13 @@ def test_models_are_loaded_once_whoever_asks_first(monkeypatch: pytest.MonkeyPat
     loads: list[tuple[str, int]] = []
     real = registry.load
 
-    def slow(name: str, threads: int, options: ModelOptions) -> Embedder:
+    def slow(name: str, options: ModelOptions, threads: int) -> Embedder:
         loads.append((name, threads))
         time.sleep(0.05)
-        return real(name, threads, options)
+        return real(name, options, threads)
 
     monkeypatch.setattr(registry, "load", slow)
-    models = Models(threads=2)
+    models = Models(ModelOptions(), threads=2)
     with ThreadPoolExecutor(8) as pool:
         found = set(pool.map(lambda _: models.get("pixels"), range(32)))
     assert len(found) == 1
@@ -280,17 +280,17 @@ def test_models_are_loaded_once_whoever_asks_first(monkeypatch: pytest.MonkeyPat
 
 
 def test_models_embed_pictures_in_order() -> None:
-    models = Models()
+    models = Models(ModelOptions())
     pictures = [photo(number) for number in range(12)]
     rows = embed_pictures(models, "pixels", pictures)
-    assert rows.shape == (12, registry.describe("pixels").dimensions)
+    assert rows.shape == (12, registry.describe("pixels", ModelOptions()).dimensions)
     assert np.array_equal(rows[7:8], embed_pictures(models, "pixels", [pictures[7]]))
     models.close()
 
 
 def test_an_unknown_model_is_refused_with_the_names_of_those_there_are() -> None:
     with pytest.raises(InvalidRequest, match=r"no model 'none'; the models are .*efficientnet-lite0, .*pixels"):
-        Models().get("none")
+        Models(ModelOptions()).get("none")
 
 
 def test_a_full_gpu_is_told_to_every_caller_as_such(batched: Make) -> None:
@@ -315,7 +315,7 @@ def test_eight_threads_that_ask_at_once_load_the_default_model_once(monkeypatch:
         return real(*given)
 
     monkeypatch.setattr(efficientnet_lite0, "EfficientNetLite0", counted)
-    models = Models()
+    models = Models(ModelOptions())
     start = threading.Barrier(8)
 
     def work(number: int) -> NDArray[np.float32]:

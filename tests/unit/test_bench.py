@@ -15,6 +15,7 @@ from app.bench.modelrun import Job
 from app.bench.report import Table, Target, machine, median, percentile, summary
 from app.bench.setup import held_out
 from app.domain.errors import LookalikeError
+from app.domain.options import ModelOptions
 from app.embedding import registry
 from app.embedding.sample import write_small_vit
 from app.services.pipeline import Item
@@ -158,8 +159,8 @@ def test_a_model_is_measured_in_a_process_held_to_its_cores(tmp_path: Path) -> N
 
 def test_the_sample_of_transformers_models_can_be_loaded(tmp_path: Path) -> None:
     folder = str(write_small_vit(tmp_path / "vit"))
-    facts = registry.describe(folder)
+    facts = registry.describe(folder, ModelOptions())
     assert facts.dimensions == 192
-    assert registry.describe(str(write_small_vit(tmp_path / "again"))).revision == facts.revision
-    model = registry.load(folder)
+    assert registry.describe(str(write_small_vit(tmp_path / "again")), ModelOptions()).revision == facts.revision
+    model = registry.load(folder, ModelOptions())
     assert np.isfinite(model.embed([model.prepare(photo(1))])).all()

@@ -13,8 +13,8 @@ from app.bench.edits import EDITS
 from app.cli import cli
 from app.demo.catalogue import catalogue
 from app.domain.errors import InvalidRequest
+from app.domain.options import ImageLimits, ModelOptions
 from app.embedding import registry
-from app.embedding.images import ImageLimits
 from app.services.loading import folder_items
 from tests.unit.test_docs import ROOT
 
@@ -34,7 +34,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def embedded(photos: Path) -> Embedded:
-    return embed(registry.load("phash"), folder_items(photos), ImageLimits())
+    return embed(registry.load("phash", ModelOptions()), folder_items(photos), ImageLimits())
 
 
 def test_each_edit_changes_the_picture_and_nothing_else() -> None:
@@ -73,7 +73,8 @@ def test_precision_and_recall_are_those_of_counting_pair_by_pair(embedded: Embed
 
 def test_a_hash_survives_what_leaves_the_picture_in_its_place(embedded: Embedded) -> None:
     recall = {
-        one.name: one.current.recall for one in calibrate(embedded, registry.describe("phash").distance_scale).edits
+        one.name: one.current.recall
+        for one in calibrate(embedded, registry.describe("phash", ModelOptions()).distance_scale).edits
     }
     for name in ("JPEG quality 90", "half size", "black and white"):
         assert recall[name] == 1.0
@@ -99,7 +100,7 @@ def test_too_few_photos_are_refused(photos: Path, tmp_path: Path) -> None:
     for name in ("again", "broken", *(product.id for product in _PRODUCTS[:19])):
         (tmp_path / f"{name}.png").write_bytes((photos / f"{name}.png").read_bytes())
     with pytest.raises(InvalidRequest, match="only 19 different photos can be read"):
-        embed(registry.load("pixels"), folder_items(tmp_path), ImageLimits())
+        embed(registry.load("pixels", ModelOptions()), folder_items(tmp_path), ImageLimits())
 
 
 def test_the_command_prints_one_json_value_or_a_table(photos: Path) -> None:
@@ -108,7 +109,7 @@ def test_the_command_prints_one_json_value_or_a_table(photos: Path) -> None:
     got = json.loads(run.stdout)
     assert (got["model"], got["photos"], got["same_bytes"]) == ("phash", 24, 1)
     assert [one["edit"] for one in got["edits"]] == [row.name for row in EDITS]
-    assert got["distance_scale"]["current"] == registry.describe("phash").distance_scale
+    assert got["distance_scale"]["current"] == registry.describe("phash", ModelOptions()).distance_scale
     told = CliRunner().invoke(cli, ["model", "calibrate", "phash", "--photos", str(photos), "--sample", "22"])
     assert told.exit_code == 0, told.output
     assert "| mirrored *" in told.stdout
@@ -132,7 +133,7 @@ def test_the_docs_show_each_edit_with_its_picture() -> None:
 
 def test_a_sheet_is_drawn_of_an_edit() -> None:
     pictures = [product.draw(96) for product in _PRODUCTS[:2]]
-    made = sheet(pictures, EDITS[-1], [registry.load("phash")])
+    made = sheet(pictures, EDITS[-1], [registry.load("phash", ModelOptions())])
     tile = made.width // 2
     assert made.height > 2 * tile
     assert made.crop((0, 0, 80, 80)).tobytes() != made.crop((0, 90, 80, 170)).tobytes()

@@ -13,10 +13,10 @@ import pytest
 from PIL import Image
 
 from app.domain.errors import ConfigurationError, InvalidRequest, Unavailable
+from app.domain.options import ImageLimits, ModelOptions
 from app.embedding import efficientnet_lite0, registry
 from app.embedding.base import Embedder, normalised
-from app.embedding.images import ImageLimits, decode
-from app.embedding.options import ModelOptions
+from app.embedding.images import decode
 from tests.pictures import encoded, photo
 
 # A picture's vector may depend on the batch it is in by rounding alone: as a cosine distance, at most
@@ -27,7 +27,7 @@ SERVICES = ("photo", "image_matching", "products", "custom", "fashion", "colors"
 def loaded(name: str) -> Embedder:
     if name == "pdq" and find_spec("pdqhash") is None:
         pytest.skip("the extra pdq is not installed: it needs a C++ compiler")
-    return registry.load(name)
+    return registry.load(name, ModelOptions())
 
 
 @pytest.fixture(scope="module", params=sorted(registry.MODELS))
@@ -44,7 +44,7 @@ def vectors(model: Embedder, pictures: list[Image.Image]) -> np.ndarray:
 
 
 def test_facts_are_known_without_loading_and_true_after(model: Embedder) -> None:
-    facts = registry.describe(model.facts.name)
+    facts = registry.describe(model.facts.name, ModelOptions())
     assert facts == model.facts
     assert facts in registry.available()
     assert 1 <= facts.dimensions <= 4000  # what an HNSW index on halfvec takes
@@ -118,15 +118,15 @@ def test_loading_prints_nothing(name: str, capfd: pytest.CaptureFixture[str]) ->
 @pytest.mark.parametrize("dtype", ["fp32", "bf16", "fp16"])
 def test_the_default_model_gives_nearly_the_same_in_every_number_type(dtype: str) -> None:
     pictures = [photo(number) for number in range(4)]
-    half = registry.load("efficientnet-lite0", options=ModelOptions(device="cpu", dtype=dtype))
-    exact = registry.load("efficientnet-lite0", options=ModelOptions(device="cpu", dtype="fp32"))
+    half = registry.load("efficientnet-lite0", ModelOptions(device="cpu", dtype=dtype))
+    exact = registry.load("efficientnet-lite0", ModelOptions(device="cpu", dtype="fp32"))
     assert cosine_distances(vectors(half, pictures), vectors(exact, pictures)).max() < 0.01
 
 
 @pytest.mark.parametrize("name", ["efficientnet-lite0"])
 def test_a_device_that_is_not_there_is_a_clear_error(name: str) -> None:
     with pytest.raises(ConfigurationError, match="'cuda:99' is not there"):
-        registry.load(name, options=ModelOptions(device="cuda:99"))
+        registry.load(name, ModelOptions(device="cuda:99"))
 
 
 def test_the_network_of_a_gpu_gives_what_that_of_the_cpu_gives() -> None:
@@ -145,7 +145,7 @@ def test_the_network_of_a_gpu_gives_what_that_of_the_cpu_gives() -> None:
 def test_a_full_gpu_halves_the_default_model_s_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
-    model = registry.load("efficientnet-lite0", options=ModelOptions(device="cpu"))
+    model = registry.load("efficientnet-lite0", ModelOptions(device="cpu"))
     assert isinstance(model, efficientnet_lite0.EfficientNetLite0)
     prepared = [model.prepare(photo(number)) for number in range(5)]
     expected = model.embed(prepared)
@@ -186,20 +186,21 @@ def test_a_library_s_warnings_are_ignored_in_all_threads_and_the_list_of_filters
 def test_every_service_has_a_default_that_there_is() -> None:
     assert set(registry.DEFAULTS) == set(SERVICES)
     for service in SERVICES:
-        registry.describe(registry.default_model(service))
+        registry.describe(registry.default_model(service), ModelOptions())
 
 
 def test_an_unknown_model_is_refused() -> None:
     with pytest.raises(InvalidRequest, match="there is no model 'nope'"):
-        registry.load("nope")
+        registry.load("nope", ModelOptions())
 
 
 @pytest.mark.parametrize(("given", "expected"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
 def test_importing_loads_no_torch_and_makes_openmp_wait_quietly(given: str | None, expected: str) -> None:
     program = (
         "import json, os, sys\n"
+        "from app.domain.options import ModelOptions\n"
         "from app.embedding import batching, fetch, images, registry, sources\n"
-        "registry.available(); registry.default_model('photo'); batching.Models()\n"
+        "registry.available(); registry.default_model('photo'); batching.Models(ModelOptions())\n"
         "heavy = [name for name in ('torch', 'transformers') if name in sys.modules]\n"
         "print(json.dumps([heavy, os.environ['OMP_WAIT_POLICY']]))\n"
     )
@@ -255,14 +256,14 @@ def test_the_default_model_computes_what_its_definition_says(
         monkeypatch.setattr(lite_network, "Fused", changed)
     monkeypatch.setattr(efficientnet_lite0, "_has_bf16", lambda torch: bf16)
     pictures = [photo(number, (400, 300)) for number in range(6)]
-    rows = vectors(registry.load("efficientnet-lite0"), pictures)
+    rows = vectors(registry.load("efficientnet-lite0", ModelOptions()), pictures)
     assert cosine_distances(rows, reference(pictures)).max() < tolerance
     assert ("the plain ones are used" in caplog.text) == (not fused)
 
 
 def test_edited_photos_stay_within_the_near_duplicate_radius(clothing: Path) -> None:
     paths = sorted(clothing.glob("*/*.jpg"))[::40]
-    model = registry.load("efficientnet-lite0")
+    model = registry.load("efficientnet-lite0", ModelOptions())
     photos = [decode(path.read_bytes(), ImageLimits()) for path in paths]
     rows = vectors(model, photos)
     edits = {

@@ -9,8 +9,9 @@ from dataclasses import replace
 import pytest
 
 from app.domain.errors import ImageError
+from app.domain.options import FetchPolicy
 from app.embedding import fetch as fetch_module
-from app.embedding.fetch import FetchPolicy, fetch
+from app.embedding.fetch import fetch
 from tests.hosts import CERTIFICATE, Answer, Caller, Host, host
 
 BODY = bytes(range(256)) * 40

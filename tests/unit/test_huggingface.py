@@ -21,10 +21,10 @@ from transformers.models.siglip2.image_processing_pil_siglip2 import Siglip2Imag
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
 from app.domain.errors import ConfigurationError, InvalidRequest, Unavailable
+from app.domain.options import ModelOptions
 from app.embedding import hub, huggingface, registry
 from app.embedding.batching import Models
 from app.embedding.huggingface import HuggingFace, describe
-from app.embedding.options import ModelOptions
 from tests.pictures import photo
 
 SMALL: dict[str, Any] = {
@@ -39,6 +39,7 @@ NAFLEX = {key: value for key, value in SMALL.items() if key != "image_size"} | {
 WORDS = ["<pad>", "<bos>", "<eos>", "<unk>", "red", "dress", "a", "blue", "shoe"]
 FAMILIES = ("clip", "siglip", "siglip2", "dinov2", "vit", "convnext")
 WITH_TEXT = ("clip", "siglip", "siglip2")
+CPU = ModelOptions(device="cpu")
 PICTURES = [photo(number, size) for number, size in enumerate([(160, 120), (90, 200), (64, 64)])]
 
 
@@ -138,7 +139,7 @@ def by_hand(folder: Path, family: str, pictures: list[Image.Image]) -> np.ndarra
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_vectors_are_those_of_transformers_by_hand(family: str, checkpoints: Callable[[str], Path]) -> None:
     folder = checkpoints(family)
-    model = HuggingFace(str(folder), device="cpu")
+    model = HuggingFace(str(folder), CPU)
     rows = model.embed([model.prepare(picture) for picture in PICTURES])
     assert rows.dtype == np.float32
     assert rows == pytest.approx(by_hand(folder, family, PICTURES), abs=1e-4)
@@ -151,8 +152,8 @@ def test_the_vectors_are_those_of_transformers_by_hand(family: str, checkpoints:
 def test_facts_are_known_without_the_weights(
     family: str, copy: Callable[[str], Path], checkpoints: Callable[[str], Path]
 ) -> None:
-    loaded = HuggingFace(str(checkpoints(family)), device="cpu").facts
-    facts = describe(str(checkpoints(family)))
+    loaded = HuggingFace(str(checkpoints(family)), CPU).facts
+    facts = describe(str(checkpoints(family)), CPU)
     assert facts == loaded
     expected = {"clip": (24, "projected"), "convnext": (20, "pooler"), "vit": (32, "cls"), "dinov2": (32, "cls")}
     dimensions, pooling = expected.get(family, (32, "projected"))
@@ -161,18 +162,18 @@ def test_facts_are_known_without_the_weights(
     assert facts.licence == "unknown"
     bare = copy(family)
     (bare / "model.safetensors").unlink()
-    assert describe(str(bare)).dimensions == dimensions
+    assert describe(str(bare), CPU).dimensions == dimensions
 
 
 def test_other_weights_are_another_revision_and_the_card_tells_the_licence(copy: Callable[[str], Path]) -> None:
     folder = copy("vit")
-    before = describe(str(folder))
+    before = describe(str(folder), CPU)
     network = network_of(folder)
     with torch.no_grad():
         network.layernorm.bias += 1
     network.save_pretrained(folder)
     (folder / "README.md").write_text("---\nlicense: apache-2.0\n---\n# A model\n")
-    after = describe(str(folder))
+    after = describe(str(folder), CPU)
     assert after.revision != before.revision
     assert after.licence == "apache-2.0"
 
@@ -180,7 +181,7 @@ def test_other_weights_are_another_revision_and_the_card_tells_the_licence(copy:
 @pytest.mark.parametrize("family", WITH_TEXT)
 def test_texts_are_embedded_as_by_hand(family: str, checkpoints: Callable[[str], Path]) -> None:
     texts = ["red dress", "a blue shoe", "a red red red red red red red red red dress"]
-    model = HuggingFace(str(checkpoints(family)), device="cpu")
+    model = HuggingFace(str(checkpoints(family)), CPU)
     assert model.knows_text
     rows = model.embed_text(texts)
     network = network_of(checkpoints(family))
@@ -202,7 +203,7 @@ def test_texts_are_embedded_as_by_hand(family: str, checkpoints: Callable[[str],
 
 @pytest.mark.parametrize("family", ["clip", "siglip"])
 def test_a_text_that_would_be_cut_is_told(family: str, checkpoints: Callable[[str], Path]) -> None:
-    model = HuggingFace(str(checkpoints(family)), device="cpu")
+    model = HuggingFace(str(checkpoints(family)), CPU)
     model.check_text("a red dress a red dress")  # eight tokens with the two around it
     with pytest.raises(InvalidRequest, match=r"has 9 tokens, and the model .* reads 8 at most"):
         model.check_text("a red dress a red dress a")
@@ -213,23 +214,23 @@ def test_a_text_that_would_be_cut_is_told(family: str, checkpoints: Callable[[st
 def test_the_scoring_of_texts_is_the_network_s_own(checkpoints: Callable[[str], Path]) -> None:
     for family in WITH_TEXT:
         network = network_of(checkpoints(family))
-        scoring = HuggingFace(str(checkpoints(family)), device="cpu").text_scoring
+        scoring = HuggingFace(str(checkpoints(family)), CPU).text_scoring
         assert scoring is not None
         assert scoring.scale == pytest.approx(network.logit_scale.exp().item())
         assert scoring.sigmoid == (family != "clip")
         assert scoring.bias == (network.logit_bias.item() if scoring.sigmoid else 0.0)
-    assert HuggingFace(str(checkpoints("vit")), device="cpu").text_scoring is None
+    assert HuggingFace(str(checkpoints("vit")), CPU).text_scoring is None
 
 
 def test_siglip_reads_texts_in_lower_case(checkpoints: Callable[[str], Path]) -> None:
-    model = HuggingFace(str(checkpoints("siglip")), device="cpu")
+    model = HuggingFace(str(checkpoints("siglip")), CPU)
     assert np.array_equal(model.embed_text(["Red DRESS"]), model.embed_text(["red dress"]))
 
 
 def test_a_text_for_a_model_of_pictures_is_refused(checkpoints: Callable[[str], Path]) -> None:
-    model = HuggingFace(str(checkpoints("vit")), device="cpu")
+    model = HuggingFace(str(checkpoints("vit")), CPU)
     assert not model.knows_text
-    assert huggingface.knows_text(str(checkpoints("clip")))
+    assert huggingface.knows_text(str(checkpoints("clip")), ModelOptions())
     with pytest.raises(InvalidRequest, match="pictures only"):
         model.embed_text(["red dress"])
 
@@ -239,13 +240,13 @@ def test_a_text_without_a_tokenizer_is_a_clear_error(copy: Callable[[str], Path]
     for path in folder.glob("tokenizer*"):
         path.unlink()
     with pytest.raises(ConfigurationError, match="tokenizer"):
-        HuggingFace(str(folder), device="cpu").embed_text(["red dress"])
+        HuggingFace(str(folder), CPU).embed_text(["red dress"])
 
 
 @pytest.mark.parametrize("dtype", ["bf16", "fp16"])
 def test_half_precision_gives_nearly_the_same_directions(dtype: str, checkpoints: Callable[[str], Path]) -> None:
     folder = str(checkpoints("dinov2"))
-    exact, half = HuggingFace(folder, device="cpu"), HuggingFace(folder, device="cpu", dtype=dtype)
+    exact, half = HuggingFace(folder, CPU), HuggingFace(folder, ModelOptions(device="cpu", dtype=dtype))
     prepared = [exact.prepare(picture) for picture in PICTURES]
     rows = half.embed(prepared)
     assert rows.dtype == np.float32
@@ -255,14 +256,14 @@ def test_half_precision_gives_nearly_the_same_directions(dtype: str, checkpoints
 @pytest.mark.parametrize("family", ["clip", "siglip2", "convnext"])
 @pytest.mark.parametrize("size", [(1, 1), (1, 5000), (5000, 1)])
 def test_pictures_of_any_size_are_taken(family: str, size: tuple[int, int], checkpoints: Callable[[str], Path]) -> None:
-    model = HuggingFace(str(checkpoints(family)), device="cpu")
+    model = HuggingFace(str(checkpoints(family)), CPU)
     prepared = model.prepare(Image.new("RGB", size, "teal"))
     assert prepared.shape == model.prepare(photo(0)).shape
     assert np.isfinite(model.embed([prepared])).all()
 
 
 def test_loading_prints_nothing(checkpoints: Callable[[str], Path], capfd: pytest.CaptureFixture[str]) -> None:
-    HuggingFace(str(checkpoints("vit")), device="cpu")
+    HuggingFace(str(checkpoints("vit")), CPU)
     assert capfd.readouterr() == ("", "")
 
 
@@ -272,7 +273,7 @@ def test_a_classifier_s_checkpoint_is_read_without_its_head(tmp_path: Path) -> N
         network = classifier(transformers.ViTConfig(**SMALL)).eval()
         network.save_pretrained(tmp_path)
     (tmp_path / "preprocessor_config.json").write_text(image_processor("vit").to_json_string())
-    model = HuggingFace(str(tmp_path), device="cpu")
+    model = HuggingFace(str(tmp_path), CPU)
     given = image_processor("vit")(images=PICTURES, return_tensors="pt")
     with torch.no_grad():
         expected = unit(network.vit(**given).last_hidden_state[:, 0])
@@ -292,7 +293,7 @@ def test_dinov3_is_prepared_without_torchvision(kind: str, tmp_path: Path) -> No
         network.save_pretrained(tmp_path)
     settings = {"image_processor_type": "DINOv3ViTImageProcessorFast", "size": {"height": 32, "width": 32}}
     (tmp_path / "preprocessor_config.json").write_text(json.dumps(settings))
-    model = HuggingFace(str(tmp_path), device="cpu")
+    model = HuggingFace(str(tmp_path), CPU)
     rows = []
     for picture in PICTURES:  # as transformers' class for torchvision does: scaled to 0 ... 1, resized, normalised
         pixels = torch.from_numpy(np.asarray(picture, np.float32) / 255).permute(2, 0, 1)[None]
@@ -368,7 +369,7 @@ def test_what_cannot_be_loaded_is_a_clear_error(damage: str, copy: Callable[[str
     change, message = DAMAGES[damage]
     change(folder)
     with pytest.raises(InvalidRequest, match=message) as caught:
-        HuggingFace(str(folder), device="cpu")
+        HuggingFace(str(folder), CPU)
     assert "Traceback" not in str(caught.value)
     assert "huggingface.co" not in str(caught.value)
 
@@ -390,25 +391,25 @@ def test_what_cannot_be_loaded_is_a_clear_error(damage: str, copy: Callable[[str
 )
 def test_what_is_no_name_is_refused(name: str) -> None:
     with pytest.raises(InvalidRequest, match="neither the id"):
-        describe(name)
+        describe(name, CPU)
 
 
 @pytest.mark.parametrize("name", ["o/n--m", "o/n.git", "o/-n", "o/n-", "o/n@-x"])
 def test_names_that_the_hub_would_refuse_are_refused(name: str) -> None:
     with pytest.raises(InvalidRequest, match=r"neither the id|not on this machine"):
-        describe(name)
+        describe(name, CPU)
 
 
 def test_the_registry_knows_them_by_id_and_folder(checkpoints: Callable[[str], Path]) -> None:
     folder = str(checkpoints("vit"))
-    assert registry.describe(folder) == registry.load(folder).facts
+    assert registry.describe(folder, ModelOptions()) == registry.load(folder, ModelOptions()).facts
     with pytest.raises(InvalidRequest, match="model pull nobody/nothing"):
-        registry.load("nobody/nothing")
+        registry.load("nobody/nothing", ModelOptions())
 
 
 def test_a_model_that_is_not_at_hand_says_how_to_fetch_it() -> None:
     with pytest.raises(InvalidRequest, match="lookalike model pull nobody/no-such-model@v1"):
-        describe("nobody/no-such-model@v1")
+        describe("nobody/no-such-model@v1", CPU)
 
 
 def test_a_model_of_the_cache_is_found_by_its_id_and_revision(
@@ -423,18 +424,18 @@ def test_a_model_of_the_cache_is_found_by_its_id_and_revision(
     for module in ("huggingface_hub.constants", "huggingface_hub.file_download"):
         monkeypatch.setattr(f"{module}.HF_HUB_CACHE", str(tmp_path), raising=False)
     for name in ("someone/small-vit", "someone/small-vit@main", f"someone/small-vit@{commit}"):
-        facts = describe(name)
+        facts = describe(name, CPU)
         assert facts.name == name
         assert facts.revision == f"{commit[:12]}-cls"
-    assert describe("someone/small-vit").licence == "mit"
+    assert describe("someone/small-vit", CPU).licence == "mit"
     (folder / "snapshots" / commit / "README.md").unlink()
-    assert describe("someone/small-vit").licence == "unknown"
-    model = HuggingFace("someone/small-vit", device="cpu")
-    direct = HuggingFace(str(checkpoints("vit")), device="cpu")
+    assert describe("someone/small-vit", CPU).licence == "unknown"
+    model = HuggingFace("someone/small-vit", CPU)
+    direct = HuggingFace(str(checkpoints("vit")), CPU)
     picture = model.prepare(PICTURES[0])
     assert np.array_equal(model.embed([picture]), direct.embed([picture]))
     with pytest.raises(InvalidRequest, match="model pull someone/small-vit@v2"):
-        describe("someone/small-vit@v2")
+        describe("someone/small-vit@v2", CPU)
 
 
 @pytest.mark.parametrize(
@@ -450,13 +451,13 @@ def test_devices_and_number_types_that_are_not_there(
     options: dict[str, Any], message: str, checkpoints: Callable[[str], Path]
 ) -> None:
     with pytest.raises(ConfigurationError, match=message):
-        HuggingFace(str(checkpoints("vit")), **options)
+        HuggingFace(str(checkpoints("vit")), ModelOptions(**options))
 
 
 def test_a_full_gpu_gets_smaller_batches_and_then_a_clear_error(
     checkpoints: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = HuggingFace(str(checkpoints("vit")), device="cpu")
+    model = HuggingFace(str(checkpoints("vit")), CPU)
     prepared = [model.prepare(photo(number)) for number in range(11)]
     expected = model.embed(prepared)
     room, sizes, forward = 2, [], model._forward
@@ -531,11 +532,11 @@ def test_code_of_its_own_is_run_only_where_it_is_allowed(tmp_path: Path, modules
     allowed = ModelOptions(device="cpu", remote_code=True)
     for _ in range(2):  # before and after the code was run: transformers remembers what it was taught
         with pytest.raises(InvalidRequest, match="LOOKALIKE_MODEL_REMOTE_CODE"):
-            registry.load(folder)
+            registry.load(folder, ModelOptions())
         with pytest.raises(InvalidRequest, match="LOOKALIKE_MODEL_REMOTE_CODE"):
-            registry.describe(folder)
+            registry.describe(folder, ModelOptions())
         assert registry.describe(folder, allowed).dimensions == 12
-        model = registry.load(folder, options=allowed)
+        model = registry.load(folder, allowed)
         assert isinstance(model, HuggingFace)
         assert model.pooling == "own"
         assert not model.knows_text
@@ -546,7 +547,7 @@ def test_code_of_its_own_is_run_only_where_it_is_allowed(tmp_path: Path, modules
 def test_code_of_its_own_that_gives_no_vectors_of_pictures_is_refused(tmp_path: Path, modules: None) -> None:
     folder = with_own_code(tmp_path / "noimages", method="get_sound_features")
     with pytest.raises(InvalidRequest, match="offers no get_image_features"):
-        HuggingFace(str(folder), device="cpu", remote_code=True)
+        HuggingFace(str(folder), ModelOptions(device="cpu", remote_code=True))
 
 
 def test_a_model_of_a_folder_of_models_is_found_there(checkpoints: Callable[[str], Path], tmp_path: Path) -> None:
@@ -557,15 +558,15 @@ def test_a_model_of_a_folder_of_models_is_found_there(checkpoints: Callable[[str
     (folder / "refs" / "main").write_text(commit)
     options = ModelOptions(device="cpu", folder=tmp_path)
     assert registry.describe("someone/small-vit", options).revision.startswith(commit[:12])
-    assert registry.load("someone/small-vit", options=options).facts.dimensions == 32
+    assert registry.load("someone/small-vit", options).facts.dimensions == 32
     with pytest.raises(InvalidRequest, match="model pull someone/small-vit"):
-        registry.describe("someone/small-vit")
+        registry.describe("someone/small-vit", ModelOptions())
 
 
 def test_two_names_of_one_model_share_it(checkpoints: Callable[[str], Path], tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(checkpoints("vit"))
-    models = Models(options=ModelOptions(device="cpu"))
+    models = Models(CPU)
     assert models.get(str(checkpoints("vit"))) is models.get(str(link))
     models.close()
 

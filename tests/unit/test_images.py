@@ -14,7 +14,8 @@ import pytest
 from PIL import Image, ImageOps
 
 from app.domain.errors import ImageError
-from app.embedding.images import ImageLimits, decode, thumbnail
+from app.domain.options import ImageLimits
+from app.embedding.images import decode, thumbnail
 from tests.cases.bad_pictures import UNREADABLE, Unreadable
 from tests.pictures import apart, encoded, exif, photo, png, png_bomb, png_chunk
 

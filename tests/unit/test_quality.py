@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from app.domain.options import ImageLimits, ModelOptions
 from app.embedding import registry
 from app.embedding.base import Embedder
-from app.embedding.images import ImageLimits, decode
+from app.embedding.images import decode
 from tests.pictures import encoded, photo
 
 CLASSES = 10
@@ -18,7 +19,7 @@ EARLY = 448  # short side, at least, of pictures that are scaled down while they
 
 @pytest.fixture(scope="module")
 def model() -> Embedder:
-    return registry.load("efficientnet-lite0")
+    return registry.load("efficientnet-lite0", ModelOptions())
 
 
 def vectors(model: Embedder, pictures: list[Image.Image]) -> np.ndarray:

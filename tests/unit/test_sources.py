@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.domain.errors import ImageError
-from app.embedding.fetch import FetchPolicy
-from app.embedding.images import ImageLimits
+from app.domain.options import FetchPolicy, ImageLimits
 from app.embedding.sources import PictureSource, from_base64
 from tests.hosts import Caller, host
 

@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from app.domain.errors import ConfigurationError, InvalidRequest
+from app.domain.options import ModelOptions
 from app.embedding import taxonomy
 from app.embedding.base import TextScoring
 from app.embedding.batching import BatchedEmbedder, Models
@@ -34,7 +35,7 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pat
 
 @pytest.fixture
 def models() -> Iterator[Models]:
-    made = Models()
+    made = Models(ModelOptions())
     yield made
     made.close()
 
