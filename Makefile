@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PYTHONDONTWRITEBYTECODE :=  # the tests start a hundred programs: compile them once
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check lint docs bench clean
@@ -21,8 +22,8 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP)  ## Draw a catalogue (or PHOTOS=dir: load your own), print a token and a curl line, serve
 	@$(BIN)/lookalike demo $(if $(PHOTOS),--photos '$(PHOTOS)') $(if $(PORT),--port $(PORT))
 
-test: $(STAMP)  ## Run the whole suite on a real PostgreSQL
-	$(BIN)/python -m pytest $(ARGS)
+test: $(STAMP)  ## Run the whole suite on a real PostgreSQL, a worker a core (ARGS="-n0 -k word": some of it, in one process)
+	$(BIN)/python -m pytest -n auto --dist loadscope --no-loadscope-reorder $(ARGS)
 
 lint: $(STAMP)  ## Run the linters alone
 	$(BIN)/ruff check .

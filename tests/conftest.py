@@ -1,11 +1,17 @@
-"""A real PostgreSQL for every test: one server a session, a template database, a copy of it a test.
+"""A real PostgreSQL for every test: one server a worker, a template database, a copy of it a test.
+
+`-n auto` (what `make test` says) starts a worker a core; `-n0` runs all tests in one process. Workers get modules, not
+tests, so that what a module shares is made once.
 
 `--db=URL` or `LOOKALIKE_TEST_DATABASE_URL` names a server of one's own (a superuser's URL); `--db=container` runs the
-image of docker-compose through testcontainers; else the embedded server is used.
+image of docker-compose through testcontainers; else the embedded server is used. A given server has all tests run
+in one process, since roles belong to all its databases.
 """
 
 import itertools
 import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,6 +23,9 @@ from app.config import Settings
 from app.db import schema
 from app.db.engine import Database
 
+# A worker a core: a model that took more threads would take them from the other workers. Servers of tests inherit it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+_LONG_FIRST = ("server", "house", "api", "db", "unit")
 IMAGE = "pgvector/pgvector:pg18"
 _numbers = itertools.count()
 
@@ -39,6 +48,28 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     return "database: PostgreSQL {}, pgvector {}, locale {}".format(*row) if row else None
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Give each run a temporary folder of its own, which `--basetemp` names else.
+
+    pytest's own lies in a folder that all runs of a user share, and each that starts closes it to other users: the
+    embedded server of a run beside, which is another user where root starts it, would lose its data.
+    """
+    if config.option.basetemp is None:
+        config.option.basetemp = tempfile.mkdtemp(prefix="lookalike-tests-")
+        config.add_cleanup(lambda: shutil.rmtree(config.option.basetemp, ignore_errors=True))
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Return how many workers `-n auto` starts: one a core, at most eight; none where the server is given."""
+    return 0 if _named(config) else min(8, len(os.sched_getaffinity(0)))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the folders with long modules first: one of them at the end would be waited for by one worker alone."""
+    items.sort(key=lambda item: next((n for n, name in enumerate(_LONG_FIRST) if name in item.path.parts), 9))
+
+
 def _named(config: pytest.Config) -> str | None:
     option = str(config.getoption("--db"))
     return option if "://" in option else os.environ.get("LOOKALIKE_TEST_DATABASE_URL")
@@ -55,7 +86,12 @@ def server_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
         from app.db.embedded import EmbeddedDatabase
 
         embedded = EmbeddedDatabase(tmp_path_factory.mktemp("embedded"))
-        yield embedded.start()
+        url = embedded.start()
+        with psycopg.connect(url, autocommit=True) as connection:
+            for setting in ("fsync", "full_page_writes", "synchronous_commit"):  # no test cuts the power
+                connection.execute(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(setting)))
+            connection.execute("SELECT pg_reload_conf()")
+        yield url
         embedded.stop()
 
 

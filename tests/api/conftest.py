@@ -3,6 +3,7 @@
 import base64
 import io
 import itertools
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -57,7 +58,7 @@ class Api:
 def app_context(
     server_url: str, template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[FlaskClient, Context]]:
-    name = "lookalike_api"
+    name = f"lookalike_api_{os.getpid()}"
     _recreate(server_url, name, template)
     files = tmp_path_factory.mktemp("files")
     settings = Settings(

@@ -21,8 +21,6 @@ from tests.api import documented
 from tests.api.documented import COLLECTION, HOST, PATHS, PREFIX, PRODUCTS, SERVICE, Example
 from tests.unit.test_docs import ROOT
 
-pytestmark = pytest.mark.timeout(300)  # a hundred pictures are drawn and embedded first
-
 PAGE = ROOT / "docs" / "api.md"
 # Another processor computes in other steps: distances may differ by so much (or by 3 % of large ones), and no more.
 _TOLERANCE = 0.5

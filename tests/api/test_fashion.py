@@ -1,6 +1,7 @@
 """Fashion collections: tags made by the model, colours, and the searches that use the tags."""
 
 import itertools
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -59,15 +60,16 @@ class Fashion(Api):
 def application(server_url: str, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     folder = tmp_path_factory.mktemp("fashion")
     (folder / "mine.toml").write_text(TAXONOMY)
-    _recreate(server_url, "lookalike_fashion", template)
+    name = f"lookalike_fashion_{os.getpid()}"
+    _recreate(server_url, name, template)
     settings = Settings(home=folder, fashion_taxonomy=folder / "mine.toml")
-    flask = create_app(settings, url_of(server_url, "lookalike_fashion"))
+    flask = create_app(settings, url_of(server_url, name))
     yield flask
     context: Context = flask.extensions["lookalike"]
     context.pictures.close()
     context.models.close()
     context.db.close()
-    _drop(server_url, "lookalike_fashion")
+    _drop(server_url, name)
 
 
 @pytest.fixture(scope="module", params=FAMILIES)

@@ -12,7 +12,6 @@ RECIPES = list(recipes(DOCUMENT.read_text(encoding="utf-8")))
 # They say it in their headers.
 OLDER = ("pick", "tags_of", "tags_distance", "create_collection", "drop_collection")
 # The demo catalogue is drawn and embedded once: half a minute on two busy cores.
-pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")

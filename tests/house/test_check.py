@@ -1,5 +1,6 @@
 """Every situation that a house may be in, made on a real server: `check` names it, and the SQL it names mends it."""
 
+import os
 import re
 
 import psycopg
@@ -115,7 +116,7 @@ def test_an_older_schema_is_upgraded_by_its_owner_only(house: House) -> None:
 
 
 def test_an_encoding_that_cannot_hold_every_text(server_url: str, logins: None) -> None:
-    name = "lookalike_latin1"
+    name = f"lookalike_latin1_{os.getpid()}"
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE IF EXISTS {name}")
         connection.execute(

@@ -12,8 +12,6 @@ from tests.api.conftest import picture
 from tests.house.conftest import House
 from tests.server.conftest import Server, clean_environment
 
-pytestmark = pytest.mark.timeout(180)  # servers and a dozen commands, each of which loads the program anew
-
 
 def shell(house: House, home: Path, url: str, **more: str) -> Server:
     environment = clean_environment(

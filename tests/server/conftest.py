@@ -46,7 +46,7 @@ class Server:
 
     def command(self, *arguments: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
         done = subprocess.run(
-            [LOOKALIKE, *arguments], env=self.environment, capture_output=True, text=True, check=False, timeout=120
+            [LOOKALIKE, *arguments], env=self.environment, capture_output=True, text=True, check=False, timeout=280
         )
         assert not check or done.returncode == 0, done.stdout + done.stderr
         return done
@@ -61,7 +61,7 @@ class Server:
             )
         self.wait_ready()
 
-    def wait_ready(self, seconds: float = 40) -> None:
+    def wait_ready(self, seconds: float = 200) -> None:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             assert self.process is None or self.process.poll() is None, self.log.read_text()
@@ -76,7 +76,7 @@ class Server:
     def stop(self, how: int = signal.SIGTERM) -> int:
         assert self.process is not None
         self.process.send_signal(how)
-        code = self.process.wait(40)
+        code = self.process.wait(200)
         self.process = None
         return code
 

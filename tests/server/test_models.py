@@ -19,8 +19,6 @@ from tests.pictures import encoded, photo
 from tests.server.conftest import LOOKALIKE, clean_environment
 from tests.unit.test_huggingface import save
 
-pytestmark = pytest.mark.timeout(240)  # every command is a process that imports torch and transformers
-
 Done = subprocess.CompletedProcess[str]
 
 
@@ -46,7 +44,7 @@ class Shell:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=280,
             preexec_fn=limited if limit_bytes else None,
         )
 

@@ -29,7 +29,6 @@ OLD, NEW = "phash", "efficientnet-lite0"
 
 
 # Each command is a process that loads a model, and a run embeds hundreds of pictures.
-pytestmark = pytest.mark.timeout(240)
 _numbers = itertools.count()
 
 

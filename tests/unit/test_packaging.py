@@ -32,7 +32,6 @@ def test_compose_accepts_the_file() -> None:
         assert "file .env first" in done.stderr
 
 
-@pytest.mark.timeout(120)
 def test_the_wheel_holds_the_sql_the_migrations_and_the_projection(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), str(ROOT)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
