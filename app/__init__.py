@@ -68,6 +68,7 @@ def create_app(settings: "Settings", database_url: str) -> "Flask":
 
     from app.api.blueprint import blueprint, http_failure, prefixes, request_id, unexpected  # noqa: PLC0415
     from app.api.docs import docs  # noqa: PLC0415
+    from app.api.headers import completed  # noqa: PLC0415
     from app.api.health import health  # noqa: PLC0415
     from app.services.readiness import warm_up  # noqa: PLC0415
     from app.services.searchlog import SearchLog  # noqa: PLC0415
@@ -83,6 +84,7 @@ def create_app(settings: "Settings", database_url: str) -> "Flask":
     flask.register_blueprint(docs())
     flask.register_error_handler(HTTPException, lambda error: http_failure(error, request_id(), perf_counter()))
     flask.register_error_handler(Exception, unexpected)
+    flask.after_request(completed)
     flask.extensions["lookalike"] = context
     context.db.open()
     warm_up(context)

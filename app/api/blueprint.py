@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _INFO = f"Lookalike {__version__}: visual similarity search on PostgreSQL and pgvector"
+UNEXPECTED = "an error that the server did not expect; its log has the details under this request_id"
 
 
 class PathError(LookalikeError):
@@ -167,5 +168,4 @@ def unexpected(error: Exception) -> Response:
     """Answer an error that nobody expected; what it was goes to the log, not to the caller."""
     own = request_id()
     log.error("request %s failed", own, exc_info=error)
-    said = "an error that the server did not expect; its log has the details under this request_id"
-    return envelope.response(statuses.UNKNOWN_ERROR, {}, own, time.perf_counter(), said)
+    return envelope.response(statuses.UNKNOWN_ERROR, {}, own, time.perf_counter(), UNEXPECTED)

@@ -11,7 +11,7 @@ from app.api.openapi import document
 
 _CODE = re.compile(r"`([^`]+)`")
 # The page needs its own style sheet and nothing else, so that is all a browser may load for it.
-_POLICY = "default-src 'none'; style-src 'self'; img-src data:; frame-ancestors 'self'"
+_POLICY = "default-src 'none'; style-src 'self'; img-src data:; frame-ancestors 'none'"
 
 
 def docs() -> Blueprint:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeVar
 from flask import Request
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from app.domain.errors import InvalidRequest
+from app.domain.errors import BodyTooLarge, InvalidRequest
 from app.domain.jsontext import check, check_text, is_integer, loads
 from app.domain.records import Json
 
@@ -76,9 +76,12 @@ def body_of(request: Request) -> dict[str, Json]:
 
     Raises:
         InvalidRequest: it is not JSON, or not an object.
+        BodyTooLarge: it came in chunks, and they are more than the server takes.
 
     """
     data = request.get_data(cache=False)
+    if request.content_length is None and request.environ["wsgi.input"].read(1):
+        raise BodyTooLarge("the request body is larger than the server takes")  # in chunks, cut off at the limit
     if not data.removeprefix(BOM_UTF8).strip():
         return {}
     body = loads(data)

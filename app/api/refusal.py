@@ -10,9 +10,10 @@ from collections.abc import Iterable
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from app.api import envelope
-from app.api.blueprint import own_id
+from app.api.blueprint import UNEXPECTED, own_id
+from app.api.headers import completed
 from app.api.health import PATHS
-from app.domain.errors import Unavailable
+from app.domain.errors import InvalidRequest, LookalikeError, Unavailable
 
 _RETRY_SECONDS = 1
 
@@ -31,8 +32,20 @@ def refusing(application: WSGIApplication) -> WSGIApplication:
         if not getattr(_thread, "refuses", False) or environ["PATH_INFO"] in PATHS:
             return application(environ, start_response)
         error = Unavailable("the server has more requests than it can serve now; try again in a moment", _RETRY_SECONDS)
-        return envelope.failure(error, own_id(environ.get("HTTP_X_REQUEST_ID", "")), time.perf_counter())(
-            environ, start_response
-        )
+        refusal = envelope.failure(error, own_id(environ.get("HTTP_X_REQUEST_ID", "")), time.perf_counter())
+        return completed(refusal)(environ, start_response)
 
     return answer
+
+
+def refusal_of_no_http(*, broken: bool) -> bytes:
+    """Return the whole answer, as it is sent, to what reaches no application.
+
+    Args:
+        broken: it is no HTTP request that can be understood; else the server failed.
+
+    """
+    error = InvalidRequest("this is no HTTP request that the server can read") if broken else LookalikeError(UNEXPECTED)
+    answer = completed(envelope.failure(error, own_id(""), time.perf_counter()))
+    answer.headers["Connection"] = "close"
+    return f"HTTP/1.1 {answer.status}\r\n{answer.headers}".encode("latin-1") + answer.get_data()

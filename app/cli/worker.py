@@ -4,27 +4,35 @@ gunicorn's own accepts every request and lets it wait for a thread, however many
 wait for so long; the others are told at once, on threads of their own, and the health checks never wait.
 """
 
-import errno
+import logging
 import select
 import selectors
 import socket
-import struct
 import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
+from gunicorn.http.errors import InvalidResponseHeader, InvalidResponseHeaderName, ParseException
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from app.api.health import PATHS
-from app.api.refusal import refuse_on_this_thread, refusing
+from app.api.refusal import refusal_of_no_http, refuse_on_this_thread, refusing
+from app.cli.connection import ClientSocket, whole_requests
+
+log = logging.getLogger(__name__)
 
 # They only refuse and answer health checks, of which one may wait for a database connection.
 _REFUSING_THREADS = 4
 # A client that asks one thing after another sends the next within this; then no other thread needs to be woken for it,
 # and a search by `_id` is answered in 1.45 ms instead of 1.70.
 _LINGER_MS = 2
+# A client that is still sending when its connection is to be closed would lose the answer: what it sends is taken for
+# so long, or so many times the largest body.
+_LINGER_SECONDS = 2.0
+_LINGER_BODIES = 4
+_PIECE = 2**16
 _HEALTH = tuple(f"{verb} {path}".encode() for verb in ("GET", "HEAD") for path in PATHS)
 _LONGEST = max(map(len, _HEALTH))
 
@@ -43,6 +51,8 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         self._patience: float = settings.client_seconds
         self._in_flight = 0
         self._waiting: deque[tuple[float, TConn, Future[Any]]] = deque()
+        self._closing: deque[TConn] = deque()
+        self._most_unread: int = _LINGER_BODIES * settings.max_body_bytes
         self._refusing = ThreadPoolExecutor(_REFUSING_THREADS, "refusing", refuse_on_this_thread)
         super().init_process()
 
@@ -50,7 +60,7 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         """Make the application, and let it refuse on the threads that are for that."""
         super().load_wsgi()
         self.application = self.app.wsgi()
-        self.wsgi = refusing(self.application)
+        self.wsgi = whole_requests(refusing(self.application))
 
     def run(self) -> None:
         """Serve until told to stop."""
@@ -75,7 +85,7 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
     def handle(self, conn: TConn) -> Any:
         """Answer the requests on a connection, as long as the next one comes at once and nobody waits for a thread."""
         if not conn.initialized:
-            conn.sock = _ClientSocket(conn.sock, self._patience)
+            conn.sock = ClientSocket(conn.sock, self._patience)
         result = super().handle(conn)
         while result is True and self._asks_again(conn):
             result = super().handle(conn)
@@ -92,6 +102,8 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         """Do what came up, and refuse those that have waited too long; called every second at least."""
         super().wait_for_and_dispatch_events(timeout)
+        while self._closing and (self._closing[0].timeout < time.monotonic()):
+            self._close(self._closing[0])
         oldest = time.monotonic() - self._seconds
         while self._waiting:
             since, conn, future = self._waiting[0]
@@ -102,6 +114,58 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
             if not begun and future.cancel():
                 self._in_flight -= 1
                 self._refuse(conn)
+
+    def finish_request(self, conn: TConn, future: Future[Any]) -> None:
+        """Keep the connection for the client's next request, or close it."""
+        done = not future.cancelled() and future.exception() is None
+        if done and future.result():
+            super().finish_request(conn, future)
+        else:
+            self._begin_to_close(conn)
+
+    def handle_error(self, _request: Any, client: socket.socket, _address: Any, exc: BaseException) -> None:
+        """Answer what is no HTTP with an envelope as well; what else went wrong is for the log."""
+        broken = isinstance(exc, ParseException) and not isinstance(
+            exc, InvalidResponseHeader | InvalidResponseHeaderName
+        )
+        if not broken:
+            log.error("a request failed outside the application", exc_info=exc)
+        try:
+            client.sendall(refusal_of_no_http(broken=broken))
+        except OSError:
+            log.debug("the client of a broken request has gone")
+
+    def _begin_to_close(self, conn: TConn) -> None:
+        """Say that nothing more comes, and take what the client still sends, without waiting for it here."""
+        try:
+            conn.sock.setblocking(False)
+            conn.sock.shutdown(socket.SHUT_WR)
+        except OSError:  # the client was quicker
+            self._close(conn)
+            return
+        conn.timeout = time.monotonic() + _LINGER_SECONDS
+        conn.unread = self._most_unread
+        self._closing.append(conn)
+        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._take_the_rest, conn))
+        self._take_the_rest(conn, conn.sock)
+
+    def _take_the_rest(self, conn: TConn, client: socket.socket) -> None:
+        try:
+            taken = len(socket.socket.recv(client, _PIECE))
+        except BlockingIOError:
+            return
+        except OSError:
+            taken = 0
+        conn.unread -= taken
+        if not taken or conn.unread < 0:
+            self._close(conn)
+
+    def _close(self, conn: TConn) -> None:
+        if conn in self._closing:
+            self._closing.remove(conn)
+            self.poller.unregister(conn.sock)
+        self.nr_conns -= 1
+        conn.close()
 
     def _serve(self, conn: TConn) -> Future[Any]:
         self._in_flight += 1
@@ -125,38 +189,6 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         conn.timeout = time.monotonic() + self.cfg.keepalive
         self.pending_conns.append(conn)
         self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn))
-
-
-class _ClientSocket(socket.socket):
-    """A client's connection: lost, as if the client had closed it, once nothing has come or gone for so many seconds.
-
-    Else a client that vanished in the middle of its request, or of its answer, would hold a thread for ever.
-    """
-
-    def __init__(self, accepted: socket.socket, seconds: float) -> None:
-        super().__init__(fileno=accepted.detach())
-        # The system's own limits: Python's would cost a poll before each call, and gunicorn takes them off again.
-        limit = struct.pack("@ll", int(seconds), int(seconds % 1 * 1_000_000))
-        self.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
-        self.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
-
-    def recv(self, size: int, flags: int = 0, /) -> bytes:
-        try:
-            return super().recv(size, flags)
-        except BlockingIOError as error:
-            if flags & socket.MSG_DONTWAIT:
-                raise
-            raise _lost() from error
-
-    def sendall(self, data: Any, flags: int = 0, /) -> None:
-        try:
-            super().sendall(data, flags)
-        except BlockingIOError as error:
-            raise _lost() from error
-
-
-def _lost() -> ConnectionResetError:
-    return ConnectionResetError(errno.ECONNRESET, "the client has neither sent nor taken anything for too long")
 
 
 def _begins(conn: TConn) -> bytes | None:
