@@ -1,30 +1,50 @@
 """The command `lookalike`: groups of commands, every option also an environment variable."""
 
 import sys
+from importlib import import_module
 
 import click
 
-from app.cli.bench import bench
-from app.cli.collection import collection
-from app.cli.database import db, sql
-from app.cli.demo import demo
-from app.cli.export import duplicates, export
-from app.cli.load import load, update
-from app.cli.model import model
-from app.cli.serve import serve
-from app.cli.token import token
 from app.domain.errors import LookalikeError
 from app.version import __version__
 
+# Each command and the module that it is in. A module is imported when its command is asked for: none waits for the
+# server's, the web framework's and the benchmarks' imports but those that use them.
+_COMMANDS = {
+    "bench": "bench",
+    "collection": "collection",
+    "db": "database",
+    "demo": "demo",
+    "duplicates": "export",
+    "export": "export",
+    "load": "load",
+    "model": "model",
+    "serve": "serve",
+    "sql": "database",
+    "token": "token",
+    "update": "load",
+}
 
-@click.group(context_settings={"auto_envvar_prefix": "LOOKALIKE", "help_option_names": ["-h", "--help"]})
+
+class Commands(click.Group):
+    """A group whose commands are imported when they are asked for."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        """Return the names of all commands, in the order of the alphabet."""
+        return list(_COMMANDS)
+
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command; None where there is none of this name."""
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"app.cli.{_COMMANDS[cmd_name]}"), cmd_name)
+        return command
+
+
+@click.group(cls=Commands, context_settings={"auto_envvar_prefix": "LOOKALIKE", "help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="lookalike")
 def cli() -> None:
     """Lookalike: a visual similarity search server on PostgreSQL and pgvector."""
-
-
-for command in (serve, demo, collection, model, token, load, update, export, duplicates, db, sql, bench):
-    cli.add_command(command)
 
 
 def main() -> None:

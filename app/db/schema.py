@@ -1,26 +1,15 @@
 """The schema's life: migrations first, then every file of `sql/` whose text has changed."""
 
 import hashlib
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 
 import psycopg
-from alembic import command
-from alembic.autogenerate import compare_metadata
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, text
-from sqlalchemy.engine import Engine
-from sqlalchemy.pool import NullPool
 
 from app.db import engine as engine_module
-from app.db.conninfo import readable
 from app.db.engine import THROUGH_A_POOLER, connect
 from app.db.errors import translated
-from app.db.models import SCHEMA, Base
 from app.db.prerequisites import missing
 from app.db.resources import folder
 from app.db.session import pooled
@@ -64,21 +53,6 @@ def sql_files() -> Iterator[SqlFile]:
             yield SqlFile(f"{area}/{path.name}", path.read_text(encoding="utf-8"))
 
 
-def _alembic() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(folder("migrations")))
-    config.set_main_option("path_separator", "os")
-    return config
-
-
-def engine(url: str) -> Engine:
-    """Return a SQLAlchemy engine without a pool: migrations and administration are rare.
-
-    libpq reads the URL, as SQLAlchemy knows no list of hosts and no `host=… dbname=…`.
-    """
-    return create_engine("postgresql+psycopg://", creator=partial(psycopg.connect, readable(url)), poolclass=NullPool)
-
-
 def ensure(url: str) -> list[str]:
     """Bring the schema up to date where it is not; where it is, only look: any role that may read it may do that.
 
@@ -109,10 +83,9 @@ def upgrade(url: str, revision: str = "head") -> list[str]:
             if lacking := missing(connection, to_upgrade=True):
                 raise ConfigurationError("; ".join(lacking))
             _refuse_pooler(connection)
-        config = _alembic()
-        with engine(url).connect() as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, revision)
+        from app.db import migrations  # noqa: PLC0415  (Alembic takes a second: only where there is something to do)
+
+        migrations.upgrade(url, revision)
         return apply_sql(url) if revision == "head" else []
 
 
@@ -190,9 +163,12 @@ def _pending(connection: Plain) -> list[SqlFile]:
 
 def current_revision(url: str) -> str | None:
     """Return the revision that a database is at; None where it has no schema of ours."""
-    with translated(), engine(url).connect() as connection:
-        context = MigrationContext.configure(connection, opts={"version_table_schema": SCHEMA})
-        return context.get_current_revision()
+    with translated(), connect(url) as connection:
+        row = connection.execute("SELECT to_regclass('lookalike.alembic_version') IS NOT NULL AS there").fetchone()
+        if row is None or not row["there"]:
+            return None
+        row = connection.execute("SELECT version_num FROM lookalike.alembic_version").fetchone()
+        return None if row is None else str(row["version_num"])
 
 
 def script(since: str | None = None) -> str:
@@ -206,16 +182,14 @@ def script(since: str | None = None) -> str:
     """
     if since is not None and since not in revisions():
         raise ConfigurationError(_newer(since))
-    config = _alembic()
-    config.output_buffer = written = io.StringIO()
-    if since != head():
-        command.upgrade(config, f"{since}:head" if since else "head", sql=True)
+    from app.db import migrations  # noqa: PLC0415  (Alembic)
+
     parts = [
         (
             f"-- Lookalike: revision {since or 'none'} to {head()}. As the schema's owner, straight to the server:\n"
             "-- psql --set ON_ERROR_STOP=1 --file=this"
         ),
-        written.getvalue().strip(),
+        "" if since == head() else migrations.script(since),
         f"BEGIN;\n\nSET LOCAL lock_timeout = '5s';\n\n{FIND_VECTOR_ONCE.strip()};",
     ]
     for file in sql_files():
@@ -226,15 +200,15 @@ def script(since: str | None = None) -> str:
 
 
 @cache
+def revisions() -> tuple[str, ...]:
+    """Return all revisions, oldest first, which the names of their files tell."""
+    files = (folder("migrations") / "versions").glob("*_*_*.py")
+    return tuple(sorted(file.name.split("_")[1] for file in files))
+
+
 def head() -> str:
     """Return the newest revision that this program knows."""
-    return str(ScriptDirectory.from_config(_alembic()).get_current_head())
-
-
-@cache
-def revisions() -> tuple[str, ...]:
-    """Return all revisions, oldest first."""
-    return tuple(script.revision for script in reversed(list(ScriptDirectory.from_config(_alembic()).walk_revisions())))
+    return revisions()[-1]
 
 
 def problems(url: str) -> list[str]:
@@ -252,32 +226,16 @@ def problems(url: str) -> list[str]:
         found = missing(connection, to_upgrade=reason is not None)
     if found or reason:
         return found or [str(reason)]
-    with translated(), engine(url).connect() as connection:
-        connection.execute(text(FIND_VECTOR))
-        found += [f"the database differs from the models: {difference}" for difference in _differences(connection)]
+    from app.db import migrations  # noqa: PLC0415  (SQLAlchemy)
+
+    with translated():
+        differences = migrations.differences(url, FIND_VECTOR)
+    found += [f"the database differs from the models: {difference}" for difference in differences]
     with translated(), connect(url) as plain:
         found += [
             f"sql/{file.name} is not the one that was applied: run lookalike sql apply" for file in _pending(plain)
         ]
     return found
-
-
-def _differences(connection: Connection) -> list[object]:
-    """Compare models and database, partitions left out: they are made by create_collection, not by a migration."""
-    parents = {table.name for table in Base.metadata.tables.values()}
-
-    context = MigrationContext.configure(
-        connection,
-        opts={
-            "version_table_schema": SCHEMA,
-            "include_schemas": True,
-            "include_name": lambda name, kind, _: name == SCHEMA if kind == "schema" else True,
-            "include_object": lambda _object, name, kind, *_: kind != "table" or name in parents,
-            "compare_type": True,
-            "compare_server_default": False,
-        },
-    )
-    return list(compare_metadata(context, Base.metadata))
 
 
 def is_current(connection: Plain) -> bool:

@@ -7,8 +7,9 @@ from typing import Any
 
 import psycopg
 import pytest
+from alembic.script import ScriptDirectory
 
-from app.db import collections, loads, records, reembedding, schema, sqltree
+from app.db import collections, loads, migrations, records, reembedding, schema, sqltree
 from app.db.engine import Database
 from app.db.loader import area
 from app.db.resources import folder
@@ -132,6 +133,11 @@ def test_check_names_what_is_missing(empty_database: str, database_url: str) -> 
     found = schema.problems(database_url)
     assert any("001_pick.sql" in problem for problem in found)
     assert any("extra" in problem for problem in found)
+
+
+def test_the_files_names_tell_the_revisions() -> None:
+    scripts = list(ScriptDirectory.from_config(migrations.config()).walk_revisions())
+    assert schema.revisions() == tuple(script.revision for script in reversed(scripts))
 
 
 def test_released_migrations_are_frozen() -> None:

@@ -11,7 +11,7 @@ import pytest
 from pgvector.sqlalchemy import HALFVEC
 from sqlalchemy import cast, func, select
 
-from app.db import collections, loads, schema
+from app.db import collections, loads, migrations, schema
 from app.db.embedded import bundled_program
 from app.db.engine import Database
 from app.db.models import Record
@@ -60,7 +60,7 @@ def test_the_models_search_as_the_functions_do(db: Database, shop: Collection) -
     nearest = (
         select(Record.id, Record.attributes["n"]).where(Record.collection_id == shop.id).order_by(distance).limit(5)
     )
-    with schema.engine(db.url).connect() as connection:
+    with migrations.engine(db.url).connect() as connection:
         found = [tuple(row) for row in connection.execute(nearest)]
     with db.session() as plain:
         rows = plain.execute("SELECT id, attributes FROM lookalike.knn('shop', 'r7', 5)").fetchall()
@@ -69,7 +69,7 @@ def test_the_models_search_as_the_functions_do(db: Database, shop: Collection) -
 
 def test_a_data_frame(db: Database, shop: Collection) -> None:
     pandas = pytest.importorskip("pandas", reason="pandas is not among the dependencies")
-    frame = pandas.read_sql("SELECT id, distance FROM lookalike.knn('shop', 'r7', 5)", schema.engine(db.url))
+    frame = pandas.read_sql("SELECT id, distance FROM lookalike.knn('shop', 'r7', 5)", migrations.engine(db.url))
     assert frame["id"].iloc[0] == "r7"
     assert len(frame) == 5
 
