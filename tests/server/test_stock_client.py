@@ -1,10 +1,14 @@
 """The stock client of the service that people move over from, unmodified: only its endpoint is another."""
 
+import inspect
 import itertools
+import re
+import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from ximilar.client import search as stock
 
 from tests.api.conftest import drawing, encoded
@@ -29,6 +33,74 @@ def client(request: pytest.FixtureRequest, server: Server) -> Any:
     server.json("collection", "create", name, "--service", service)
     token = server.json("token", "create", "--scope", "write", "--collection", name)["token"]
     return kind(token=token, collection_id=name, endpoint=f"{server.url}/{prefix}/v2/")
+
+
+SERVICES = {
+    stock.SimilarityPhotosClient: "photo",
+    stock.SimilarityPhotosOldClient: "photo",
+    stock.SimilarityProductsOldClient: "products",
+    stock.SimilarityProductsClient: "products",
+    stock.SimilarityCustomClient: "custom",
+    stock.SimilarityColorsClient: "colors",
+    stock.ImageMatchingSearchClient: "image_matching",
+    stock.SimilarityHomeDecorClient: "homedecor",
+    stock.SimilarityFashionClient: "fashion",
+}
+
+
+@pytest.fixture
+def nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no host be asked but this one, whatever the client wants."""
+    real = socket.getaddrinfo
+
+    def here(host: Any, *more: Any, **options: Any) -> Any:
+        assert host in {"127.0.0.1", "localhost"}, f"the client would ask {host}"
+        return real(host, *more, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", here)
+
+
+def test_every_client_class_is_known() -> None:
+    classes = {
+        one for _, one in inspect.getmembers(stock, inspect.isclass) if one.__name__.startswith(("Simil", "Ima"))
+    }
+    assert classes == set(SERVICES)
+
+
+@pytest.mark.usefixtures("nobody_else")
+def test_without_a_resource_name_no_client_asks_its_vendor(server: Server, tmp_path: Path) -> None:
+    """The server is called by another name than localhost; a large file goes through the client's own resizing."""
+    token = server.json("token", "create", "--scope", "write")["token"]
+    drawing(1, 300).save(tmp_path / "small.png")
+    large = Image.effect_noise((700, 700), 60)
+    large.save(tmp_path / "large.png")
+    assert (tmp_path / "large.png").stat().st_size > 100 * 1024
+    for number, (kind, service) in enumerate(SERVICES.items()):
+        name = f"elsewhere-{number}"
+        server.json("collection", "create", name, "--service", service)
+        url = f"http://127.0.0.1:{server.port}/v2/"
+        client = kind(token, name, endpoint=url, resource_name=None)
+        records = [{"_id": file.stem, "_file": str(file)} for file in sorted(tmp_path.iterdir())]
+        assert client.insert(records)["status"]["code"] == 210, kind
+        assert client.search({"_file": str(tmp_path / "small.png")}, k=1)["answer_records"][0]["_id"] == "small"
+
+
+@pytest.mark.usefixtures("nobody_else")
+def test_with_its_default_resource_name_the_client_would_send_the_token_away(server: Server) -> None:
+    """Why the documentation warns: where this fails, the client has changed, and the warning may go."""
+    with pytest.raises(AssertionError, match=r"would ask api\.ximilar\.com"):
+        stock.SimilarityPhotosClient("token", "c", endpoint=f"http://127.0.0.1:{server.port}/v2/")
+
+
+def test_every_documented_client_is_made_without_a_resource_name() -> None:
+    root = Path(__file__).resolve().parents[2]
+    made = [
+        (file.name, call)
+        for file in (root / "README.md", *sorted((root / "docs").rglob("*.md")))
+        for call in re.findall(r"\w+Client\([^)]*\)", file.read_text())
+    ]
+    assert {name for name, _ in made} >= {"README.md", "compatibility.md", "text-and-tags.md"}
+    assert [(name, call) for name, call in made if "resource_name=None" not in call] == []
 
 
 def test_insert_get_search_update_remove_ping(client: Any, pictures: tuple[Path, str]) -> None:
