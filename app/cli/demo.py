@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from app.cli.common import opened
+from app.cli.listening import check_free, url_of
 from app.cli.load import load_with_progress, progress_bar
 from app.cli.serve import run
 from app.config import Settings
@@ -33,6 +34,8 @@ _PRODUCTS = 400
 def demo(photos: Path | None, port: int | None, *, prepare_only: bool) -> None:
     """Load a sample catalogue (or a folder of your own) and serve it."""
     settings = Settings(**({"port": port} if port else {}))  # type: ignore[arg-type]
+    if not prepare_only:
+        check_free(settings)
     with opened(settings) as context:
         name, service = (_OWN, "photo") if photos else (_DRAWN, "products")
         try:
@@ -45,10 +48,29 @@ def demo(photos: Path | None, port: int | None, *, prepare_only: bool) -> None:
         click.echo(f"collection {name!r}: {records.count(context.db, found)} pictures", err=True)
         if report.failed:
             click.echo(f"{len(report.failed)} pictures could not be read, e.g. {report.failed[0]}", err=True)
-        token = tokens.create(context, [Scope.ADMIN], [name], "demo").token
+        token = _token(context, name)
         click.echo(_guide(settings, context, name, service, token))
     if not prepare_only:
         run(settings)
+
+
+def _token(context: Context, name: str) -> str:
+    """Return the demo's token for a collection: that of the last run, as long as it is good, else a new one.
+
+    Only its owner may read the file that it is kept in, so that each run need not leave one more administrator behind.
+    """
+    kept = context.settings.home.expanduser() / f"{name}.token"
+    if kept.is_file():
+        token = kept.read_text("utf-8").strip()
+        principal = context.lookup.principal(token)
+        if principal is not None and table.get(context.db, name).id in (principal.collections or ()):
+            return token
+        kept.unlink()
+    token = tokens.create(context, [Scope.ADMIN], [name], "demo").token
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.touch(mode=0o600, exist_ok=False)
+    kept.write_text(f"{token}\n", "utf-8")
+    return token
 
 
 def _draw(settings: Settings) -> Path:
@@ -70,7 +92,7 @@ Your token: {token}
 
 Find what looks like {first}:
 
-curl -s http://localhost:{settings.port}/{path}/v2/visualKNN \\
+curl -s {url_of(settings)}/{path}/v2/visualKNN \\
   -H 'Authorization: Token {token}' -H 'collection-id: {name}' \\
   -H 'Content-Type: application/json' \\
   -d '{body}'

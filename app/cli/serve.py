@@ -11,6 +11,7 @@ from gunicorn.app.base import BaseApplication
 
 from app import create_app
 from app.cli.common import log_to_stderr
+from app.cli.listening import address_of, check_free, netloc
 from app.cli.worker import BoundedWorker
 from app.config import Settings
 from app.db import schema
@@ -40,7 +41,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         """
         settings = self.settings
         values: dict[str, Any] = {
-            "bind": f"{settings.host}:{settings.port}",
+            "bind": netloc(address_of(settings), settings.port),
             "workers": 1,
             "worker_class": BoundedWorker,
             "threads": settings.threads,
@@ -84,9 +85,10 @@ def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; running requests are finished first.
 
     Raises:
-        ConfigurationError: the fashion taxonomy cannot be read or is none.
+        ConfigurationError: the address is taken or not of this machine, or a setting cannot be followed.
 
     """
+    check_free(settings)
     taxonomy.read(settings.fashion_taxonomy)  # what is wrong with it is said before anything is started
     embedded = None if settings.database_url else EmbeddedDatabase(settings.home)
     url = embedded.start() if embedded else reach(str(settings.database_url))
