@@ -73,6 +73,18 @@ class Settings(BaseSettings):
         default=256 * 2**10, ge=1024, description="Size of one record's attributes, as JSON, at most."
     )
 
+    unknown_parameters: Literal["ignore", "refuse"] = Field(
+        default="ignore",
+        description="What becomes of a request with a parameter that the method does not know: ignore (it is named in "
+        "`statistics.ignored`) or refuse (402).",
+    )
+    public_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s/?#]+[^\s?#]*$",
+        description="URL that clients reach the server by, with the path of a proxy before it; unset: as they call it, "
+        "and relative links through proxies.",
+    )
+
     max_image_bytes: int = Field(default=20 * 2**20, ge=1024, description="Size of one encoded picture at most.")
     max_image_pixels: int = Field(default=64_000_000, ge=1, description="Pixels of one picture at most.")
     files_root: Path | None = Field(
@@ -85,7 +97,14 @@ class Settings(BaseSettings):
     fetch_connect_timeout_seconds: float = Field(default=5.0, gt=0, description="Time to reach a `_url`'s host.")
     fetch_timeout_seconds: float = Field(default=20.0, gt=0, description="Time for one download, all in all.")
     fetch_max_redirects: int = Field(default=3, ge=0, le=20, description="Redirects followed for one `_url`.")
-    fetch_workers: int = Field(default=8, ge=1, le=64, description="Downloads at the same time in one process.")
+    fetch_workers: int = Field(default=32, ge=1, le=256, description="Downloads at the same time in one process.")
+    fetch_requests: int = Field(
+        default=32,
+        ge=1,
+        le=1000,
+        description="Requests that may wait for downloads at the same time, beside those that threads serve; further "
+        "ones are answered with 503.",
+    )
 
     model_threads: int = Field(default=1, ge=1, le=256, description="CPU threads of one model's forward pass.")
     model_queue_pictures: int = Field(
@@ -138,6 +157,12 @@ class Settings(BaseSettings):
         ge=1,
         le=1000,
         description="HNSW search effort when a request names none; of over 60,000 records more.",
+    )
+    export_files: int = Field(
+        default=100, ge=0, description="Files that `allRecords` may leave in the export folder; then it refuses."
+    )
+    export_bytes: int = Field(
+        default=10 * 2**30, ge=0, description="Size of all files in the export folder at most; then it refuses."
     )
     export_folder: Path | None = Field(
         default=None, description="Folder that `allRecords` writes its files to; unset: `exports` in LOOKALIKE_HOME."

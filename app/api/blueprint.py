@@ -17,6 +17,7 @@ from app.api.auth import collection_of, principal_of
 from app.api.methods import METHODS, Answer, Call, Method
 from app.api.parsing import body_of, parse
 from app.api.searchnote import entry_of
+from app.api.unknown import refuse, unknown
 from app.domain import statuses
 from app.domain.collections import SERVICES, Collection
 from app.domain.errors import BodyTooLarge, CollectionNotFound, LookalikeError
@@ -93,13 +94,19 @@ def _view(context: Context, entry: Method, service: str | None) -> Callable[[], 
     def run() -> Answer:
         principal = principal_of(request, context.lookup)
         collection = collection_of(request, context.lookup, principal, entry.scope, service)
-        parameters = parse(entry.parameters, body_of(request))
+        body = body_of(request)
+        # Nearly no request has a query string, and Flask parses an empty one as well.
+        query = request.args.to_dict() if request.query_string else {}
+        ignored = unknown(entry, body, query)
+        if context.settings.unknown_parameters == "refuse":
+            refuse(entry, ignored)
+        parameters = parse(entry.parameters, body)
 
         def call(target: Collection) -> Answer:
             started = time.perf_counter()
-            # Nearly no request has a query string, and Flask parses an empty one as well.
-            query = request.args.to_dict() if request.query_string else {}
-            answer = _begun(entry.view(Call(context, target, query), parameters))
+            answer = _begun(entry.view(Call(context, principal, target, query), parameters))
+            if ignored:
+                answer.body.setdefault("statistics", {})["ignored"] = ignored
             if context.searches is not None:
                 spent = time.perf_counter() - started
                 noted = entry_of(entry, principal, target, parameters, answer, spent)

@@ -69,6 +69,7 @@ def streamed(status: Status, body: Body, pieces: Iterator[list[bytes]], request_
     The first piece is read before anything is sent: an error there is still answered in full.
     """
     first = next(pieces, None)
+    more = body.pop("statistics", {})
 
     def parts() -> Iterator[bytes]:
         yield b'{"answer_records":['
@@ -76,7 +77,7 @@ def streamed(status: Status, body: Body, pieces: Iterator[list[bytes]], request_
             yield b",".join(first)
             for piece in pieces:
                 yield b"," + b",".join(piece)
-        statistics = {"OperationTime": round((time.perf_counter() - started) * 1000)}
+        statistics = {"OperationTime": round((time.perf_counter() - started) * 1000), **more}
         rest = {"status": {**status_of(status), "request_id": request_id}, "statistics": statistics, **body}
         yield b"]," + orjson.dumps(rest, default=_write)[1:]
 

@@ -8,15 +8,16 @@ from app.api.envelope import Body
 from app.api.parsing import Parameters
 from app.domain.collections import Collection
 from app.domain.statuses import Status
-from app.domain.tokens import Scope
+from app.domain.tokens import Principal, Scope
 from app.services.context import Context
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of a method: where it goes, and the query string."""
+    """One call of a method: who calls, where it goes, and the query string."""
 
     context: Context
+    principal: Principal
     collection: Collection
     query: dict[str, str]
 
@@ -39,25 +40,33 @@ View = Callable[[Call, Any], Answer]
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One method: its name in the path, the scope it needs, its parameters and verbs."""
+    """One method: its name in the path, the scope it needs, its parameters and verbs.
+
+    `query` are its parameters in the query string, None where it has none.
+    """
 
     name: str
     scope: Scope
     parameters: type[Parameters]
     verbs: tuple[str, ...]
     view: View
+    query: type[Parameters] | None = None
 
 
 METHODS: dict[str, Method] = {}
 
 
 def method(
-    name: str, scope: Scope, parameters: type[P], verbs: tuple[str, ...] = ("POST",)
+    name: str,
+    scope: Scope,
+    parameters: type[P],
+    verbs: tuple[str, ...] = ("POST",),
+    query: type[Parameters] | None = None,
 ) -> Callable[[Callable[[Call, P], Answer]], Callable[[Call, P], Answer]]:
     """Register a view as an API method."""
 
     def register(view: Callable[[Call, P], Answer]) -> Callable[[Call, P], Answer]:
-        METHODS[name] = Method(name, scope, parameters, verbs, view)
+        METHODS[name] = Method(name, scope, parameters, verbs, view, query)
         return view
 
     return register

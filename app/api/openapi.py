@@ -19,7 +19,8 @@ Visual similarity search on PostgreSQL and pgvector: put pictures with their att
 and find those that look alike.
 
 Every call names a collection in the header `collection-id` and carries a token in `Authorization`. \
-Bodies and answers are JSON; fields that a method does not know are tolerated, and null counts as not given. \
+Bodies and answers are JSON; null counts as not given, and fields that a method does not know are named in \
+`statistics.ignored`. \
 A collection belongs to one of seven services and answers under its paths; under `/v2` any collection does."""
 
 _SECURITY: list[Document] = [{"token": []}, {"bearer": []}]

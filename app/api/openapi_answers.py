@@ -158,6 +158,12 @@ SCHEMAS: dict[str, Schema] = {
                 "minimum": 0,
                 "description": "Milliseconds of the search itself, without pictures and model.",
             },
+            "ignored": {
+                "type": "object",
+                "additionalProperties": {"type": ["string", "null"]},
+                "description": "Parameters of the request that the method does not know, each with the name that was "
+                "probably meant; `?` before it: in the query string.",
+            },
             "tags": {"type": "string", "description": "Why no tags were made although they were asked for."},
             "matches": {"type": "integer", "minimum": 0, "description": "Records that match the filter, if counted."},
             "matches_more_than": {

@@ -63,7 +63,7 @@ Effort = Annotated[Count, AfterValidator(lambda value: max(1, min(value, 1000)))
 
 
 class Parameters(BaseModel):
-    """Parameters of a method. Fields that a method does not know are tolerated, null ones count as not given."""
+    """Parameters of a method. Null ones count as not given; app.api.unknown sees to those that it does not know."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 

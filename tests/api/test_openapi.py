@@ -104,6 +104,10 @@ def test_the_bounds_of_numbers_are_in_it(whole: Json) -> None:
     assert "ge" not in str(sorted(schema["k"]))
 
 
+def test_the_query_strings_are_those_of_the_methods() -> None:
+    assert {entry.name: entry.query for entry in METHODS.values() if entry.query is not None} == QUERY_STRINGS
+
+
 @pytest.mark.parametrize("name", sorted(QUERY_STRINGS))
 def test_the_query_string_is_in_it(whole: Json, name: str) -> None:
     given = [one for one in whole["paths"][f"/{name}"]["post"]["parameters"] if one.get("in") == "query"]

@@ -137,6 +137,7 @@ def sent(served: tuple[Api, str], example: Printed) -> tuple[Api, Json]:
         body = {}
     answer = api.call(f"{example.name}{query}", body, verb=example.verb)
     assert answer.status_code == 200, answer.text
+    assert "ignored" not in answer.get_json()["statistics"]
     return api, answer.get_json()
 
 

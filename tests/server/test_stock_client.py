@@ -123,7 +123,9 @@ def test_insert_get_search_update_remove_ping(client: Any, pictures: tuple[Path,
     assert got["answer_records"][0] == {"_id": "url", "_url": f"{url}/1.png", "price": 12.5}
     assert got["answer_records"][1]["colour"] == "red"
 
-    assert client.search({"_id": "url"}, k=2)["answer_records"][0] == {"_id": "url"}
+    found = client.search({"_id": "url"}, k=2)
+    assert found["answer_records"][0] == {"_id": "url"}
+    assert "ignored" not in found["statistics"]
     by_file = client.search({"_file": str(folder / "2.png")}, k=3)
     assert by_file["answer_records"][0] == {"_id": "base64"}
     by_url = client.search({"_url": f"{url}/0.png"}, k=3, fields_to_return=["colour"])
