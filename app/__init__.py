@@ -81,7 +81,7 @@ def create_app(settings: "Settings", database_url: str) -> "Flask":
     for prefix, service in prefixes().items():
         flask.register_blueprint(blueprint(context, prefix, service))
     flask.register_blueprint(health(context))
-    flask.register_blueprint(docs())
+    flask.register_blueprint(docs(settings.public_url))
     flask.register_error_handler(HTTPException, lambda error: http_failure(error, request_id(), perf_counter()))
     flask.register_error_handler(Exception, unexpected)
     flask.after_request(completed)

@@ -1,6 +1,7 @@
 """`/openapi.json`, and `/docs`: the same document as a page. No token is needed; nothing is fetched from elsewhere."""
 
 import re
+from urllib.parse import urlsplit
 
 import orjson
 from flask import Blueprint, Response, render_template, request
@@ -14,18 +15,26 @@ _CODE = re.compile(r"`([^`]+)`")
 _POLICY = "default-src 'none'; style-src 'self'; img-src data:; frame-ancestors 'none'"
 
 
-def docs() -> Blueprint:
-    """Return the blueprint of the document, its page, and the page's style sheet."""
+def docs(public_url: str | None = None) -> Blueprint:
+    """Return the blueprint of the document, its page, and the page's style sheet; links go by the setting."""
+    public = urlsplit(public_url.rstrip("/")) if public_url is not None else None
+
+    def root() -> str:
+        return request.script_root if public is None else public.path
+
+    def host() -> str:
+        return request.host_url.rstrip("/") if public is None else f"{public.scheme}://{public.netloc}"
+
     made = Blueprint("docs", __name__, template_folder="templates", static_folder="static", static_url_path="/docs")
     made.add_app_template_filter(_prose, "prose")
 
     @made.get("/openapi.json")
     def openapi() -> Response:
-        return Response(orjson.dumps(document(request.script_root)), mimetype="application/json")
+        return Response(orjson.dumps(document(root())), mimetype="application/json")
 
     @made.get("/docs", strict_slashes=False)
     def docs_page() -> Response:
-        text = render_template("docs.html", page=page(document(request.script_root), request.host_url.rstrip("/")))
+        text = render_template("docs.html", page=page(document(root()), host()), root=root())
         return Response(text, headers={"Content-Security-Policy": _POLICY}, mimetype="text/html")
 
     return made

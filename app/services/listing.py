@@ -5,6 +5,7 @@ import binascii
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from app.db import listing as table
 from app.db.listing import Listing
@@ -14,6 +15,8 @@ from app.domain.records import Fields, Found, Json
 from app.services.context import Context
 from app.services.filtering import condition
 from app.services.indexing import nudge
+
+_FULL = "the export folder holds all that it may; whoever looks after the server can empty it"
 
 
 def of(context: Context, collection: Collection, fields: Fields, filter_: Json) -> Listing:
@@ -132,16 +135,39 @@ def export_path(context: Context, collection: Collection, name: str) -> Path:
 
 
 def export(context: Context, listing: Listing, path: Path) -> int:
-    """Write all matching records to a file, a line each, and return their number; the file appears when it is whole."""
+    """Write all matching records to a file, a line each, and return their number; the file appears when it is whole.
+
+    Raises:
+        InvalidRequest: the export folder would hold more files, or more bytes, than the settings allow.
+
+    """
+    room = _room(context, path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
     number = 0
-    with partial.open("wb") as stream_:
-        for records in table.stream(context.db, listing):
-            stream_.writelines(found.json() + b"\n" for found in records)
-            number += len(records)
-    partial.replace(path)
+    with NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".partial", delete=False) as file:
+        partial = Path(file.name)
+        try:
+            for records in table.stream(context.db, listing):
+                room -= file.write(b"".join(found.json() + b"\n" for found in records))
+                if room < 0:
+                    raise InvalidRequest(f"{_FULL}: {context.settings.export_bytes} bytes, with this file")
+                number += len(records)
+            file.flush()
+            partial.chmod(0o644)
+            partial.replace(path)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
     return number
+
+
+def _room(context: Context, path: Path) -> int:
+    """Return how many bytes a file may have; one of its name is replaced."""
+    others = [file for file in path.parents[1].glob("*/*") if file != path]
+    if len(others) >= context.settings.export_files:
+        raise InvalidRequest(f"{_FULL}: {context.settings.export_files} files")
+    taken = sum(file.stat().st_size for file in others if file.exists())
+    return context.settings.export_bytes - taken
 
 
 def _within(context: Context, number: int, name: str) -> None:

@@ -9,6 +9,7 @@ from flask import request
 from pydantic import Field
 
 from app.api.envelope import Body, listed
+from app.api.links import own_url
 from app.api.methods import Answer, Call, method
 from app.api.parsing import Count, Filter, Names, Number, Parameters, PositiveText, Text, parse
 from app.domain import statuses
@@ -96,7 +97,7 @@ def delete_by_filter(call: Call, parameters: DeleteByFilterParameters) -> Answer
     return Answer(statuses.OK, listed(service.delete(call.context, listing)))
 
 
-@method("allRecords", Scope.READ, AllRecordsParameters)
+@method("allRecords", Scope.READ, AllRecordsParameters, query=PageParameters)
 def all_records(call: Call, parameters: AllRecordsParameters) -> Answer:
     """Return all records: a page of them, or, without a size, every one, streamed."""
     place = parse(PageParameters, call.query)
@@ -106,6 +107,7 @@ def all_records(call: Call, parameters: AllRecordsParameters) -> Answer:
         path = service.export_path(call.context, call.collection, parameters.output_file_name)
         body["output_file_name"] = parameters.output_file_name
         if not parameters.delete_file_after:
+            call.principal.require(Scope.WRITE, call.collection.id)
             service.export(call.context, listing, path)
     body["answer_count"] = record_service.count(call.context, call.collection)
     if place.size is None:
@@ -114,9 +116,9 @@ def all_records(call: Call, parameters: AllRecordsParameters) -> Answer:
     page = service.page(call.context, listing, place.size, place.page, cursor)
     body = {**listed(page.records), **body}
     if page.after is not None:
-        body["next"] = _link(place.size, place.page + 1, page.after)
+        body["next"] = _link(call, place.size, place.page + 1, page.after)
     if page.before is not None and place.page > 1:
-        body["previous"] = _link(place.size, place.page - 1, page.before)
+        body["previous"] = _link(call, place.size, place.page - 1, page.before)
     return Answer(statuses.OK, body)
 
 
@@ -136,5 +138,6 @@ def _lines(pieces: Iterator[list[Found]]) -> Iterator[list[bytes]]:
     return ([found.json() for found in records] for records in pieces)
 
 
-def _link(size: int, page: int, cursor: service.Cursor) -> str:
-    return f"{request.base_url}?{urlencode({'page': page, 'size': size, 'cursor': str(cursor)})}"
+def _link(call: Call, size: int, page: int, cursor: service.Cursor) -> str:
+    query = urlencode({"page": page, "size": size, "cursor": str(cursor)})
+    return f"{own_url(request, call.context.settings.public_url)}?{query}"
