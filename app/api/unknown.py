@@ -7,8 +7,9 @@ from app.api.methods import Method
 from app.domain.errors import InvalidRequest
 from app.domain.records import Json
 
-# The stock client sends them, whatever the method and the service; there is nothing here that they could change.
-_SENT_BY_THE_STOCK_CLIENT = frozenset({"custom_flow", "workspace", "extract_colors", "extract_tags"})
+# The stock client and the specification's examples send them where there is nothing that they could change: the last
+# two are hints, which a method that compares every record needs not.
+_TOLERATED = frozenset({"custom_flow", "workspace", "extract_colors", "extract_tags", "cand_set_size", "approx_param"})
 _MOST = 20
 _LONGEST = 60
 
@@ -29,7 +30,7 @@ def unknown(entry: Method, body: Mapping[str, Json], query: Iterable[str]) -> di
     given += [name for name in query if name not in in_query]
     found: dict[str, str | None] = {}
     for name in given:
-        if name not in _SENT_BY_THE_STOCK_CLIENT and len(found) < _MOST:
+        if name not in _TOLERATED and len(found) < _MOST:
             near = get_close_matches(name[:_LONGEST].casefold(), meant, n=1)
             found[_shown(name)] = meant[near[0]] if near else None
     return found

@@ -58,7 +58,7 @@ def test_diff_every_method_names_what_it_does_not_know(api: Api, strict: Api, me
         assert ignored[written] == (name if own else None)
     else:
         assert method in {"insert", "nearDupsInsert", "delete", "text"}
-    plain = {**_NEEDED.get(method, {}), "extract_colors": None, "custom_flow": "x", "nothing": None}
+    plain = {**_NEEDED.get(method, {}), "extract_colors": None, "custom_flow": "x", "cand_set_size": 9, "nothing": None}
     assert "ignored" not in api.call(method, plain).get_json()["statistics"]
     assert api.call(method, plain).status_code == strict.call(method, plain).status_code
     refused = strict.call(method, sent)
