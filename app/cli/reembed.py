@@ -52,7 +52,7 @@ def reembed(
     """
     if abandon and (drop_unreadable or model is not None):
         raise click.UsageError("--abandon goes with no other choice")
-    settings = Settings(**({"files_root": files} if files else {}))  # type: ignore[arg-type]
+    settings = Settings(**({"files_root": files} if files else {}))
     with opened(settings) as context:
         collection = table.get(context.db, name)
         with steps.alone(context.db, collection):

@@ -10,7 +10,7 @@ import click
 from gunicorn.app.base import BaseApplication
 
 from app import create_app
-from app.cli.common import log_to_stderr
+from app.cli.common import check_folders, log_to_stderr
 from app.cli.listening import address_of, check_free, netloc
 from app.cli.worker import BoundedWorker
 from app.config import Settings
@@ -89,6 +89,7 @@ def run(settings: Settings) -> None:
 
     """
     check_free(settings)
+    check_folders(settings)
     taxonomy.read(settings.fashion_taxonomy)  # what is wrong with it is said before anything is started
     embedded = None if settings.database_url else EmbeddedDatabase(settings.home)
     url = embedded.start() if embedded else reach(str(settings.database_url))
@@ -112,6 +113,6 @@ def run(settings: Settings) -> None:
 def serve(host: str | None, port: int | None, threads: int | None) -> None:
     """Serve the API; ready when /readyz answers 200."""
     given = {"host": host, "port": port, "threads": threads}
-    settings = Settings(**{key: value for key, value in given.items() if value is not None})  # type: ignore[arg-type]
+    settings = Settings(**{key: value for key, value in given.items() if value is not None})
     log_to_stderr(settings.log_level)
     run(settings)

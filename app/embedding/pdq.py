@@ -40,7 +40,7 @@ class PDQ:
             pdqhash = import_module("pdqhash")  # an extra
         except ImportError as error:
             raise ConfigurationError(
-                "the model pdq needs the package pdqhash: pip install 'lookalike[pdq]' (with a C++ compiler at hand)"
+                "the model pdq needs the package pdqhash: pip install pdqhash (with a C++ compiler at hand)"
             ) from error
         self._hash = pdqhash.compute
 

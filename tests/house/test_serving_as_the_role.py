@@ -113,12 +113,12 @@ def test_what_the_role_may_not_do_is_refused_in_one_line(settled: House, tmp_pat
         ("token", "create"),
     ):
         done = app.command(*arguments, check=False)
-        assert done.returncode == 1, arguments
+        assert done.returncode == 2, arguments
         assert "LOOKALIKE_ADMIN_DATABASE_URL" in done.stderr
         assert len(done.stderr.strip().splitlines()) == 1
     assert "ready to be served" in app.command("db", "check").stdout
     nothing_there = shell(house, tmp_path, house.server).command("serve", check=False)
-    assert nothing_there.returncode == 1
+    assert nothing_there.returncode == 2
     assert "CREATE SCHEMA lookalike AUTHORIZATION house_server" in nothing_there.stderr
 
 

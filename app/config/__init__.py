@@ -1,22 +1,68 @@
 """Settings: every one an environment variable with the prefix `LOOKALIKE_` (and `DATABASE_URL` without it)."""
 
+import json
+import os
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from app.config import sentences
+from app.domain.errors import ConfigurationError
 from app.domain.options import FetchPolicy, ImageLimits, ModelOptions
+
+_MOST = 2**31 - 1  # what PostgreSQL's integers hold
+_DAY = 86_400
+
+
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError as error:  # nobody of that name has a home
+        raise ValueError(str(error)) from error
+
+
+def _list(value: Any) -> Any:
+    """Return the parts of `80,443` or of `[80, 443]`; what is no text as it is."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        return json.loads(value)
+    return [part.strip() for part in value.split(",") if part.strip()]
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
+FilePath = Annotated[Path, AfterValidator(_expanded)]
+Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class Settings(BaseSettings):
-    """What a deployment may choose. Frozen: read once at start, passed down, never changed."""
+    """What a deployment may choose. Frozen: read once at start, passed down, never changed.
 
-    model_config = SettingsConfigDict(env_prefix="LOOKALIKE_", frozen=True, extra="ignore")
+    A variable that is empty counts as unset.
 
-    home: Path = Field(
-        default=Path.home() / ".lookalike",
-        description="Folder of everything that the embedded database and the server write.",
+    Raises:
+        ConfigurationError: a value is not allowed; the message names the variable, the value, and what is allowed.
+
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=sentences.PREFIX,
+        env_ignore_empty=True,
+        frozen=True,
+        extra="ignore",
+        allow_inf_nan=False,
+        validate_default=True,
+    )
+
+    home: FilePath = Field(
+        default=Path("~/.lookalike"),
+        description="Folder of what the embedded database, the server and the demo write, but for models and exports "
+        "that have a folder of their own.",
     )
     database_url: str | None = Field(
         default=None,
@@ -29,32 +75,51 @@ class Settings(BaseSettings):
         "command line; unset: DATABASE_URL.",
     )
     pooler: Literal["auto", "none", "transaction"] = Field(
-        default="auto", description="Whether DATABASE_URL leads to a pooler in transaction mode; auto: find out."
+        default="auto",
+        description="Whether DATABASE_URL leads through a pooler: none, transaction (one in transaction mode, as "
+        "pgbouncer's), or auto (find out at the first connection).",
     )
-    auto_upgrade: bool = Field(default=True, description="Bring the database schema up to date when the server starts.")
+    auto_upgrade: bool = Field(
+        default=True,
+        description="Bring the database schema up to date: the server at its start, and commands that change "
+        "something; where false, they say what to run.",
+    )
 
     host: str = Field(default="127.0.0.1", description="Address that the server listens on.")
     port: int = Field(default=8000, ge=1, le=65535, description="Port that the server listens on.")
     threads: int = Field(default=8, ge=1, le=256, description="Requests served at the same time by one process.")
     queue_requests: int = Field(
-        default=128, ge=0, description="Requests that may wait for a thread before others are answered with 503."
+        default=128,
+        ge=0,
+        le=_MOST,
+        description="Requests that may wait for a thread before others are answered with 503.",
     )
     queue_seconds: float = Field(
-        default=5.0, gt=0, description="Time that a request waits for a thread before it is answered with 503."
+        default=5.0, gt=0, le=_DAY, description="Time that a request waits for a thread before it is answered with 503."
     )
     client_seconds: float = Field(
         default=10.0,
         ge=0.1,
+        le=_DAY,
         description="Time after which a request that comes no further is given up; answers likewise.",
     )
-    shutdown_seconds: int = Field(default=30, ge=1, description="Time that running requests get to end at a stop.")
-    log_level: str = Field(default="info", description="debug, info, warning or error.")
+    shutdown_seconds: int = Field(
+        default=30, ge=1, le=_DAY, description="Time that running requests get to end at a stop."
+    )
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = Field(
+        default="info", description="debug, info, warning or error."
+    )
 
     pool_connections: int = Field(default=8, ge=1, le=200, description="Database connections of one process at most.")
     pool_timeout_seconds: float = Field(
-        default=5.0, gt=0, description="Wait for a free database connection before a request is answered with 503."
+        default=5.0,
+        gt=0,
+        le=_DAY,
+        description="Wait for a free database connection before a request is answered with 503.",
     )
-    statement_timeout_ms: int = Field(default=30_000, ge=100, description="Longest time one SQL statement may take.")
+    statement_timeout_ms: int = Field(
+        default=30_000, ge=100, le=_MOST, description="Longest time one SQL statement may take."
+    )
     auth_cache_seconds: float = Field(
         default=5.0, ge=0, le=300, description="Freshness of tokens and collections: a revoked token works no longer."
     )
@@ -65,14 +130,18 @@ class Settings(BaseSettings):
     )
     max_queries: int = Field(default=100, ge=1, le=1000, description="Query records of one Multi search at most.")
     max_pair_records: int = Field(
-        default=200_000, ge=1, description="Records among which one allNearDupPairs request looks for pairs at most."
+        default=200_000,
+        ge=1,
+        le=_MOST,
+        description="Records among which one allNearDupPairs request looks for pairs at most.",
     )
-    max_k: int = Field(default=100_000, ge=1, description="Records that a search may look through: `from` + `k`.")
-    max_body_bytes: int = Field(default=64 * 2**20, ge=1024, description="Size of a request body at most.")
+    max_k: int = Field(
+        default=100_000, ge=1, le=_MOST, description="Records that a search may look through: `from` + `k`."
+    )
+    max_body_bytes: int = Field(default=64 * 2**20, ge=1024, le=_MOST, description="Size of a request body at most.")
     max_attributes_bytes: int = Field(
-        default=256 * 2**10, ge=1024, description="Size of one record's attributes, as JSON, at most."
+        default=256 * 2**10, ge=1024, le=_MOST, description="Size of one record's attributes, as JSON, at most."
     )
-
     unknown_parameters: Literal["ignore", "refuse"] = Field(
         default="ignore",
         description="What becomes of a request with a parameter that the method does not know: ignore (it is named in "
@@ -81,21 +150,30 @@ class Settings(BaseSettings):
     public_url: str | None = Field(
         default=None,
         pattern=r"^https?://[^\s/?#]+[^\s?#]*$",
+        json_schema_extra={"allowed": "an http:// or https:// URL without a query"},
         description="URL that clients reach the server by, with the path of a proxy before it; unset: as they call it, "
         "and relative links through proxies.",
     )
 
-    max_image_bytes: int = Field(default=20 * 2**20, ge=1024, description="Size of one encoded picture at most.")
-    max_image_pixels: int = Field(default=64_000_000, ge=1, description="Pixels of one picture at most.")
-    files_root: Path | None = Field(
+    max_image_bytes: int = Field(
+        default=20 * 2**20, ge=1024, le=_MOST, description="Size of one encoded picture at most."
+    )
+    max_image_pixels: int = Field(default=64_000_000, ge=1, le=_MOST, description="Pixels of one picture at most.")
+    files_root: FilePath | None = Field(
         default=None, description="Folder under which `_file` is opened; unset: it is never opened."
     )
-    fetch_ports: tuple[int, ...] = Field(default=(80, 443), description="Ports that a `_url` may name, as JSON.")
+    fetch_ports: Annotated[tuple[Port, ...], NoDecode, BeforeValidator(_list)] = Field(
+        default=(80, 443),
+        description="Ports that a `_url` may name, separated by commas (or as JSON).",
+        json_schema_extra={"allowed": "ports from 1 to 65,535, separated by commas"},
+    )
     fetch_allow_private: bool = Field(
         default=False, description="Let `_url` reach private and loopback addresses (pictures of one's own network)."
     )
-    fetch_connect_timeout_seconds: float = Field(default=5.0, gt=0, description="Time to reach a `_url`'s host.")
-    fetch_timeout_seconds: float = Field(default=20.0, gt=0, description="Time for one download, all in all.")
+    fetch_connect_timeout_seconds: float = Field(
+        default=5.0, gt=0, le=_DAY, description="Time to reach a `_url`'s host."
+    )
+    fetch_timeout_seconds: float = Field(default=20.0, gt=0, le=_DAY, description="Time for one download, all in all.")
     fetch_max_redirects: int = Field(default=3, ge=0, le=20, description="Redirects followed for one `_url`.")
     fetch_workers: int = Field(default=32, ge=1, le=256, description="Downloads at the same time in one process.")
     fetch_requests: int = Field(
@@ -108,19 +186,23 @@ class Settings(BaseSettings):
 
     model_threads: int = Field(default=1, ge=1, le=256, description="CPU threads of one model's forward pass.")
     model_queue_pictures: int = Field(
-        default=256, ge=8, description="Pictures that may wait for the model before requests are answered with 503."
+        default=256,
+        ge=8,
+        le=_MOST,
+        description="Pictures that may wait for the model before requests are answered with 503.",
     )
 
     model_device: str = Field(
         default="auto",
         pattern=r"^(auto|cpu|cuda(:\d{1,3})?|mps)$",
+        json_schema_extra={"allowed": "auto, cpu, cuda, cuda:N or mps"},
         description="Where models run: auto (CUDA, else MPS, else the CPU), cpu, cuda, cuda:1 (any number), or mps.",
     )
     model_dtype: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         default="auto",
         description="Numbers that models compute in: auto (what suits the model and the device), fp32, bf16 or fp16.",
     )
-    models_folder: Path | None = Field(
+    models_folder: FilePath | None = Field(
         default=None, description="Folder of the models of the Hugging Face hub; unset: its own cache (HF_HUB_CACHE)."
     )
     model_download: bool = Field(
@@ -130,24 +212,35 @@ class Settings(BaseSettings):
         default=False, description="Run program code that comes with a model: as trusted as the server's own."
     )
     vector_cache_bytes: int = Field(
-        default=64 * 2**20, ge=0, description="Memory for what was computed of recent pictures, in bytes; 0: none."
+        default=64 * 2**20,
+        ge=0,
+        le=2**50,
+        description="Memory for what was computed of recent pictures, in bytes; 0: none.",
     )
-    fashion_taxonomy: Path | None = Field(
+    fashion_taxonomy: FilePath | None = Field(
         default=None, description="TOML file of the tags that fashion collections make; unset: the project's own."
     )
 
     index_rows: int = Field(
-        default=10_000, ge=0, description="Rows from which a collection gets its HNSW index; below, exact is as fast."
+        default=10_000,
+        ge=0,
+        le=_MOST,
+        description="Rows from which a collection gets its HNSW index; below, exact is as fast.",
     )
     log_searches: bool = Field(
         default=False, description="Note every search in the table search_log, for the view recent_searches."
     )
-    search_log_rows: int = Field(default=100_000, ge=1, description="Searches that are kept in the log at most.")
+    search_log_rows: int = Field(
+        default=100_000, ge=1, le=_MOST, description="Searches that are kept in the log at most."
+    )
     reindex_share: float = Field(
         default=0.2, gt=0, le=1, description="Share of an index's rows deleted from which it is built anew."
     )
     build_memory_mb: int | None = Field(
-        default=None, ge=1, description="Memory of an index build, in MiB; unset: the server's maintenance_work_mem."
+        default=None,
+        ge=1,
+        le=2_097_151,
+        description="Memory of an index build, in MiB; unset: the server's maintenance_work_mem.",
     )
     build_workers: int | None = Field(
         default=None, ge=0, le=64, description="Parallel workers of an index build; unset: as the server is set up."
@@ -159,14 +252,31 @@ class Settings(BaseSettings):
         description="HNSW search effort when a request names none; of over 60,000 records more.",
     )
     export_files: int = Field(
-        default=100, ge=0, description="Files that `allRecords` may leave in the export folder; then it refuses."
+        default=100,
+        ge=0,
+        le=_MOST,
+        description="Files that `allRecords` may leave in the export folder; then it refuses.",
     )
     export_bytes: int = Field(
-        default=10 * 2**30, ge=0, description="Size of all files in the export folder at most; then it refuses."
+        default=10 * 2**30,
+        ge=0,
+        le=2**50,
+        description="Size of all files in the export folder at most; then it refuses.",
     )
-    export_folder: Path | None = Field(
+    export_folder: FilePath | None = Field(
         default=None, description="Folder that `allRecords` writes its files to; unset: `exports` in LOOKALIKE_HOME."
     )
+
+    def __init__(self, **options: Any) -> None:
+        try:
+            super().__init__(**options)
+        except ValidationError as error:
+            raise ConfigurationError(sentences.wrong(error, type(self).model_fields, options)) from None
+
+    @classmethod
+    def misspelt(cls) -> list[str]:
+        """Return a sentence for each variable of the environment that looks like a setting and is none."""
+        return sentences.misspelt(os.environ, cls.model_fields)
 
     @property
     def models(self) -> ModelOptions:
