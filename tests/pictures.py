@@ -4,12 +4,13 @@ import base64
 import io
 import struct
 import zlib
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, TiffImagePlugin
 
 from app.embedding.batching import Models
 
@@ -37,6 +38,8 @@ def photo(number: int = 0, size: tuple[int, int] = (160, 120)) -> Image.Image:
 
 def encoded(picture: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
     """A picture as a file."""
+    if kind == "HEIF":
+        pytest.importorskip("pillow_heif", reason="HEIC takes the extra heic").register_heif_opener()
     buffer = io.BytesIO()
     picture.save(buffer, kind, **options)
     return buffer.getvalue()
@@ -72,6 +75,135 @@ def tiff(tags: dict[int, int], payload: bytes = b"") -> bytes:
         offset = tag in {273, 324} and value == 0
         entries += struct.pack("<HHII", tag, 4, 1, start if offset else value)
     return b"II*\0" + struct.pack("<I", 8) + struct.pack("<H", len(tags)) + entries + bytes(4) + payload
+
+
+def tiff_of(
+    values: NDArray[Any],
+    photometric: int,
+    *,
+    order: Literal["<", ">"] = "<",
+    planar: int = 1,
+    compression: int = 1,
+    predictor: int = 1,
+    tile: int = 0,
+    tags: Mapping[int, Sequence[int]] | None = None,
+    big: bool = False,
+) -> bytes:
+    """A TIFF of samples (height, width, n) of any number type, put together by hand.
+
+    Args:
+        values: whole numbers or floating point.
+        photometric: 0 white is zero, 1 black is zero, 2 RGB, 5 CMYK, 8 CIELAB.
+        order: "<" or ">", of its bytes.
+        planar: 1 pixel by pixel, 2 a plane for each channel.
+        compression: 1 none, 8 deflate, 5 LZW.
+        predictor: 2 differences of neighbours, 3 the same of floating point.
+        tile: side of tiles, a multiple of 16; 0: one strip.
+        tags: further ones, and those to be written otherwise.
+        big: whether offsets have 64 bits (BigTIFF).
+
+    """
+    height, width, count = values.shape
+    planes = [values[..., number : number + 1] for number in range(count)] if planar == 2 else [values]
+    side = (tile or height, tile or width)
+    blocks = [_tiff_blocks(plane, side, order, predictor) for plane in planes]
+    packed = [_tiff_packed(block, compression) for plane in blocks for block in plane]
+    kind = {"u": 1, "i": 2, "f": 3}[values.dtype.kind]
+    rows: dict[int, Sequence[int]] = {
+        256: [width],
+        257: [height],
+        258: [8 * values.dtype.itemsize] * count,
+        259: [compression],
+        262: [photometric],
+        277: [count],
+        284: [planar],
+        317: [predictor],
+        339: [kind] * count,
+    }
+    rows |= {322: [tile], 323: [tile]} if tile else {278: [height]}
+    rows[325 if tile else 279] = [len(block) for block in packed]
+    start = 16 if big else 8
+    places = [start + sum(map(len, packed[:number])) for number in range(len(packed))]
+    rows[324 if tile else 273] = places
+    rows |= tags or {}
+    body = b"".join(packed)
+    page = start + len(body)
+    word, number, head = ("Q", 16, "Q") if big else ("I", 4, "H")
+    size = struct.calcsize(word)
+    rest = page + struct.calcsize(order + head) + len(rows) * (4 + 2 * size) + size
+    entries, behind = b"", b""
+    for tag, numbers in sorted(rows.items()):
+        field = struct.pack(f"{order}{len(numbers)}{word}", *numbers)
+        if len(field) > size:
+            field, behind = struct.pack(order + word, rest + len(behind)), behind + field
+        entries += struct.pack(f"{order}HH{word}", tag, number, len(numbers)) + field.ljust(size, b"\0")
+    out = (b"II" if order == "<" else b"MM") + (
+        struct.pack(order + "HHHQ", 43, 8, 0, page) if big else struct.pack(order + "HI", 42, page)
+    )
+    return out + body + struct.pack(order + head, len(rows)) + entries + bytes(size) + behind
+
+
+def _tiff_blocks(plane: NDArray[Any], side: tuple[int, int], order: Literal["<", ">"], predictor: int) -> list[bytes]:
+    height, width, count = plane.shape
+    blocks = []
+    for top in range(0, height, side[0]):
+        for left in range(0, width, side[1]):
+            part = plane[top : top + side[0], left : left + side[1]]
+            block = np.pad(part, ((0, side[0] - part.shape[0]), (0, side[1] - part.shape[1]), (0, 0)))
+            if predictor == 3:
+                size = block.dtype.itemsize
+                raw = block.astype(f">f{size}").reshape(side[0], -1).view(np.uint8).reshape(side[0], -1, size)
+                weights = raw.swapaxes(1, 2).reshape(side[0], -1, count)
+                block = np.diff(weights, axis=1, prepend=np.zeros_like(weights[:, :1]))
+            elif predictor == 2:
+                block = np.diff(block, axis=1, prepend=np.zeros_like(block[:, :1]))
+            blocks.append(block.astype(block.dtype.newbyteorder(order)).tobytes())
+    return blocks
+
+
+def _tiff_packed(block: bytes, compression: int) -> bytes:
+    if compression == 8:
+        return zlib.compress(block)
+    if compression == 5:  # as libtiff packs a grey picture of one row of these bytes
+        picture = Image.frombytes("L", (len(block), 1), block)
+        with Image.open(io.BytesIO(whole := encoded(picture, "TIFF", compression="tiff_lzw"))) as file:
+            assert isinstance(file, TiffImagePlugin.TiffImageFile)
+            (place,), (length,) = file.tag_v2[273], file.tag_v2[279]
+        return whole[place : place + length]
+    return block
+
+
+def tiff_in_order(*files: bytes) -> bytes:
+    """One TIFF of the pages of several, each of which has one, by `tiff_of` with "<" and 32 bits."""
+    out = b""
+    link = 4
+    for file in files:
+        start = len(out) if out else 0
+        moved = _tiff_moved(file, start)
+        page = int.from_bytes(moved[4:8], "little")
+        if out:
+            out = out[:link] + struct.pack("<I", page) + out[link + 4 :]
+        out += moved
+        link = page + 2 + 12 * int.from_bytes(out[page : page + 2], "little")
+    return out
+
+
+def _tiff_moved(file: bytes, by: int) -> bytes:
+    """A TIFF by `tiff_of` with its offsets counted from `by` bytes before it."""
+    data = bytearray(file)
+    page = int.from_bytes(file[4:8], "little")
+    data[4:8] = struct.pack("<I", page + by)
+    for number in range(int.from_bytes(file[page : page + 2], "little")):
+        place = page + 2 + 12 * number
+        tag, _, count, value = struct.unpack_from("<HHII", file, place)
+        if count > 1:
+            struct.pack_into("<I", data, place + 8, value + by)
+            if tag in {273, 324, 330}:
+                numbers = struct.unpack_from(f"<{count}I", file, value)
+                struct.pack_into(f"<{count}I", data, value, *(number + by for number in numbers))
+        elif tag in {273, 324, 330}:
+            struct.pack_into("<I", data, place + 8, value + by)
+    return bytes(data)
 
 
 def exif(orientation: int) -> bytes:

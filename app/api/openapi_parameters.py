@@ -97,7 +97,7 @@ WORDING: dict[str, Schema] = {
 _PICTURE: Schema = {
     "_url": {"type": "string", "description": "URL of the picture."},
     "_file": {"type": "string", "description": "Path of the picture on the server, where it has a folder for that."},
-    "_base64": {"type": "string", "description": "The picture itself: PNG, JPEG, TIFF, WebP, GIF or BMP, as base64."},
+    "_base64": {"type": "string", "description": "The picture itself, as base64."},
 }
 _ID: Schema = {"type": "string", "minLength": 1, "maxLength": 1024, "description": "Id, unique in the collection."}
 _BOX: Schema = {

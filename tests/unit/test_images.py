@@ -1,22 +1,19 @@
 import contextlib
-import ctypes
 import io
-import re
 import time
 import warnings
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image
 
 from app.domain.errors import ImageError
 from app.domain.options import ImageLimits
 from app.embedding.images import decode, thumbnail
 from tests.cases.bad_pictures import UNREADABLE, Unreadable
+from tests.memory import peak_kb
 from tests.pictures import apart, encoded, exif, photo, png, png_bomb, png_chunk
 
 LIMITS = ImageLimits()
@@ -24,71 +21,11 @@ PLAIN = photo()
 GREY = PLAIN.convert("L")
 
 
-def deep(dtype: type, scale: float) -> Image.Image:
-    return Image.fromarray((np.asarray(GREY).astype(np.float64) * scale).astype(dtype))
-
-
 def on_transparent(mode: str) -> Image.Image:
     """The picture on a transparent ground of strong colours, which must not be seen."""
     ground = Image.new("RGBA", (320, 240), (255, 0, 255, 0))
     ground.paste(PLAIN, (80, 60))
     return ground.convert(mode) if mode != "P" else ground.quantize(256)
-
-
-def frames(kind: str, count: int = 3, **options: object) -> bytes:
-    return encoded(PLAIN, kind, save_all=True, append_images=[photo(n) for n in range(1, count)], **options)
-
-
-def rgb_16_bits() -> bytes:
-    rows = np.asarray(PLAIN).astype(np.uint16) * 257
-    return png(160, 120, b"".join(b"\0" + row.astype(">u2").tobytes() for row in rows), bits=16, colour=2)
-
-
-@dataclass(frozen=True)
-class Readable:
-    id: str
-    data: Callable[[], bytes]
-    like: Image.Image | None = None
-    within: float = 0.0  # mean difference of values
-
-
-READABLE = [
-    Readable("png", lambda: encoded(PLAIN, "PNG")),
-    Readable("jpeg", lambda: encoded(PLAIN, "JPEG", quality=95), within=3),
-    Readable("jpeg-progressive", lambda: encoded(PLAIN, "JPEG", quality=95, progressive=True), within=3),
-    Readable("tiff", lambda: encoded(PLAIN, "TIFF")),
-    Readable("tiff-lzw", lambda: encoded(PLAIN, "TIFF", compression="tiff_lzw")),
-    Readable("tiff-jpeg", lambda: encoded(PLAIN, "TIFF", compression="jpeg", quality=95), within=4),
-    Readable("webp", lambda: encoded(PLAIN, "WEBP", lossless=True)),
-    Readable("gif", lambda: encoded(PLAIN, "GIF"), within=8),
-    Readable("bmp", lambda: encoded(PLAIN, "BMP")),
-    Readable("mpo", lambda: frames("MPO", quality=95), within=3),
-    Readable("gif-animated", lambda: frames("GIF"), within=8),
-    Readable("webp-animated", lambda: frames("WEBP", lossless=True)),
-    Readable("png-animated", lambda: frames("PNG")),
-    Readable("tiff-pages", lambda: frames("TIFF")),
-    Readable("png-palette", lambda: encoded(PLAIN.quantize(256)), within=8),
-    Readable("png-grey", lambda: encoded(GREY), GREY),
-    Readable("png-grey-16-bits", lambda: encoded(deep(np.uint16, 257)), GREY, within=0.5),
-    Readable("tiff-grey-16-bits", lambda: encoded(deep(np.uint16, 257), "TIFF"), GREY, within=0.5),
-    Readable("tiff-grey-32-bits", lambda: encoded(deep(np.int32, 257), "TIFF"), GREY, within=0.5),
-    Readable("tiff-float", lambda: encoded(deep(np.float32, 1 / 255), "TIFF"), ImageOps.autocontrast(GREY), 1),
-    Readable("png-rgb-16-bits", rgb_16_bits),
-    Readable("png-1-bit", lambda: encoded(PLAIN.convert("1")), PLAIN.convert("1")),
-    Readable("tiff-1-bit-fax", lambda: encoded(PLAIN.convert("1"), "TIFF", compression="group4"), PLAIN.convert("1")),
-    Readable("png-alpha-opaque", lambda: encoded(PLAIN.convert("RGBA"))),
-    Readable("png-grey-alpha-opaque", lambda: encoded(PLAIN.convert("LA")), GREY),
-    Readable("jpeg-cmyk", lambda: encoded(PLAIN.convert("CMYK"), "JPEG", quality=95), within=4),
-    Readable("tiff-cmyk", lambda: encoded(PLAIN.convert("CMYK"), "TIFF"), within=1),
-]
-
-
-@pytest.mark.parametrize("case", READABLE, ids=lambda case: case.id)
-def test_every_kind_looks_like_its_plain_version(case: Readable) -> None:
-    picture = decode(case.data(), LIMITS)
-    assert picture.mode == "RGB"
-    assert picture.size == PLAIN.size
-    assert apart(picture, (case.like or PLAIN).convert("RGB")) <= case.within
 
 
 @pytest.mark.parametrize(
@@ -108,7 +45,7 @@ def test_half_transparent_is_mixed_with_white() -> None:
     assert decode(data, LIMITS).getpixel((0, 0)) == (255, 127, 127)
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("kind", ["JPEG", "MPO", "PNG", "WEBP", "TIFF", "AVIF", "HEIF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_the_picture_is_turned_as_exif_says(kind: str, orientation: int) -> None:
     # What a camera held so would have stored: the inverse of what is done to show it.
@@ -157,23 +94,6 @@ def test_only_the_first_of_a_thousand_frames_is_read() -> None:
     assert time.thread_time() - start < 1
 
 
-def peak_kb(*, forget: bool = False) -> int:
-    """The most memory that this process had, since it was last told to forget; 0 where the system does not say.
-
-    Without forgetting, what an earlier test took would hide what this one takes.
-    """
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return 0
-    if forget:
-        # What was freed and kept for reuse would be taken again without a trace: hand it back first (glibc).
-        ctypes.CDLL(None).malloc_trim(0)
-        Path("/proc/self/clear_refs").write_text("5")
-    found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text())
-    assert found
-    return int(found[1])
-
-
 @pytest.mark.parametrize("case", UNREADABLE, ids=lambda case: case.id)
 def test_what_cannot_be_read_is_said_quickly_and_in_little_memory(case: Unreadable) -> None:
     data = case.data()
@@ -198,11 +118,10 @@ def test_the_memory_of_a_large_picture_would_be_noticed() -> None:
     [
         (b"\xff\xfe\0\2", "more than 5000 segments"),
         (b"\xff\xe1\0\2", "more than 5000 segments"),
-        (b"\xff", "damaged or not complete"),
         (b"\xff\xd0", "damaged or not complete"),
         (b"\0", "not a picture"),
     ],
-    ids=["comments", "metadata", "fill bytes", "restarts", "zeros"],
+    ids=["comments", "metadata", "restarts", "zeros"],
 )
 def test_a_jpeg_padded_with_nothing_is_refused_before_it_is_read_step_by_step(filling: bytes, message: str) -> None:
     data = encoded(PLAIN, "JPEG")
@@ -262,7 +181,7 @@ def test_a_picture_above_pillows_own_warning_is_read_where_it_is_allowed() -> No
     assert min(decode(data, ImageLimits(max_pixels=10**8), target=448).size) >= 448
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP", "GIF", "BMP"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP", "GIF", "BMP", "AVIF", "HEIF"])
 def test_damaged_at_random_is_either_read_or_an_image_error(kind: str) -> None:
     whole = encoded(photo(size=(40, 30)), kind, **({"exif": exif(6)} if kind in {"JPEG", "PNG", "WEBP"} else {}))
     chance = np.random.default_rng(7)
