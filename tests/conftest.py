@@ -60,6 +60,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(lambda: shutil.rmtree(config.option.basetemp, ignore_errors=True))
 
 
+@pytest.hookimpl(optionalhook=True)  # a test or two are run without pytest-xdist, too
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Return how many workers `-n auto` starts: one a core, at most eight; none where the server is given."""
     return 0 if _named(config) else min(8, len(os.sched_getaffinity(0)))
