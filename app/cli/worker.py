@@ -20,6 +20,7 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 from app.api.health import PATHS
 from app.api.refusal import refusal_of_no_http, refuse_on_this_thread, refusing
 from app.cli.connection import ClientSocket, whole_requests
+from app.cli.threads import RequestThreads
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,10 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         self._most_unread: int = _LINGER_BODIES * settings.max_body_bytes
         self._refusing = ThreadPoolExecutor(_REFUSING_THREADS, "refusing", refuse_on_this_thread)
         super().init_process()
+
+    def get_thread_pool(self) -> RequestThreads:
+        """Return the threads that serve; those that wait for downloads are beside them."""
+        return RequestThreads(self.cfg.threads, self.app.settings.fetch_requests)
 
     def load_wsgi(self) -> None:
         """Make the application, and let it refuse on the threads that are for that."""

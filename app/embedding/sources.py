@@ -10,6 +10,7 @@ from pathlib import Path
 
 from app.domain.errors import ImageError
 from app.domain.options import FetchPolicy, ImageLimits
+from app.domain.waiting import aside
 from app.embedding.fetch import fetch
 
 _DATA_URI = re.compile(r"\s*data:[^,]{0,200},", re.IGNORECASE)
@@ -40,12 +41,21 @@ class PictureSource:
 
         A URL that stands in several records is fetched once. The time limit of a download counts from when it begins;
         all of them together get twice that limit, so that a batch waits as long again at most for its turn.
+
+        Raises:
+            Unavailable: too many requests of this server wait for downloads.
+
         """
-        urls: dict[str, Future[bytes]] = {}
-        for record in records:
-            url = record.get("_url")
-            if not record.get("_base64") and isinstance(url, str) and url and url not in urls:
-                urls[url] = self._pool.submit(fetch, url, self._policy)
+        wanted = dict.fromkeys(url for record in records if (url := _wanted_url(record)) is not None)
+        if not wanted:
+            return self._read_all(records, {})
+        with aside():
+            urls = {url: self._pool.submit(fetch, url, self._policy) for url in wanted}
+            return self._read_all(records, urls)
+
+    def _read_all(
+        self, records: Sequence[Mapping[str, object]], urls: Mapping[str, Future[bytes]]
+    ) -> list[bytes | ImageError]:
         deadline = time.monotonic() + 2 * self._policy.total_timeout_seconds
         return [self._read(record, urls, deadline) for record in records]
 
@@ -92,6 +102,12 @@ class PictureSource:
         if len(data) > self._limits.max_bytes:
             raise ImageError(f"the picture is larger than the {self._limits.max_bytes} bytes that are allowed")
         return data
+
+
+def _wanted_url(record: Mapping[str, object]) -> str | None:
+    """Return the URL that a record's picture is fetched from; None where it comes from elsewhere."""
+    url = record.get("_url")
+    return url if isinstance(url, str) and url and not record.get("_base64") else None
 
 
 def from_base64(value: object, max_bytes: int) -> bytes:

@@ -308,3 +308,49 @@ def test_slow_searches_leave_threads_and_connections_to_fast_ones(
     answers = [one.result() for one in running]
     assert all(answer.status_code == 200 or refused(answer) for answer in answers)
     assert sum("compare every record" in answer.text for answer in answers) >= 14
+
+
+def test_urls_that_do_not_answer_hold_up_neither_searches_nor_more_than_their_share(
+    module_database_url: str, tmp_path: Path
+) -> None:
+    """Four requests may wait for strangers' servers, of which none answers; two threads serve all others meanwhile."""
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as silent:
+        port = silent.getsockname()[1]
+        environment = clean_environment(
+            LOOKALIKE_HOME=str(tmp_path / "home"),
+            DATABASE_URL=module_database_url,
+            LOOKALIKE_THREADS="2",
+            LOOKALIKE_QUEUE_SECONDS="20",
+            LOOKALIKE_FETCH_REQUESTS="4",
+            LOOKALIKE_FETCH_ALLOW_PRIVATE="true",
+            LOOKALIKE_FETCH_PORTS=f"[{port}]",
+            LOOKALIKE_FETCH_TIMEOUT_SECONDS="20",
+        )
+        server = Server(environment, tmp_path / "log")
+        server.json("collection", "create", "urls", "--service", "photo")
+        token = server.json("token", "create", "--scope", "admin")["token"]
+        server.start()
+        stored = {"records": [{"_id": "1", "_base64": picture(1)}]}
+        assert call(server, token, "insert", stored, "urls").json()["status"]["code"] == 210
+
+        def unanswered(number: int) -> requests.Response:
+            record = {"_url": f"http://127.0.0.1:{port}/{number}.jpg"}
+            if number % 2:
+                return call(server, token, "visualKNN", {"query_record": record}, "urls")
+            return call(server, token, "insert", {"records": [record]}, "urls")
+
+        with ThreadPoolExecutor(12) as clients:
+            running = [clients.submit(unanswered, number) for number in range(12)]
+            done, waiting = wait(running, timeout=10)
+            assert (len(done), len(waiting)) == (8, 4)
+            for one in done:
+                assert refused(one.result())
+                assert "wait for downloads" in one.result().text
+            for _ in range(50):
+                found = call(server, token, "visualKNN", {"query_record": {"_id": "1"}}, "urls")
+                assert found.json()["answer_records"] == [{"_id": "1"}]
+            assert not any(one.done() for one in waiting)
+            silent.close()
+            for one in waiting:
+                assert one.result().json()["status"]["code"] in {402, 403}
+        assert server.stop() == 0

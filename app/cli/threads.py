@@ -1,0 +1,84 @@
+"""The threads that serve requests: so many run, and those that wait for downloads do so beside them."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from queue import SimpleQueue
+from typing import Any
+
+from app.domain.errors import Unavailable
+from app.domain.waiting import let_wait
+
+log = logging.getLogger(__name__)
+
+_RETRY_SECONDS = 5
+
+
+class RequestThreads:
+    """A pool of `running` threads, in which up to `waiting` more may wait for somebody else's server.
+
+    The standard library's pool cannot lend a place to another thread for a while, which is all that is added here.
+    """
+
+    def __init__(self, running: int, waiting: int) -> None:
+        self._tasks: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._most_waiting = waiting
+        self._waiting = 0
+        self._surplus = 0
+        self._numbers = iter(range(10**9))
+        self._running = running
+        for _ in range(running):
+            self._start()
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
+        """Let a thread call a function, in the order of the calls of this method."""
+        future: Future[Any] = Future()
+
+        def task() -> None:
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
+                result = fn(*args, **kwargs)
+            except Exception as error:
+                log.exception("a request failed outside the application")
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+        self._tasks.put(task)
+        return future
+
+    def shutdown(self, **_wait: bool) -> None:
+        """Let the threads end once they have done what is submitted; nobody waits for them, an exit neither."""
+        for _ in range(self._running + self._most_waiting):
+            self._tasks.put(None)
+
+    def _start(self) -> None:
+        threading.Thread(target=self._work, name=f"request-{next(self._numbers)}", daemon=True).start()
+
+    def _work(self) -> None:
+        let_wait(self._aside)
+        while (task := self._tasks.get()) is not None:
+            task()
+            with self._lock:
+                if self._surplus:
+                    self._surplus -= 1
+                    return
+
+    @contextmanager
+    def _aside(self) -> Iterator[None]:
+        """Let another thread run while the calling one waits; once it is back, the next that is done ends."""
+        with self._lock:
+            if self._waiting >= self._most_waiting:
+                raise Unavailable("too many requests wait for downloads; try again in a moment", _RETRY_SECONDS)
+            self._waiting += 1
+        self._start()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._waiting -= 1
+                self._surplus += 1

@@ -1,0 +1,67 @@
+"""The threads that serve requests, and those that wait beside them."""
+
+import threading
+from concurrent.futures import Future
+
+import pytest
+
+from app.cli.threads import RequestThreads
+from app.domain.errors import Unavailable
+from app.domain.waiting import aside
+
+_SECONDS = 30
+
+
+def requests() -> int:
+    return sum(thread.name.startswith("request-") for thread in threading.enumerate())
+
+
+def test_who_waits_beside_gives_its_place_to_others_and_takes_none_when_it_is_back() -> None:
+    threads = RequestThreads(2, 3)
+    stranger = threading.Event()
+
+    def wait() -> str:
+        with aside():
+            assert stranger.wait(_SECONDS)
+        return "waited"
+
+    waiting = [threads.submit(wait) for _ in range(3)]
+    for number in range(50):
+        assert threads.submit(int, number).result(_SECONDS) == number
+    with pytest.raises(Unavailable, match="too many requests wait for downloads"):
+        threads.submit(wait).result(_SECONDS)
+    assert requests() == 5
+    stranger.set()
+    assert [one.result(_SECONDS) for one in waiting] == ["waited"] * 3
+    for _ in range(10):
+        threads.submit(wait).result(_SECONDS)
+    barrier = threading.Barrier(3)
+    both = [threads.submit(barrier.wait, _SECONDS) for _ in range(2)]  # two run at the same time, and no third
+    third: Future[int] = threads.submit(int)
+    assert not third.done()
+    barrier.wait(_SECONDS)
+    for one in both:
+        one.result(_SECONDS)
+    assert third.result(_SECONDS) == 0
+    for _ in range(20):
+        threads.submit(int).result(_SECONDS)
+    assert requests() == 2
+    threads.shutdown(wait=False)
+
+
+def test_a_function_that_fails_and_one_that_is_cancelled_leave_the_threads_as_they_are() -> None:
+    threads = RequestThreads(1, 1)
+    go = threading.Event()
+    first = threads.submit(go.wait, _SECONDS)
+    never = threads.submit(int, "1")
+    assert never.cancel()
+    go.set()
+    assert first.result(_SECONDS)
+    assert threads.submit(int, "2").result(_SECONDS) == 2
+    assert never.cancelled()
+    threads.shutdown(wait=False)
+
+
+def test_elsewhere_one_just_waits() -> None:
+    with aside(), aside():
+        pass
