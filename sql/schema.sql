@@ -157,7 +157,7 @@ BEGIN
     IF NOT FOUND THEN
         RAISE no_data_found USING
             MESSAGE = format('there is no collection %L', collection),
-            HINT = 'SELECT name FROM lookalike.collections lists them.';
+            HINT = 'SELECT name FROM lookalike.collection_stats lists them.';
     END IF;
 END;
 $$;

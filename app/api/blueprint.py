@@ -164,11 +164,20 @@ def http_failure(error: HTTPException, own: str, started: float) -> Response:
             statuses.ABORTED, {}, own, started, "the request broke off: its body was not sent whole"
         )
     if error.code == 404:
-        known = ", ".join(sorted([*METHODS, "ping"]))
-        return envelope.failure(PathError(f"the methods are {known}"), own, started)
+        return envelope.failure(PathError(_right_path(request.path)), own, started)
     if error.code == 405:
         return failed(VerbError(tuple(sorted(getattr(error, "valid_methods", None) or ()))), own, started)
     return envelope.response(statuses.ABORTED, {}, own, started, error.description or error.name)
+
+
+def _right_path(path: str) -> str:
+    """Return what is wrong with a path: its prefix, where the method at its end is one, else the method."""
+    prefix, _, method = path.rstrip("/").rpartition("/")
+    names = sorted([*METHODS, "ping"])
+    if method not in names:
+        return f"the methods are {', '.join(names)}"
+    known = ", ".join(f"/{one}/v2/{method}" if one else f"/v2/{method}" for one in prefixes())
+    return f"no service has the path {prefix[:60] or '/'}; {method} is called as {known}"
 
 
 def unexpected(error: Exception) -> Response:

@@ -344,6 +344,18 @@ def test_unknown_paths_are_an_envelope(api: Api, path: str) -> None:
     assert answer.get_json()["status"]["code"] == 404
 
 
+@pytest.mark.parametrize("prefix", ["", "/v1", "/photo", "/foto/search/v2", "/photo/search/v3", "/photos/v2", "/v2/v2"])
+def test_a_wrong_prefix_is_told_apart_from_a_wrong_method(api: Api, prefix: str) -> None:
+    for method in ("visualKNN", "ping"):
+        answer = api.client.post(f"{prefix}/{method}")
+        said = answer.get_json()["status"]["error_description"]
+        assert answer.status_code == 404
+        assert said.startswith(f"no service has the path {prefix or '/'}; {method} is called as /v2/{method}, /")
+        assert f"/similarity/photos/v2/{method}" in said
+    said = api.client.post(f"{prefix}/visualKnm").get_json()["status"]["error_description"]
+    assert said.startswith("the methods are allNearDupPairs, ")
+
+
 def test_a_body_over_the_limit_is_413(api: Api) -> None:
     answer = body('{"records": [{"_base64": "' + "A" * (9 * 2**20) + '"}]}', api)
     assert (answer.status_code, answer.get_json()["status"]["code"]) == (413, 413)

@@ -103,6 +103,18 @@ def test_the_reader_reads_every_view_and_runs_what_changes_nothing(settled: Hous
         assert refused == []
 
 
+@pytest.mark.parametrize("call", ["knn('none', '1', 5)", "within('none', '1', 5)", "near_duplicate_pairs('none', 5)"])
+def test_the_reader_may_do_what_the_hint_of_an_unknown_collection_says(settled: House, call: str) -> None:
+    with psycopg.connect(settled.analyst, autocommit=True) as connection:
+        with pytest.raises(errors.NoDataFound, match="there is no collection 'none'") as refused:
+            connection.execute(f"SELECT * FROM lookalike.{call}".encode())
+        hint = refused.value.diag.message_hint
+        assert hint is not None
+        statement, sentence = hint.split(" lists them")
+        assert sentence == "."
+        assert connection.execute(statement.encode()).fetchall() == [("first",)]
+
+
 def test_everybody_else_may_do_nothing(settled: House) -> None:
     settled.run("CREATE ROLE house_stranger LOGIN PASSWORD 'open'")
     try:
