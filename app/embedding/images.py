@@ -15,7 +15,7 @@ from PIL import Image, PngImagePlugin, TiffImagePlugin, UnidentifiedImageError
 
 from app.domain.errors import ImageError
 from app.domain.options import ImageLimits
-from app.embedding import jpeg, png, tiff_pages, tiff_samples
+from app.embedding import avif, jpeg, png, tiff_pages, tiff_samples
 from app.embedding.colour_profiles import D65, matrix_profile, to_srgb
 from app.embedding.formats import plugins, refusal
 from app.embedding.modes import eight_bits, on_ground
@@ -165,6 +165,8 @@ def _opened(data: bytes, limits: ImageLimits) -> Iterator[Image.Image]:
     """Give a picture whose header says that it may be decoded."""
     with Image.open(io.BytesIO(data), formats=plugins(data)) as picture:
         _check_header(picture, limits)
+        if picture.format == "AVIF" and avif.coded_pixels(data) > limits.max_pixels:
+            raise ImageError(f"the picture has coded pixels of more than the {limits.max_pixels} that are allowed")
         yield picture
 
 

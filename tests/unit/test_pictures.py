@@ -13,11 +13,12 @@ from PIL import Image, ImageCms
 from app.domain.errors import ImageError
 from app.domain.options import ImageLimits
 from app.embedding import colour_profiles
+from app.embedding.avif import coded_pixels
 from app.embedding.colour_profiles import D65, MAX_PROFILE_BYTES, matrix_profile
 from app.embedding.formats import FORMATS, MEDIA_TYPES
 from app.embedding.images import decode
 from tests.cases.pictures import GREY, INKS, KINDS, PLAIN, Kind, on_clear, on_white, white_ring
-from tests.pictures import apart, encoded, png_chunk
+from tests.pictures import apart, encoded, photo, png_chunk, tiff_in_order, tiff_of
 
 LIMITS = ImageLimits()
 DOCS = (Path(__file__).parents[2] / "docs/pictures.md").read_text()
@@ -251,6 +252,55 @@ def test_chunks_of_a_png_name_a_space_in_their_order() -> None:
         png_chunk(b"cICP", b""),
     ):
         assert apart(decode(chunked(nonsense, measured((0, 0, 0, 0, 0, 0))), LIMITS), PLAIN) == 0
+
+
+@pytest.mark.parametrize("options", [{}, {"save_all": True, "append_images": [photo(1)]}], ids=["one", "film"])
+def test_coded_pixels_of_an_avif_count_whatever_its_header_says(options: dict[str, object]) -> None:
+    data = encoded(PLAIN, "AVIF", **options)
+    assert coded_pixels(data) == 160 * 120
+    small = data.replace(struct.pack(">II", 160, 120), struct.pack(">II", 16, 12))
+    limits = ImageLimits(max_pixels=160 * 120 - 1)
+    with pytest.raises(ImageError, match="coded pixels of more"):
+        decode(small, limits)
+    with pytest.raises(ImageError, match="are allowed in all"):
+        decode(data, limits)
+
+
+@pytest.mark.parametrize("data", [b"", bytes(99), b"\xff" * 300, bytes(4) + b"meta" + bytes(9)], ids=repr)
+def test_no_coded_pixels_are_found_where_none_are(data: bytes) -> None:
+    assert coded_pixels(data) == 0
+
+
+def tiff_with_page_beneath(tag: int) -> bytes:
+    """A TIFF whose only page in the chain is a small version; the full one lies beneath it."""
+    small = tiff_of(np.asarray(PLAIN.resize((40, 30))), 2, tags={254: [1], tag: [0]})
+    data = bytearray(tiff_in_order(small, tiff_of(np.asarray(PLAIN), 2)))
+    page = int.from_bytes(data[4:8], "little")
+    end = page + 2 + 12 * int.from_bytes(data[page : page + 2], "little")
+    entry = next(place for place in range(page + 2, end, 12) if data[place : place + 2] == struct.pack("<H", tag))
+    data[entry + 8 : entry + 12], data[end : end + 4] = data[end : end + 4], bytes(4)
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        tiff_in_order(
+            tiff_of(np.asarray(PLAIN.resize((40, 30))), 2, tags=small), tiff_of(np.asarray(PLAIN), 2, tags=full)
+        )
+        for small, full in (
+            ({254: [1]}, {}),
+            ({254: [4]}, {}),
+            ({254: [5]}, {254: [0]}),
+            ({255: [2]}, {255: [1]}),
+            ({254: [1]}, {254: [1]}),
+        )
+    ]
+    + [tiff_with_page_beneath(330)],
+    ids=["reduced", "mask", "reduced mask", "old tag", "both reduced", "beneath"],
+)
+def test_the_full_page_of_a_tiff_is_the_picture(data: bytes) -> None:
+    assert apart(decode(data, LIMITS), PLAIN) == 0
 
 
 @pytest.mark.parametrize(("space", "index"), [(2, None), (0xFFFF, "R03")])
