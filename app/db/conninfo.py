@@ -9,6 +9,7 @@ import re
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from app.db.bounded import Bounded, connect_seconds
 from app.domain.errors import ConfigurationError, Unavailable
 
 CONNECT_SECONDS = 10
@@ -32,12 +33,16 @@ _ADVICE: tuple[tuple[str, str], ...] = (
     ("closed the connection unexpectedly|reset by peer", f"{_ELSE}, else see the server's log"),
     ("failed to resolve|could not translate host name", "check the host's name"),
     ("too many (connections|clients)|connection slots|no more connections", "close some, or raise max_connections"),
+    ("no answer within|query_wait_timeout|server_login_retry|login has been failing", "the pooler has no server"),
     ("timeout expired|timed out", "check host and port, and whether a firewall is in between"),
     ("refused|No such file|No route|unreachable", "check host and port, and whether the server runs"),
     ("starting up|shutting down|recovery", "try again in a moment"),
     ("definition of service", "check the name after service="),
 )
-_LATER = re.compile("too many|connection slots|no more connections|timeout|timed out|refused|starting up|shutting down")
+_LATER = re.compile(
+    "too many|connection slots|no more connections|timeout|timed out|refused|starting up|shutting down|no answer|login"
+    " has been failing"
+)
 
 
 def readable(text: str, setting: str = "DATABASE_URL") -> str:
@@ -106,13 +111,36 @@ def reach(text: str, setting: str = "DATABASE_URL") -> str:
     """
     url = readable(text, setting)
     try:
-        psycopg.connect(url, connect_timeout=CONNECT_SECONDS, application_name="lookalike").close()
+        _try(url, CONNECT_SECONDS)
     except psycopg.Error as error:
         reason = one_line(error)
-        advice = next((hint for sign, hint in _ADVICE if re.search(sign, reason, re.IGNORECASE)), "check it")
-        sentence = f"{setting} does not lead to a database: {reason}; {advice}"
+        sentence = f"{setting} does not lead to a database: {reason}; {_advice(reason)}"
         raise (Unavailable if _LATER.search(reason) else ConfigurationError)(sentence) from error
     return url
+
+
+def away(url: str, seconds: float) -> str | None:
+    """Return what to look at where no connection can be had, in words for anybody; None where one can be had.
+
+    What libpq and the server say is not part of it: it names host, user and database.
+    """
+    try:
+        _try(url, seconds)
+    except psycopg.Error as error:
+        return f"the database cannot be reached: {_advice(one_line(error))}"
+    return None
+
+
+def _try(url: str, seconds: float) -> None:
+    """Connect and run the smallest statement: behind a pooler only that shows whether there is a server."""
+    limit = connect_seconds(seconds)
+    with Bounded.connect(url, autocommit=True, connect_timeout=limit, application_name="lookalike") as connection:
+        connection.patience = seconds
+        connection.execute("SELECT", prepare=False)
+
+
+def _advice(reason: str) -> str:
+    return next((hint for sign, hint in _ADVICE if re.search(sign, reason, re.IGNORECASE)), "see the server's log")
 
 
 def one_line(error: psycopg.Error) -> str:

@@ -2,15 +2,17 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal, TypeVar
 
 import psycopg
 from psycopg import sql
-from psycopg.rows import DictRow, dict_row
-from psycopg_pool import ConnectionPool
+from psycopg.rows import dict_row
+from psycopg_pool import ConnectionPool, PoolTimeout
 
+from app.db.bounded import Bounded, Overdue, connect_seconds
 from app.db.conninfo import CONNECT_SECONDS, readable
 from app.db.errors import translated
 from app.db.session import Pooler, Session, begin
@@ -20,8 +22,14 @@ from app.domain.errors import ConfigurationError, Unavailable
 
 log = logging.getLogger(__name__)
 
-Connection = psycopg.Connection[DictRow]
+Connection = Bounded
 T = TypeVar("T")
+
+UNREACHABLE = "the database cannot be reached; try again in a moment"
+_RETRY_SECONDS = 0.5
+_LEAST_SECONDS = 0.05
+# The server ends a statement that takes too long; where it does not, the client does so after this.
+_GRACE_SECONDS = 5
 
 POSTGRESQL_AT_LEAST = 16
 # 0.7 brought halfvec, 0.8.0 iterative scans; until 0.8.4 a vacuum could damage or fail on an HNSW index, until 0.8.2 a
@@ -70,15 +78,28 @@ class Database:
         self._heavy = threading.BoundedSemaphore(max(1, connections // 2))
         # Those that wait hold a thread each, so few may.
         self._heavy_waiting = threading.BoundedSemaphore(max(1, connections // 4))
-        self._pool: ConnectionPool[Connection] = ConnectionPool(
+        self._statement_seconds = statement_timeout_ms / 1000 + _GRACE_SECONDS
+        self._connections = connections
+        self._lent = 0
+        self._counting = threading.Lock()
+        self._emptied = 0.0
+        self._pool: ConnectionPool[Bounded] = ConnectionPool(
             url,
-            connection_class=psycopg.Connection[DictRow],
-            kwargs={"autocommit": True, "row_factory": dict_row, "application_name": "lookalike"},
+            connection_class=Bounded,
+            kwargs={
+                "autocommit": True,
+                "row_factory": dict_row,
+                "application_name": "lookalike",
+                "connect_timeout": connect_seconds(timeout_seconds),
+            },
             min_size=1,
             max_size=connections,
             timeout=timeout_seconds,
             max_waiting=0,
-            reconnect_timeout=10,
+            # psycopg waits 1, 2, 4 seconds between its tries; a request that waits starts a new one as soon as the
+            # last has given up.
+            reconnect_timeout=_RETRY_SECONDS,
+            reconnect_failed=self._try_again,
             configure=self._configure,
             open=False,
         )
@@ -91,33 +112,89 @@ class Database:
         """Give all connections back."""
         self._pool.close()
 
-    def _configure(self, connection: Connection) -> None:
+    def _configure(self, connection: Bounded) -> None:
+        connection.patience = self._timeout_seconds
         session = begin(connection, self._settings, self._pooler)
+        connection.patience = self._statement_seconds
         self._behind_pooler = session if session.pooled else None
 
-    def read(self, work: Callable[[Connection], T]) -> T:
+    def _try_again(self, pool: ConnectionPool[Bounded]) -> None:
+        if pool.get_stats().get("requests_waiting"):
+            pool.check()  # which makes an empty pool grow
+
+    def read(self, work: Callable[[Connection], T], wait_seconds: float | None = None) -> T:
         """Run one statement, or several that need no common snapshot.
+
+        Args:
+            work: what to run.
+            wait_seconds: how long to wait for a connection, a second one after a lost one included; None: as set up.
 
         Raises:
             Unavailable: the database is away, or no connection came free in time.
 
         """
+        deadline = time.monotonic() + (self._timeout_seconds if wait_seconds is None else wait_seconds)
         try:
-            return self._run(work)
+            return self._run(work, deadline)
         except Unavailable as error:
-            if not isinstance(error.__cause__, psycopg.OperationalError) or error.__cause__.sqlstate == "57014":
+            if not _lost(error):
                 raise
-            log.warning("lost a connection to the database; checking the others")
-            self._pool.check()
-            return self._run(work)
+            self._empty()
+            return self._run(work, deadline)
 
-    def _run(self, work: Callable[[Connection], T]) -> T:
-        with translated(), self._pool.connection() as connection:
+    def _run(self, work: Callable[[Connection], T], deadline: float) -> T:
+        with translated(), self._connection(deadline) as connection:
             if self._behind_pooler is None:
                 return work(connection)
-            with connection.transaction():
-                self._behind_pooler.set(connection, local=True)
+            with self._pooled_transaction(connection, self._behind_pooler, deadline):
                 return work(connection)
+
+    @contextmanager
+    def _connection(self, deadline: float) -> Iterator[Bounded]:
+        """Lend a connection of the pool.
+
+        Raises:
+            Unavailable: the database is away, or all connections are in use until then.
+
+        """
+        try:
+            connection = self._pool.getconn(max(_LEAST_SECONDS, deadline - time.monotonic()))
+        except PoolTimeout as error:
+            if self.busy:
+                raise
+            raise Unavailable(UNREACHABLE) from error
+        connection.patience = self._statement_seconds
+        with self._counting:
+            self._lent += 1
+        try:
+            yield connection
+        finally:
+            with self._counting:
+                self._lent -= 1
+            self._pool.putconn(connection)
+
+    @property
+    def busy(self) -> bool:
+        """Whether all connections are in use, which is why none can be had."""
+        return self._lent >= self._connections
+
+    @contextmanager
+    def _pooled_transaction(self, connection: Bounded, session: Session, deadline: float) -> Iterator[None]:
+        """Begin a transaction behind a pooler, which may have no server to lend until the deadline."""
+        connection.patience = max(_LEAST_SECONDS, deadline - time.monotonic())
+        with connection.transaction():
+            session.set(connection, local=True)
+            connection.patience = self._statement_seconds
+            yield
+
+    def _empty(self) -> None:
+        """Part from all idle connections after one was lost, as the others are likely to be lost, too."""
+        with self._counting:
+            if time.monotonic() < self._emptied + _RETRY_SECONDS:
+                return
+            self._emptied = time.monotonic()
+        log.warning("lost a connection to the database; making new ones")
+        self._pool.drain()
 
     @contextmanager
     def heavy(self) -> Iterator[None]:
@@ -152,13 +229,17 @@ class Database:
             Unavailable: the database is away; whether the work was done is then unknown to the caller.
 
         """
+        deadline = time.monotonic() + self._timeout_seconds
         try:
-            with translated(), self._pool.connection() as connection, connection.transaction():
-                if self._behind_pooler is not None:
-                    self._behind_pooler.set(connection, local=True)
-                return work(connection)
-        except Unavailable:
-            self._pool.check()
+            with translated(), self._connection(deadline) as connection:
+                if self._behind_pooler is None:
+                    with connection.transaction():
+                        return work(connection)
+                with self._pooled_transaction(connection, self._behind_pooler, deadline):
+                    return work(connection)
+        except Unavailable as error:
+            if _lost(error):
+                self._empty()
             raise
 
     @contextmanager
@@ -166,10 +247,12 @@ class Database:
         """Lend a connection outside the pool, in one transaction and without a time limit: for streams."""
         with translated(), connect(self.url) as connection:
             connection.autocommit = True
+            connection.patience = CONNECT_SECONDS
             session = begin(connection, self._unlimited(), self._pooler)
             with connection.transaction():
                 if session.pooled:
                     session.set(connection, local=True)
+                connection.patience = None
                 yield connection
 
     @contextmanager
@@ -182,24 +265,36 @@ class Database:
         """
         with translated(), connect(self._admin_url) as connection:
             connection.autocommit = True
+            connection.patience = CONNECT_SECONDS
             if begin(connection, self._unlimited(), self._pooler).pooled:
                 raise ConfigurationError(THROUGH_A_POOLER)
+            connection.patience = None
             yield connection
 
     def _unlimited(self) -> dict[str, str]:
         return {**self._settings, "statement_timeout": "0"}
 
 
-def connect(url: str) -> Connection:
-    """Open one plain connection.
+def _lost(error: Unavailable) -> bool:
+    """Say whether the connection was lost, and not only too slow: it died, or the server is going down."""
+    cause = error.__cause__
+    if not isinstance(cause, psycopg.OperationalError) or isinstance(cause, Overdue):
+        return False
+    return cause.sqlstate is None or cause.sqlstate.startswith(("08", "57P"))
+
+
+def connect(url: str) -> Bounded:
+    """Open one plain connection, whose statements may take their time.
 
     Raises:
         psycopg.OperationalError: as libpq says it.
 
     """
-    return psycopg.connect(
+    made = Bounded.connect(
         readable(url), row_factory=dict_row, application_name="lookalike", connect_timeout=CONNECT_SECONDS
     )
+    made.patience = None
+    return made
 
 
 def check_versions(connection: psycopg.Connection[Any]) -> str:

@@ -119,6 +119,7 @@ def delete(db: Database, listing: Listing) -> list[Found]:
 
     def work(connection: Connection) -> list[dict[str, Any]]:
         connection.execute("SELECT set_config('statement_timeout', %s, true)", (_DELETE_TIMEOUT,))
+        connection.patience = None
         return connection.execute(text, listing.values(), prepare=False).fetchall()
 
     return [Found(row["id"], row["attributes"]) for row in db.write(work)]

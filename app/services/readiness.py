@@ -4,22 +4,37 @@ import logging
 import threading
 
 from app.db import collections, schema
+from app.db.conninfo import away
 from app.domain.errors import LookalikeError
 from app.services.context import Context
 
 log = logging.getLogger(__name__)
 
+# A database that is there answers within this, or all connections to it are in use.
+_READY_SECONDS = 1.0
+
 
 def not_ready(context: Context) -> str | None:
     """Return why the server cannot serve now; None where it can."""
     try:
-        if reason := context.db.read(schema.unfit):
+        if reason := context.db.read(schema.unfit, _READY_SECONDS):
             return reason
     except LookalikeError as error:
-        return str(error)
+        if not context.db.busy:
+            return away(context.db.url, _READY_SECONDS) or str(error)
+        if reason := _asked_patiently(context):
+            return reason
     if not context.models.warm:
         return "the models are being loaded"
     return None
+
+
+def _asked_patiently(context: Context) -> str | None:
+    """Wait for one of the connections that are all in use, as a request does."""
+    try:
+        return context.db.read(schema.unfit)
+    except LookalikeError as error:
+        return str(error)
 
 
 def warm_up(context: Context) -> None:

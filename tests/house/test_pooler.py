@@ -1,5 +1,6 @@
 """Behind pgbouncer in transaction mode, settings hold, nothing is left on shared sessions, and no statement is lost."""
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,10 +9,12 @@ import psycopg
 import pytest
 
 from app.db import collections, indexes, listing, loads, records, schema
+from app.db.conninfo import away, reach
+from app.db.embedded import EmbeddedDatabase
 from app.db.engine import Connection, Database
 from app.db.search import Target, knn_by_vector
 from app.domain.collections import Collection, NewCollection
-from app.domain.errors import ConfigurationError
+from app.domain.errors import ConfigurationError, Unavailable
 from app.domain.records import Fields
 from app.domain.windows import Window
 from tests.db.vectors import random_vectors
@@ -123,3 +126,29 @@ def test_a_direct_connection_sets_its_session_once(db: Database) -> None:
         before = shown(connection)
     assert before["hnsw.iterative_scan"] == "relaxed_order"
     assert db.read(lambda connection: connection.info.transaction_status) == psycopg.pq.TransactionStatus.IDLE
+
+
+def test_a_database_that_is_down_behind_the_pooler_is_told_in_time(tmp_path: Path) -> None:
+    database = EmbeddedDatabase(tmp_path / "home")
+    migrated = database.start()
+    schema.upgrade(migrated)
+    with pgbouncer.in_front_of(migrated, tmp_path) as url:
+        db = Database(url, connections=4, timeout_seconds=1)
+        db.open()
+        with ThreadPoolExecutor(4) as pool:
+            assert set(pool.map(lambda _: db.read(schema.is_current), range(8))) == {True}
+        database.stop()
+        for _ in range(3):  # on connections that the pooler still keeps, then on new ones; alone it takes 120 seconds
+            for work in (db.read, db.write):
+                with pytest.raises(Unavailable, match="the database cannot be reached"):
+                    work(schema.is_current)
+        with pytest.raises(Unavailable, match=r"the pooler has no server|has been failing"):
+            reach(url)
+        assert "the database cannot be reached: " in str(away(url, 1))
+        database.start()
+        deadline = time.monotonic() + 20  # pgbouncer's server_login_retry is 15 seconds
+        while away(url, 1) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert db.read(schema.is_current)
+        db.close()
+    database.stop()

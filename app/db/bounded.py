@@ -1,0 +1,47 @@
+"""Connections whose every wait has an end, also where no server is there to keep a statement's own limit.
+
+Behind a pooler a statement may wait for a server that is down, as long as the pooler likes (pgbouncer: two minutes).
+"""
+
+import time
+
+import psycopg
+from psycopg.abc import RV, PQGen
+from psycopg.rows import DictRow
+
+# The least that libpq takes, in seconds.
+_CONNECT_AT_LEAST = 2
+
+
+class Overdue(psycopg.OperationalError):
+    """Nothing came within the connection's patience; it is closed, and what became of the statement is unknown."""
+
+
+class Bounded(psycopg.Connection[DictRow]):
+    """A psycopg connection that waits for so long at most."""
+
+    patience: float | None = 10.0
+    """Seconds that one statement may take, as the client sees it; None: for ever."""
+
+    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
+        """Wait as psycopg does, no longer than `patience`.
+
+        Raises:
+            Overdue: nothing came in time.
+
+        """
+        if timeout is not None or self.patience is None:
+            return super().wait(gen, interval, timeout)
+        end = time.monotonic() + self.patience
+        try:
+            return super().wait(gen, interval, self.patience)
+        except psycopg.OperationalError as error:
+            if error.sqlstate is not None or time.monotonic() < end:
+                raise
+            self.pgconn.finish()
+            raise Overdue(f"no answer within {self.patience:g} seconds") from error
+
+
+def connect_seconds(patience: float) -> int:
+    """Return libpq's `connect_timeout` for a patience: whole seconds, two at least."""
+    return max(_CONNECT_AT_LEAST, round(patience))

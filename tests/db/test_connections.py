@@ -1,0 +1,88 @@
+"""Connections that are lost, late or all in use: what is done again, what is said, and how soon."""
+
+import threading
+
+import psycopg
+import pytest
+
+from app.db import schema
+from app.db.engine import Connection, Database
+from app.db.errors import translated
+from app.domain.errors import Unavailable
+
+
+def backend(connection: Connection) -> int:
+    row = connection.execute("SELECT pg_backend_pid() AS pid").fetchone()
+    assert row is not None
+    return int(row["pid"])
+
+
+def test_a_read_on_a_connection_that_died_is_done_again(db: Database, server_url: str) -> None:
+    dead = db.read(backend)
+    with psycopg.connect(server_url) as administrator:
+        administrator.execute("SELECT pg_terminate_backend(%s)", (dead,))
+    assert db.read(backend) != dead
+
+
+def test_a_write_on_a_connection_that_died_is_not_done_again(db: Database, server_url: str) -> None:
+    tries = []
+
+    def work(connection: Connection) -> None:
+        tries.append(connection.info.backend_pid)
+        connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    with pytest.raises(Unavailable):
+        db.write(work)
+    assert len(tries) == 1
+    assert db.read(backend) not in tries
+
+
+def test_all_connections_in_use_is_not_told_as_a_database_that_is_away(database_url: str) -> None:
+    db = Database(database_url, connections=1, timeout_seconds=0.3)
+    db.open()
+    held, free = threading.Event(), threading.Event()
+
+    def hold(_: Connection) -> None:
+        held.set()
+        free.wait(20)
+
+    holder = threading.Thread(target=db.read, args=(hold,))
+    holder.start()
+    held.wait(20)
+    assert db.busy
+    with pytest.raises(Unavailable, match="no database connection is free"):
+        db.read(schema.is_current)
+    free.set()
+    holder.join()
+    assert not db.busy
+    assert db.read(schema.is_current)
+    db.close()
+
+
+def test_a_database_that_is_away_is_told_as_one() -> None:
+    db = Database("postgresql:///shop?host=/nowhere", timeout_seconds=0.3)
+    db.open()
+    for work in (db.read, db.write):
+        with pytest.raises(Unavailable, match="the database cannot be reached"):
+            work(schema.is_current)
+    db.close()
+
+
+def test_a_statement_that_the_server_does_not_end_is_ended_by_the_client(database_url: str) -> None:
+    db = Database(database_url)
+    db.open()
+
+    def late(connection: Connection) -> None:
+        connection.patience = 0.2
+        connection.execute("SELECT pg_sleep(20)")
+
+    with pytest.raises(Unavailable, match="the database cannot be reached"):
+        db.read(late)
+    assert db.read(schema.is_current)
+    db.close()
+
+
+@pytest.mark.parametrize("code", ["08000", "08001", "08003", "08006", "08P01", "57P01", "57P03", "53300"])
+def test_a_connection_that_fails_is_answered_with_503(code: str, empty_database: str) -> None:
+    with pytest.raises(Unavailable), translated(), psycopg.connect(empty_database) as connection:
+        connection.execute(f"DO $$ BEGIN RAISE SQLSTATE '{code}'; END $$".encode())
