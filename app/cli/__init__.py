@@ -1,7 +1,9 @@
 """The command `lookalike`: groups of commands, and the codes that they exit with (docs/command-line.md)."""
 
+import signal
 import sys
 from importlib import import_module
+from types import FrameType
 
 import click
 
@@ -27,8 +29,40 @@ _COMMANDS = {
 }
 
 
+# What is said of a command that was stopped by a signal.
+_GO_ON = {
+    "load": "what was stored is kept; the same command goes on where it stopped",
+    "update": "what was changed is kept; the same command changes the rest",
+    "collection": "what was done is kept; the same command goes on with a reembed, and begins an index build anew",
+    "export": "what was written is no whole export; run the same command again",
+}
+_TO_GO_ON = "nothing is left half done; run the same command again"
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal that asks to stop: handled as a Ctrl-C, so that everything that was opened is closed."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def _stop(number: int, _frame: FrameType | None) -> None:
+    raise Stopped(number)
+
+
 class Commands(click.Group):
-    """A group whose commands are imported when they are asked for."""
+    """A group whose commands are imported when they are asked for, and stopped by signals in one way."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command; one that is stopped says how to go on, and exits with 128 and the signal's number."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as stopped:
+            number = stopped.number if isinstance(stopped, Stopped) else signal.SIGINT
+            advice = _GO_ON.get(ctx.invoked_subcommand or "", _TO_GO_ON)
+            click.echo(f"lookalike: stopped by {signal.Signals(number).name}: {advice}", err=True)
+            sys.exit(128 + number)
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
         """Return the names of all commands, in the order of the alphabet."""
@@ -42,7 +76,7 @@ class Commands(click.Group):
         return command
 
 
-_FAILED, _MISTAKEN, _INTERRUPTED = 1, 2, 130
+_FAILED, _MISTAKEN = 1, 2
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -56,8 +90,11 @@ def cli() -> None:
 def main() -> None:
     """Run the command line; an error that a person can mend is one line, without a trace.
 
-    Exits with 0, with 1 after a failure, 2 where the command or a setting is wrong, 130 after Ctrl-C.
+    Exits with 0, with 1 after a failure, 2 where the command or a setting is wrong, 128 and a signal's number after it.
     """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:  # not where nohup has it ignored
+            signal.signal(number, _stop)
     try:
         code = cli(standalone_mode=False)
     except ConfigurationError as error:
@@ -67,10 +104,9 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         code = error.exit_code
-    except click.Abort as error:  # by Ctrl-C, or by a question that was answered with no
-        interrupted = isinstance(error.__cause__, KeyboardInterrupt)
-        click.echo("lookalike: interrupted" if interrupted else "lookalike: nothing was done", err=True)
-        code = _INTERRUPTED if interrupted else _FAILED
+    except click.Abort:  # a question was answered with no
+        click.echo("lookalike: nothing was done", err=True)
+        code = _FAILED
     sys.exit(code)
 
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import sys
 from dataclasses import asdict
 
@@ -118,6 +119,7 @@ def psql(arguments: tuple[str, ...]) -> None:
             raise click.ClickException("psql is not installed; the URL for any other client: lookalike db url")
         words, password = without_password(url)
         environment = os.environ if password is None else {**os.environ, "PGPASSWORD": password}
+        signal.signal(signal.SIGINT, lambda *_: None)  # a Ctrl-C is meant for psql's statement, not for its server
         sys.exit(os.spawnve(os.P_WAIT, program, [program, words, *arguments], environment))  # noqa: S606  (no shell; the user's own arguments)
 
 

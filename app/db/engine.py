@@ -160,7 +160,7 @@ class Database:
         try:
             connection = self._pool.getconn(max(_LEAST_SECONDS, deadline - time.monotonic()))
         except PoolTimeout as error:
-            if self.busy:
+            if self.busy():
                 raise
             raise Unavailable(UNREACHABLE) from error
         connection.patience = self._statement_seconds
@@ -173,9 +173,8 @@ class Database:
                 self._lent -= 1
             self._pool.putconn(connection)
 
-    @property
     def busy(self) -> bool:
-        """Whether all connections are in use, which is why none can be had."""
+        """Say whether all connections are in use, which is why none can be had."""
         return self._lent >= self._connections
 
     @contextmanager

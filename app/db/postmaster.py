@@ -33,6 +33,12 @@ def as_user(name: str | None) -> dict[str, Any]:
     return {"user": name, "group": pwd.getpwnam(name).pw_gid, "extra_groups": []}
 
 
+def _reap(started: "subprocess.Popen[bytes]") -> None:
+    """Wait for a server's end, so that it is no zombie then; signals are the main thread's."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    started.wait()
+
+
 @dataclass(frozen=True)
 class Postmaster:
     """The server of a data folder.
@@ -113,7 +119,7 @@ class Postmaster:
                 **as_user(self.user),
                 start_new_session=True,
             )
-        threading.Thread(target=started.wait, daemon=True).start()  # so that it is no zombie when it ends
+        threading.Thread(target=_reap, args=(started,), daemon=True).start()
         return started
 
     def stop(self) -> None:

@@ -20,7 +20,7 @@ def not_ready(context: Context) -> str | None:
         if reason := context.db.read(schema.unfit, _READY_SECONDS):
             return reason
     except LookalikeError as error:
-        if not context.db.busy:
+        if not context.db.busy():
             return away(context.db.url, _READY_SECONDS) or str(error)
         if reason := _asked_patiently(context):
             return reason

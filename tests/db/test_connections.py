@@ -49,12 +49,12 @@ def test_all_connections_in_use_is_not_told_as_a_database_that_is_away(database_
     holder = threading.Thread(target=db.read, args=(hold,))
     holder.start()
     held.wait(20)
-    assert db.busy
+    assert db.busy()
     with pytest.raises(Unavailable, match="no database connection is free"):
         db.read(schema.is_current)
     free.set()
     holder.join()
-    assert not db.busy
+    assert not db.busy()
     assert db.read(schema.is_current)
     db.close()
 

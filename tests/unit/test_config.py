@@ -192,7 +192,7 @@ def test_exit_codes(
 
 
 @pytest.mark.parametrize(
-    ("how", "code", "said"), [(KeyboardInterrupt, 130, "interrupted"), (click.Abort, 1, "nothing was done")]
+    ("how", "code", "said"), [(KeyboardInterrupt, 130, "stopped by SIGINT"), (click.Abort, 1, "nothing was done")]
 )
 def test_an_interrupted_command_exits_with_130_and_a_refused_one_with_1(
     how: type[BaseException],
@@ -206,7 +206,7 @@ def test_an_interrupted_command_exits_with_130_and_a_refused_one_with_1(
 
     monkeypatch.setattr(model.commands["list"], "callback", interrupted)
     assert exit_code(monkeypatch, "model", "list") == code
-    assert capsys.readouterr().err.strip() == f"lookalike: {said}"
+    assert capsys.readouterr().err.strip().startswith(f"lookalike: {said}")
 
 
 def test_every_command_warns_of_a_misspelt_variable(
