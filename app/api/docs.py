@@ -4,11 +4,12 @@ import re
 from urllib.parse import urlsplit
 
 import orjson
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, Response, jsonify, render_template, request
 from markupsafe import Markup, escape
 
 from app.api.docs_page import page
 from app.api.openapi import document
+from app.version import __version__
 
 _CODE = re.compile(r"`([^`]+)`")
 # The page needs its own style sheet and nothing else, so that is all a browser may load for it.
@@ -27,6 +28,11 @@ def docs(public_url: str | None = None) -> Blueprint:
 
     made = Blueprint("docs", __name__, template_folder="templates", static_folder="static", static_url_path="/docs")
     made.add_app_template_filter(_prose, "prose")
+
+    @made.get("/")
+    def start() -> Response:
+        paths = {"docs": "/docs", "openapi": "/openapi.json", "alive": "/healthz", "ready": "/readyz"}
+        return jsonify(name="Lookalike", version=__version__, **{name: root() + path for name, path in paths.items()})
 
     @made.get("/openapi.json")
     def openapi() -> Response:

