@@ -1325,7 +1325,7 @@ BEGIN
         RAISE check_violation USING MESSAGE = 'the attributes are an object, as in {"brand": "Fila"}';
     END IF;
     SELECT key INTO wrong FROM jsonb_object_keys(attributes) AS key
-    WHERE key LIKE '$%' OR key IN ('_id', '_base64', '_box', '_reason') LIMIT 1;
+    WHERE key LIKE '$%' OR key IN ('_id', '_base64', '_box', '_embedding', '_reason') LIMIT 1;
     IF FOUND THEN
         RAISE check_violation USING MESSAGE = format('the attribute %L is kept for the API and cannot be stored', wrong);
     END IF;

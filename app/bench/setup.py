@@ -13,7 +13,7 @@ from app.domain.errors import CollectionNotFound
 from app.domain.options import ImageLimits
 from app.services import collections
 from app.services.context import Context
-from app.services.loading import folder_items
+from app.services.folders import folder_items
 from app.services.pipeline import Item
 
 _SERVICE = "photo"

@@ -47,7 +47,9 @@ def demo(photos: Path | None, port: int | None, *, prepare_only: bool) -> None:
         found = table.get(context.db, name)
         click.echo(f"collection {name!r}: {records.count(context.db, found)} pictures", err=True)
         if report.failed:
-            click.echo(f"{len(report.failed)} pictures could not be read, e.g. {report.failed[0]}", err=True)
+            first = report.failed[0]
+            told = f"{len(report.failed)} pictures could not be read, e.g. {first.place}: {first.reason}"
+            click.echo(told, err=True)
         token = _token(context, name)
         click.echo(_guide(settings, context, name, service, token))
     if not prepare_only:

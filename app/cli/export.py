@@ -9,12 +9,12 @@ from rich.progress import Progress
 
 from app.cli.common import opened
 from app.db import collections as table
-from app.db import listing as rows
 from app.db import pairs, records
 from app.domain.errors import InvalidRequest
 from app.domain.jsontext import loads
 from app.domain.records import Fields
 from app.services import listing as service
+from app.services.exporting import Parts, lines
 
 
 def _parsed(text: str | None) -> object:
@@ -25,13 +25,19 @@ def _parsed(text: str | None) -> object:
 @click.argument("collection")
 @click.argument("file", type=click.File("wb"), default="-")
 @click.option("--filter", "filter_", help="A filter in MongoDB's format, as JSON; without it, every record.")
-def export(collection: str, file: BinaryIO, filter_: str | None) -> None:
-    """Write the records of COLLECTION to FILE (or stdout), a line of JSON each, as `lookalike load` reads them."""
+@click.option("--no-pictures", is_flag=True, help="Leave out the pictures that the collection keeps (_base64).")
+@click.option("--no-embeddings", is_flag=True, help="Leave out the vectors (_embedding).")
+def export(collection: str, file: BinaryIO, filter_: str | None, *, no_pictures: bool, no_embeddings: bool) -> None:
+    """Write the records of COLLECTION to FILE (or stdout), a line of JSON each, as `lookalike load` reads them.
+
+    A line has the attributes, the _box, the picture where it is kept (_base64), and the vector with its model
+    (_embedding): a collection of that model takes the vector as it is, and needs no picture.
+    """
     with opened(reads=True) as context:
         found = table.get(context.db, collection)
         listing = service.of(context, found, Fields(everything=True), _parsed(filter_))  # type: ignore[arg-type]
-        for piece in rows.stream(context.db, listing):
-            file.writelines(record.json() + b"\n" for record in piece)
+        parts = Parts(pictures=not no_pictures, embeddings=not no_embeddings)
+        file.writelines(lines(context, listing, parts))
 
 
 @click.command()

@@ -1,7 +1,7 @@
 """`lookalike load` and `lookalike update`: many records at once."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import click
@@ -11,9 +11,13 @@ from rich.text import Text
 
 from app.cli.common import json_option, opened, print_json
 from app.db import collections as table
+from app.domain.jsontext import dumps
 from app.services.context import Context
-from app.services.loading import Report, folder_items, line_items
+from app.services.folders import scan
+from app.services.jsonlines import LineFile
+from app.services.loading import Report, line_items
 from app.services.loading import load as run
+from app.services.pipeline import Item, Unusable
 from app.services.updating import update_from_lines
 
 _SHOWN = 20
@@ -33,29 +37,43 @@ class Rate(ProgressColumn):
         return Text(f"{task.speed:.0f}/s" if task.speed else "-/s")
 
 
+_SKIPPED_TO = click.option(
+    "--skipped-to",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write what was skipped or passed over to this file: a line of JSON each, with place, _id and reason.",
+)
+
+
 @click.command()
 @click.argument("collection")
-@click.argument("source", type=click.Path(exists=True, path_type=Path))
+@click.argument("source", type=click.Path(exists=True, allow_dash=True, path_type=Path))
+@_SKIPPED_TO
 @json_option
-def load(collection: str, source: Path, *, as_json: bool) -> None:
-    """Load SOURCE into COLLECTION: a folder of pictures, or a file of JSON lines.
+def load(collection: str, source: Path, skipped_to: Path | None, *, as_json: bool) -> None:
+    """Load SOURCE into COLLECTION: a folder of pictures, a file of JSON lines, or - for lines from standard input.
 
-    In a folder the file name is the _id and the sub-folder the category. A picture that cannot be read is reported and
-    skipped. Run again, it goes on where it stopped.
+    In a folder the path of a file below it is the _id and the _file, the sub-folder the category. A picture or line
+    that cannot be used is named with the reason and skipped; other files are named and passed over. Run again, it goes
+    on where it stopped: records that are there already stay as they are.
+
+    Exit status: 0 where anything was stored or there already, or there was nothing to do; 1 where all was skipped.
     """
     with opened() as context:
         report = load_with_progress(context, collection, source)
+    _write_skipped(skipped_to, [*report.failed, *report.passed_over])
     if as_json:
         print_json(
             {
+                "seen": report.seen,
                 "stored": report.stored,
                 "present": report.present,
-                "failed": [{"_id": own, "reason": reason} for own, reason in report.failed],
+                "failed": _plain(report.failed),
+                "passed_over": _plain(report.passed_over),
                 "index_built": report.index_built,
             }
         )
     else:
-        _tell(report)
+        _tell(report, skipped_to)
     if report.failed and not report.stored and not report.present:
         sys.exit(1)
 
@@ -63,12 +81,13 @@ def load(collection: str, source: Path, *, as_json: bool) -> None:
 def load_with_progress(context: Context, collection: str, source: Path) -> Report:
     """Load a source and show how far it is, on stderr."""
     found = table.get(context.db, collection)
-    if source.is_dir():
-        items = folder_items(source)
-        total = len(items)
+    items: Iterable[Item | Unusable]
+    if str(source) != "-" and source.is_dir():
+        items = scanned = scan(source, context.settings.max_image_bytes)
+        total: int | None = len(scanned)
     else:
-        total = _lines(source)
-        items = line_items(context, source)  # type: ignore[assignment]
+        lines = LineFile(source)
+        total, items = lines.count(), line_items(context, lines)
     with progress_bar() as progress:
         task = progress.add_task(f"loading {collection}", total=total)
         return run(context, found, items, progress=lambda n: progress.advance(task, n))
@@ -76,49 +95,69 @@ def load_with_progress(context: Context, collection: str, source: Path) -> Repor
 
 @click.command()
 @click.argument("collection")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
 @click.option(
     "--rebuild-index",
     is_flag=True,
     help="Build the HNSW index anew at the end: faster where most records change; searches are exact meanwhile.",
 )
+@_SKIPPED_TO
 @json_option
-def update(collection: str, file: Path, *, rebuild_index: bool, as_json: bool) -> None:
+def update(collection: str, file: Path, skipped_to: Path | None, *, rebuild_index: bool, as_json: bool) -> None:
     """Change attributes of records of COLLECTION by FILE: a JSON object a line, with the _id and what changes.
 
-    Fields are merged into the record's, null removes one; pictures stay as they are. A record that is not stored is
-    reported and skipped. The file is checked before the first change; run again, it changes nothing twice.
+    FILE may be - for standard input. Fields are merged into the record's, null removes one; pictures stay as they are.
+    A line that cannot be used, or whose record is not stored, is named with the reason and skipped. Run again, it
+    changes nothing twice.
+
+    Exit status: 0 where any record was changed, or there was nothing to do; 1 where all was skipped.
     """
+    lines = LineFile(file)
     with opened() as context, progress_bar() as progress:
         found = table.get(context.db, collection)
-        task = progress.add_task(f"updating {collection}", total=_lines(file))
-        report = update_from_lines(context, found, file, lambda n: progress.advance(task, n), rebuild=rebuild_index)
+        task = progress.add_task(f"updating {collection}", total=lines.count())
+        report = update_from_lines(context, found, lines, lambda n: progress.advance(task, n), rebuild=rebuild_index)
+    _write_skipped(skipped_to, report.skipped)
     if as_json:
-        skipped = [{"_id": own, "reason": reason} for own, reason in report.skipped]
-        print_json({"changed": report.changed, "skipped": skipped, "index_built": report.index_built})
+        print_json(
+            {
+                "seen": report.seen,
+                "changed": report.changed,
+                "skipped": _plain(report.skipped),
+                "index_built": report.index_built,
+            }
+        )
     else:
-        click.echo(f"{report.changed} changed, {len(report.skipped)} skipped")
-        _list(report.skipped)
+        click.echo(f"{report.seen} lines: {report.changed} changed, {len(report.skipped)} skipped")
+        _list("skipped", report.skipped, skipped_to)
         if report.index_built:
             click.echo("the HNSW index was built")
     if report.skipped and not report.changed:
         sys.exit(1)
 
 
-def _lines(file: Path) -> int:
-    with file.open("rb") as stream:
-        return sum(1 for line in stream if line.strip())
-
-
-def _tell(report: Report) -> None:
-    click.echo(f"{report.stored} stored, {report.present} were there already, {len(report.failed)} skipped")
-    _list(report.failed)
+def _tell(report: Report, skipped_to: Path | None) -> None:
+    counts = f"{report.stored} stored, {report.present} were there already, {len(report.failed)} skipped"
+    click.echo(f"{report.seen} seen: {counts}, {len(report.passed_over)} passed over")
+    _list("skipped", report.failed, skipped_to)
+    _list("passed over", report.passed_over, skipped_to)
     if report.index_built:
         click.echo("the HNSW index was built")
 
 
-def _list(failed: Sequence[tuple[str, str]]) -> None:
-    for own, reason in failed[:_SHOWN]:
-        click.echo(f"  {own}: {reason}", err=True)
-    if len(failed) > _SHOWN:
-        click.echo(f"  … and {len(failed) - _SHOWN} more", err=True)
+def _plain(unusable: Sequence[Unusable]) -> list[dict[str, str | None]]:
+    return [{"_id": one.id, "place": one.place, "reason": one.reason} for one in unusable]
+
+
+def _write_skipped(file: Path | None, unusable: Sequence[Unusable]) -> None:
+    if file is not None:
+        file.write_text("".join(f"{dumps(one)}\n" for one in _plain(unusable)), encoding="utf-8")
+
+
+def _list(word: str, unusable: Sequence[Unusable], all_in: Path | None) -> None:
+    for one in unusable[:_SHOWN]:
+        name = "" if one.id in (None, one.place) else f" (_id {one.id})"
+        click.echo(f"  {word}: {one.place}{name}: {one.reason}", err=True)
+    if len(unusable) > _SHOWN:
+        where = f"all of them are in {all_in}" if all_in else "--skipped-to FILE names them all"
+        click.echo(f"  … and {len(unusable) - _SHOWN} more {word}; {where}", err=True)

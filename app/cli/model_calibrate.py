@@ -14,7 +14,7 @@ from app.cli.load import progress_bar
 from app.config import Settings
 from app.embedding import registry
 from app.embedding.base import ModelFacts
-from app.services.loading import folder_items
+from app.services.folders import folder_items
 
 
 @click.command()

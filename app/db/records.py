@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.db.engine import Connection, Database, partition
 from app.db.loader import query
+from app.db.refusals import write_each
 from app.domain.collections import Collection
 from app.domain.errors import CapacityExceeded
 from app.domain.jsontext import dumps
@@ -49,20 +51,48 @@ def existing(db: Database, collection: Collection, ids: Sequence[str]) -> set[st
     return {row["id"] for row in db.read(lambda connection: connection.execute(text, values).fetchall())}
 
 
-def insert(db: Database, collection: Collection, records: Sequence[NewRecord]) -> set[str]:
+def files(db: Database, collection: Collection, ids: Sequence[str]) -> dict[str, str]:
+    """Return the `_file` of those of these records that are stored and have one, by id."""
+    text = query("records", "files").render(records=partition("records", collection))
+    values = {"collection_id": collection.id, "ids": list(ids)}
+    return {row["id"]: row["file"] for row in db.read(lambda connection: connection.execute(text, values).fetchall())}
+
+
+def insert(
+    db: Database, collection: Collection, records: Sequence[NewRecord], refused: dict[str, str] | None = None
+) -> set[str]:
     """Store new records in one transaction and return the ids that were stored; a taken id is passed over.
+
+    A record that the database refuses is left out, and `refused` says why, by id; without it, that is an error.
 
     Raises:
         CapacityExceeded: they would take the collection over its capacity; nothing is stored.
 
     """
-    return db.write(lambda connection: insert_with(connection, collection, records))
+    return db.write(lambda connection: insert_with(connection, collection, records, refused))
 
 
-def insert_with(connection: Connection, collection: Collection, records: Sequence[NewRecord]) -> set[str]:
+def insert_with(
+    connection: Connection,
+    collection: Collection,
+    records: Sequence[NewRecord],
+    refused: dict[str, str] | None = None,
+) -> set[str]:
     """Do what `insert` does, inside a transaction of the caller's."""
-    name = partition("records", collection)
     take_turns(connection, collection)
+    if refused is None:
+        stored = _insert(connection, collection, records)
+    else:
+        work = partial(_insert, connection, collection)
+        stored, wrong = write_each(connection, records, work, lambda record: record.id)
+        refused.update(wrong)
+    if stored:
+        check_capacity(connection, collection)
+    return stored
+
+
+def _insert(connection: Connection, collection: Collection, records: Sequence[NewRecord]) -> set[str]:
+    name = partition("records", collection)
     values = {
         "collection_id": collection.id,
         "ids": [record.id for record in records],
@@ -70,9 +100,7 @@ def insert_with(connection: Connection, collection: Collection, records: Sequenc
         "embeddings": [halfvec_text(record.embedding) for record in records],
     }
     rows = connection.execute(query("records", "insert").render(records=name), values).fetchall()
-    stored = {row["id"] for row in rows}
-    if stored:
-        check_capacity(connection, collection)
+    stored = {str(row["id"]) for row in rows}
     _insert_pictures(connection, collection, [record for record in records if record.id in stored])
     return stored
 
@@ -144,11 +172,26 @@ class Patch:
     removed: str
 
 
-def pictures(connection: Connection, collection: Collection, ids: Sequence[str]) -> dict[str, Mapping[str, object]]:
-    """Lock the stored ones of these records for an update; return their `_url` and `_file`, by id."""
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """What an update must know of a stored record: its `_url` and `_file`, and the bytes of its attributes as text."""
+
+    picture: Mapping[str, object]
+    bytes: int
+
+
+def lock(connection: Connection, collection: Collection, ids: Sequence[str]) -> dict[str, Locked]:
+    """Lock the stored ones of these records for an update; return what it must know of them, by id."""
     text = query("records", "lock").render(records=partition("records", collection))
     rows = connection.execute(text, {"collection_id": collection.id, "ids": list(ids)}).fetchall()
-    return {row["id"]: {"_url": row["url"], "_file": row["file"]} for row in rows}
+    return {row["id"]: Locked({"_url": row["url"], "_file": row["file"]}, row["bytes"]) for row in rows}
+
+
+def attributes(connection: Connection, collection: Collection, ids: Sequence[str]) -> dict[str, str]:
+    """Return the attributes of records as JSON text, by id, inside a transaction of the caller's."""
+    text = query("records", "get").render(records=partition("records", collection), fields="r.attributes")
+    rows = connection.execute(text, {"collection_id": collection.id, "ids": list(ids)}).fetchall()
+    return {row["id"]: row["attributes"] for row in rows}
 
 
 def update(

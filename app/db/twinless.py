@@ -17,11 +17,17 @@ _NAMED = 10
 
 
 def insert(
-    db: Database, collection: Collection, records: Sequence[NewRecord], radius: float, fields: Fields
+    db: Database,
+    collection: Collection,
+    records: Sequence[NewRecord],
+    radius: float,
+    fields: Fields,
+    refused: dict[str, str] | None = None,
 ) -> tuple[set[str], dict[str, list[Found]]]:
     """Store the records that have no near duplicate, one after the other, in one transaction.
 
     Returns the ids that were stored and, for each record that was not because of its looks, the near duplicates.
+    A record that the database refuses is left out, and `refused` says why, by id; without it, that is an error.
 
     Raises:
         CapacityExceeded: they would take the collection over its capacity; nothing is stored.
@@ -45,7 +51,7 @@ def insert(
             if rows:
                 twins[record.id] = [Found(row["id"], row["attributes"], row["distance"]) for row in rows]
             else:
-                stored |= insert_with(connection, collection, [record])
+                stored |= insert_with(connection, collection, [record], refused)
         return stored, twins
 
     return db.write(work)

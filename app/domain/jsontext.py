@@ -91,6 +91,21 @@ def dumps(value: object) -> str:
         raise InvalidRequest(f"this cannot be written as JSON: {error}") from None
 
 
+def stored_bytes(value: Json) -> int:
+    """Return how many bytes a value has as JSON text in the form that the database gives it back: `1e30` in full."""
+    text = dumps(value)
+    return len(text.encode()) + (_exponents(value) if "E" in text else 0)
+
+
+def _exponents(value: Json) -> int:
+    """Return by how much the numbers in a value grow where they are written without exponents."""
+    if isinstance(value, Decimal):
+        return len(f"{value:f}") - len(str(value))
+    if isinstance(value, dict):
+        return sum(map(_exponents, value.values()))
+    return sum(map(_exponents, value)) if isinstance(value, list) else 0
+
+
 def check(value: Json, what: str) -> None:
     """Refuse what a jsonb column cannot hold or a person cannot have meant.
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from app.domain import statuses
 from app.domain.errors import InvalidRequest
-from app.domain.jsontext import check, check_text, dumps
+from app.domain.jsontext import check, check_text, is_integer, stored_bytes
 from app.domain.records import TEXT_FIELD, Attributes, Json, Skipped
 
 MAX_ID_BYTES = 1024
 # Said about one request, never stored with the record.
-_NOT_STORED = frozenset({"_id", "_base64", "_box", "_reason", TEXT_FIELD})
+_NOT_STORED = frozenset({"_id", "_base64", "_box", "_embedding", "_reason", TEXT_FIELD})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,10 @@ def record_id(value: Json) -> str:
         InvalidRequest: it is not a string, empty, too long, or holds what PostgreSQL cannot.
 
     """
+    if value is None:
+        raise InvalidRequest("the record has no _id; _id must be a string")
     if not isinstance(value, str):
-        raise InvalidRequest("_id must be a string")
+        raise InvalidRequest("_id must be a string" + (f', as in "{str(value)[:40]}"' if is_integer(value) else ""))
     check_text(value, "_id")
     if not 1 <= len(value.encode()) <= MAX_ID_BYTES:
         raise InvalidRequest(f"_id must have 1 to {MAX_ID_BYTES} bytes")
@@ -52,9 +54,19 @@ def attributes_of(record: Mapping[str, Json], max_bytes: int) -> Attributes:
         if key.startswith("$"):
             raise InvalidRequest(f"the attribute {key[:40]!r} begins with $, which is kept for operators")
     check(attributes, "an attribute")
-    if len(dumps(attributes).encode()) > max_bytes:
-        raise InvalidRequest(f"the attributes take more than {max_bytes} bytes")
+    check_size(attributes, max_bytes)
     return attributes
+
+
+def check_size(attributes: Attributes, max_bytes: int) -> None:
+    """Refuse attributes that take too many bytes in the form that they are exported in.
+
+    Raises:
+        InvalidRequest: they do.
+
+    """
+    if stored_bytes(attributes) > max_bytes:
+        raise InvalidRequest(f"the attributes take more than {max_bytes} bytes")
 
 
 def stored_part(record: Mapping[str, Json]) -> Attributes:
@@ -65,8 +77,10 @@ def stored_part(record: Mapping[str, Json]) -> Attributes:
 def skip(value: Json, error: InvalidRequest) -> Skipped:
     """Return the note that a record was skipped because of an error."""
     own = value.get("_id") if isinstance(value, dict) else None
-    # What cannot be written as UTF-8 is shown as a question mark.
-    shown = own[:100].encode("utf-8", "replace").decode() if isinstance(own, str) else None
+    # What cannot be written as UTF-8 is shown as a question mark, the beginning of an id that is too long.
+    shown = own.encode("utf-8", "replace").decode() if isinstance(own, str) else None
+    if shown is not None and len(shown.encode()) > MAX_ID_BYTES:
+        shown = shown[:100]
     return Skipped(shown, statuses.SKIPPED_ERROR, str(error))
 
 

@@ -1,15 +1,15 @@
-"""Bulk loading of a folder of pictures, or of JSON lines: resumable, a bad picture never stops it.
+"""Bulk loading of a folder of pictures, or of JSON lines: resumable, a bad picture or line never stops it.
 
-Decoding runs in threads ahead of the model, the model ahead of the database, each a bounded step, so memory is flat
-whatever the size of the folder. Rows are written by COPY into a temporary table and from there, past ids that are
-taken, into the partition: one transaction a chunk. Run again, it asks which ids are stored and does only the rest.
+Decoding runs in threads ahead of the model, the model ahead of the database, each a step that is bounded in records and
+in bytes, so memory is flat whatever the size of the folder or of a line. Rows are written by COPY into a temporary
+table and from there, past ids that are taken, into the partition: one transaction a chunk. Run again, it asks which ids
+are stored and does only the rest.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -24,79 +24,75 @@ from app.domain.jsontext import dumps
 from app.domain.records import Attributes, Json
 from app.services.context import Context
 from app.services.extraction import tags_are_made, with_tags
-from app.services.incoming import Incoming, attributes_of, record_id
+from app.services.folders import read_file
+from app.services.incoming import Incoming, attributes_of, check_size, record_id
 from app.services.indexing import build_if_outgrown
-from app.services.jsonlines import read_lines
-from app.services.pipeline import Item, Pipeline, Prepared, chunks
+from app.services.jsonlines import LineFile, longest_line
+from app.services.pipeline import Item, Pipeline, Prepared, Unusable, chunks
 from app.services.vectors import embedder_of
 
-PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".webp", ".gif", ".bmp"})
 _CHUNK = 500
 _CHUNK_BYTES = 32 * 2**20  # of kept originals
+# What a picture takes that is kept and of which only the URL is known yet.
+_FETCHED_BYTES = 2**20
 
 
 @dataclass(slots=True)
 class Report:
-    """What a load did: records stored, records that were there already, and the ones that could not be read."""
+    """What became of everything that was met: each is counted once.
+
+    `stored` are new records, `present` those that were there already; `failed` could not be stored, `passed_over` are
+    files that are no pictures: each with its place and the reason.
+    """
 
     stored: int = 0
     present: int = 0
-    failed: list[tuple[str, str]] = field(default_factory=list)
+    failed: list[Unusable] = field(default_factory=list)
+    passed_over: list[Unusable] = field(default_factory=list)
     index_built: bool = False
 
-
-def folder_items(folder: Path) -> list[Item]:
-    """Return an item for each picture below a folder: the file name is the `_id`, the sub-folder the `category`.
-
-    A file name that stands in several sub-folders is told apart by its path (`shoes/1.jpg`).
-
-    Raises:
-        InvalidRequest: there is no such folder, or no picture in it.
-
-    """
-    if not folder.is_dir():
-        raise InvalidRequest(f"{folder} is not a folder")
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file())
-    if not paths:
-        raise InvalidRequest(f"there is no picture in {folder} (looked for {', '.join(sorted(PICTURE_SUFFIXES))})")
-    times = Counter(path.name for path in paths)
-    return [_folder_item(folder, path, times[path.name] == 1) for path in paths]
+    @property
+    def seen(self) -> int:
+        """How many files or lines were met: the sum of all."""
+        return self.stored + self.present + len(self.failed) + len(self.passed_over)
 
 
-def _folder_item(folder: Path, path: Path, unique: bool) -> Item:
-    relative = path.relative_to(folder)
-    attributes: dict[str, Json] = {"_file": relative.as_posix()}
-    if len(relative.parts) > 1:
-        attributes["category"] = relative.parts[-2]
-    return Item(path.name if unique else relative.as_posix(), attributes, path.read_bytes)
-
-
-def line_items(context: Context, lines: Path) -> Iterator[Item]:
-    """Yield an item for each line of a file of JSON records, as `allRecords` and `export` write them.
+def line_items(context: Context, lines: Path | LineFile) -> Iterator[Item | Unusable]:
+    """Yield an item for each line of a file or pipe of JSON records, as `allRecords` and `export` write them.
 
     Pictures are read as on insert, from `_base64`, `_url` or `_file`; a relative `_file` is looked for beside the
-    file of lines first: on the command line, the person who types the path may read what lies there.
+    file of lines first: on the command line, the person who types the path may read what lies there. An `_embedding`
+    of the collection's model is taken as it is, without a picture. A line that is no record comes as unusable, with its
+    number.
 
     Raises:
-        InvalidRequest: a line is not a JSON record; the message names its number.
+        InvalidRequest: it is not a file of lines.
 
     """
+    source = lines if isinstance(lines, LineFile) else LineFile(lines)
 
     def item(record: dict[str, Json]) -> Item:
         own = record_id(record.get("_id"))
         attributes = attributes_of(record, context.settings.max_attributes_bytes)
-        read = partial(_line_bytes, context, lines.parent, Incoming(own, record, ""))
-        return Item(own, attributes, read, record.get("_box"))
+        read = partial(_line_bytes, context, source.beside, Incoming(own, record, ""))
+        inline = bool(record.get("_base64"))
+        size = 0 if inline else _FETCHED_BYTES
+        given = record.get("_embedding")
+        return Item(own, attributes, read, record.get("_box"), size=size, embedding=given, inline=inline)
 
-    return read_lines(lines, item)
+    for line in source.read(item, longest_line(context.settings)):
+        if isinstance(line.made, Item):
+            yield replace(line.made, place=line.place, size=line.made.size + line.size)
+        else:
+            yield Unusable(line.place, str(line.made), line.id)
 
 
 def _line_bytes(context: Context, beside: Path, record: Incoming) -> bytes:
     name = record.fields.get("_file")
-    if isinstance(name, str) and not record.fields.get("_base64"):
+    if isinstance(name, str) and not record.fields.get("_base64") and "\0" not in name:
         path = (beside / name).resolve()
         if path.is_relative_to(beside.resolve()) and path.is_file():
-            return path.read_bytes()
+            return read_file(path, context.settings.max_image_bytes)
     source = context.pictures.read_many([record.fields])[0]
     if isinstance(source, ImageError):
         raise source
@@ -106,7 +102,7 @@ def _line_bytes(context: Context, beside: Path, record: Incoming) -> bytes:
 def load(
     context: Context,
     collection: Collection,
-    items: Iterable[Item],
+    items: Iterable[Item | Unusable],
     *,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Report:
@@ -120,52 +116,114 @@ def load(
         Unavailable: the database is away; what was reported as stored is on disk, and another run goes on from there.
 
     """
-    report = Report()
-    embedder = embedder_of(context, collection)
-    tagged = tags_are_made(context, collection)
-
-    def failed(item: Item, reason: str) -> None:
-        report.failed.append((item.id, reason))
-        progress(1)
-
-    with (
-        closing(Pipeline(context, collection, embedder, failed)) as pipeline,
-        ThreadPoolExecutor(1, thread_name_prefix="write") as writer,
-    ):
-        writing: Future[int] | None = None
-        rows: list[table.NewRecord] = []
-        size = 0
-        fresh = _fresh(context, collection, items, report, progress)
-        for batch, embeddings in pipeline.embedded(fresh):
-            made: list[Attributes] = [{} for _ in batch]
-            if tagged:
-                made = with_tags(context, collection, [one.item.attributes for one in batch], embeddings)
-            rows += [_row(*parts) for parts in zip(batch, embeddings, made, strict=True)]
-            size += sum(len(one.original or b"") for one in batch)
-            progress(len(batch))
-            if len(rows) >= _CHUNK or size >= _CHUNK_BYTES:
-                # One chunk is written while the next is made; never more, so that memory stays flat.
-                report.stored += writing.result() if writing else 0
-                writing, rows, size = writer.submit(loads.copy, context.db, collection, rows), [], 0
-        report.stored += writing.result() if writing else 0
-        report.stored += loads.copy(context.db, collection, rows) if rows else 0
+    run = _Load(context, collection, Report(), progress)
+    run.all(items)
     context.lookup.forget(collection.name)
-    report.index_built = build_if_outgrown(context, context.lookup.collection(collection.name))
-    return report
+    run.report.index_built = build_if_outgrown(context, context.lookup.collection(collection.name))
+    return run.report
 
 
-def _row(one: Prepared, embedding: NDArray[np.float32], made: Attributes) -> table.NewRecord:
-    attributes = dumps(one.item.attributes | made)
-    return table.NewRecord(one.item.id, attributes, embedding, one.thumbnail, one.original, one.box)
+@dataclass(slots=True)
+class _Chunk:
+    """Rows to be written in one transaction, each of another id, the places that they come from, and their bytes."""
+
+    rows: list[table.NewRecord] = field(default_factory=list)
+    places: dict[str, str] = field(default_factory=dict)
+    size: int = 0
+
+    def add(self, one: Prepared, embedding: NDArray[np.float32], made: Attributes, max_bytes: int) -> None:
+        if one.item.id in self.places:
+            raise InvalidRequest(f"the _id stands in {self.places[one.item.id]} already")
+        if made:
+            check_size(one.item.attributes | made, max_bytes)
+        attributes = dumps(one.item.attributes | made)
+        row = table.NewRecord(one.item.id, attributes, embedding, one.thumbnail, one.original, one.box)
+        self.rows.append(row)
+        self.places[row.id] = one.item.place
+        self.size += len(one.original or b"") + len(attributes)
 
 
-def _fresh(
-    context: Context, collection: Collection, items: Iterable[Item], report: Report, progress: Callable[[int], None]
-) -> Iterator[Item]:
-    """Yield the items that are not stored yet, asked for a chunk at a time."""
-    for chunk in chunks(items, _CHUNK):
-        known = table.existing(context.db, collection, [item.id for item in chunk])
-        fresh = list({item.id: item for item in chunk if item.id not in known}.values())
-        report.present += len(chunk) - len(fresh)
-        progress(len(chunk) - len(fresh))
-        yield from fresh
+@dataclass(frozen=True, slots=True)
+class _Load:
+    """One run: what is met goes into the report."""
+
+    context: Context
+    collection: Collection
+    report: Report
+    progress: Callable[[int], None]
+
+    def all(self, items: Iterable[Item | Unusable]) -> None:
+        embedder = embedder_of(self.context, self.collection)
+        tagged = tags_are_made(self.context, self.collection)
+        with (
+            closing(Pipeline(self.context, self.collection, embedder, self._failed)) as pipeline,
+            ThreadPoolExecutor(1, thread_name_prefix="write") as writer,
+        ):
+            writing: tuple[Future[loads.Written], Mapping[str, str]] | None = None
+            chunk = _Chunk()
+            for batch, embeddings in pipeline.embedded(self._fresh(items)):
+                made: list[Attributes] = [{} for _ in batch]
+                if tagged:
+                    fields = [one.item.attributes for one in batch]
+                    made = with_tags(self.context, self.collection, fields, embeddings)
+                for one, vector, more in zip(batch, embeddings, made, strict=True):
+                    try:
+                        chunk.add(one, vector, more, self.context.settings.max_attributes_bytes)
+                        self.progress(1)
+                    except InvalidRequest as error:
+                        self._failed(one.item, str(error))
+                if len(chunk.rows) >= _CHUNK or chunk.size >= _CHUNK_BYTES:
+                    # One chunk is written while the next is made; never more, so that memory stays flat.
+                    self._note(writing)
+                    writing = writer.submit(loads.store, self.context.db, self.collection, chunk.rows), chunk.places
+                    chunk = _Chunk()
+            self._note(writing)
+            if chunk.rows:
+                self._note((writer.submit(loads.store, self.context.db, self.collection, chunk.rows), chunk.places))
+
+    def _fresh(self, items: Iterable[Item | Unusable]) -> Iterator[Item]:
+        """Yield the items that are not stored yet, asked for a chunk at a time; the first where an id comes twice."""
+        for chunk in chunks(self._usable(items), _CHUNK, lambda item: item.size):
+            first: dict[str, Item] = {}
+            for item in chunk:
+                if first.setdefault(item.id, item) is not item:
+                    self._failed(item, f"the _id stands in {first[item.id].place} already")
+            known = self._stored(first.values())
+            self.report.present += len(known)
+            self.progress(len(known))
+            yield from (item for item in first.values() if item.id not in known)
+
+    def _stored(self, items: Iterable[Item]) -> set[str]:
+        """Return the ids of the items that are stored, be it under the id that their file was given once."""
+        found = {item.id: item for item in items}
+        known = table.existing(self.context.db, self.collection, list(found))
+        former = {item.former: item.id for item in found.values() if item.former and item.id not in known}
+        if former:
+            files = table.files(self.context.db, self.collection, list(former))
+            known |= {own for own, item in found.items() if item.former and files.get(item.former) == own}
+        return known
+
+    def _usable(self, items: Iterable[Item | Unusable]) -> Iterator[Item]:
+        for one in items:
+            if isinstance(one, Item):
+                yield one
+            else:
+                (self.report.passed_over if one.passed_over else self.report.failed).append(one)
+                self.progress(1)
+
+    def _failed(self, item: Item, reason: str) -> None:
+        self.report.failed.append(Unusable(item.place, reason, item.id))
+        self.progress(1)
+
+    def _note(self, writing: tuple[Future[loads.Written], Mapping[str, str]] | None) -> None:
+        """Wait until a chunk is written, and report what became of its rows."""
+        if writing is None:
+            return
+        written, places = writing[0].result(), writing[1]
+        self.report.stored += len(written.stored)
+        for own, place in places.items():
+            if own not in written.stored:
+                reason = written.refused.get(
+                    own, "a record of this _id was stored just before: it stands further above, or came from elsewhere"
+                )
+                self.report.failed.append(Unusable(place, reason, own))

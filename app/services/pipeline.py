@@ -6,36 +6,63 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
-from itertools import islice
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.domain.collections import Collection
-from app.domain.errors import InvalidRequest
+from app.domain.errors import ImageError, InvalidRequest
 from app.domain.records import Json
 from app.embedding.batching import BatchedEmbedder
 from app.embedding.images import thumbnail
 from app.embedding.remembered import Box, Key, Seen
 from app.services.context import Context
+from app.services.given import given_embedding
 from app.services.vectors import checked_box, decoded, embed_each_once
 
 T = TypeVar("T")
 
+# Pictures that are decoded ahead of the model: so many, and no more once they hold so many bytes.
 _AHEAD = 64
+_AHEAD_BYTES = 16 * 2**20
+_CHUNK_BYTES = 8 * 2**20
 _DECODING_NICENESS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One record: its `_id`, its attributes, how to read its picture's bytes, and which part of the picture it is."""
+    """One record: its `_id`, its attributes, how to read its picture's bytes, and which part of the picture it is.
+
+    `place` says where it comes from: a path in a folder, a line of a file. `size` is how many bytes it holds in memory
+    until its picture is read, or what its picture will take. `former` is the `_id` that earlier versions gave the file.
+    `embedding` is the `_embedding` that an export wrote; where it fits the collection, a picture is read only if the
+    record brings it along (`inline`).
+    """
 
     id: str
     attributes: dict[str, Json]
     read: Callable[[], bytes]
     box: Json = None
+    place: str = ""
+    size: int = 0
+    former: str | None = None
+    embedding: Json = None
+    inline: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """What was met and is not stored: where, and why. `passed_over`: it was not meant to be a record.
+
+    `id` is the record's `_id`, None where it has none that can be told.
+    """
+
+    place: str
+    reason: str
+    id: str | None = None
+    passed_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +106,27 @@ class Pipeline:
 
     def prepared(self, items: Iterable[Item]) -> Iterator[Prepared]:
         """Yield items with their prepared pictures, in order, decoded in threads a bounded way ahead."""
-        running: deque[Future[Prepared | tuple[Item, InvalidRequest]]] = deque()
+        running: deque[tuple[Item, Future[Prepared | InvalidRequest]]] = deque()
         source = iter(items)
-        running.extend(self._pool.submit(self._prepare, item) for item in islice(source, _AHEAD))
+        held = 0
+
+        def fill() -> None:
+            nonlocal held
+            while len(running) < _AHEAD and held <= _AHEAD_BYTES and (item := next(source, None)) is not None:
+                held += item.size
+                running.append((item, self._pool.submit(self._prepare, item)))
+
+        fill()
         while running:
-            done = running.popleft().result()
-            running.extend(self._pool.submit(self._prepare, item) for item in islice(source, 1))
+            item, future = running.popleft()
+            done = future.result()
+            held -= item.size
+            del future  # its own reference would hold the picture while the next one is waited for
+            fill()
             if isinstance(done, Prepared):
                 yield done
             else:
-                self.failed(done[0], str(done[1]))
+                self.failed(item, str(done))
 
     def embedded(self, items: Iterable[Item]) -> Iterator[tuple[list[Prepared], list[NDArray[np.float32]]]]:
         """Yield batches with their embeddings, in order; the next batch waits at the model while one is computed."""
@@ -104,7 +142,7 @@ class Pipeline:
 
     def batches(self, items: Iterable[Item]) -> Iterator[list[Prepared]]:
         """Yield prepared items in lists of two micro-batches of the model, so that it has the next one at hand."""
-        return chunks(self.prepared(items), 2 * self.embedder.batch)
+        return chunks(self.prepared(items), 2 * self.embedder.batch, lambda one: len(one.original or b""))
 
     def embed(self, batch: Sequence[Prepared]) -> list[NDArray[np.float32]]:
         """Return the embeddings of prepared items, in order, and remember them.
@@ -120,22 +158,35 @@ class Pipeline:
                 self.context.remembered.put(one.key, Seen(row, one.thumbnail))
         return rows
 
-    def _prepare(self, item: Item) -> Prepared | tuple[Item, InvalidRequest]:
+    def _prepare(self, item: Item) -> Prepared | InvalidRequest:
         try:
-            data = item.read()
             box = checked_box(item.box)
+            given = given_embedding(item.embedding, self.collection)
+            if given is not None and not item.inline:
+                return Prepared(
+                    replace(item, read=_was_read), Key.of(b"", box, self.embedder.facts), Seen(given), None, None, box
+                )
+            data = item.read()
+            item = replace(item, read=_was_read)  # what it held to read the picture is free now
             key = Key.of(data, box, self.embedder.facts)
             kept = data if self.collection.keep_images else None
-            known = self.context.remembered.get(key)
+            known = self.context.remembered.get(key) if given is None else None
             if known is not None and (known.thumbnail is not None or not self.collection.thumbnails):
                 return Prepared(item, key, known, known.thumbnail if self.collection.thumbnails else None, kept, box)
             picture = decoded(self.context, data, box)
             small = thumbnail(picture) if self.collection.thumbnails else None
-            return Prepared(item, key, self.embedder.prepare(picture), small, kept, box)
+            pixels = self.embedder.prepare(picture) if given is None else Seen(given)
+            return Prepared(item, key, pixels, small, kept, box)
         except InvalidRequest as error:
-            return item, error
+            if item.embedding is not None and not item.inline and isinstance(error, ImageError):
+                return InvalidRequest(f"{error}; its _embedding is of another model or revision than the collection's")
+            return error
         except OSError as error:
-            return item, InvalidRequest(f"the file cannot be read: {error.strerror}")
+            return InvalidRequest(f"the file cannot be read: {error.strerror}")
+
+
+def _was_read() -> bytes:
+    raise AssertionError("a picture is read once")
 
 
 def _step_back() -> None:
@@ -147,8 +198,15 @@ def _step_back() -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _DECODING_NICENESS)
 
 
-def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Yield items in lists of `size`, the last one shorter."""
-    source = iter(items)
-    while chunk := list(islice(source, size)):
+def chunks(items: Iterable[T], most: int, size: Callable[[T], int] = lambda _: 0) -> Iterator[list[T]]:
+    """Yield items in lists of `most`, the last one shorter; a list ends earlier where its sizes reach 8 MiB."""
+    chunk: list[T] = []
+    held = 0
+    for item in items:
+        chunk.append(item)
+        held += size(item)
+        if len(chunk) >= most or held >= _CHUNK_BYTES:
+            yield chunk
+            chunk, held = [], 0
+    if chunk:
         yield chunk

@@ -6,17 +6,18 @@ from dataclasses import dataclass, replace
 from app.db import records as table
 from app.db import twinless
 from app.db.engine import Connection
+from app.db.refusals import write_each
 from app.domain import statuses
 from app.domain.collections import Collection
 from app.domain.errors import InvalidRequest
-from app.domain.jsontext import dumps
+from app.domain.jsontext import dumps, loads_stored, stored_bytes
 from app.domain.records import IMAGE_FIELDS, Attributes, Fields, Found, Json, Processed, Skipped
 from app.domain.statuses import Status
 from app.services import indexing
 from app.services.context import Context
 from app.services.extraction import NOTHING, Extract
 from app.services.ids import new_id
-from app.services.incoming import Incoming, attributes_of, read_ids, record_id, skip, stored_part
+from app.services.incoming import Incoming, attributes_of, check_size, read_ids, record_id, skip, stored_part
 from app.services.vectors import Picture, read_pictures
 
 
@@ -62,18 +63,25 @@ def insert(
 
     read, unreadable = read_pictures(context, collection, fresh, extract)
     skipped += unreadable
-    pictures = [(_with(record, picture.made), picture) for record, picture in read]
+    pictures = []
+    for record, picture in read:
+        try:
+            pictures.append((_with(record, picture.made, context.settings.max_attributes_bytes), picture))
+        except InvalidRequest as error:
+            skipped.append(skip(record.fields, error))
     new = [_row(record, picture) for record, picture in pictures]
     twins: dict[str, list[Found]] = {}
+    refused: dict[str, str] = {}
     if unlike is None:
-        stored = table.insert(context.db, collection, new) if new else set()
+        stored = table.insert(context.db, collection, new, refused) if new else set()
     else:
-        stored, twins = twinless.insert(context.db, collection, new, unlike.radius, unlike.fields)
+        stored, twins = twinless.insert(context.db, collection, new, unlike.radius, unlike.fields, refused)
+    skipped += [Skipped(own, statuses.SKIPPED_ERROR, reason) for own, reason in refused.items()]
     # Another request may have taken an `_id` since it was looked for.
     skipped += [
         Skipped(row.id, statuses.SKIPPED_DUPLICATE, near_duplicates=tuple(twins[row.id]) if row.id in twins else None)
         for row in new
-        if row.id not in stored
+        if row.id not in stored and row.id not in refused
     ]
     if stored:
         indexing.nudge(context, collection)
@@ -96,11 +104,17 @@ def _read(records: Sequence[Json], max_bytes: int) -> tuple[list[Incoming], list
     return incoming, skipped
 
 
-def _with(record: Incoming, made: Attributes) -> Incoming:
-    """Return a record with the attributes that were made of its picture."""
+def _with(record: Incoming, made: Attributes, max_bytes: int) -> Incoming:
+    """Return a record with the attributes that were made of its picture.
+
+    Raises:
+        InvalidRequest: all of them take more than `max_bytes` bytes.
+
+    """
     if not made:
         return record
     fields = record.fields | made
+    check_size(stored_part(fields), max_bytes)
     return Incoming(record.id, fields, dumps(stored_part(fields)))
 
 
@@ -148,22 +162,57 @@ def update(context: Context, collection: Collection, records: Sequence[Json], fi
 
     Several changes of one record in one request are merged in their order.
     """
-    changes, skipped = _changes(records, context.settings.max_attributes_bytes)
+    max_bytes = context.settings.max_attributes_bytes
+    changes, skipped = _changes(records, max_bytes)
 
     def work(connection: Connection) -> Processed:
-        pictures = table.pictures(connection, collection, list(changes))
-        refused = [
-            Skipped(own, statuses.SKIPPED_ERROR, f"{field} cannot be changed: delete the record and insert it again")
+        locked = table.lock(connection, collection, list(changes))
+        refused = {
+            own: f"{field} cannot be changed: delete the record and insert it again"
             for own, change in changes.items()
-            if own in pictures and (field := _changed_picture(change, pictures[own]))
-        ]
-        wrong = {record.record_id for record in refused}
-        patches = {own: _patch(change) for own, change in changes.items() if own in pictures and own not in wrong}
-        found = table.update(connection, collection, patches, fields) if patches else {}
-        ids = [own for own in changes if own not in wrong]
-        return _by_id(ids, found, [*skipped, *refused], statuses.RECORDS_FOUND)
+            if own in locked and (field := _changed_picture(change, locked[own].picture))
+        }
+        there = {own: change for own, change in changes.items() if own in locked and own not in refused}
+        refused |= _too_large(connection, collection, there, locked, max_bytes)
+        patches = {own: _patch(change) for own, change in there.items() if own not in refused}
+        found: dict[str, Found] = {}
+
+        def write(some: Sequence[str]) -> list[str]:
+            done = table.update(connection, collection, {own: patches[own] for own in some}, fields)
+            found.update(done)
+            return list(done)
+
+        if patches:
+            refused |= write_each(connection, list(patches), write, str)[1]
+        wrong = [Skipped(own, statuses.SKIPPED_ERROR, reason) for own, reason in refused.items()]
+        return _by_id([own for own in changes if own not in refused], found, [*skipped, *wrong], statuses.RECORDS_FOUND)
 
     return context.db.write(work)
+
+
+def _too_large(
+    connection: Connection,
+    collection: Collection,
+    changes: Mapping[str, Mapping[str, Json]],
+    locked: Mapping[str, table.Locked],
+    max_bytes: int,
+) -> dict[str, str]:
+    """Return which changes would let attributes grow beyond what an insert may bring, with the reason, by id.
+
+    A record that is larger already, as SQL may have made it, may shrink.
+    """
+    near = [own for own, change in changes.items() if locked[own].bytes + stored_bytes(dict(change)) > max_bytes]
+    refused = {}
+    for own, text in table.attributes(connection, collection, near).items() if near else ():
+        before = loads_stored(text)
+        assert isinstance(before, dict)  # noqa: S101  (a constraint of the table)
+        change = changes[own]
+        kept = {key: value for key, value in before.items() if key not in change}
+        after = kept | {key: value for key, value in change.items() if value is not None}
+        size = stored_bytes(after)
+        if size > max_bytes and size > stored_bytes(before):
+            refused[own] = f"the attributes would take more than {max_bytes} bytes"
+    return refused
 
 
 def _changes(records: Sequence[Json], max_bytes: int) -> tuple[dict[str, dict[str, Json]], list[Skipped]]:

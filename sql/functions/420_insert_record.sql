@@ -5,7 +5,7 @@
 --   is cast by ::vector.)
 -- Result: the id. The record is in the API's answers once the transaction is committed. SQLSTATE P0002: no such collection;
 --   22004: an argument is NULL; 22023: another dimension, or a vector of zeros; 23505: the id is taken; 23514: the
---   attributes are no object, or a key is kept (_id, _base64, _box, _reason, $…); 54000: the collection is full.
+--   attributes are no object, or a key is kept (_id, _base64, _box, _embedding, _reason, $…); 54000: the collection is full.
 -- Locks: with a capacity, the row of the collection, until the transaction ends: inserts take turns, as the server's do.
 -- Rights: the caller's. Fixed search_path. Called by anyone who may insert.
 CREATE OR REPLACE FUNCTION lookalike.insert_record(collection text, id text, attributes jsonb, vector vector) RETURNS text
@@ -27,7 +27,7 @@ BEGIN
         RAISE check_violation USING MESSAGE = 'the attributes are an object, as in {"brand": "Fila"}';
     END IF;
     SELECT key INTO wrong FROM jsonb_object_keys(attributes) AS key
-    WHERE key LIKE '$%' OR key IN ('_id', '_base64', '_box', '_reason') LIMIT 1;
+    WHERE key LIKE '$%' OR key IN ('_id', '_base64', '_box', '_embedding', '_reason') LIMIT 1;
     IF FOUND THEN
         RAISE check_violation USING MESSAGE = format('the attribute %L is kept for the API and cannot be stored', wrong);
     END IF;

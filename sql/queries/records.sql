@@ -6,6 +6,11 @@
 SELECT r.id FROM /*records*/ lookalike.records /*end*/ AS r
 WHERE r.collection_id = :collection_id AND r.id = ANY (:ids);
 
+-- name: files
+-- The `_file` of those of these records that have one.
+SELECT r.id, r.attributes ->> '_file' AS file FROM /*records*/ lookalike.records /*end*/ AS r
+WHERE r.collection_id = :collection_id AND r.id = ANY (:ids) AND r.attributes ? '_file';
+
 -- name: insert
 -- Stores new records in the order of their ids (so that two batches cannot deadlock) and returns the stored ids; an id
 -- that is taken is passed over.
@@ -60,8 +65,9 @@ WHERE r.collection_id = :collection_id AND r.id = doomed.id
 RETURNING r.id;
 
 -- name: lock
--- Locks records for an update, in the order of their ids, and returns what names their pictures.
-SELECT r.id, r.attributes -> '_url' AS url, r.attributes -> '_file' AS file
+-- Locks records for an update, in the order of their ids, and returns what names their pictures and how many bytes the
+-- attributes have as text.
+SELECT r.id, r.attributes -> '_url' AS url, r.attributes -> '_file' AS file, octet_length(r.attributes::text) AS bytes
 FROM /*records*/ lookalike.records /*end*/ AS r
 WHERE r.collection_id = :collection_id AND r.id = ANY (:ids)
 ORDER BY r.id

@@ -4,6 +4,10 @@
 SELECT r.id FROM "lookalike"."records_1" AS r
 WHERE r.collection_id = %(collection_id)s AND r.id = ANY (%(ids)s);
 
+-- records.files: The `_file` of those of these records that have one.
+SELECT r.id, r.attributes ->> '_file' AS file FROM "lookalike"."records_1" AS r
+WHERE r.collection_id = %(collection_id)s AND r.id = ANY (%(ids)s) AND r.attributes ? '_file';
+
 -- records.insert: Stores new records in the order of their ids (so that two batches cannot deadlock) and returns the stored ids; an id that is taken is passed over.
 INSERT INTO "lookalike"."records_1" AS r (collection_id, id, attributes, embedding)
 SELECT %(collection_id)s, new.id, new.attributes, new.embedding::halfvec
@@ -49,8 +53,8 @@ USING doomed
 WHERE r.collection_id = %(collection_id)s AND r.id = doomed.id
 RETURNING r.id;
 
--- records.lock: Locks records for an update, in the order of their ids, and returns what names their pictures.
-SELECT r.id, r.attributes -> '_url' AS url, r.attributes -> '_file' AS file
+-- records.lock: Locks records for an update, in the order of their ids, and returns what names their pictures and how many bytes the attributes have as text.
+SELECT r.id, r.attributes -> '_url' AS url, r.attributes -> '_file' AS file, octet_length(r.attributes::text) AS bytes
 FROM "lookalike"."records_1" AS r
 WHERE r.collection_id = %(collection_id)s AND r.id = ANY (%(ids)s)
 ORDER BY r.id

@@ -20,6 +20,7 @@ from app.embedding import taxonomy
 from app.embedding.colour_names import dominant_colors
 from app.services import collections, loading, tokens
 from app.services.context import Context
+from app.services.folders import folder_items
 from tests.api.conftest import Api, Json, drawing, picture
 from tests.api.test_listing import ids
 from tests.conftest import _drop, _recreate, url_of
@@ -286,7 +287,7 @@ def test_a_load_makes_the_same_tags(fashion: Fashion, tmp_path: Path) -> None:
     for number in range(3):
         drawing(number).save(tmp_path / f"{number}.png")
     collection = fashion.context.lookup.collection(fashion.collection)
-    report = loading.load(fashion.context, collection, loading.folder_items(tmp_path))
+    report = loading.load(fashion.context, collection, folder_items(tmp_path))
     assert report.stored == 3
     assert fashion.stored("0.png", "1.png", "2.png") == [fashion.tags(n) for n in range(3)]
 

@@ -13,6 +13,7 @@ import pytest
 from app.db import collections as table
 from app.db import records
 from app.services import loading
+from app.services.folders import folder_items
 from tests.api.conftest import Api, drawing, encoded, picture
 
 
@@ -102,7 +103,7 @@ def test_load_keeps_folders_lines_and_boxes(keeping: Api, tmp_path: Path) -> Non
     for number in range(3):
         (tmp_path / f"{number}.png").write_bytes(data(number))
     own = table.get(keeping.context.db, keeping.collection)
-    assert loading.load(keeping.context, own, loading.folder_items(tmp_path)).stored == 3
+    assert loading.load(keeping.context, own, folder_items(tmp_path)).stored == 3
     lines = [
         {"_id": "cut", "_file": "1.png", "_box": [20, 20, 120, 120]},
         {"_id": "out", "_file": "1.png", "_box": [0, 0, 999, 10]},
@@ -110,7 +111,7 @@ def test_load_keeps_folders_lines_and_boxes(keeping: Api, tmp_path: Path) -> Non
     (tmp_path / "lines.jsonl").write_bytes(b"\n".join(map(orjson.dumps, lines)))
     report = loading.load(keeping.context, own, loading.line_items(keeping.context, tmp_path / "lines.jsonl"))
     assert report.stored == 1
-    assert [own for own, reason in report.failed if "_box must lie within" in reason] == ["out"]
+    assert [one.id for one in report.failed if "_box must lie within" in one.reason] == ["out"]
     assert originals(keeping) == {
         **{f"{number}.png": (data(number), None) for number in range(3)},
         "cut": (data(1), [20, 20, 120, 120]),

@@ -19,6 +19,7 @@ from app.embedding.efficientnet_lite0 import EfficientNetLite0
 from app.embedding.images import decode, thumbnail
 from app.embedding.remembered import Remembered
 from app.services import loading, vectors
+from app.services.folders import folder_items
 from tests.api.conftest import Api, picture
 
 
@@ -169,7 +170,7 @@ def test_a_load_embeds_copies_once_and_knows_what_the_api_has_seen(
     for number in range(120):
         (tmp_path / f"{number}.png").write_bytes(base64.b64decode(picture(1 + number % 3)))
     collection = table.get(api.context.db, api.collection)
-    report = loading.load(api.context, collection, loading.folder_items(tmp_path))
+    report = loading.load(api.context, collection, folder_items(tmp_path))
     assert report.stored == 120
     assert work["embedded"] == 3
     assert len(set(thumbnails_of(api, api.collection).values())) == 3

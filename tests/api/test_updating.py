@@ -12,8 +12,8 @@ import pytest
 from app.db import collections as table
 from app.db import indexes, loads
 from app.db.records import NewRecord
-from app.domain.errors import InvalidRequest
-from app.services.loading import folder_items, load
+from app.services.folders import folder_items
+from app.services.loading import load
 from app.services.updating import update_from_lines
 from tests.api.conftest import Api, picture
 
@@ -31,13 +31,17 @@ RECORDS = 2100  # more than two transactions
         (b'{"_id": "\xff"}', "UTF-8"),
     ],
 )
-def test_a_bad_line_is_named_and_nothing_is_changed(api: Api, tmp_path: Path, line: bytes, told: str) -> None:
+def test_a_bad_line_is_named_and_the_others_are_done(api: Api, tmp_path: Path, line: bytes, told: str) -> None:
     api.post("insert", {"records": [{"_id": "a", "_base64": picture(1), "price": 1}]}, code=210)
-    (tmp_path / "bad.jsonl").write_bytes(b'{"_id": "a", "price": 7}\n\n' + line)
-    with pytest.raises(InvalidRequest, match=r"^line 3 of bad.jsonl: ") as error:
-        update_from_lines(api.context, table.get(api.context.db, api.collection), tmp_path / "bad.jsonl")
-    assert told in str(error.value)
-    assert api.post("get", {"records": [{"_id": "a"}], "fields_to_return": ["*"]})["answer_records"][0]["price"] == 1
+    (tmp_path / "bad.jsonl").write_bytes(
+        b'\xef\xbb\xbf{"_id": "a", "price": 7}\r\n\r\n' + line + b'\n{"_id": "a", "x": 2}'
+    )
+    report = update_from_lines(api.context, table.get(api.context.db, api.collection), tmp_path / "bad.jsonl")
+    assert (report.seen, report.changed) == (3, 2)
+    assert [one.place for one in report.skipped] == ["line 3"]
+    assert told in report.skipped[0].reason
+    got = api.post("get", {"records": [{"_id": "a"}], "fields_to_return": ["*"]})["answer_records"]
+    assert got == [{"_id": "a", "price": 7, "x": 2}]
 
 
 def test_what_cannot_be_stored_is_skipped_with_its_reason(api: Api, tmp_path: Path) -> None:
@@ -45,8 +49,8 @@ def test_what_cannot_be_stored_is_skipped_with_its_reason(api: Api, tmp_path: Pa
     lines = [{"_id": "a", "$x": 1}, {"_id": "b", "ok": True}, {"_id": "b", "_base64": picture(2)}, {"_id": "c"}]
     (tmp_path / "lines").write_text("\n".join(map(json.dumps, lines)))
     report = update_from_lines(api.context, table.get(api.context.db, api.collection), tmp_path / "lines")
-    assert report.changed == 0  # the changes of one record go together: b's picture cannot be changed
-    reasons = dict(report.skipped)
+    assert report.changed == 1  # lines of one record are done one after the other
+    reasons = {one.id: one.reason for one in report.skipped}
     assert "begins with $" in reasons["a"]
     assert "_base64 cannot be changed" in reasons["b"]
     assert reasons["c"] == "no such record"

@@ -15,7 +15,7 @@ from app.demo.catalogue import catalogue
 from app.domain.errors import InvalidRequest
 from app.domain.options import ImageLimits, ModelOptions
 from app.embedding import registry
-from app.services.loading import folder_items
+from app.services.folders import folder_items
 from tests.unit.test_docs import ROOT
 
 _PRODUCTS = [product for product in catalogue(40) if not product.copy and product.attributes["view"] == "front"][:24]

@@ -1,0 +1,129 @@
+"""Folders of pictures: an item for each picture, and a word about every file that is none."""
+
+import os
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from app.domain.errors import ImageError, InvalidRequest
+from app.domain.records import Json
+from app.embedding.signatures import HEAD_BYTES, looks_like_a_picture
+from app.services.incoming import record_id
+from app.services.pipeline import Item, Unusable
+
+# Files of these names are tried whatever is in them, so that a damaged one is named; others where their first bytes are
+# those of a picture.
+PICTURE_SUFFIXES = frozenset(
+    {".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".pjpeg", ".pjp", ".mpo", ".tif", ".tiff"}
+    | {".webp", ".gif", ".bmp", ".dib", ".heic", ".heif", ".avif"}
+)
+
+
+def folder_items(folder: Path, max_bytes: int | None = None) -> list[Item]:
+    """Return an item for each picture below a folder, as `scan` finds them.
+
+    Raises:
+        InvalidRequest: there is no such folder, or no picture in it.
+
+    """
+    return [one for one in scan(folder, max_bytes) if isinstance(one, Item)]
+
+
+def scan(folder: Path, max_bytes: int | None = None) -> list[Item | Unusable]:
+    """Return an item for each picture below a folder, and a note about everything else in it, in the order of names.
+
+    The path below the folder, with `/`, is the `_id` and the `_file`; the name of the sub-folder is the `category`.
+    Hidden files and folders, links to folders, and what is no file (a pipe, a socket) are passed over.
+
+    Args:
+        folder: where to look, at any depth.
+        max_bytes: of one picture; None: any number.
+
+    Raises:
+        InvalidRequest: there is no such folder, or no picture in it.
+
+    """
+    if not folder.is_dir():
+        raise InvalidRequest(f"{folder} is not a folder")
+    found = list(_scan(folder, "", max_bytes))
+    if all(isinstance(one, Unusable) and one.passed_over for one in found):
+        raise InvalidRequest(f"there is no picture in {folder}: {len(found)} other files and folders are in it")
+    return found
+
+
+def _scan(root: Path, below: str, max_bytes: int | None) -> Iterator[Item | Unusable]:
+    try:
+        with os.scandir(root / below) as entries:
+            listed = sorted(entries, key=lambda entry: os.fsencode(entry.name))
+    except OSError as error:
+        yield Unusable(shown(below) or str(root), f"the folder cannot be read: {error.strerror}")
+        return
+    for entry in listed:
+        path = f"{below}{entry.name}"
+        if entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."):
+            yield from _scan(root, f"{path}/", max_bytes)
+        else:
+            yield _file(entry, path, max_bytes)
+
+
+def _file(entry: os.DirEntry[str], path: str, max_bytes: int | None) -> Item | Unusable:
+    try:
+        if (reason := _passed_over(entry)) is not None:
+            return Unusable(shown(path), reason, passed_over=True)
+        return _item(entry, path, max_bytes)
+    except OSError as error:
+        return Unusable(shown(path), f"the file cannot be read: {error.strerror}")
+    except InvalidRequest as error:
+        return Unusable(shown(path), str(error))
+
+
+def _passed_over(entry: os.DirEntry[str]) -> str | None:
+    """Return why an entry of a folder is not tried; None for a file that may be a picture."""
+    if entry.name.startswith("."):
+        return "hidden"
+    path = Path(entry.path)
+    if entry.is_symlink() and not path.exists():
+        return "a link to nothing"
+    if entry.is_dir():
+        return "a link to a folder, which is not followed"
+    if not entry.is_file():
+        return "not a file"
+    if path.suffix.lower() in PICTURE_SUFFIXES:
+        return None
+    with path.open("rb") as stream:
+        return None if looks_like_a_picture(stream.read(HEAD_BYTES)) else "no picture, by its name and its first bytes"
+
+
+def _item(entry: os.DirEntry[str], path: str, max_bytes: int | None) -> Item:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise InvalidRequest("its path is not UTF-8, as an _id must be: rename it") from None
+    attributes: dict[str, Json] = {"_file": path}
+    folders = path.split("/")[:-1]
+    if folders:
+        attributes["category"] = folders[-1]
+    read = partial(read_file, Path(entry.path), max_bytes)
+    return Item(
+        record_id(path), attributes, read, place=path, size=entry.stat().st_size, former=entry.name if folders else None
+    )
+
+
+def shown(path: str) -> str:
+    r"""Return a path as text: bytes that are not UTF-8 as `\xe4`."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def read_file(path: Path, max_bytes: int | None) -> bytes:
+    """Return what is in a file.
+
+    Raises:
+        ImageError: it has more than `max_bytes` bytes.
+        OSError: it cannot be read.
+
+    """
+    with path.open("rb") as stream:
+        size = os.fstat(stream.fileno()).st_size
+        if max_bytes is not None and size > max_bytes:
+            raise ImageError(f"the picture has {size} bytes; {max_bytes} are allowed")
+        return stream.read(-1 if max_bytes is None else max_bytes + 1)
