@@ -76,6 +76,7 @@ _TOGETHER: dict[str, Any] = {
     "fetch_timeout_seconds": 2.25,
     "fetch_max_redirects": 1,
     "fetch_workers": 3,
+    "fetch_requests": 6,
     "model_threads": 2,
     "model_queue_pictures": 9,
     "vector_cache_bytes": 0,
@@ -192,15 +193,25 @@ def _server(at: Set) -> Any:
     return Server(at.settings, "", None).cfg
 
 
-def _worker(at: Set, attribute: str) -> Any:
-    """A limit that gunicorn's worker goes by, as it is made."""
+def _made_worker(at: Set) -> Any:
+    """gunicorn's worker, as it is made; it does not run."""
     cfg = _server(at)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("gunicorn.workers.gthread.ThreadWorker.init_process", lambda _: None)
         worker = BoundedWorker(1, 0, [], Server(at.settings, "", None), 1, cfg, Logger(cfg))
         worker.init_process()
     worker.tmp.close()
-    return getattr(worker, attribute)
+    return worker
+
+
+def _worker(at: Set, attribute: str) -> Any:
+    return getattr(_made_worker(at), attribute)
+
+
+def _download_places(at: Set) -> int:
+    pool = _made_worker(at).get_thread_pool()
+    pool.shutdown()
+    return int(pool._most_waiting)
 
 
 def _building(at: Set, name: str) -> str:
@@ -281,6 +292,7 @@ _FOUND: dict[str, tuple[Callable[[Set], Any], Any]] = {
     "fetch_max_redirects": (lambda at: "'code': 210" in at.insert(_id="far", _url=f"{at.pictures}/2"), False),
     "fetch_connect_timeout_seconds": (lambda at: at.api.context.pictures._policy.connect_timeout_seconds, 1.25),
     "fetch_timeout_seconds": (lambda at: at.api.context.pictures._policy.total_timeout_seconds, 2.25),
+    "fetch_requests": (_download_places, 6),
     "fetch_workers": (lambda at: at.api.context.pictures._pool._max_workers, 3),
     "model_queue_pictures": (lambda at: at.api.context.models.get("phash")._capacity, 9),
     "model_threads": (lambda at: at.api.context.models.get("efficientnet-lite0")._embedder._threads, 2),  # type: ignore[attr-defined]
@@ -304,7 +316,7 @@ def test_a_setting_acts(name: str, everything: Set) -> None:
 def test_every_setting_is_found_where_it_acts() -> None:
     apart = {name for names in _APART.values() for name in names}
     assert set(_TOGETHER) <= set(_FOUND)
-    assert set(_FOUND) | apart == set(Settings.model_fields) - _TO_COME
+    assert set(_FOUND) | apart == set(Settings.model_fields)
 
 
 # Settings with tests of their own, which follow.
@@ -317,7 +329,6 @@ _APART = {
     "test_an_index_is_built_anew_from_the_share_that_is_set": ("reindex_share",),
     "test_exports_are_as_large_as_the_setting_says": ("export_bytes",),
 }
-_TO_COME = {"fetch_requests"}  # the bound of downloads, which no part reads yet
 
 
 def test_the_tests_apart_are_there() -> None:
