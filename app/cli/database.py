@@ -5,15 +5,16 @@ import shutil
 import signal
 import sys
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 
 from app.cli.common import database, json_option, opened, print_json
 from app.config import Settings
-from app.db import calibration, schema, sqltree
+from app.db import backup, calibration, schema, sqltree
 from app.db import roles as role_table
 from app.db.conninfo import reach, without_password
-from app.db.embedded import bundled_program
+from app.db.embedded import EmbeddedDatabase, bundled_program
 from app.db.uninstall import uninstall as leave
 
 
@@ -124,10 +125,46 @@ def psql(arguments: tuple[str, ...]) -> None:
 
 
 @db.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+def dump(file: Path) -> None:
+    """Write all collections, records, pictures and tokens to FILE, as of one moment, while servers run.
+
+    The format is pg_dump's custom one. `lookalike db restore` reads it, into any database, also one of another server.
+    """
+    with database(Settings(), make=False) as url:
+        backup.dump(url, file)
+    click.echo(f"{file}: {file.stat().st_size / 2**20:.1f} MiB")
+
+
+@db.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--replace", is_flag=True, help="Drop the collections and tokens that are there.")
+def restore(file: Path, *, replace: bool) -> None:
+    """Put back what `lookalike db dump` wrote to FILE, whole or not at all; indexes are built again."""
+    with database(Settings()) as url:
+        backup.restore(url, file, replace=replace)
+    click.echo(f"{file} is restored")
+
+
+@db.command()
 def url() -> None:
-    """Print the database's URL; the embedded database runs as long as a server or command uses it."""
-    with database(Settings()) as found:
-        click.echo(found)
+    """Print the database's URL, for psql and others.
+
+    The embedded database runs only while a server or command uses it: so does the URL. `lookalike db psql` starts it.
+    """
+    settings = Settings()
+    if settings.admin_database_url or settings.database_url:
+        with database(settings) as found:
+            click.echo(found)
+        return
+    embedded = EmbeddedDatabase(settings.home, make=False)
+    click.echo(embedded.url)
+    if not embedded.runs():
+        click.echo(
+            "lookalike: the embedded database is not running, so this URL leads nowhere until `lookalike serve` runs;"
+            " `lookalike db psql` starts it by itself",
+            err=True,
+        )
 
 
 @click.group()

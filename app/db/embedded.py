@@ -149,6 +149,10 @@ class EmbeddedDatabase:
         """The URL of the database, on the running server or the next one."""
         return self._url(DATABASE)
 
+    def runs(self) -> bool:
+        """Say whether the server runs, whoever started it."""
+        return self._server.process() is not None or self._server.answers()
+
     def _url(self, database: str) -> str:
         folder, port = self._server.place() or (self._socket_folder(), _PORT)
         return f"postgresql://postgres:@/{database}?host={quote(os.fspath(folder))}&port={port}"
@@ -202,7 +206,7 @@ class EmbeddedDatabase:
             while not (self._server.is_ready() and self._takes_connections()):
                 if started is not None and started.poll() is not None:
                     raise ConfigurationError(f"the embedded database did not start: {self._reason(written)}")
-                if started is None and self._server.process() is None and not self._server.answers():
+                if started is None and not self.runs():
                     self._server.clear()
                     journal = self._data / "log"
                     written = journal.stat().st_size if journal.exists() else 0
@@ -273,7 +277,7 @@ class EmbeddedDatabase:
 
     def _keep_running(self, stop: threading.Event, every_seconds: float) -> None:
         while not stop.wait(every_seconds):
-            if self._server.process() is None and not self._server.answers():
+            if not self.runs():
                 log.warning("the embedded database is gone; starting it again")
                 try:
                     with self._alone():

@@ -2,7 +2,7 @@
 
 from psycopg import errors
 
-from app.db.engine import connect
+from app.db.engine import Connection, connect
 from app.db.errors import translated
 from app.domain.errors import ConfigurationError
 
@@ -44,16 +44,7 @@ def uninstall(url: str) -> list[str]:
         ).fetchone()
         if row is None or not row["ours"]:
             raise ConfigurationError("there is no schema lookalike of this program's in this database")
-        connection.execute("SET LOCAL search_path = pg_catalog")  # so that every name is said with its schema
-        before = {found["name"] for found in connection.execute(_OUTSIDE).fetchall()}
-        connection.execute("SET LOCAL client_min_messages = warning")
-        connection.execute("DROP SCHEMA lookalike CASCADE")
-        after = {found["name"] for found in connection.execute(_OUTSIDE).fetchall()}
-        if lost := sorted(before - after):
-            raise ConfigurationError(
-                "not uninstalled: what is of the house depends on the schema lookalike; drop or change it first:"
-                f" {', '.join(lost)}"
-            )
+        drop_schema(connection)
         done = ["dropped the schema lookalike"]
         if str(row["comment"]).endswith("The extension vector came with it."):
             try:
@@ -63,3 +54,22 @@ def uninstall(url: str) -> list[str]:
             except errors.DependentObjectsStillExist:
                 done.append("kept the extension vector: others use it")
     return done
+
+
+def drop_schema(connection: Connection) -> None:
+    """Drop the schema in the transaction that runs.
+
+    Raises:
+        ConfigurationError: something of the house depends on it; the transaction is to be rolled back.
+
+    """
+    connection.execute("SET LOCAL search_path = pg_catalog")  # so that every name is said with its schema
+    before = {found["name"] for found in connection.execute(_OUTSIDE).fetchall()}
+    connection.execute("SET LOCAL client_min_messages = warning")
+    connection.execute("DROP SCHEMA lookalike CASCADE")
+    after = {found["name"] for found in connection.execute(_OUTSIDE).fetchall()}
+    if lost := sorted(before - after):
+        raise ConfigurationError(
+            "nothing was dropped: what is of the house depends on the schema lookalike; drop or change it first:"
+            f" {', '.join(lost)}"
+        )

@@ -12,7 +12,9 @@ from threading import Thread
 import psutil
 import psycopg
 import pytest
+from click.testing import CliRunner
 
+from app.cli import cli
 from app.db.embedded import EmbeddedDatabase
 from app.domain.errors import ConfigurationError
 
@@ -206,3 +208,15 @@ def test_who_was_killed_keeps_no_server_up(home: Path) -> None:
     assert process(home) == server
     database.stop()
     assert ended(server)
+
+
+def test_the_embedded_url_says_when_it_leads_nowhere(home: Path) -> None:
+    variables = {"DATABASE_URL": None, "LOOKALIKE_HOME": str(home)}
+    database = EmbeddedDatabase(home)
+    found = database.start()
+    running = CliRunner().invoke(cli, ["db", "url"], env=variables)
+    assert (running.stdout, running.stderr) == (f"{found}\n", "")
+    database.stop()
+    stopped = CliRunner().invoke(cli, ["db", "url"], env=variables)
+    assert stopped.stdout == f"{found}\n"
+    assert "is not running" in stopped.stderr
