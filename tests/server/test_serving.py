@@ -50,8 +50,20 @@ def test_sigterm_finishes_what_runs(embedded_server: Callable[[], Server]) -> No
     token = prepared(server)
     server.start()
     codes: list[int] = []
-    worker = threading.Thread(target=lambda: codes.append(insert(server, token, *range(10))))
+    sent = threading.Event()
+    records = [{"_id": str(number), "_base64": picture(number)} for number in range(10)]
+
+    def work() -> None:
+        with requests.Session() as session:
+            session.headers.update({"Authorization": f"Token {token}", "collection-id": "c"})
+            assert session.post(f"{server.url}/v2/ping", timeout=60).status_code == 200
+            sent.set()
+            answer = session.post(f"{server.url}/v2/insert", json={"records": records}, timeout=60)
+            codes.append(answer.json()["status"]["code"])
+
+    worker = threading.Thread(target=work)
     worker.start()
+    assert sent.wait(60)
     time.sleep(0.05)
     assert server.stop() == 0
     worker.join()
