@@ -136,5 +136,7 @@ def check_product_field(name: str) -> None:
 
     """
     check_text(name, "a product field")
-    if not name or name.startswith(("$", "_id")) or len(name) > 200:
-        raise InvalidRequest("a product field is the name of an attribute, 1 to 200 characters, not beginning with $")
+    if not name or name.startswith(("$", "_id")) or "." in name or len(name) > 200:
+        raise InvalidRequest(
+            "a product field is the name of an attribute, 1 to 200 characters, not beginning with $, and without a dot"
+        )

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import orjson
 
+from app.domain.errors import InvalidRequest
 from app.domain.statuses import Status
 
 Json = dict[str, "Json"] | list["Json"] | str | int | float | Decimal | bool | None
@@ -53,7 +54,19 @@ class Fields:
 
     @classmethod
     def of(cls, names: list[str]) -> "Fields":
-        """Read the parameter `fields_to_return`: `"*"` means every attribute."""
+        """Read the parameter `fields_to_return`: `"*"` means every attribute.
+
+        Raises:
+            InvalidRequest: a name has a dot: attributes are returned whole.
+
+        """
+        for name in names:
+            if "." in name:
+                whole = name.partition(".")[0]
+                raise InvalidRequest(
+                    f"fields_to_return: {name[:40]!r} leads into an attribute, and attributes are returned whole:"
+                    f" name {whole[:40]!r}"
+                )
         if "*" in names:
             return cls(everything=True)
         return cls(names=tuple(sorted({name for name in names if name not in ("_id", "_base64")})))

@@ -1,6 +1,6 @@
 """Records as a caller sends them: checked one by one, so that one bad record never spoils the others."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from app.domain import statuses
@@ -43,8 +43,8 @@ def attributes_of(record: Mapping[str, Json], max_bytes: int) -> Attributes:
     """Return the attributes of a record.
 
     Raises:
-        InvalidRequest: a key begins with `$`, a value cannot be stored, all of them are too large, or the record has a
-            text, which only queries have.
+        InvalidRequest: a key begins with `$` or has a dot, a value cannot be stored, all of them are too large, or the
+            record has a text, which only queries have.
 
     """
     if record.get(TEXT_FIELD) is not None:
@@ -54,8 +54,25 @@ def attributes_of(record: Mapping[str, Json], max_bytes: int) -> Attributes:
         if key.startswith("$"):
             raise InvalidRequest(f"the attribute {key[:40]!r} begins with $, which is kept for operators")
     check(attributes, "an attribute")
+    if (dotted := _dotted(attributes)) is not None:
+        raise InvalidRequest(
+            f"the attribute {dotted[:40]!r} has a dot in its name, which no filter could reach: there a dot leads into"
+            ' an object, as in {"size": {"width": 5}}'
+        )
     check_size(attributes, max_bytes)
     return attributes
+
+
+def _dotted(value: Json) -> str | None:
+    """Return a key with a dot in it, at any depth; None where there is none."""
+    if isinstance(value, dict):
+        children: Iterable[Json] = value.values()
+        own = next((key for key in value if "." in key), None)
+        if own is not None:
+            return own
+    else:
+        children = value if isinstance(value, list) else ()
+    return next((found for child in children if (found := _dotted(child)) is not None), None)
 
 
 def check_size(attributes: Attributes, max_bytes: int) -> None:

@@ -9,6 +9,7 @@ from app.api.methods import Answer, Call, method
 from app.api.parsing import Count, Effort, Filter, Names, Number, Parameters, QueryRecord, Text, records_within
 from app.db.search import Nearest
 from app.domain import statuses
+from app.domain.collections import check_product_field
 from app.domain.errors import WrongQueryRecord
 from app.domain.ranking import Aggregation, Ranking
 from app.domain.records import TEXT_FIELD, Fields
@@ -108,7 +109,14 @@ class TagsRankParameters(RankParameters):
 
 
 def _product_field(call: Call, given: str | None) -> str | None:
-    """Return the request's product field: the collection's where it names none, none where it names the empty one."""
+    """Return the request's product field: the collection's where it names none, none where it names the empty one.
+
+    Raises:
+        InvalidRequest: the request's is not the name of a top-level attribute.
+
+    """
+    if given:
+        check_product_field(given)
     return (call.collection.product_field if given is None else given) or None
 
 
