@@ -23,7 +23,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[embedded,dev]'
 	@touch $(STAMP)
 
-demo: $(STAMP)  ## Draw a catalogue (or PHOTOS=dir: load your own), print a token and a curl line, serve
+demo: $(STAMP)  ## Load the sample photographs (or PHOTOS=dir: your own), print a token and a curl line, serve
 	@$(BIN)/lookalike demo $(if $(PHOTOS),--photos '$(PHOTOS)') $(if $(PORT),--port $(PORT))
 
 test: $(STAMP)  ## Run the whole suite on a real PostgreSQL, a worker a core (ARGS="-n0 -k word": some of it, in one process)

@@ -20,10 +20,9 @@ from app.embedding.base import Embedder
 from app.services.search import NEAR_DUPLICATE_RADIUS
 
 MODELS = ("efficientnet-lite0", "phash")
-# Kinds that differ in shape and colour.
-SHOWN = ("armchair-001", "mug-001", "sneaker-001", "dress-001", "backpack-001")
+# Classes that differ in shape and colour.
+SHOWN = ("dress-001", "shoes-001", "hat-001", "outwear-001", "shorts-001")
 _TILE, _GAP, _LINE = 84, 4, 13
-_SIZE = 384
 
 
 def file_name(row: Row) -> str:
@@ -60,7 +59,7 @@ def _distance(embedder: Embedder, picture: Image.Image, edited: Image.Image) -> 
 def write(folder: Path) -> None:
     """Write the sheets of all edits into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    pictures = [product.draw(_SIZE) for product in catalogue(40) if product.id in SHOWN]
+    pictures = [product.picture() for product in catalogue(40) if product.id in SHOWN]
     embedders = [registry.load(name, ModelOptions()) for name in MODELS]
     for row in EDITS:
         sheet(pictures, row, embedders).save(folder / file_name(row), quality=72, method=6)

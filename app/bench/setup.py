@@ -18,7 +18,6 @@ from app.services.pipeline import Item
 
 _SERVICE = "photo"
 _HELD_OUT = 10
-_DRAWN = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +71,15 @@ class Setup:
 
 
 def photos(folder: Path | None, home: Path, tell: Callable[[str], None]) -> Sequence[Item]:
-    """Return the pictures of a folder with one sub-folder a class; without a folder, pictures that are drawn once."""
+    """Return the pictures of a folder with one sub-folder a class; without a folder, the sample catalogue's."""
     if folder is None:
-        folder = home / "drawn"
+        folder = home / "sample"
         if not (folder / "complete").exists():
-            tell(f"drawing {_DRAWN} pictures, as no folder of photos is given")
-            for product in catalogue(_DRAWN):
-                path = folder / product.kind.name / f"{product.id}.jpg"
+            tell("taking the pictures of the sample catalogue, as no folder of photos is given")
+            for product in catalogue():
+                path = folder / str(product.attributes["category"]) / f"{product.id}.webp"
                 path.parent.mkdir(parents=True, exist_ok=True)
-                product.draw().save(path, quality=90)
+                path.write_bytes(product.data)
             (folder / "complete").touch()
     return folder_items(folder)
 

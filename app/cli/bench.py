@@ -23,7 +23,7 @@ _NEARBY = Path(__file__).resolve().parents[3] / "shared" / "data" / "clothing"
     "folder",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     envvar="LOOKALIKE_CLOTHING_DIR",
-    help="Photos, one sub-folder a class. Without it: ../shared/data/clothing, or pictures that are drawn.",
+    help="Photos, one sub-folder a class. Without it: ../shared/data/clothing, or the sample catalogue.",
 )
 @click.option("--vectors", type=click.IntRange(min=1000), default=50_000, show_default=True, help="Crops to search in.")
 @click.option(

@@ -7,20 +7,19 @@ import click
 
 from app.cli.common import opened
 from app.cli.listening import check_free, url_of
-from app.cli.load import load_with_progress, progress_bar
+from app.cli.load import load_with_progress
 from app.cli.serve import run
 from app.config import Settings
 from app.db import collections as table
 from app.db import records
-from app.demo.catalogue import write_folder
+from app.demo.catalogue import RECORDS, unpack
 from app.domain.errors import CollectionNotFound
 from app.domain.tokens import Scope
 from app.services import collections, tokens
 from app.services.context import Context
 
-_DRAWN = "demo"
+_SAMPLE = "demo"
 _OWN = "photos"
-_PRODUCTS = 400
 
 
 @click.command()
@@ -37,12 +36,12 @@ def demo(photos: Path | None, port: int | None, *, prepare_only: bool) -> None:
     if not prepare_only:
         check_free(settings)
     with opened(settings) as context:
-        name, service = (_OWN, "photo") if photos else (_DRAWN, "products")
+        name, service = (_OWN, "photo") if photos else (_SAMPLE, "products")
         try:
             table.get(context.db, name)
         except CollectionNotFound:
             collections.create(context, name, service)
-        source = photos or _draw(settings)
+        source = photos or _sample(settings)
         report = load_with_progress(context, name, source)
         found = table.get(context.db, name)
         click.echo(f"collection {name!r}: {records.count(context.db, found)} pictures", err=True)
@@ -75,14 +74,10 @@ def _token(context: Context, name: str) -> str:
     return token
 
 
-def _draw(settings: Settings) -> Path:
+def _sample(settings: Settings) -> Path:
     folder = settings.home.expanduser() / "demo-catalogue"
-    lines = folder / "catalogue.jsonl"
-    if not lines.exists():
-        with progress_bar() as progress:
-            task = progress.add_task("drawing a catalogue", total=_PRODUCTS)
-            write_folder(folder, _PRODUCTS, progress=lambda done: progress.advance(task, done))
-    return lines
+    lines = folder / RECORDS
+    return lines if lines.exists() else unpack(folder)
 
 
 def _guide(settings: Settings, context: Context, name: str, service: str, token: str) -> str:

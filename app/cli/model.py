@@ -1,12 +1,10 @@
 """`lookalike model …`."""
 
-import io
 import sys
 from dataclasses import asdict
 from pathlib import Path
 
 import click
-from PIL import Image
 
 from app.cli.common import json_option, log_to_stderr, print_json
 from app.cli.model_calibrate import calibrate
@@ -18,7 +16,7 @@ from app.embedding.check import check as check_model
 from app.embedding.inventory import Listed, inventory
 from app.embedding.pull import pull as pull_model
 
-_DRAWN = 16
+_SAMPLES = 16
 
 
 @click.group()
@@ -91,13 +89,13 @@ def pull(name: str, revision: str | None, *, as_json: bool) -> None:
 @click.argument("pictures", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @json_option
 def check(name: str, pictures: tuple[Path, ...], *, as_json: bool) -> None:
-    """Load a model and run pictures through it: the ones named, else some that are drawn.
+    """Load a model and run pictures through it: the ones named, else some of the sample catalogue.
 
     Exits with 1 and the reason where it cannot be loaded or gives no usable vectors.
     """
     log_to_stderr("warning")
     settings = Settings()
-    given = [(str(path), path.read_bytes()) for path in pictures] or _drawn()
+    given = [(str(path), path.read_bytes()) for path in pictures] or _samples()
     done = check_model(registry.load(name, settings.models, settings.model_threads), given, settings.images)
     if as_json:
         print_json(asdict(done))
@@ -109,19 +107,13 @@ def check(name: str, pictures: tuple[Path, ...], *, as_json: bool) -> None:
         ("pooling", done.pooling),
         ("runs on", f"{done.runs_on}, {settings.model_threads} CPU thread(s)"),
         ("speed", f"{done.per_second:.0f} pictures/s from bytes, {done.model_per_second:.0f} through the model alone"),
-        ("pictures", f"{done.pictures} {'of yours' if pictures else 'drawn ones'}"),
+        ("pictures", f"{done.pictures} {'of yours' if pictures else 'the sample catalogue'}"),
     ):
         click.echo(f"{title:<9} {value}")
 
 
-def _drawn() -> list[tuple[str, bytes]]:
-    return [(product.id, _encoded(product.draw())) for product in catalogue(_DRAWN)]
-
-
-def _encoded(picture: Image.Image) -> bytes:
-    stream = io.BytesIO()
-    picture.save(stream, "JPEG", quality=90)
-    return stream.getvalue()
+def _samples() -> list[tuple[str, bytes]]:
+    return [(product.id, product.data) for product in catalogue(_SAMPLES)]
 
 
 model.add_command(calibrate)

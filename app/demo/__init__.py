@@ -1,1 +1,1 @@
-"""The demo's own catalogue: products that are drawn, not photographed, so that nothing has to be downloaded."""
+"""The sample catalogue of `lookalike demo`, part of the package, so that nothing has to be downloaded."""

@@ -8,7 +8,7 @@ the Bhattacharyya coefficient of the two distributions of colour (Bhattacharyya,
 two statistical populations defined by their probability distributions", 1943), and 1 - cosine the squared Hellinger
 distance.
 
-Measured on the first 600 products of the demo catalogue (the 338 plain ones, against plain ones of other products):
+Measured on 600 drawn products of 22 kinds and known colours (the 338 plain ones, against plain ones of other products):
 the nearest has the same colour for 93 % (precision at 1 .926, at 5 .898; `efficientnet-lite0`: .252 and .128). One
 product drawn in another colour is at a distance of 52 in the middle (of 113, two within 5, both of which hardly
 changed); a second view of it at .4, 1.1 at most for 95 %. Pairs of products of one colour are within 5 for 20 %,

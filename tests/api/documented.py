@@ -24,7 +24,7 @@ HEAD = f"""# The API by example
 
 A call of each method with its answer. This page is written by `make docs`, which sends these requests to the server,
 and a test compares it, so it cannot be out of date. The collection holds the first {PRODUCTS} products of the catalogue
-that `make demo` draws; there, each line without a picture works as it is printed once `TOKEN` is set (with four
+of `make demo`; there, each line without a picture works as it is printed once `TOKEN` is set (with four
 times the products, other neighbours may be found).
 
 Put in place of what differs from call to call: `"OperationTime": 3`, `"SearchTime": 1.23`, the `request_id`, and
@@ -45,19 +45,18 @@ class Example:
     said: str = ""
 
 
-def picture(product: Product) -> str:
-    """Return the picture of a product, as base64 of a PNG."""
+def picture(product: Product, side: int = 128) -> str:
+    """Return the picture of a product, its longest side so many pixels, as base64 of a PNG."""
     buffer = io.BytesIO()
-    product.draw(128).save(buffer, "PNG")
+    product.picture(side).save(buffer, "PNG")
     return base64.b64encode(buffer.getvalue()).decode()
 
 
 def examples() -> list[Example]:
     """Return the examples in the order in which they are sent: later ones see what earlier ones changed."""
-    later = catalogue(PRODUCTS + 40)[PRODUCTS:]
-    new = [product for product in later if not product.copy and product.attributes["view"] == "front"]
+    new = catalogue(PRODUCTS + 3)[PRODUCTS:]
     stored = catalogue(PRODUCTS)
-    looks = [{"_id": "mug-001"}, {"_id": "teapot-001"}]
+    looks = [{"_id": "t-shirt-001"}, {"_id": "hat-001"}]
     return [
         Example("ping", said="Needs no token and no collection; also GET."),
         Example("getRecordCount", {}, said="Also GET."),
@@ -66,7 +65,7 @@ def examples() -> list[Example]:
             {
                 "records": [
                     {"_id": "new-1", "_base64": picture(new[0]), "price": 35.5, "tags": ["new"]},
-                    {"_id": "mug-001", "_base64": picture(new[1])},
+                    {"_id": "hat-001", "_base64": picture(new[1])},
                     {"_id": "new-2", "_base64": "bm8gcGljdHVyZQ=="},
                 ]
             },
@@ -76,20 +75,20 @@ def examples() -> list[Example]:
             "nearDupsInsert",
             {
                 "records": [
-                    {"_id": "new-3", "_base64": picture(stored[4]), "price": 99},
+                    {"_id": "new-3", "_base64": picture(stored[4], 240), "price": 99},
                     {"_id": "new-4", "_base64": picture(new[2]), "price": 1.25},
                 ],
                 "fields_to_return": ["_id", "name", "price"],
             },
             said="The first record shows, smaller, the picture of a stored one.",
         ),
-        Example("get", {"records": [{"_id": "new-1"}, {"_id": "mug-001"}]}),
+        Example("get", {"records": [{"_id": "new-1"}, {"_id": "hat-001"}]}),
         Example(
             "update",
             {
                 "records": [
                     {"_id": "new-1", "price": 30, "tags": None},
-                    {"_id": "sofa-002", "_tags_simple": ["home", "red"]},
+                    {"_id": "longsleeve-003", "_tags_simple": ["autumn", "red"]},
                     {"_id": "nobody", "price": 1},
                 ],
                 "fields_to_return": ["price", "tags", "_tags_simple"],
@@ -100,19 +99,19 @@ def examples() -> list[Example]:
         Example(
             "find",
             {
-                "filter": {"price": {"$gte": 20, "$lt": 60}, "tags": "red"},
+                "filter": {"price": {"$gte": 20, "$lt": 60}, "tags": "blue"},
                 "fields_to_return": ["name", "price"],
                 "limit": 3,
             },
         ),
         Example(
             "random",
-            {"count": 2, "filter": {"category": "mug"}, "fields_to_return": ["category"]},
-            said="Which mugs, and in which order, differs from call to call.",
+            {"count": 2, "filter": {"category": "hat"}, "fields_to_return": ["category"]},
+            said="Which hats, and in which order, differs from call to call.",
         ),
         Example(
             "allRecords",
-            {"filter": {"department": "bags"}, "fields_to_return": ["_id", "brand"]},
+            {"filter": {"department": "accessories"}, "fields_to_return": ["_id", "brand"]},
             "size=2&page=2",
             "Without `size` every record is sent, as a stream. `answer_count` counts the whole collection.",
         ),
@@ -122,9 +121,9 @@ def examples() -> list[Example]:
         Example(
             "visualKNN",
             {
-                "query_record": {"_id": "armchair-001"},
+                "query_record": {"_id": "longsleeve-007"},
                 "k": 3,
-                "filter": {"price": {"$lt": 1000}},
+                "filter": {"price": {"$lt": 100}},
                 "fields_to_return": ["name", "price"],
             },
         ),
@@ -135,30 +134,36 @@ def examples() -> list[Example]:
         ),
         Example(
             "visualTagsKNN",
-            {"query_record": {"_id": "armchair-001", "_tags_simple": ["home", "red"]}, "k": 3, "tags_weight": 0.3},
-            said="The field of the tags depends on the service, here `_tags_simple`, which `sofa-002` was given above.",
+            {"query_record": {"_id": "longsleeve-007", "_tags_simple": ["autumn", "red"]}, "k": 3, "tags_weight": 0.5},
+            said="The field of the tags depends on the service, here `_tags_simple`, given to `longsleeve-003` above.",
         ),
         Example(
             "visualKNNMulti",
-            {"query_records": looks, "k": 2, "filter": {"category": {"$nin": ["mug", "teapot"]}}},
+            {"query_records": looks, "k": 2, "filter": {"category": {"$nin": ["hat", "t-shirt"]}}},
             said="Nearest by the mean of the distances.",
         ),
         Example("visualTagsKNNMulti", {"query_records": looks, "k": 3, "aggregation": "min"}),
         Example(
             "visualRankRecords",
-            {"query_record": {"_id": "armchair-001"}, "records": [{"_id": "armchair-001-resold"}, {"_id": "nobody"}]},
+            {
+                "query_record": {"_id": "longsleeve-007"},
+                "records": [{"_id": "longsleeve-007-resold"}, {"_id": "nobody"}],
+            },
         ),
         Example(
             "visualTagsRankRecords",
-            {"query_record": {"_id": "armchair-001"}, "records": [{"_id": "mug-001"}, {"_id": "armchair-001-resold"}]},
+            {
+                "query_record": {"_id": "longsleeve-007"},
+                "records": [{"_id": "hat-001"}, {"_id": "longsleeve-007-resold"}],
+            },
         ),
-        Example("range", {"query_record": {"_id": "armchair-001"}, "radius": 17}),
+        Example("range", {"query_record": {"_id": "longsleeve-007"}, "radius": 27.5}),
         Example(
             "nearDuplicates",
-            {"query_record": {"_id": "armchair-001"}, "fields_to_return": ["seller", "price"]},
+            {"query_record": {"_id": "longsleeve-007"}, "fields_to_return": ["seller", "price"]},
             said="[What counts as a near duplicate](near-duplicates.md).",
         ),
-        Example("allNearDupPairs", {"filter": {"category": "armchair"}, "fields_to_return": ["seller"]}),
+        Example("allNearDupPairs", {"filter": {"category": "longsleeve"}, "fields_to_return": ["seller"]}),
     ]
 
 
@@ -228,7 +233,7 @@ def stable(example: Example, answer: Json) -> Json:
         made["info"] = re.sub(r"(?<=^Lookalike )[^:]+", "…", made["info"])
     if example.method == "random":
         for record in made["answer_records"]:
-            record["_id"] = "mug-…"
+            record["_id"] = "hat-…"
     return _rounded(made)
 
 

@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from app import create_app
 from app.api.methods import METHODS
 from app.config import Settings
-from app.demo.catalogue import write_folder
+from app.demo.catalogue import unpack
 from app.domain.tokens import Scope
 from app.services import collections, tokens
 from app.services.loading import line_items, load
@@ -30,7 +30,7 @@ Answers = list[tuple[Example, Any]]
 
 @pytest.fixture(scope="module")
 def demo_lines(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_folder(tmp_path_factory.mktemp("catalogue"), PRODUCTS)
+    return unpack(tmp_path_factory.mktemp("catalogue"), PRODUCTS)
 
 
 @pytest.fixture(scope="module")

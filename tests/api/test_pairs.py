@@ -28,7 +28,7 @@ from tests.db.vectors import random_vectors
 
 def jpeg(number: int, quality: int) -> str:
     buffer = io.BytesIO()
-    catalogue(number + 1)[number].draw(256).save(buffer, "JPEG", quality=quality)
+    catalogue(number + 1)[number].picture().save(buffer, "JPEG", quality=quality)
     return base64.b64encode(buffer.getvalue()).decode()
 
 

@@ -110,7 +110,7 @@ def test_the_application_serves_the_document(application: Flask) -> None:
 
 @schema.parametrize()
 @EXAMPLES
-@pytest.mark.timeout(600 if FURTHER else 300)
+@pytest.mark.timeout(600)
 def test_answers_keep_to_the_document(case: Any, application: Flask, scratch: Api) -> None:
     if isinstance(case.body, dict | list):
         case.body = livelier(case.body)
@@ -120,7 +120,7 @@ def test_answers_keep_to_the_document(case: Any, application: Flask, scratch: Ap
 
 @schema.include(path_regex=r"text|visual\w+|range|nearDup\w+|insert").parametrize()
 @EXAMPLES
-@pytest.mark.timeout(600 if FURTHER else 300)
+@pytest.mark.timeout(600)
 def test_answers_keep_to_the_document_where_the_model_knows_texts(case: Any, application: Flask, worded: Api) -> None:
     if isinstance(case.body, dict | list):
         case.body = livelier(case.body)

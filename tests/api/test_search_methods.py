@@ -138,7 +138,7 @@ PRODUCTS = catalogue(100)
 def product(number: int, quality: int = 95) -> str:
     """A product of the sample catalogue, as JPEG of some quality."""
     buffer = io.BytesIO()
-    PRODUCTS[number].draw(256).save(buffer, "JPEG", quality=quality)
+    PRODUCTS[number].picture().save(buffer, "JPEG", quality=quality)
     return base64.b64encode(buffer.getvalue()).decode()
 
 

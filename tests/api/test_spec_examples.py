@@ -81,7 +81,7 @@ _CONTRADICTED = {"delete", "get", "update"}
 
 def shown(product: int) -> bytes:
     buffer = io.BytesIO()
-    _PRODUCTS[product].draw(192).save(buffer, "PNG")
+    _PRODUCTS[product].picture(192).save(buffer, "PNG")
     return buffer.getvalue()
 
 

@@ -16,7 +16,7 @@ import psycopg
 from app import create_context
 from app.config import Settings
 from app.db import schema
-from app.demo.catalogue import write_folder
+from app.demo.catalogue import unpack
 from app.services import collections, loading
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "sql.md"
@@ -27,7 +27,6 @@ _BLOCK = re.compile(
 )
 # Views on the catalogue: how they are planned depends on what else the database holds.
 _UNPLANNED = ("collection_stats", "index_health", "recent_searches")
-_PRODUCTS = 400
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 
@@ -102,13 +101,13 @@ def load(url: str, home: Path) -> None:
     context = create_context(Settings(home=home), url)
     context.db.open()
     created = collections.create(context, "demo", "products")
-    loading.load(context, created, loading.line_items(context, write_folder(home / "catalogue", _PRODUCTS)))
+    loading.load(context, created, loading.line_items(context, unpack(home / "catalogue")))
     with context.db.session() as connection:
         connection.execute("ANALYZE lookalike.records")
         connection.execute(
             "INSERT INTO lookalike.search_log (at, collection_id, method, query_id, k, results, milliseconds, way)"
             " SELECT timestamptz '2026-01-05 12:00+00' + n * interval '7 s', %s, 'visualKNN', q, 30, 30, 1.5, 'exact'"
-            " FROM unnest(ARRAY['mug-001', 'hat-002', 'mug-001', 'mug-001', 'hat-002', 'vase-003'])"
+            " FROM unnest(ARRAY['t-shirt-001', 'hat-002', 't-shirt-001', 't-shirt-001', 'hat-002', 'skirt-003'])"
             " WITH ORDINALITY AS s (q, n)",
             (created.id,),
         )

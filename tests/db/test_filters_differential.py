@@ -87,7 +87,7 @@ FILTERS = st.recursive(
 )  # fmt: skip
 
 
-@pytest.mark.timeout(600 if LONG else 300)
+@pytest.mark.timeout(600)
 def test_random_filters_match_as_in_mongodb(filter_connection: Connection) -> None:
     compared: Counter[str] = Counter()
 

@@ -41,7 +41,7 @@ TEXTS = st.lists(
 OPTIONS = st.sampled_from(["", "s", "i", "is"])  # m differs: in Python a line begins after a final newline
 
 
-@pytest.mark.timeout(600 if LONG else 300)
+@pytest.mark.timeout(600)
 @settings(
     max_examples=5000 if LONG else 200,
     deadline=None,

@@ -130,7 +130,7 @@ def _ordered(filter_: object) -> bool:
     return len(levels) <= 1 and all(_ordered(item) for item in filter_.values())
 
 
-@pytest.mark.timeout(600 if LONG else 300)
+@pytest.mark.timeout(600)
 @settings(
     max_examples=5000 if LONG else 300,
     deadline=None,
@@ -158,7 +158,7 @@ _PIECES = st.sampled_from(
 _SCRAPS = st.lists(_PIECES, max_size=8).map("".join)
 
 
-@pytest.mark.timeout(600 if LONG else 300)
+@pytest.mark.timeout(600)
 @settings(
     max_examples=20_000 if LONG else 600,
     deadline=None,

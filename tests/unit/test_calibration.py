@@ -18,15 +18,15 @@ from app.embedding import registry
 from app.services.folders import folder_items
 from tests.unit.test_docs import ROOT
 
-_PRODUCTS = [product for product in catalogue(40) if not product.copy and product.attributes["view"] == "front"][:24]
+_PRODUCTS = catalogue(24)
 
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """24 drawn products, one of them twice, and a file that is no picture."""
+    """24 products, one of them twice, and a file that is no picture."""
     folder = tmp_path_factory.mktemp("photos")
     for product in _PRODUCTS:
-        product.draw(128).save(folder / f"{product.id}.png")
+        product.picture(128).save(folder / f"{product.id}.png")
     (folder / "again.png").write_bytes((folder / f"{_PRODUCTS[0].id}.png").read_bytes())
     (folder / "broken.png").write_bytes(b"not a picture")
     return folder
@@ -38,7 +38,7 @@ def embedded(photos: Path) -> Embedded:
 
 
 def test_each_edit_changes_the_picture_and_nothing_else() -> None:
-    picture = _PRODUCTS[0].draw(200)
+    picture = _PRODUCTS[0].picture(200)
     before = picture.tobytes()
     for row in EDITS:
         edited = row.edit(picture)
@@ -132,7 +132,7 @@ def test_the_docs_show_each_edit_with_its_picture() -> None:
 
 
 def test_a_sheet_is_drawn_of_an_edit() -> None:
-    pictures = [product.draw(96) for product in _PRODUCTS[:2]]
+    pictures = [product.picture(96) for product in _PRODUCTS[:2]]
     made = sheet(pictures, EDITS[-1], [registry.load("phash", ModelOptions())])
     tile = made.width // 2
     assert made.height > 2 * tile
