@@ -15,6 +15,7 @@ from app.db.search import Target as SearchTarget
 from app.domain.collections import Collection
 from app.domain.records import Fields
 from app.domain.windows import Window
+from app.embedding.verification import may_be_the_same
 from app.services.search import NEAR_DUPLICATE_RADIUS
 
 _CHUNK = 2000
@@ -75,7 +76,9 @@ def _asked(setup: Setup, collection: Collection, crops: Crops) -> tuple[float, f
         near.append(watch.seconds * 1000)
         stored = NewRecord("twin", "{}", crops.stored[place].astype(np.float32))
         watch = Stopwatch()
-        made, _ = twinless.insert(db, collection, [stored], NEAR_DUPLICATE_RADIUS, Fields())
+        made, _ = twinless.insert(
+            db, collection, [stored], twinless.Twins(NEAR_DUPLICATE_RADIUS, Fields(), may_be_the_same)
+        )
         inserted.append(watch.seconds * 1000)
         if made:
             raise RuntimeError("a twin of a stored record was inserted")

@@ -59,10 +59,10 @@ def list_all(db: Database) -> list[dict[str, Any]]:
     return db.read(lambda connection: connection.execute(query("collections", "list").render()).fetchall())
 
 
-def models(db: Database) -> list[str]:
-    """Return the names of the models that collections use, and of those that they are being given."""
+def models(db: Database) -> list[tuple[str, str]]:
+    """Return name and revision of the models that collections use, and of those that they are being given."""
     rows = db.read(lambda connection: connection.execute(query("collections", "models").render()).fetchall())
-    return [row["model"] for row in rows]
+    return [(row["model"], row["revision"]) for row in rows]
 
 
 def set_product_field(db: Database, name: str, field: str | None) -> None:

@@ -10,6 +10,7 @@ from app.db.engine import Connection, Database
 from app.db.records import NewRecord, check_capacity, halfvec_text, take_turns
 from app.db.refusals import write_each
 from app.domain.collections import Collection
+from app.domain.errors import InvalidRequest
 
 
 class Written(NamedTuple):
@@ -20,8 +21,16 @@ class Written(NamedTuple):
 
 
 def copy(db: Database, collection: Collection, records: Sequence[NewRecord]) -> int:
-    """Do what `store` does; return how many records were stored."""
-    return len(store(db, collection, records).stored)
+    """Do what `store` does; return how many records were stored.
+
+    Raises:
+        InvalidRequest: the database refused one; the others are stored.
+
+    """
+    written = store(db, collection, records)
+    for own, reason in written.refused.items():
+        raise InvalidRequest(f"{own}: {reason}")
+    return len(written.stored)
 
 
 def store(db: Database, collection: Collection, records: Sequence[NewRecord]) -> Written:

@@ -32,7 +32,7 @@ class Embedder(Protocol):
     facts: ModelFacts
 
     def prepare(self, picture: Image.Image) -> Prepared:
-        """Return what `embed` takes of an RGB picture: resized, cropped, normalised, of one shape for all pictures."""
+        """Return what `embed` takes of an RGB picture: resized, cropped, normalised."""
         ...
 
     def embed(self, prepared: Sequence[Prepared]) -> NDArray[np.float32]:

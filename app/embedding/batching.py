@@ -191,30 +191,33 @@ class Models:
         self._threads = threads
         self.options = options
         self._queue_pictures = queue_pictures
-        self._loaded: dict[str, BatchedEmbedder] = {}
-        self._by_identity: dict[str, BatchedEmbedder] = {}
+        self._loaded: dict[tuple[str, str | None], BatchedEmbedder] = {}
+        self._by_identity: dict[tuple[str, str | None], BatchedEmbedder] = {}
         self._lock = threading.Lock()
         self.warm = False
 
-    def get(self, name: str) -> BatchedEmbedder:
+    def get(self, name: str, revision: str | None = None) -> BatchedEmbedder:
         """Return a model, loaded if it is not yet. Several names of one model share it.
+
+        Its present revision, unless `revision` names an earlier one that is at hand.
 
         Raises:
             InvalidRequest: there is no model of this name.
 
         """
-        found = self._loaded.get(name)
+        key = (name, revision if (name, revision) in registry.EARLIER else None)
+        found = self._loaded.get(key)
         if found is None:
             with self._lock:
-                found = self._loaded.get(name)
+                found = self._loaded.get(key)
                 if found is None:
-                    found = self._loaded[name] = self._load(name)
+                    found = self._loaded[key] = self._load(*key)
         return found
 
-    def _load(self, name: str) -> BatchedEmbedder:
-        own = registry.identity(name, self.options)
+    def _load(self, name: str, revision: str | None) -> BatchedEmbedder:
+        own = (registry.identity(name, self.options), revision)
         if own not in self._by_identity:
-            loaded = registry.load(name, self.options, self._threads)
+            loaded = registry.load(name, self.options, self._threads, revision)
             self._by_identity[own] = BatchedEmbedder(loaded, self._queue_pictures)
         return self._by_identity[own]
 

@@ -32,6 +32,10 @@ def _efficientnet_lite0(options: ModelOptions, threads: int) -> Embedder:
     return efficientnet_lite0.EfficientNetLite0(options, threads)
 
 
+def _efficientnet_lite0_middle_only(options: ModelOptions, threads: int) -> Embedder:
+    return efficientnet_lite0.EfficientNetLite0(options, threads, efficientnet_lite0.MIDDLE_ONLY)
+
+
 MODELS = MappingProxyType(
     {
         entry.facts.name: entry
@@ -42,6 +46,14 @@ MODELS = MappingProxyType(
             Entry(pdq.FACTS, lambda *_: pdq.PDQ(), ("pdqhash",)),
             Entry(pixels.FACTS, lambda *_: pixels.Pixels()),
         )
+    }
+)
+
+# Revisions before the present one that can still be made, for the collections that have them.
+EARLIER = MappingProxyType(
+    {
+        (entry.facts.name, entry.facts.revision): entry
+        for entry in (Entry(efficientnet_lite0.MIDDLE_ONLY, _efficientnet_lite0_middle_only),)
     }
 )
 
@@ -105,8 +117,8 @@ def identity(name: str, options: ModelOptions) -> str:
     return str(source.folder.resolve()) if source.folder else f"{source.id}@{source.commit}"
 
 
-def load(name: str, options: ModelOptions, threads: int = 1) -> Embedder:
-    """Load a model; seconds of work and memory for its weights.
+def load(name: str, options: ModelOptions, threads: int = 1, revision: str | None = None) -> Embedder:
+    """Load a model; seconds of work and memory for its weights. `revision`: an earlier one, where it is at hand.
 
     Raises:
         InvalidRequest: there is no model of this name, or it cannot be used.
@@ -116,4 +128,4 @@ def load(name: str, options: ModelOptions, threads: int = 1) -> Embedder:
     if name not in MODELS and hub.is_hub_name(name):
         return huggingface.HuggingFace(name, options, threads)
     describe(name, options)
-    return MODELS[name].load(options, threads)
+    return EARLIER.get((name, revision or ""), MODELS[name]).load(options, threads)

@@ -45,9 +45,9 @@ def warm_up(context: Context) -> None:
 def _load(context: Context) -> None:
     try:
         fashion = {row["model"] for row in collections.list_all(context.db) if row["service"] == "fashion"}
-        for name in collections.models(context.db):
+        for name, revision in collections.models(context.db):
             try:
-                context.models.get(name)
+                context.models.get(name, revision)
                 if name in fashion and context.tagger.knows(name):
                     context.tagger.warm_up(name)
             except LookalikeError as error:

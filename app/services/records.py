@@ -1,18 +1,20 @@
 """insert, get, delete, update, getRecordCount."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from app.db import records as table
 from app.db import twinless
 from app.db.engine import Connection
 from app.db.refusals import write_each
+from app.db.twinless import Twins
 from app.domain import statuses
 from app.domain.collections import Collection
 from app.domain.errors import InvalidRequest
 from app.domain.jsontext import dumps, loads_stored, stored_bytes
 from app.domain.records import IMAGE_FIELDS, Attributes, Fields, Found, Json, Processed, Skipped
 from app.domain.statuses import Status
+from app.embedding.verification import may_be_the_same
 from app.services import indexing
 from app.services.context import Context
 from app.services.extraction import NOTHING, Extract
@@ -21,20 +23,12 @@ from app.services.incoming import Incoming, attributes_of, check_size, read_ids,
 from app.services.vectors import Picture, read_pictures
 
 
-@dataclass(frozen=True, slots=True)
-class Unlike:
-    """The condition of nearDupsInsert: no stored record within the radius; `fields` of those that are is told."""
-
-    radius: float
-    fields: Fields
-
-
 def insert(
     context: Context,
     collection: Collection,
     records: Sequence[Json],
     fields: Fields,
-    unlike: Unlike | None = None,
+    near_duplicates: Twins | None = None,
     extract: Extract = NOTHING,
 ) -> Processed:
     """Store new records with their pictures' embeddings; what is returned as stored is on disk.
@@ -42,7 +36,7 @@ def insert(
     Tags and colours are made as `extract` says; those that a record has already are kept.
 
     A record is skipped with a reason where its `_id` is taken (in the collection or earlier in the request), where
-    the record or its picture cannot be used, and, with `unlike`, where a near duplicate is stored already or stands
+    the record or its picture cannot be used, and, with `near_duplicates`, where one is stored already or stands
     earlier in the request.
 
     Raises:
@@ -72,10 +66,10 @@ def insert(
     new = [_row(record, picture) for record, picture in pictures]
     twins: dict[str, list[Found]] = {}
     refused: dict[str, str] = {}
-    if unlike is None:
+    if near_duplicates is None:
         stored = table.insert(context.db, collection, new, refused) if new else set()
     else:
-        stored, twins = twinless.insert(context.db, collection, new, unlike.radius, unlike.fields, refused)
+        stored, twins = twinless.insert(context.db, collection, new, near_duplicates, refused)
     skipped += [Skipped(own, statuses.SKIPPED_ERROR, reason) for own, reason in refused.items()]
     # Another request may have taken an `_id` since it was looked for.
     skipped += [
@@ -87,6 +81,14 @@ def insert(
         indexing.nudge(context, collection)
     found = [_answer(record, fields) for record, _ in pictures if record.id in stored]
     return Processed(_insert_status(found, skipped), found, skipped, extract.note(context, collection))
+
+
+def without_near_duplicates(radius: float, fields: Fields) -> Twins:
+    """Return the condition of nearDupsInsert: no stored record within the radius that may show the same picture.
+
+    `fields` of those that are found are told.
+    """
+    return Twins(radius, fields, may_be_the_same)
 
 
 def _read(records: Sequence[Json], max_bytes: int) -> tuple[list[Incoming], list[Skipped]]:

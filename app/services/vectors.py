@@ -138,7 +138,7 @@ def embedder_of(context: Context, collection: Collection) -> BatchedEmbedder:
         ConfigurationError: this server has another revision of it, whose vectors must not get among those.
 
     """
-    embedder = context.models.get(collection.model)
+    embedder = context.models.get(collection.model, collection.model_revision)
     facts = embedder.facts
     if (facts.revision, facts.dimensions) != (collection.model_revision, collection.dimensions):
         raise ConfigurationError(

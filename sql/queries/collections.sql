@@ -49,9 +49,9 @@ ORDER BY s.name;
 
 -- name: models
 -- The models that collections use, and those that they are being given.
-SELECT c.model FROM lookalike.collections AS c
+SELECT c.model, c.model_revision AS revision FROM lookalike.collections AS c
 UNION
-SELECT e.model FROM lookalike.reembeddings AS e
+SELECT e.model, e.model_revision FROM lookalike.reembeddings AS e
 ORDER BY model;
 
 -- name: lock

@@ -45,6 +45,11 @@ WHERE o.collection_id = :collection_id AND o.id = :id;
 SELECT t.webp FROM /*thumbnails*/ lookalike.thumbnails /*end*/ AS t
 WHERE t.collection_id = :collection_id AND t.id = :id;
 
+-- name: thumbnails
+-- The thumbnails of some records.
+SELECT t.id, t.webp FROM /*thumbnails*/ lookalike.thumbnails /*end*/ AS t
+WHERE t.collection_id = :collection_id AND t.id = ANY (:ids);
+
 -- name: get
 -- Records by id; the span `fields` says what of the attributes is returned, as text.
 SELECT r.id, (/*fields*/ r.attributes /*end*/)::text AS attributes

@@ -44,9 +44,9 @@ JOIN lookalike.collections AS c USING (id)
 ORDER BY s.name;
 
 -- collections.models: The models that collections use, and those that they are being given.
-SELECT c.model FROM lookalike.collections AS c
+SELECT c.model, c.model_revision AS revision FROM lookalike.collections AS c
 UNION
-SELECT e.model FROM lookalike.reembeddings AS e
+SELECT e.model, e.model_revision FROM lookalike.reembeddings AS e
 ORDER BY model;
 
 -- collections.lock: Keeps other inserts into a collection with a capacity out until the transaction ends; returns the capacity.

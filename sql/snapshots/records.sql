@@ -36,6 +36,10 @@ WHERE o.collection_id = %(collection_id)s AND o.id = %(id)s;
 SELECT t.webp FROM "lookalike"."thumbnails_1" AS t
 WHERE t.collection_id = %(collection_id)s AND t.id = %(id)s;
 
+-- records.thumbnails: The thumbnails of some records.
+SELECT t.id, t.webp FROM "lookalike"."thumbnails_1" AS t
+WHERE t.collection_id = %(collection_id)s AND t.id = ANY (%(ids)s);
+
 -- records.get: Records by id; the span `fields` says what of the attributes is returned, as text.
 SELECT r.id, (r.attributes)::text AS attributes
 FROM "lookalike"."records_1" AS r

@@ -86,7 +86,7 @@ def test_the_change_begins_beside_what_is_in_use(db: Database, job: Job) -> None
     assert [source.id for source in steps.missing(db, job, "r7", 10)] == ["r9"]
     assert records.count(db, job.collection) == 10
     assert collections.get(db, "c").model == "some-model"
-    assert collections.models(db) == ["other", "some-model"]
+    assert [name for name, _ in collections.models(db)] == ["other", "some-model"]
     # What is in use is searched, inserted into, and shown through the parent, and nothing of the new is.
     assert rows(db, "SELECT count(*) FROM lookalike.records") == [(10,)]
 

@@ -265,10 +265,10 @@ def test_models_are_loaded_once_whoever_asks_first(monkeypatch: pytest.MonkeyPat
     loads: list[tuple[str, int]] = []
     real = registry.load
 
-    def slow(name: str, options: ModelOptions, threads: int) -> Embedder:
+    def slow(name: str, options: ModelOptions, threads: int, revision: str | None) -> Embedder:
         loads.append((name, threads))
         time.sleep(0.05)
-        return real(name, options, threads)
+        return real(name, options, threads, revision)
 
     monkeypatch.setattr(registry, "load", slow)
     models = Models(ModelOptions(), threads=2)

@@ -90,7 +90,7 @@ def test_the_same_picture_gives_the_same_bytes_again(model: Embedder) -> None:
 @pytest.mark.parametrize("size", [(1, 1), (1, 5000), (5000, 1), (7, 900), (224, 224), (223, 225), (3000, 2000)])
 def test_pictures_of_any_size_are_taken(model: Embedder, size: tuple[int, int]) -> None:
     prepared = model.prepare(Image.new("RGB", size, "teal"))
-    assert prepared.shape == model.prepare(photo(0)).shape
+    assert prepared.shape[-3:] == model.prepare(photo(0)).shape[-3:]
     assert prepared.nbytes < 4_000_000
     assert np.isfinite(model.embed([prepared])).all()
 
@@ -247,7 +247,12 @@ def reference(pictures: list[Image.Image]) -> np.ndarray:
 def test_the_default_model_computes_what_its_definition_says(
     bf16: bool, tolerance: float, fused: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    import torch
+
     from app.embedding import lite_network
+
+    if bf16 and fused and not torch.cpu.get_capabilities().get("avx512_bw"):
+        pytest.skip("the fused convolutions of torch take bfloat16 on a CPU with AVX-512 BW alone")
 
     def changed(*_: object, **__: object) -> None:
         raise RuntimeError("another version of torch, which takes other arguments")
@@ -275,3 +280,44 @@ def test_edited_photos_stay_within_the_near_duplicate_radius(clothing: Path) -> 
         distances = 62.5 * (1 - vectors(model, edited).astype(np.float64) @ rows.T.astype(np.float64))
         assert (distances.argmin(axis=1) == np.arange(len(paths))).mean() >= 0.97, name
         assert (distances.diagonal() <= 5.0).mean() >= 0.95, name
+
+
+def _in_a_row(three: list[Path], *, upright: bool) -> Image.Image:
+    """Three photos beside each other (or below), the one in the middle filling the square in the middle."""
+    picture = Image.new("RGB", (1600, 900), "white")
+    for path, (left, width) in zip(three, ((0, 350), (350, 900), (1250, 350)), strict=True):
+        with Image.open(path) as one:
+            picture.paste(one.convert("RGB").resize((width, 900)), (left, 0))
+    return picture.transpose(Image.Transpose.ROTATE_90) if upright else picture
+
+
+@pytest.mark.parametrize("upright", [False, True])
+def test_what_lies_outside_the_middle_square_of_a_long_picture_counts(clothing: Path, upright: bool) -> None:
+    model = loaded("efficientnet-lite0")
+    shoes = sorted((clothing / "shoes").glob("*.jpg"))
+    triples = [((n, n + 20, n + 40), (n + 60, n + 20, n + 80)) for n in range(4)]
+    ones, others = (
+        vectors(model, [_in_a_row([shoes[n] for n in pair[side]], upright=upright) for pair in triples])
+        for side in (0, 1)
+    )
+    assert (model.facts.distance_scale * cosine_distances(ones, others)).min() > 5
+
+
+def test_up_to_3_to_2_the_middle_square_stands_for_the_picture_as_in_the_revision_before() -> None:
+    now = loaded("efficientnet-lite0")
+    before = registry.load("efficientnet-lite0", ModelOptions(), revision=efficientnet_lite0.MIDDLE_ONLY.revision)
+    assert before.facts.revision != now.facts.revision
+    for size in ((640, 480), (480, 640), (500, 500), (1500, 1000)):
+        assert np.array_equal(now.prepare(photo(1, size)), before.prepare(photo(1, size)))
+    assert before.prepare(photo(1, (1600, 900))).shape == (1, 224, 224, 3)
+    assert now.prepare(photo(1, (1600, 900))).shape == (2, 224, 224, 3)
+
+
+def test_the_squares_of_a_long_picture_move_apart_as_it_gets_longer() -> None:
+    """A hair's difference in size must not be one in the vector: copies are often cut by a pixel."""
+    model = loaded("efficientnet-lite0")
+    wide = photo(2, (3400, 1000))
+    for longer in (1500, 1600, 1750, 2000, 2500, 3400):
+        cut = [wide.crop((0, 0, longer - less, 1000)) for less in (0, 4)]
+        near = vectors(model, cut[:1]), vectors(model, cut[1:])
+        assert model.facts.distance_scale * cosine_distances(*near).max() < 2, longer

@@ -77,8 +77,8 @@ def near_dups_insert(call: Call, parameters: NearDupsInsertParameters) -> Answer
     """Insert records that show no picture that is stored already."""
     records = records_within(parameters.records, call.context.settings.max_batch)
     fields = Fields.of(parameters.fields_to_return)
-    unlike = service.Unlike(parameters.radius, fields)
-    return _answer(service.insert(call.context, call.collection, records, fields, unlike, parameters.extract))
+    condition = service.without_near_duplicates(parameters.radius, fields)
+    return _answer(service.insert(call.context, call.collection, records, fields, condition, parameters.extract))
 
 
 @method("get", Scope.READ, GetParameters)
