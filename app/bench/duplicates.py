@@ -11,7 +11,7 @@ from app.bench.vectors import Crops
 from app.db import loads, pairs, ranked, twinless
 from app.db.listing import Listing
 from app.db.records import NewRecord
-from app.db.search import Target as SearchTarget
+from app.db.target import Target as SearchTarget
 from app.domain.collections import Collection
 from app.domain.records import Fields
 from app.domain.windows import Window

@@ -21,8 +21,8 @@ from app.bench.shop import Visit, shop, visits
 from app.bench.vectors import Crops
 from app.db import indexes, loads, search
 from app.db.records import NewRecord
-from app.db.search import Nearest
-from app.db.search import Target as SearchTarget
+from app.db.target import Nearest
+from app.db.target import Target as SearchTarget
 from app.domain.collections import Collection
 from app.domain.jsontext import dumps
 from app.domain.records import Fields

@@ -14,7 +14,7 @@ from app.bench.serving import PATH, K, Scene, ids, statement
 from app.bench.setup import Setup, Stopwatch
 from app.bench.vectors import Crops
 from app.db import search
-from app.db.search import Target as SearchTarget
+from app.db.target import Target as SearchTarget
 from app.domain.ranking import Ranking
 from app.domain.records import Fields
 from app.domain.windows import Window

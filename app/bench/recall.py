@@ -13,7 +13,7 @@ from app.bench.vectors import Crops
 from app.db import collections as table
 from app.db import indexes, loads, search
 from app.db.records import NewRecord
-from app.db.search import Target as SearchTarget
+from app.db.target import Target as SearchTarget
 from app.domain.collections import Collection
 from app.domain.jsontext import dumps
 from app.domain.records import Fields, Json

@@ -13,8 +13,10 @@ from app.bench.recall import record_id
 from app.bench.report import Table, Target, median
 from app.bench.setup import Setup, Stopwatch, held_out
 from app.bench.vectors import Crops
-from app.db.search import Target as SearchTarget
-from app.db.search import effort_of, knn_statement
+from app.db import chooser
+from app.db.search import knn_statement
+from app.db.target import Target as SearchTarget
+from app.db.target import effort_of
 from app.domain.collections import Collection
 from app.domain.records import Fields
 from app.domain.windows import Window
@@ -63,14 +65,14 @@ def ids(crops: Crops) -> list[str]:
 
 def statement(setup: Setup, collection: Collection, chosen: Sequence[str], *, pooled: bool) -> SqlJob:
     """Return the clients of the bare SQL: the very statement that the server sends for `_id` and k."""
-    target = SearchTarget(collection, Window(K), Fields())
-    effort = effort_of(target, setup.context.db.ef_search)
+    rung = next(rung for rung in chooser.FIRST if rung.keep >= K)
+    effort = effort_of(SearchTarget(collection, Window(K), Fields()), setup.context.db.ef_search)
     values = {"collection_id": collection.id, "scale": collection.distance_scale, "effort": str(effort)}
     return SqlJob(
         url=setup.context.db.url,
-        text=knn_statement(target, "knn_by_id"),
+        text=knn_statement(collection, Fields(), "knn_by_id", chooser.FIRST[-1].candidates, rung.candidates),
         values=tuple({**values, "id": one} for one in chosen),
-        rows=K,
+        rows=rung.candidates,
         ef_search=setup.context.db.ef_search,
         pooled=pooled,
     )

@@ -10,8 +10,8 @@ from app.bench.report import Table, Target, median
 from app.bench.setup import Setup, Stopwatch, category
 from app.bench.vectors import Crops
 from app.db import tagged
-from app.db.search import Target as SearchTarget
 from app.db.tagged import TaggedQuery
+from app.db.target import Target as SearchTarget
 from app.domain.ranking import Aggregation
 from app.domain.records import Fields, Json
 from app.domain.windows import Window

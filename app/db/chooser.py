@@ -1,7 +1,7 @@
 """Which way a search takes: through the index, or by comparing every record. The rule, and the figures that it uses.
 
-Without a filter the index is asked, with an effort that grows with the root of the number of records; a page that it
-cannot fill, or that reaches beyond 1,000 ranks, is found exactly.
+Without a filter the index is asked, with an effort that grows with the root of the number of records. Beyond 800
+ranks, and where the index has less to offer than it should, the list goes on exactly (`app.db.ladder`).
 
 With a filter there are three ways, and the cheapest that is complete is taken:
 
@@ -11,22 +11,24 @@ With a filter there are three ways, and the cheapest that is complete is taken:
    filter that keeps only what lies far from the query spends the budget: that is noticed, and never answered.
 3. *All*: every match is compared.
 
-The planner's plan of the filter, and how the last walks under it went, say where to begin: with a walk where its cost
-is less than what it spares, times the chance that it is not in vain. That chance is a half for a filter without a
-history, (good + 1) / (walks + 2) after some walks; a minute later they are forgotten. Else the few are compared: up to
-twice as many as are expected, as the exact answer is then the cheap one. Where more are expected than the bound and no
-index finds them, all are compared at once, which reads each record once and on several cores. Where the plan or the
-history is wrong it costs time, never records. What is left undecided goes on: few, walk, all.
+The planner's plan of the filter says where to begin: with a walk where its cost is less than what it spares, times the
+chance that it is not in vain. Else the few are compared: up to twice as many as are expected, as the exact answer is
+then the cheap one. Where more are expected than the bound and no index finds them, all are compared at once, which
+reads each record once and on several cores. Where the plan is wrong it costs time, never records. What is left
+undecided goes on: few, walk, all.
+
+Pages of one search are cuts of one list, so nothing of the rule depends on `k`, on `from`, or on other searches: it is
+reckoned for 20 ranks. How walks went lately is not remembered: it let a page be found exactly whose neighbour was not.
 
 n records, k ranks, m matches expected; reading and comparing a match costs r us, walking to a candidate c us. Every
 n / m-th candidate matches by chance, so a walk of 2 * k * n / m candidates finds k, unless the filter runs against the
 query. Comparing costs m * r where an index finds the matches; else all n records are read, each for less. Without an
 estimate to go by the two balance at b = sqrt(2 * k * n * c / r) matches: that is the bound of the few where fewer are
 expected, and 2 * k * n / b the budget of a walk after them. So a walk in vain costs about half as much as the search
-that follows, after the few about as much, and under a filter that always runs against its queries soon none is tried.
+that follows, and after the few about as much.
 r and c are what `lookalike db calibrate` measured, or the usual.
 
-A walk ends at 2 * k matches, of which the nearest are answered, and has half as much effort again as a search without a
+A walk ends at 2 * k matches, of which the nearest are kept, and has half as much effort again as a search without a
 filter, which grows with the root of n beyond 60,000 records.
 
 Where the filter asks for a value that has a partial index, the walk goes through that, and n is the number of its
@@ -39,11 +41,21 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from math import ceil, sqrt
 
+from app.db.ladder import Rung
 from app.domain.collections import Collection, PartialIndex, SearchCosts
 
-# Beyond so many ranks the graph is walked so far that comparing every record is as fast, and complete.
-INDEX_RANKS = 1000
 EF_SEARCH_MAX = 1000
+# Without a filter the first candidates of one search of the graph; a quarter more than are kept, as the graph orders
+# them by rounded vectors. Then searches of their own, each with an effort of as many as it offers.
+FIRST = (Rung(10, 13), Rung(20, 25), Rung(30, 38), Rung(50, 63), Rung(80, 100))
+DEEPER = (Rung(160, 200), Rung(400, 500), Rung(800, 1000))
+# With a filter the first matches of one walk, twice as many as are kept; then walks of their own.
+FIRST_MATCHES = (Rung(10, 20), Rung(20, 40), Rung(30, 60))
+DEEPER_MATCHES = (Rung(80, 160), Rung(250, 500), Rung(800, 1600))
+# For so many ranks the way is chosen, whatever the window.
+_RANKS = 20
+# The chance that a walk is not in vain.
+_HOPE = 0.7
 # A walk looks for twice as many as wanted and keeps the nearest, with half as much effort again as without a filter:
 # between two batches of candidates the graph loses some. Recall@20 at a filter of a fifth of 60,000 vectors is .980
 # with half as many again and .996 with twice as many, for .25 ms; of a tenth .989 and .994.
@@ -96,32 +108,58 @@ class Way(Enum):
     ALL = "all"
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Expectation:
-    """What is known of a filter beforehand.
+    """What the planner makes of a filter.
 
     Attributes:
-        matches: records that match, as the planner believes.
+        matches: records that match, as it believes.
         reads_all: whether every record must be read to find them, as no index serves the filter.
-        walks: how often the index was walked under this filter lately.
-        in_vain: how often that found too few.
 
     """
 
     matches: int
     reads_all: bool
-    walks: int = 0
-    in_vain: int = 0
 
-    @property
-    def hope(self) -> float:
-        """The chance that a walk is not in vain, by the rule of succession."""
-        return (self.walks - self.in_vain + 1) / (self.walks + 2)
 
-    def note(self, *, in_vain: bool) -> None:
-        """Remember how a walk went. Two threads at once may forget one of theirs, which harms nobody."""
-        self.walks += 1
-        self.in_vain += in_vain
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How a search with a filter is done, whatever its page.
+
+    Attributes:
+        first: where it begins.
+        limits: how far the few are compared, and the walk for the first ranks.
+        part: the partial index that a walk goes through; None: the index of all records.
+        rows: the number of records in the index that a walk goes through.
+        matches: how many of them match at least, by the plan, or as they were counted in vain.
+
+    """
+
+    first: Way
+    limits: Limits
+    part: PartialIndex | None
+    rows: int
+    matches: int
+
+    def walk(self, ranks: int) -> Limits:
+        """Return how far the index is walked for so many ranks, 1 or more."""
+        effort = min(EF_SEARCH_MAX, max(self.limits.effort, ranks))
+        candidates = ceil(_SPARE * ranks)
+        budget = max(effort, candidates, ceil(_SLACK * ranks * self.rows / self.matches))
+        return Limits(self.limits.bound, budget, candidates, effort)
+
+
+def route(
+    collection: Collection,
+    expected: Expectation,
+    default_effort: int,
+    effort: int | None = None,
+    part: PartialIndex | None = None,
+) -> Route:
+    """Return how a search with a filter is done; the arguments are those of `limits` and `begin`."""
+    first, found = begin(collection, _RANKS, limits(collection, _RANKS, default_effort, effort, part), expected, part)
+    matches = max(1, expected.matches) if first is Way.WALK else found.bound
+    return Route(first, found, part, _rows(collection, part), matches)
 
 
 def begin(
@@ -133,7 +171,7 @@ def begin(
     budget = max(limits.effort, limits.candidates, ceil(_SLACK * ranks * _rows(collection, part) / matches))
     reading = _rows(collection) * _IN_TURN if expected.reads_all else matches
     compared_us = reading * costs.match_us + matches * costs.distance_us
-    if budget * costs.candidate_us < expected.hope * compared_us:
+    if budget * costs.candidate_us < _HOPE * compared_us:
         return Way.WALK, replace(limits, budget=budget)
     if matches > limits.bound and expected.reads_all:
         return Way.ALL, limits

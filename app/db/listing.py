@@ -8,7 +8,8 @@ from typing import Any
 from app.db.engine import Connection, Database, partition
 from app.db.loader import Query, query
 from app.db.records import fields_sql
-from app.db.search import NO_FILTER, count_matches
+from app.db.search import count_matches
+from app.db.target import NO_FILTER
 from app.domain.collections import Collection
 from app.domain.records import Fields, Found
 from app.filters import Where

@@ -6,28 +6,21 @@ from dataclasses import replace
 import numpy as np
 from pgvector import HalfVector
 
+from app.db import chooser, search
 from app.db.engine import Database, partition
+from app.db.ladder import Ladder, Rung
 from app.db.loader import query
-from app.db.search import (
-    EXACT,
-    INDEX,
-    INDEX_THEN_EXACT,
-    Nearest,
-    Target,
-    Vector,
-    choose,
-    half,
-    limits_of,
-    run,
-    statement,
-    walked,
-)
+from app.db.pages import finished, narrowed, not_among, only_ids
+from app.db.target import EXACT, Nearest, Target, Vector, effort_of, half, run, statement, through_index
 from app.domain.collections import Collection
 from app.domain.ranking import Aggregation
 from app.domain.records import Found
-from app.domain.windows import Window
+from app.filters import Where
 
-_MOST_CANDIDATES = 1000
+# Products that are kept at most of so many candidates, and the part of those that is trusted: the index orders by
+# rounded vectors.
+_PRODUCTS = (Rung(50, 200), Rung(250, 1000))
+_TRUSTED = 0.9
 AGGREGATES = {Aggregation.MEAN: "avg", Aggregation.MIN: "min", Aggregation.MAX: "max"}
 
 
@@ -55,21 +48,54 @@ def products(db: Database, target: Target, query_vector: Vector, field: str) -> 
 
     The index is asked for more and more candidates while they hold too few products; then every match is compared.
     """
-    indexed, matches = choose(db, target)
     values = {"query": half(query_vector), "product_field": field}
-    window = {"limit": f"{target.window.k:d}", "offset": f"{target.window.offset:d}"}
-    candidates = max(200, 4 * target.window.end)
-    while indexed and candidates <= _MOST_CANDIDATES:
-        wide = replace(target, window=Window(candidates))
-        records = walked(wide, limits_of(db, wide))
-        text = statement(wide, "products_candidates", records=records, candidates=f"{candidates:d}", **window)
-        found = run(db, wide, text, values)
-        if len(found) == target.window.k:
-            return Nearest(found, INDEX)
-        candidates *= 4
-    text = statement(target, "products_by_vector", **window)
-    way = INDEX_THEN_EXACT if indexed else EXACT
-    return Nearest(run(db, target, text, values, everything=True), way, matches)
+
+    def compared(rest: Target) -> list[Found]:
+        return run(db, rest, statement(rest, "products_by_vector", **_window(rest)), values, everything=True)
+
+    if not through_index(target):
+        return Nearest(compared(target), EXACT)
+    route, matches = search.walking(db, target) if target.filtered else (None, None)
+    if target.filtered and route is None:
+        return Nearest(compared(target), EXACT, matches)
+    ladder = Ladder(target.window.end)
+
+    def unseen(ids: Sequence[str]) -> Where:
+        return _no_product_of(db, target.collection, field, ids)
+
+    for rung in _PRODUCTS:
+        if ladder.complete or not ladder.trusted:
+            break
+        wide = _deeper(db, target, rung.candidates)
+        if ladder.records:
+            wide = replace(wide, where=narrowed(target.where, unseen([one.id for one in ladder.records])))
+        spans = {"candidates": f"{rung.candidates:d}", "limit": f"{rung.keep + 1:d}", "offset": "0"}
+        records = search.offered(target, route, rung.candidates)
+        found = run(db, wide, statement(wide, "products_candidates", records=records, **spans), values)
+        ladder.climb(found, rung.keep if len(found) > rung.keep else int(_TRUSTED * len(found)))
+    return finished(db, target, ladder, compared, unseen)
+
+
+def _no_product_of(db: Database, collection: Collection, field: str, ids: Sequence[str]) -> Where:
+    """Return the condition that a record is of another product than these records; one without a product is its own."""
+    text = query("search", "products_of").render(records=partition("records", collection))
+    values = {"collection_id": collection.id, "ids": list(ids), "product_field": field}
+    rows = db.read(lambda connection: connection.execute(text, values).fetchall())
+    those = not_among(ids)
+    return Where(
+        f"{those.sql} AND (r.attributes -> %(seen_field)s <> ALL (%(seen_products)s::jsonb[])) IS NOT FALSE",
+        {**those.params, "seen_field": field, "seen_products": [row["product"] for row in rows]},
+    )
+
+
+def _deeper(db: Database, target: Target, candidates: int) -> Target:
+    """Return the target of a search through the index for so many candidates, of which only the ids are read."""
+    effort = min(chooser.EF_SEARCH_MAX, max(effort_of(target, db.ef_search), candidates))
+    return replace(only_ids(target), effort=effort)
+
+
+def _window(target: Target) -> dict[str, str]:
+    return {"limit": f"{target.window.k:d}", "offset": f"{target.window.offset:d}"}
 
 
 def multi(db: Database, target: Target, vectors: Sequence[Vector], aggregation: Aggregation) -> Nearest:
@@ -78,23 +104,35 @@ def multi(db: Database, target: Target, vectors: Sequence[Vector], aggregation: 
     The mean is one index scan: it is linear in the query, so the mean of the unit vectors ranks as the mean of the
     distances does. Least and greatest compare every match.
     """
+    if len(vectors) == 1:
+        return search.knn_by_vector(db, target, vectors[0])
     halves = [half(one) for one in vectors]
-    window = {"limit": f"{target.window.k:d}", "offset": f"{target.window.offset:d}"}
-    matches = None
-    way = EXACT
+
+    def compared(rest: Target) -> list[Found]:
+        text = statement(rest, "multi_exact", aggregate=AGGREGATES[aggregation], **_window(rest))
+        return run(db, rest, text, {"queries": halves}, everything=True)
+
     mean = mean_direction(halves)
-    if aggregation is Aggregation.MEAN and mean is not None:
-        indexed, matches = choose(db, target)
-        if indexed:
-            records = walked(target, limits_of(db, target))
-            candidates = f"{target.window.end:d}"
-            text = statement(target, "multi_candidates", records=records, candidates=candidates, **window)
-            found = run(db, target, text, {"query": mean, "queries": halves})
-            if len(found) == target.window.k:
-                return Nearest(found, INDEX)
-            way = INDEX_THEN_EXACT
-    text = statement(target, "multi_exact", aggregate=AGGREGATES[aggregation], **window)
-    return Nearest(run(db, target, text, {"queries": halves}, everything=True), way, matches)
+    if aggregation is not Aggregation.MEAN or mean is None or not through_index(target):
+        return Nearest(compared(target), EXACT)
+    route, matches = search.walking(db, target) if target.filtered else (None, None)
+    if target.filtered and route is None:
+        return Nearest(compared(target), EXACT, matches)
+    ladder = Ladder(target.window.end)
+    values = {"query": mean, "queries": halves}
+
+    def found(wanted: Target, rung: Rung, candidates: int) -> list[Found]:
+        records = search.offered(wanted, route, rung.keep)
+        spans = {"records": records, "budget": f"{rung.candidates:d}", "candidates": f"{candidates:d}"}
+        return run(db, wanted, statement(wanted, "multi_candidates", **spans), values)
+
+    first = chooser.FIRST if route is None else chooser.FIRST_MATCHES
+    ladder.first(lambda candidates: found(target, first[-1], candidates), first)
+    for rung in chooser.DEEPER if route is None else chooser.DEEPER_MATCHES:
+        if ladder.complete or not ladder.trusted:
+            break
+        ladder.climb(found(_deeper(db, target, rung.candidates), rung, rung.candidates), rung.keep)
+    return finished(db, target, ladder, compared)
 
 
 def mean_direction(vectors: Sequence[HalfVector]) -> HalfVector | None:

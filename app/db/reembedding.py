@@ -16,7 +16,7 @@ from psycopg import errors, sql
 
 from app.db.engine import Connection, Database, partition
 from app.db.loader import query
-from app.db.search import half
+from app.db.target import half
 from app.domain.collections import Collection
 from app.domain.errors import InvalidRequest, Unavailable
 

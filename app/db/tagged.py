@@ -1,33 +1,25 @@
 """Searches by likeness and tags together (`sql/queries/tags.sql`)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import inf
 
 import orjson
 
+from app.db import search as plain
 from app.db.engine import Database, partition
+from app.db.ladder import Ladder, Rung, distance
 from app.db.loader import query
+from app.db.pages import finished, only_ids
 from app.db.ranked import AGGREGATES, mean_direction
 from app.db.records import fields_sql
-from app.db.search import (
-    EXACT,
-    INDEX,
-    INDEX_THEN_EXACT,
-    Nearest,
-    Target,
-    Vector,
-    choose,
-    half,
-    limits_of,
-    run,
-    walk,
-)
+from app.db.target import EXACT, Nearest, Target, Vector, half, run
 from app.domain.ranking import Aggregation
 from app.domain.records import Found
+from app.domain.windows import Window
 
-# Candidates by looks alone, a multiple of what is asked for, and at least so many.
-_VISUAL = 4
-_VISUAL_AT_LEAST = 200
+# How many are kept of candidates, of which so many are found by looks alone.
+_RUNGS = (Rung(50, 200), Rung(250, 1000))
 # Up to so many records that share a tag are all compared; beyond, the visually nearest of them.
 _SHARING = 10_000
 _SHARING_NEAREST = 2000
@@ -65,29 +57,46 @@ def search(
     if product_field is not None:
         text = statement(target, "combined_products", aggregation)
         return Nearest(run(db, target, text, {**values, "product_field": product_field}, everything=True), EXACT)
+
+    def compared(rest: Target) -> list[Found]:
+        return run(db, rest, statement(rest, "combined_exact", aggregation), values, everything=True)
+
     mean = mean_direction(vectors)
-    all_compared = statement(target, "combined_exact", aggregation)
     if aggregation is not Aggregation.MEAN or mean is None or target.exact:
-        return Nearest(run(db, target, all_compared, values, everything=True), EXACT)
-    if target.filtered and target.collection.indexed:
-        indexed, matches = choose(db, target)
-        # The walk finds out whether the index reaches the filter's matches: else those that it offers may be far ones.
-        if not indexed or len(walk(db, target, mean, limits_of(db, target))) < target.window.k:
-            way = INDEX_THEN_EXACT if indexed else EXACT
-            return Nearest(run(db, target, all_compared, values, everything=True), way, matches)
-    values["query"] = mean
-    found = _candidates(db, target, queries, field, values)
-    if found is None:
-        # A page is complete only if no record that was not looked at could be on it.
-        way = INDEX_THEN_EXACT if target.collection.indexed else EXACT
-        return Nearest(run(db, target, all_compared, values, everything=True), way)
-    return Nearest(found, INDEX if target.collection.indexed else EXACT)
+        return Nearest(compared(target), EXACT)
+    indexed = target.collection.indexed
+    route, matches = plain.walking(db, target) if indexed and target.filtered else (None, None)
+    if indexed and target.filtered and route is None:
+        return Nearest(compared(target), EXACT, matches)
+    ladder = Ladder(target.window.end)
+    for rung in _RUNGS:
+        if ladder.complete or not ladder.trusted:
+            break
+        if route is not None:
+            # The walk finds out whether the index reaches the filter's matches: else those that it offers may be far.
+            limits = route.walk(rung.keep)
+            reached = plain.walk(db, only_ids(target), mean, limits, limits.candidates, route.part)
+            if len(reached) <= rung.keep:
+                break
+        # The last rung has an effort of its own, the first that of any search.
+        effort = target.effort if rung is _RUNGS[0] else rung.candidates
+        wide = replace(only_ids(target), window=Window(rung.keep + 1), effort=effort)
+        found, beyond = _candidates(db, wide, queries, field, {**values, "query": mean}, rung.candidates)
+        proven = sum(distance(one) <= beyond for one in found)
+        ladder.climb(found, min(rung.keep, proven) if proven < len(found) else rung.keep)
+    nearest = finished(db, target, ladder, compared)
+    return nearest if indexed else replace(nearest, way=EXACT)
 
 
 def _candidates(
-    db: Database, target: Target, queries: Sequence[TaggedQuery], field: str, values: dict[str, object]
-) -> list[Found] | None:
-    """Return the best of the candidates; None where a record that is none of them might be better.
+    db: Database,
+    target: Target,
+    queries: Sequence[TaggedQuery],
+    field: str,
+    values: dict[str, object],
+    visual: int,
+) -> tuple[list[Found], float]:
+    """Return the best of the candidates, and the distance up to which no record that is none of them might be better.
 
     The bound is that of the threshold algorithm (Fagin, Lotem, Naor: "Optimal aggregation algorithms for middleware",
     2003): what lies beyond the edge of a window is at least as far as the edge, and its tags are at best those that put
@@ -101,15 +110,14 @@ def _candidates(
     several = not few and len(tags) > 1 and len(queries) == 1
     few_whole = not several or _count(db, target, whole) <= _SHARING
     values = {**values, "whole": whole[0] if several else orjson.dumps({field: [_NO_TAG]}).decode()}
-    found = run(db, target, statement(target, "combined", Aggregation.MEAN, few=few, few_whole=few_whole), values)
-    if len(found) < target.window.k:
-        return None
+    text = statement(target, "combined", Aggregation.MEAN, visual=visual, few=few, few_whole=few_whole)
+    found = run(db, target, text, values)
     if few:
-        return found
+        return found, inf
     edge = _edge(db, target, {**values, "sharing": sharing})
     edge_whole = _edge(db, target, {**values, "sharing": whole}) if several and not few_whole else None
     if edge is None or (several and not few_whole and edge_whole is None):
-        return None  # the index gave up before the window was full
+        return found, -inf  # the index gave up before the window was full
     scale = target.collection.distance_scale
     looks = min(1 - one.weight for one in queries)
     missing = queries[0].weight * scale / len(tags) if several else 0.0
@@ -117,8 +125,7 @@ def _candidates(
     beyond = looks * min(edge, scale) + missing
     if several and edge_whole is not None:
         beyond = min(beyond, looks * min(edge_whole, scale))
-    last = found[-1].distance
-    return found if last is not None and last <= beyond else None
+    return found, beyond
 
 
 def exact(
@@ -134,8 +141,19 @@ def exact(
     return run(db, target, statement(target, "combined_exact", aggregation), values)
 
 
-def statement(target: Target, name: str, aggregation: Aggregation, *, few: bool = True, few_whole: bool = True) -> str:
-    """Return the text of one of the queries; `few` keeps every record that shares a tag, `few_whole` all tags."""
+def statement(
+    target: Target,
+    name: str,
+    aggregation: Aggregation,
+    *,
+    visual: int = _RUNGS[0].candidates,
+    few: bool = True,
+    few_whole: bool = True,
+) -> str:
+    """Return the text of one of the queries.
+
+    `visual` candidates are found by looks alone; `few` keeps every record that shares a tag, `few_whole` all tags.
+    """
     chosen = query("tags", name)
     vector = f"halfvec({target.collection.dimensions:d})"
     nearest = f"ORDER BY r.embedding::{vector} <=> %(query)s::{vector} LIMIT {_SHARING_NEAREST:d}"
@@ -145,7 +163,7 @@ def statement(target: Target, name: str, aggregation: Aggregation, *, few: bool 
         "fields": fields_sql(target.fields, "nearest"),
         "filter": target.where.sql,
         "aggregate": AGGREGATES[aggregation],
-        "candidates": f"{max(_VISUAL_AT_LEAST, _VISUAL * target.window.end):d}",
+        "candidates": f"{visual:d}",
         "sharing": "" if few else nearest,
         "whole": "" if few_whole else nearest,
         "window": f"{_SHARING_NEAREST:d}",

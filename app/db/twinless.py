@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from app.db.engine import Connection, Database, partition
 from app.db.loader import query
 from app.db.records import NewRecord, insert_with
-from app.db.search import Target, half, statement
+from app.db.target import Target, half, statement
 from app.domain.collections import Collection
 from app.domain.jsontext import dumps, loads
 from app.domain.records import Fields, Found

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from app.db.search import Vector
+from app.db.target import Vector
 from app.domain.collections import Collection
 from app.domain.records import Attributes, Json
 from app.domain.tags import field_of

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from app.db import records as table
-from app.db.search import NO_FILTER
+from app.db.target import NO_FILTER
 from app.domain.collections import Collection
 from app.domain.jsontext import loads_stored
 from app.domain.records import Fields, Found, Json

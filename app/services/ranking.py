@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from app.db import ranked
 from app.db import records as table
-from app.db.search import Vector
+from app.db.target import Vector
 from app.domain import statuses
 from app.domain.collections import Collection
 from app.domain.errors import InvalidRequest

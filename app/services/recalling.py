@@ -8,7 +8,7 @@ from time import perf_counter
 
 from app.db import listing, search
 from app.db.listing import Listing
-from app.db.search import Target
+from app.db.target import Target
 from app.domain.collections import Collection
 from app.domain.errors import InvalidRequest
 from app.domain.records import Fields, Json

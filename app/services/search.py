@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 
 from app.db import ranked, search
-from app.db.search import Nearest, Target, Vector
+from app.db.target import EXACT, Nearest, Target, Vector
 from app.domain.collections import Collection
 from app.domain.errors import InvalidRequest, WrongQueryRecord
 from app.domain.ranking import Aggregation, Ranking
@@ -40,7 +40,8 @@ class Search:
         """
         check_window(self.context, ranking.window)
         where = condition(self.context, self.collection, self.filter, query_records)
-        return Target(self.collection, ranking.window, self.fields, where, ranking.effort, self.exact)
+        asked = tuple(own for record in query_records if isinstance(own := record.get("_id"), str))
+        return Target(self.collection, ranking.window, self.fields, where, ranking.effort, self.exact, asked)
 
 
 def visual_knn(given: Search, query_record: Mapping[str, Json], ranking: Ranking) -> Nearest:
@@ -68,6 +69,7 @@ def visual_knn(given: Search, query_record: Mapping[str, Json], ranking: Ranking
         nearest = search.knn_by_id(db, target, record_id(own))
         if nearest is not None:
             return cut(replace(nearest, milliseconds=(perf_counter() - started) * 1000), ranking)
+        target = replace(target, asked=())
     embedding = embed_query(given.context, given.collection, query_record)
     return cut(timed(lambda: search.knn_by_vector(db, target, embedding)), ranking)
 
@@ -101,7 +103,7 @@ def within(given: Search, query_record: Mapping[str, Json], ranking: Ranking, k:
     vector = vector_of(given.context, given.collection, query_record)
     radius = ranking.radius if ranking.radius is not None else NEAR_DUPLICATE_RADIUS
     db, field = given.context.db, ranking.product_field
-    return timed(lambda: Nearest(ranked.within(db, target, vector, radius, k, field), search.EXACT))
+    return timed(lambda: Nearest(ranked.within(db, target, vector, radius, k, field), EXACT))
 
 
 def timed(find: Callable[[], Nearest]) -> Nearest:

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from app.db import records as table
 from app.db import tagged
-from app.db.search import Nearest, Vector
 from app.db.tagged import TaggedQuery
+from app.db.target import Nearest, Vector
 from app.domain.collections import Collection
 from app.domain.errors import InvalidRequest
 from app.domain.jsontext import loads_stored

@@ -3,7 +3,7 @@
 -- Arguments: the partition's quoted name; the condition on a row `r`, with the path as $3 (see filter_compiled); the path.
 -- Result: a number of rows; a guess of 1 in 100 where the table was never analysed.
 -- Rights: the caller's. Fixed search_path. VOLATILE, as PostgreSQL wants of a function that runs EXPLAIN. Called by
--- knn_vector with text that it made itself; not meant for other use.
+-- nearest_records with text that it made itself; not meant for other use.
 CREATE OR REPLACE FUNCTION lookalike.expected_matches(records text, condition text, path jsonpath) RETURNS bigint
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp

@@ -1,72 +1,77 @@
 -- Nearest-neighbour queries on the records of one collection.
 --
--- The inner query is what the HNSW index serves (`hnsw ((embedding::halfvec(D)) halfvec_cosine_ops)`): an ORDER BY on
--- the indexed expression and a literal LIMIT. With iterative_scan = relaxed_order its rows come nearly in order, so the
--- outer query sorts them by their exact distance.
--- The spans `half_query` are `halfvec(D)`; distances are multiplied with the scale of the collection's model.
+-- The innermost query is what the HNSW index serves (`hnsw ((embedding::halfvec(D)) halfvec_cosine_ops)`): an ORDER BY
+-- on the indexed expression and a literal LIMIT. Around it stands the same order with the number of rows that are
+-- wanted: the rows are read one after the other, no further than they are wanted, and the plan, which depends on the
+-- innermost LIMIT alone, is the same for every page. With iterative_scan = relaxed_order the rows come nearly in order;
+-- app/db/ladder.py puts them in their exact order.
+-- The spans `vector` are `halfvec(D)`; distances are multiplied with the scale of the collection's model.
 
 -- name: knn_by_id
--- The nearest records to a stored record, through the index where there is one: one round trip, the vector never leaves
--- the database. The distance is NULL where the record is not stored. The search effort is set for this statement alone:
--- `knobs` is read before the index is, and what it set ends with the transaction.
-SELECT nearest.id, nearest.distance, (/*fields*/ nearest.attributes /*end*/)::text AS attributes
+-- The nearest records to a stored record as the index finds them: one round trip, the vector never leaves the database.
+-- The distance is NULL where the record is not stored. The search effort is set for this statement alone: `knobs` is read
+-- before the index is, and what it set ends with the transaction.
+SELECT nearest.id, :scale * nearest.distance AS distance, (/*fields*/ nearest.attributes /*end*/)::text AS attributes
 FROM (SELECT set_config('hnsw.ef_search', :effort, true) AS effort) AS knobs
 CROSS JOIN LATERAL (
-    SELECT r.id, r.attributes,
-           :scale * (r.embedding::/*vector*/halfvec(256)/*end*/ <=> (
-               SELECT q.embedding::/*vector*/halfvec(256)/*end*/ FROM /*records*/ lookalike.records /*end*/ AS q
-               WHERE q.collection_id = :collection_id AND q.id = :id)) AS distance
-    FROM /*records*/ lookalike.records /*end*/ AS r
-    WHERE knobs.effort IS NOT NULL AND (/*filter*/ TRUE /*end*/)
-    ORDER BY r.embedding::/*vector*/halfvec(256)/*end*/ <=> (
-        SELECT q.embedding::/*vector*/halfvec(256)/*end*/ FROM /*records*/ lookalike.records /*end*/ AS q
-        WHERE q.collection_id = :collection_id AND q.id = :id)
+    SELECT walked.id, walked.attributes, walked.distance
+    FROM (
+        SELECT r.id, r.attributes,
+               r.embedding::/*vector*/halfvec(256)/*end*/ <=> (
+                   SELECT q.embedding::/*vector*/halfvec(256)/*end*/ FROM /*records*/ lookalike.records /*end*/ AS q
+                   WHERE q.collection_id = :collection_id AND q.id = :id) AS distance
+        FROM /*records*/ lookalike.records /*end*/ AS r
+        WHERE knobs.effort IS NOT NULL
+        ORDER BY distance
+        LIMIT /*budget*/ 100 /*end*/
+    ) AS walked
+    ORDER BY walked.distance
     LIMIT /*candidates*/ 30 /*end*/
-) AS nearest
-ORDER BY nearest.distance, nearest.id
-LIMIT /*limit*/ 30 /*end*/ OFFSET /*offset*/ 0 /*end*/;
+) AS nearest;
 
 -- name: knn_by_vector
--- The nearest records to a vector, through the index where there is one; the search effort as in `knn_by_id`.
-SELECT nearest.id, nearest.distance, (/*fields*/ nearest.attributes /*end*/)::text AS attributes
+-- The nearest records to a vector as the index finds them; the search effort as in `knn_by_id`.
+SELECT nearest.id, :scale * nearest.distance AS distance, (/*fields*/ nearest.attributes /*end*/)::text AS attributes
 FROM (SELECT set_config('hnsw.ef_search', :effort, true) AS effort) AS knobs
 CROSS JOIN LATERAL (
-    SELECT r.id, r.attributes,
-           :scale * (r.embedding::/*vector*/halfvec(256)/*end*/ <=> :query::/*vector*/halfvec(256)/*end*/) AS distance
-    FROM /*records*/ lookalike.records /*end*/ AS r
-    WHERE knobs.effort IS NOT NULL AND (/*filter*/ TRUE /*end*/)
-    ORDER BY r.embedding::/*vector*/halfvec(256)/*end*/ <=> :query::/*vector*/halfvec(256)/*end*/
+    SELECT walked.id, walked.attributes, walked.distance
+    FROM (
+        SELECT r.id, r.attributes,
+               r.embedding::/*vector*/halfvec(256)/*end*/ <=> :query::/*vector*/halfvec(256)/*end*/ AS distance
+        FROM /*records*/ lookalike.records /*end*/ AS r
+        WHERE knobs.effort IS NOT NULL
+        ORDER BY distance
+        LIMIT /*budget*/ 100 /*end*/
+    ) AS walked
+    ORDER BY walked.distance
     LIMIT /*candidates*/ 30 /*end*/
-) AS nearest
-ORDER BY nearest.distance, nearest.id
-LIMIT /*limit*/ 30 /*end*/ OFFSET /*offset*/ 0 /*end*/;
+) AS nearest;
 
 -- name: matches_by_walk
 -- The nearest matches of a filter among the records that the index finds nearest to a vector: it is walked until enough
--- match, or until the budget of candidates (the inner LIMIT) is spent. The search effort is set for this statement
+-- match, or until the budget of candidates (the innermost LIMIT) is spent. The search effort is set for this statement
 -- alone: `knobs` is read before the walk begins, and what it set ends with the transaction. The attributes pass through
 -- CASE to be no column of the table: for one the planner tries the filter on 1,000 sampled values, .3 ms a search, and
 -- this plan does not depend on what comes of it. The span `part` is the predicate of a partial index to walk through.
-SELECT nearest.id, nearest.distance, (/*fields*/ nearest.attributes /*end*/)::text AS attributes
+SELECT nearest.id, :scale * nearest.distance AS distance, (/*fields*/ nearest.attributes /*end*/)::text AS attributes
 FROM (
     SELECT set_config('hnsw.ef_search', :effort, true) || set_config('hnsw.max_scan_tuples', :visits, true) AS all_set
 ) AS knobs
 CROSS JOIN LATERAL (
-    SELECT r.id, r.attributes,
-           :scale * (r.embedding::/*vector*/halfvec(256)/*end*/ <=> :query::/*vector*/halfvec(256)/*end*/) AS distance
+    SELECT r.id, r.attributes, r.distance
     FROM (
-        SELECT walked.id, walked.embedding,
+        SELECT walked.id,
+               walked.embedding::/*vector*/halfvec(256)/*end*/ <=> :query::/*vector*/halfvec(256)/*end*/ AS distance,
                CASE WHEN knobs.all_set IS NOT NULL THEN walked.attributes END AS attributes
         FROM /*records*/ lookalike.records /*end*/ AS walked
         WHERE knobs.all_set IS NOT NULL AND /*part*/ TRUE /*end*/
-        ORDER BY walked.embedding::/*vector*/halfvec(256)/*end*/ <=> :query::/*vector*/halfvec(256)/*end*/
+        ORDER BY distance
         LIMIT /*budget*/ 500 /*end*/
     ) AS r
     WHERE /*filter*/ TRUE /*end*/
+    ORDER BY r.distance
     LIMIT /*candidates*/ 30 /*end*/
-) AS nearest
-ORDER BY nearest.distance, nearest.id
-LIMIT /*limit*/ 30 /*end*/ OFFSET /*offset*/ 0 /*end*/;
+) AS nearest;
 
 -- name: window
 -- The records that the index finds nearest to a vector; in `products_candidates` and `multi_candidates` it stands for the
@@ -189,24 +194,31 @@ FROM (
 ORDER BY nearest.distance, nearest.id
 LIMIT /*limit*/ 30 /*end*/ OFFSET /*offset*/ 0 /*end*/;
 
+-- name: products_of
+-- The products of some records, each once.
+SELECT DISTINCT (r.attributes -> :product_field)::text AS product
+FROM /*records*/ lookalike.records /*end*/ AS r
+WHERE r.collection_id = :collection_id AND r.id = ANY (:ids)
+  AND nullif(r.attributes -> :product_field, 'null') IS NOT NULL;
+
 -- name: multi_candidates
--- The records nearest to the mean of several unit vectors, through the index, with their mean distance to the vectors
+-- The records nearest to the mean of several unit vectors as the index finds them, with their mean distance to the vectors
 -- themselves: the mean of cosine distances is linear in the query, so the mean vector puts records in the same order.
 SELECT nearest.id, nearest.distance, (/*fields*/ nearest.attributes /*end*/)::text AS attributes
 FROM (
     SELECT candidate.id, candidate.attributes,
-           (SELECT avg(:scale * (candidate.embedding::/*vector*/halfvec(256)/*end*/ <=> q))
-            FROM unnest(:queries::halfvec[]) AS q) AS distance
+           (SELECT avg(:scale * (candidate.embedding <=> q)) FROM unnest(:queries::halfvec[]) AS q) AS distance
     FROM (
-        SELECT r.id, r.attributes, r.embedding
+        SELECT r.id, r.attributes, r.embedding::/*vector*/halfvec(256)/*end*/ AS embedding,
+               r.embedding::/*vector*/halfvec(256)/*end*/ <=> :query::/*vector*/halfvec(256)/*end*/ AS from_mean
         FROM /*records*/ lookalike.records /*end*/ AS r
         WHERE /*filter*/ TRUE /*end*/
-        ORDER BY r.embedding::/*vector*/halfvec(256)/*end*/ <=> :query::/*vector*/halfvec(256)/*end*/
-        LIMIT /*candidates*/ 30 /*end*/
+        ORDER BY from_mean
+        LIMIT /*budget*/ 100 /*end*/
     ) AS candidate
-) AS nearest
-ORDER BY nearest.distance, nearest.id
-LIMIT /*limit*/ 30 /*end*/ OFFSET /*offset*/ 0 /*end*/;
+    ORDER BY candidate.from_mean
+    LIMIT /*candidates*/ 30 /*end*/
+) AS nearest;
 
 -- name: multi_exact
 -- The records nearest to several vectors by the mean, the least or the greatest of their distances: compares every match.
@@ -233,8 +245,9 @@ SELECT r.id, r.embedding FROM /*records*/ lookalike.records /*end*/ AS r
 WHERE r.collection_id = :collection_id AND r.id = ANY (:ids);
 
 -- name: vector
--- The stored vector of one record.
-SELECT r.embedding FROM /*records*/ lookalike.records /*end*/ AS r
+-- The stored vector of one record, and whether that matches a filter.
+SELECT r.embedding, (/*filter*/ TRUE /*end*/) AS matches
+FROM /*records*/ lookalike.records /*end*/ AS r
 WHERE r.collection_id = :collection_id AND r.id = :id;
 
 -- name: expected_matches

@@ -12,6 +12,7 @@ from app import create_app
 from app.config import Settings
 from app.db import chooser, schema, search
 from app.db.engine import Database, connections_short
+from app.db.target import Target
 from app.domain.errors import Unavailable
 from app.domain.records import Fields
 from app.domain.tokens import Scope
@@ -78,7 +79,7 @@ def test_heavy_searches_leave_connections_to_fast_ones(narrow: Api, monkeypatch:
     db = narrow.context.db
     collection = narrow.context.lookup.collection("c")
     monkeypatch.setattr(chooser, "heavy", lambda _: True)
-    target = search.Target(collection, Window(3), Fields(), exact=True)
+    target = Target(collection, Window(3), Fields(), exact=True)
     until = threading.Event()
 
     def hold() -> None:

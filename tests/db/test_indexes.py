@@ -13,7 +13,7 @@ from app.config import Settings
 from app.db import calibration, collections, indexes, loads, records, search
 from app.db.engine import Database
 from app.db.records import NewRecord
-from app.db.search import Target
+from app.db.target import Target
 from app.domain.collections import Collection, NewCollection
 from app.domain.errors import InvalidRequest
 from app.domain.records import Fields

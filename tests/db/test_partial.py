@@ -18,7 +18,7 @@ from app.config import Settings
 from app.db import collections, indexes, loads, partial, records, search
 from app.db import reembedding as steps
 from app.db.records import NewRecord, Patch
-from app.db.search import Target
+from app.db.target import Target, half, statement
 from app.domain.collections import Collection, NewCollection
 from app.domain.errors import InvalidRequest
 from app.domain.records import Fields
@@ -218,9 +218,9 @@ def test_plan_of_a_walk_through_it(indexed: tuple[Context, Collection]) -> None:
     context, found = indexed
     wanted = target(found, {"class": "far", "price": {"$lt": 50}})
     part = next(part for part in found.partial_indexes if "far" in part.condition)
-    spans = {"budget": "400", "candidates": "40", "limit": "20", "offset": "0", "part": search.IN_PART}
-    text = search.statement(wanted, "matches_by_walk", **spans)
-    values = {**wanted.where.params, "scale": 62.5, "query": search.half(query()), "effort": "150", "visits": "80000"}
+    spans = {"budget": "400", "candidates": "40", "part": search.IN_PART}
+    text = statement(wanted, "matches_by_walk", **spans)
+    values = {**wanted.where.params, "scale": 62.5, "query": half(query()), "effort": "150", "visits": "80000"}
     values["part"] = part.condition
     text = "EXPLAIN (ANALYZE, FORMAT JSON) " + text
     row = context.db.read(lambda connection: connection.execute(text, values, prepare=False).fetchone())

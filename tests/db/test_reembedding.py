@@ -16,7 +16,7 @@ from app.db import reembedding as steps
 from app.db.engine import Database
 from app.db.records import NewRecord
 from app.db.reembedding import Job, NotYet
-from app.db.search import Target
+from app.db.target import Target
 from app.domain.collections import Collection, NewCollection
 from app.domain.errors import CollectionNotFound, InvalidRequest, Unavailable
 from app.domain.records import Fields

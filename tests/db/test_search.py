@@ -15,8 +15,8 @@ from app.db.engine import Database, partition
 from app.db.listing import Listing, random
 from app.db.loader import query as named
 from app.db.records import NewRecord
-from app.db.search import Nearest, Target
 from app.db.tagged import TaggedQuery
+from app.db.target import NO_FILTER, Nearest, Target, effort_of, half, statement
 from app.domain.collections import Collection, NewCollection
 from app.domain.ranking import Aggregation
 from app.domain.records import Fields
@@ -63,7 +63,7 @@ def nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
 @pytest.mark.parametrize("name", ["knn_by_id", "knn_by_vector"])
 def test_plan_uses_the_graph_and_touches_few_rows(filled: tuple[Database, Collection, Collection], name: str) -> None:
     db, collection, _ = filled
-    text = search.knn_statement(Target(collection, Window(30), Fields(everything=True)), name)
+    text = search.knn_statement(collection, Fields(everything=True), name, 100, 30)
     query = "[" + ",".join(map(str, random_vectors(1, DIMENSIONS, seed=9)[0])) + "]"
     values = {"collection_id": collection.id, "id": "r7", "scale": 62.5, "query": query, "effort": "100"}
     found = list(nodes(plan(db, text, values)))
@@ -74,7 +74,8 @@ def test_plan_uses_the_graph_and_touches_few_rows(filled: tuple[Database, Collec
 
 def test_plan_of_exact_never_uses_the_graph(filled: tuple[Database, Collection, Collection]) -> None:
     db, collection, _ = filled
-    text = search.knn_statement(Target(collection, Window(30), Fields()), "exact_by_vector")
+    spans = {"candidates": "30", "limit": "30", "offset": "0"}
+    text = statement(Target(collection, Window(30), Fields()), "exact_by_vector", **spans)
     query = "[" + ",".join(["0.5"] * DIMENSIONS) + "]"
     found = list(nodes(plan(db, text, {"scale": 62.5, "query": query})))
     assert f"records_{collection.id}_hnsw" not in {node.get("Index Name") for node in found}
@@ -151,7 +152,7 @@ def test_the_effort_of_one_search_is_in_force_and_gone_with_it(
     filled: tuple[Database, Collection, Collection], name: str
 ) -> None:
     db, collection, _ = filled
-    text = search.knn_statement(Target(collection, Window(20), Fields()), name)
+    text = search.knn_statement(collection, Fields(), name, 100, 20)
     query = "[" + ",".join(map(str, random_vectors(1, DIMENSIONS, seed=9)[0])) + "]"
     blocks = []
     for effort in ("20", "400"):
@@ -173,7 +174,7 @@ def test_the_effort_is_what_is_asked_for_or_grows(filled: tuple[Database, Collec
         Target(many, Window(30), Fields()),
         Target(many, Window(30), Fields(), effort=40),
     ]
-    assert [search.effort_of(target, 100) for target in asked] == [100, 520, 200, 40]
+    assert [effort_of(target, 100) for target in asked] == [100, 100, 200, 40]
 
 
 def test_half_of_the_records_deleted_and_still_complete(db: Database) -> None:
@@ -260,22 +261,19 @@ def test_a_filter_against_the_query_is_noticed(skewed: tuple[Database, Collectio
 
 
 @pytest.mark.parametrize("share", [0.0005, 0.001, 0.05, 0.5, 1.0])
-@pytest.mark.parametrize("history", [(0, 0), (1000, 0), (1000, 1000)])
 def test_a_wrong_estimate_costs_no_record(
     skewed: tuple[Database, Collection],
     away: Floats,
     share: float,
-    history: tuple[int, int],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Whatever the planner and the history say: always k records where k match, the exact ones where it says exact."""
+    """Whatever the planner says: always k records where k match, the exact ones where it says exact."""
     db, collection = skewed
     where = compile_filter(parse_filter({"side": {"$gte": 1 - share}}), table="r")
     target = Target(collection, Window(20), Fields(), where)
-    first = set()
     for matches in (1, 500, 6_000, 24_000):
         for reads_all in (False, True):
-            expected = Expectation(matches, reads_all, *history)
+            expected = Expectation(matches, reads_all)
             monkeypatch.setattr(search, "expectation", lambda *_, expected=expected: expected)
             for query in (away, -away):
                 near, true = pages(db, target, query)
@@ -285,28 +283,11 @@ def test_a_wrong_estimate_costs_no_record(
                     assert found == true
                 assert len(set(found) & set(true)) >= 0.9 * len(true)
                 assert near.matches in (None, round(24_000 * share))
-                first.add((near.way, near.matches is None))
-    if share == 0.05 and history == (1000, 1000):
-        assert first == {("exact", True), ("exact", False)}
-
-
-def test_walks_in_vain_are_soon_spared(skewed: tuple[Database, Collection], away: Floats) -> None:
-    """A filter that keeps running against its queries is searched exactly from the start; the answer is the same."""
-    db, collection = skewed
-    where = compile_filter(parse_filter({"side": {"$gte": 0.72}}), table="r")
-    target = Target(collection, Window(20), Fields(), where)
-    ways = []
-    for _ in range(40):
-        near, true = pages(db, target, away)
-        assert [found.id for found in near.records] == true
-        ways.append(near.way)
-    assert ways[0] == "index, then exact"
-    assert set(ways[-10:]) == {"exact"}
 
 
 def test_exact_is_exact_whatever_the_filter(skewed: tuple[Database, Collection], away: Floats) -> None:
     db, collection = skewed
-    for where in (search.NO_FILTER, compile_filter(parse_filter({"side": {"$gte": 0.1}}), table="r")):
+    for where in (NO_FILTER, compile_filter(parse_filter({"side": {"$gte": 0.1}}), table="r")):
         near, true = pages(db, Target(collection, Window(20), Fields(), where, exact=True), away)
         assert (near.way, [found.id for found in near.records]) == ("exact", true)
 
@@ -322,8 +303,8 @@ def test_plan_of_a_walk_is_the_graph_and_stops_early(skewed: tuple[Database, Col
     db, collection = skewed
     where = compile_filter(parse_filter({"chance": {"$lt": 0.5}}), table="r")
     target = Target(collection, Window(20), Fields(), where)
-    spans = {"budget": "2000", "candidates": "30", "limit": "20", "offset": "0", "part": "TRUE"}
-    text = search.statement(target, "matches_by_walk", **spans)
+    spans = {"budget": "2000", "candidates": "30", "part": "TRUE"}
+    text = statement(target, "matches_by_walk", **spans)
     query = "[" + ",".join(map(str, away)) + "]"
     values = {**where.params, "scale": 62.5, "query": query, "effort": "150", "visits": "80000"}
     found = list(nodes(plan(db, text, values)))
@@ -341,8 +322,8 @@ def test_plan_of_a_walk_does_not_try_the_filter_on_samples(skewed: tuple[Databas
     for share in (0.01, 0.9):
         where = compile_filter(parse_filter({"chance": {"$lt": share}}), table="r")
         target = Target(collection, Window(20), Fields(), where)
-        spans = {"budget": "2000", "candidates": "2000", "limit": "20", "offset": "0", "part": "TRUE"}
-        text = search.statement(target, "matches_by_walk", **spans)
+        spans = {"budget": "2000", "candidates": "2000", "part": "TRUE"}
+        text = statement(target, "matches_by_walk", **spans)
         values = {**where.params, "scale": 62.5, "query": query, "effort": "150", "visits": "80000"}
         estimates |= {node["Plan Rows"] for node in nodes(plan(db, text, values)) if "Filter" in node}
     assert len(estimates) == 1
@@ -352,8 +333,9 @@ def test_plan_of_an_exact_search_computes_each_distance_once(skewed: tuple[Datab
     db, collection = skewed
     where = compile_filter(parse_filter({"chance": {"$lt": 0.5}}), table="r")
     target = Target(collection, Window(20), Fields(), where)
-    values = {**where.params, "scale": 62.5, "query": search.half(away)}
-    text = "EXPLAIN (VERBOSE, FORMAT JSON) " + search.knn_statement(target, "exact_by_vector")
+    values = {**where.params, "scale": 62.5, "query": half(away)}
+    spans = {"candidates": "20", "limit": "20", "offset": "0"}
+    text = "EXPLAIN (VERBOSE, FORMAT JSON) " + statement(target, "exact_by_vector", **spans)
     row = db.read(lambda connection: connection.execute(text, values).fetchone())
     assert row is not None
     found = list(nodes(row["QUERY PLAN"][0]["Plan"]))
@@ -367,8 +349,8 @@ def test_the_effort_of_a_walk_is_in_force_and_ends_with_it(skewed: tuple[Databas
     db, collection = skewed
     where = compile_filter(parse_filter({"chance": {"$gte": 0}}), table="r")
     target = Target(collection, Window(20), Fields(), where)
-    spans = {"budget": "1000", "candidates": "30", "limit": "20", "offset": "0", "part": "TRUE"}
-    text = search.statement(target, "matches_by_walk", **spans)
+    spans = {"budget": "1000", "candidates": "30", "part": "TRUE"}
+    text = statement(target, "matches_by_walk", **spans)
     query = "[" + ",".join(map(str, away)) + "]"
     blocks = []
     for effort in ("30", "900"):

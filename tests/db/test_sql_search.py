@@ -1,5 +1,6 @@
 """The functions and views that analysts call: the API's answers, the API's plans, complete under filters."""
 
+import itertools
 import json
 import os
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from app.db import collections, indexes, loads, pairs, ranked, records, search
 from app.db.engine import Database
 from app.db.listing import Listing
 from app.db.records import NewRecord, halfvec_text
-from app.db.search import Target
+from app.db.target import Target
 from app.domain.collections import Collection, NewCollection
 from app.domain.errors import InvalidRequest
 from app.domain.records import Fields, Found
@@ -131,6 +132,30 @@ def test_a_filter_that_runs_against_the_query_is_noticed(
 
 def test_knn_walks_the_graph(sql: Connection) -> None:
     assert scans(sql, "SELECT * FROM lookalike.knn('shop', 'r7', 20)") == {"hnsw": 1, "pkey": 1}
+
+
+@pytest.mark.parametrize("name", ["shop", "plain"])
+@pytest.mark.parametrize("filter_", [None, {"n": {"$gte": 4_000}}, {"n": {"$lt": 900}}, {"brand": "b7"}])
+def test_the_first_rows_are_the_same_for_any_k(sql: Connection, name: str, filter_: object) -> None:
+    asked = None if filter_ is None else json.dumps(filter_)
+    found = [rows(sql, "SELECT id FROM lookalike.knn(%s, 'r8', %s, %s)", name, k, asked) for k in (5, 40, 130, 900)]
+    for shorter, longer in itertools.pairwise(found):
+        assert longer[: len(shorter)] == shorter
+
+
+def test_copies_hide_no_record(db: Database) -> None:
+    """Fifty records have one picture: whichever is asked for, all of them come first, by their ids."""
+    own = collections.create(db, NewCollection("copies", "photo", "m", "1", DIMENSIONS, 62.5))
+    vectors = random_vectors(1500, DIMENSIONS, seed=5)
+    vectors[::30] = vectors[0]
+    loads.copy(db, own, [NewRecord(f"r{n}", json.dumps({"n": n}), vector) for n, vector in enumerate(vectors)])
+    indexes.build_hnsw(db, own)
+    copies = sorted(f"r{n}" for n in range(0, 1500, 30))
+    with psycopg.connect(db.url, autocommit=True) as connection:
+        for text in ("lookalike.knn('copies', 'r1470', 30)", "lookalike.knn_vector('copies', v, 30)"):
+            statement = f"SELECT n.id FROM lookalike.vector_of('copies', 'r60') AS v, {text} AS n"
+            assert [one for (one,) in rows(connection, statement)] == copies[:30]
+        assert rows(connection, "SELECT id FROM lookalike.knn('copies', 'r7', 1)") == [("r7",)]
 
 
 def test_knn_with_few_matches_compares_them(sql: Connection) -> None:

@@ -8,8 +8,8 @@ import pytest
 from app.db import collections, indexes, loads, tagged
 from app.db.engine import Database
 from app.db.records import NewRecord
-from app.db.search import Target
 from app.db.tagged import TaggedQuery
+from app.db.target import Target
 from app.domain.collections import Collection, NewCollection
 from app.domain.ranking import Aggregation
 from app.domain.records import Fields

@@ -9,7 +9,8 @@ from sqlalchemy import make_url
 
 from app.db import collections, loads, records, schema
 from app.db.engine import Database
-from app.db.search import Target, knn_by_vector
+from app.db.search import knn_by_vector
+from app.db.target import Target
 from app.domain.collections import NewCollection
 from app.domain.errors import ConfigurationError
 from app.domain.records import Fields

@@ -12,7 +12,8 @@ from app.db import collections, indexes, listing, loads, records, schema
 from app.db.conninfo import away, reach
 from app.db.embedded import EmbeddedDatabase
 from app.db.engine import Connection, Database
-from app.db.search import Target, knn_by_vector
+from app.db.search import knn_by_vector
+from app.db.target import Target
 from app.domain.collections import Collection, NewCollection
 from app.domain.errors import ConfigurationError, Unavailable
 from app.domain.records import Fields

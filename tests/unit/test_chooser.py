@@ -58,25 +58,6 @@ def test_the_few_may_be_twice_as_many_as_expected() -> None:
     assert begin(own, 20, usual, Expectation(100, reads_all=False))[1].bound == usual.bound
 
 
-def test_walks_in_vain_are_remembered() -> None:
-    """A filter that keeps running against its queries is soon searched exactly from the start, and back again."""
-    own = collection(60_000)
-    usual = limits(own, 20, 100)
-    for reads_all, instead in ((False, Way.FEW), (True, Way.ALL)):
-        expected = Expectation(9_000, reads_all)
-        ways = []
-        for _ in range(30):
-            ways.append(begin(own, 20, usual, expected)[0])
-            if ways[-1] is Way.WALK:
-                expected.note(in_vain=True)
-        assert ways[0] is Way.WALK
-        assert ways.count(Way.WALK) <= 12
-        assert ways[-1] is instead
-        for _ in range(30):
-            expected.note(in_vain=False)
-        assert begin(own, 20, usual, expected)[0] is Way.WALK
-
-
 def test_a_partial_index_makes_a_walk_cheap() -> None:
     """10,000 matches among 500,000: compared, or found in an index that holds nothing else."""
     own = collection(500_000)

@@ -7,7 +7,7 @@ from pydantic import Field
 from app.api.envelope import Body, query_records, ranked, skipped
 from app.api.methods import Answer, Call, method
 from app.api.parsing import Count, Effort, Filter, Names, Number, Parameters, QueryRecord, Text, records_within
-from app.db.search import Nearest
+from app.db.target import Nearest
 from app.domain import statuses
 from app.domain.collections import check_product_field
 from app.domain.errors import WrongQueryRecord

@@ -9,6 +9,7 @@ from app.config import Settings
 from app.db import collections, indexes, loads, records, search
 from app.db.engine import Database, check_versions
 from app.db.records import NewRecord, Patch
+from app.db.target import NO_FILTER, Target
 from app.domain.collections import Collection
 from app.domain.jsontext import dumps
 from app.domain.records import Fields
@@ -71,11 +72,11 @@ class Engine:
 
     def search(self, query: Vector, k: int, effort: int | None, condition: Condition | None) -> list[int]:
         """Return the nearest records' numbers; the filter is read and compiled as that of a request is."""
-        where = search.NO_FILTER
+        where = NO_FILTER
         if condition is not None:
             node = parse_filter(condition.filter)
             where = compile_filter(node, indexed_fields=self._collection.indexed_fields, table="r")
-        target = search.Target(self._collection, Window(k), Fields(), where, effort)
+        target = Target(self._collection, Window(k), Fields(), where, effort)
         return [int(one.id) for one in search.knn_by_vector(self._db, target, query).records]
 
     def update(self, numbers: Sequence[int], price: float) -> None:

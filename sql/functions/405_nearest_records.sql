@@ -1,0 +1,150 @@
+-- The records nearest to a vector, and whether a record that is asked for is among them: the work of knn and knn_vector.
+--
+-- Arguments: the name of the collection; a vector of its dimension; how many records, 0 to 100,000; a filter in the API's
+--   language, NULL or '{}' for none; the id of the stored record whose vector it is, NULL where it is none.
+-- Result, errors: as lookalike.knn_vector.
+-- The rule is the API's (app/db/chooser.py), with the same costs (`search_costs`, else the usual), but as if an index found
+--   the matches. The HNSW index is walked at once where that is expected to cost seven tenths as much as comparing the
+--   matches, or less. Else they are counted up to a bound, or twice as many as the planner expects; within that all are
+--   compared. A walk keeps what matches of the nearest records, so that nothing nearer was passed over.
+--   The list is climbed in rungs (app/db/ladder.py): each has a fixed number of candidates and an effort of its own, and
+--   gives those between the edge of the rung before and its own, so the first rows are the same for any k. What the rungs
+--   do not give follows by exact distance. All is compared where a rung has too few candidates, the twenty nearest lie at
+--   one distance, or the record that is asked for matches and is not found.
+-- Index: the partition's HNSW index where it is there; the search effort is hnsw.ef_search, at least 150, with a filter
+--   more beyond 60,000 records. GIN on attributes for the filter. The settings of the session are as before afterwards.
+-- Rights: the caller's. Fixed search_path. PARALLEL UNSAFE, as it sets hnsw.* for its own query. Called by knn and
+--   knn_vector; not meant for other use.
+CREATE OR REPLACE FUNCTION lookalike.nearest_records(
+    collection text, vector halfvec, k integer, filter jsonb, asked_for text
+) RETURNS TABLE (id text, distance double precision, attributes jsonb)
+LANGUAGE plpgsql STABLE
+ROWS 30 COST 10000
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    space record;
+    asked record;
+    statement text;
+    costs record;
+    few bigint;
+    counted bigint;
+    climbing boolean;
+    rows_per_match double precision := 0;
+    expected bigint;
+    effort integer := 150;
+    settings text[];
+    keeps integer[] := '{80,160,400,800}';
+    spare double precision := 1.25;
+    candidates integer;
+    budget bigint;
+    edge double precision := '-infinity';
+    beyond double precision;
+    overlooked boolean;
+    near_ids text[];
+    near_distances double precision[];
+    near_attributes jsonb[];
+    ids text[] := '{}';
+    distances double precision[] := '{}';
+    found_attributes jsonb[] := '{}';
+BEGIN
+    IF collection IS NULL OR vector IS NULL OR k IS NULL THEN
+        RETURN;
+    END IF;
+    space := lookalike.collection_space(collection);
+    asked := lookalike.filter_compiled(filter);
+    PERFORM lookalike.check_query(space.dimensions, vector::text, k);
+    statement := format(
+        'SELECT array_agg(n.id), array_agg(n.distance), array_agg(n.attributes) FROM (
+             SELECT c.id, c.distance, c.attributes FROM (
+                 SELECT r.id, r.attributes, $1 * (r.embedding::%1$s %2$s $2::%1$s) AS distance
+                 FROM %%s AS r WHERE (%3$s)
+                 %%s
+             ) AS c ORDER BY c.distance, c.id
+         ) AS n', space.half, space.cosine, asked.condition);
+    climbing := space.indexed AND k > 0;
+    IF climbing AND asked.path IS NOT NULL THEN
+        keeps := '{30,80,250,800}';
+        spare := 2;
+        SELECT greatest(t.reltuples, 1) AS rows,
+               coalesce(s.match_us + s.distance_us, 0.8 + 0.0006 * space.dimensions) AS match_us,
+               coalesce(s.candidate_us, 4 + 0.008 * space.dimensions) AS candidate_us
+        INTO costs
+        FROM pg_class AS t LEFT JOIN lookalike.search_costs AS s ON s.dimensions = space.dimensions
+        WHERE t.oid = space.records::regclass;
+        effort := least(1000, 150 * sqrt(greatest(1, costs.rows / 60000)));
+        few := greatest(1000, sqrt(2.0 * 20 * costs.rows * costs.candidate_us / costs.match_us));
+        expected := greatest(1, lookalike.expected_matches(space.records, asked.condition, asked.path));
+        rows_per_match := costs.rows / expected;
+        IF greatest(200, 2 * 20 * rows_per_match) * costs.candidate_us >= 0.7 * expected * costs.match_us THEN
+            few := greatest(few, 2 * expected);
+            EXECUTE format('SELECT count(*) FROM (SELECT FROM %s AS r WHERE %s LIMIT %s) AS m',
+                           space.records, asked.condition, few + 1)
+                INTO counted USING space.scale, vector, asked.path;
+            climbing := counted > few;
+            rows_per_match := costs.rows / few;
+        END IF;
+    END IF;
+    IF climbing THEN
+        settings := ARRAY[current_setting('hnsw.iterative_scan'), current_setting('hnsw.ef_search'),
+                          current_setting('hnsw.max_scan_tuples')];
+        effort := greatest(settings[2]::integer, effort);
+        FOR rung IN 1 .. 4 LOOP
+            candidates := keeps[rung] * spare;
+            budget := greatest(candidates, CASE WHEN asked.path IS NOT NULL THEN effort END, ceil(candidates * rows_per_match));
+            PERFORM set_config('hnsw.iterative_scan', 'relaxed_order', true),
+                    set_config('hnsw.ef_search', least(1000, greatest(
+                        effort, CASE WHEN asked.path IS NULL THEN candidates ELSE keeps[rung] END))::text, true),
+                    set_config('hnsw.max_scan_tuples', least(2147483647, 40 * budget)::text, true);
+            EXECUTE format(
+                statement,
+                format('(SELECT w.* FROM %1$s AS w ORDER BY w.embedding::%2$s %3$s $2::%2$s LIMIT %4$s)',
+                       space.records, space.half, space.cosine, budget),
+                -- Between two batches of candidates the graph loses some: more are found than are kept.
+                format('LIMIT %s', candidates))
+                INTO near_ids, near_distances, near_attributes USING space.scale, vector, asked.path;
+            climbing := coalesce(cardinality(near_ids), 0) > keeps[rung]
+                AND (rung > 1 OR near_distances[21] > near_distances[1]);
+            EXIT WHEN NOT climbing;
+            beyond := near_distances[keeps[rung] + 1];
+            SELECT ids || coalesce(array_agg(n.id ORDER BY n.place), '{}'),
+                   distances || coalesce(array_agg(n.distance ORDER BY n.place), '{}'),
+                   found_attributes || coalesce(array_agg(n.attributes ORDER BY n.place), '{}')
+            INTO ids, distances, found_attributes
+            FROM unnest(near_ids, near_distances, near_attributes) WITH ORDINALITY AS n (id, distance, attributes, place)
+            WHERE n.distance >= edge AND n.distance < beyond AND n.place <= keeps[rung];
+            edge := greatest(edge, beyond);
+            EXIT WHEN cardinality(ids) >= k;
+        END LOOP;
+        PERFORM set_config('hnsw.iterative_scan', settings[1], true),
+                set_config('hnsw.ef_search', settings[2], true),
+                set_config('hnsw.max_scan_tuples', settings[3], true);
+        IF asked_for <> ALL (ids) AND cardinality(ids) > 0 THEN
+            EXECUTE format('SELECT EXISTS (SELECT FROM %s AS r WHERE r.collection_id = $2 AND r.id = $1 AND (%s))',
+                           space.records, asked.condition)
+                INTO overlooked USING asked_for, space.id, asked.path;
+            IF overlooked THEN
+                SELECT '{}', '{}', '{}' INTO ids, distances, found_attributes;
+            END IF;
+        END IF;
+    END IF;
+    IF cardinality(ids) < k THEN
+        -- Never through the HNSW index, which orders by the distance without the scale: every match is compared.
+        EXECUTE format(
+            statement, space.records,
+            format('AND r.id <> ALL ($4) ORDER BY distance, r.id LIMIT %s', k - cardinality(ids)))
+            INTO near_ids, near_distances, near_attributes USING space.scale, vector, asked.path, ids;
+        ids := ids || near_ids;
+        distances := distances || near_distances;
+        found_attributes := found_attributes || near_attributes;
+    END IF;
+    RETURN QUERY SELECT p.id, p.distance, p.attributes FROM (
+        SELECT n.id, n.distance, n.attributes
+        FROM unnest(ids, distances, found_attributes) WITH ORDINALITY AS n (id, distance, attributes, place)
+        WHERE n.place <= k
+    ) AS p ORDER BY p.distance, p.id COLLATE "C";
+END;
+$$;
+
+COMMENT ON FUNCTION lookalike.nearest_records(text, halfvec, integer, jsonb, text) IS
+    'Internal: the k nearest records to a vector, for the functions that search. Caller''s rights.';

@@ -1,0 +1,178 @@
+"""Pages by `k` and `from` are cuts of one long answer, whatever the method, the way and the records at one distance."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from app.db import collections, indexes, loads, ranked, search, tagged
+from app.db.engine import Database
+from app.db.ladder import order
+from app.db.records import NewRecord
+from app.db.tagged import TaggedQuery
+from app.db.target import NO_FILTER, Nearest, Target, Vector
+from app.domain.collections import Collection, NewCollection
+from app.domain.ranking import Aggregation
+from app.domain.records import Fields, Found
+from app.domain.windows import Window
+from app.filters import Where, compile_filter, parse_filter
+from tests.db.vectors import random_vectors
+
+DIMENSIONS, LOOKS, COPIES, BLANKS = 32, 500, 5, 40
+ROWS = LOOKS * COPIES + BLANKS
+VECTORS = random_vectors(LOOKS + 1, DIMENSIONS, seed=1)
+FILTERS = {"none": None, "few": {"n": {"$lt": 300}}, "many": {"n": {"$lt": 2200}}, "side": {"side": {"$gt": 0}}}
+Search = Callable[[Database, Target, str], Nearest]
+
+
+@pytest.fixture(scope="module")
+def shops(module_database_url: str) -> Iterator[tuple[Database, dict[str, Collection]]]:
+    """Five sizes of each of 500 shirts have one picture, and forty records none yet; with an HNSW index and without."""
+    db = Database(module_database_url)
+    db.open()
+    generator = np.random.default_rng(3)
+    looks = [*(number for number in range(LOOKS) for _ in range(COPIES)), *[LOOKS] * BLANKS]
+    side = VECTORS @ VECTORS[0] - float(np.median(VECTORS @ VECTORS[0]))
+    rows = []
+    for n, look in zip(generator.permutation(ROWS), looks, strict=True):
+        tags = [tag for tag, has in (("sale", look % 2), ("silk", look % 9 == 0)) if has]
+        own = {"n": int(n), "product": f"p{look // 2}", "side": float(side[look]), "tags": tags}
+        rows.append(NewRecord(f"r{n}", json.dumps(own), VECTORS[look]))
+    for name in ("indexed", "plain"):
+        made = collections.create(db, NewCollection(name, "photo", "m", "1", DIMENSIONS, 62.5))
+        loads.copy(db, made, rows)
+    indexes.build_hnsw(db, collections.get(db, "indexed"))
+    yield db, {name: collections.get(db, name) for name in ("indexed", "plain")}
+    db.close()
+
+
+def vector_of(db: Database, target: Target, own: str) -> Vector:
+    found = search.vector(db, target.collection, own)
+    assert found is not None
+    return found
+
+
+def by_id(db: Database, target: Target, own: str) -> Nearest:
+    found = search.knn_by_id(db, target, own)
+    assert found is not None
+    return found
+
+
+def by_vector(db: Database, target: Target, own: str) -> Nearest:
+    return search.knn_by_vector(db, target, vector_of(db, target, own))
+
+
+def by_products(db: Database, target: Target, own: str) -> Nearest:
+    return ranked.products(db, replace(target, asked=(own,)), vector_of(db, target, own), "product")
+
+
+def by_several(aggregation: Aggregation) -> Search:
+    def found(db: Database, target: Target, own: str) -> Nearest:
+        asked = (own, "r9")
+        vectors = [vector_of(db, target, one) for one in asked]
+        return ranked.multi(db, replace(target, asked=asked), vectors, aggregation)
+
+    return found
+
+
+def by_tags(product_field: str | None) -> Search:
+    def found(db: Database, target: Target, own: str) -> Nearest:
+        queries = [TaggedQuery(vector_of(db, target, own), ["sale", "silk"], 0.4)]
+        asked = replace(target, asked=(own,))
+        return tagged.search(db, asked, queries, "tags", Aggregation.MEAN, product_field)
+
+    return found
+
+
+def within(db: Database, target: Target, own: str) -> Nearest:
+    query = vector_of(db, target, own)
+    return Nearest(ranked.within(db, target, query, 60.0, target.window.k), "exact")
+
+
+METHODS: dict[str, Search] = {
+    "id": by_id,
+    "vector": by_vector,
+    "products": by_products,
+    "mean": by_several(Aggregation.MEAN),
+    "least": by_several(Aggregation.MIN),
+    "tags": by_tags(None),
+    "tags and products": by_tags("product"),
+    "range": within,
+}
+
+
+def where(name: str) -> Where:
+    given = FILTERS[name]
+    return NO_FILTER if given is None else compile_filter(parse_filter(given), table="r")
+
+
+@pytest.mark.parametrize("collection", ["indexed", "plain"])
+@pytest.mark.parametrize("filter_", FILTERS)
+@pytest.mark.parametrize("method", METHODS)
+def test_pages_are_the_one_long_answer_cut(
+    shops: tuple[Database, dict[str, Collection]], method: str, filter_: str, collection: str
+) -> None:
+    db, made = shops
+    # Those that compare tags take their time; beyond 50 ranks they, too, are past their first rung.
+    end, sizes = (72, (12,)) if "tags" in method else (270, (9, 33))
+    target = Target(made[collection], Window(end), Fields(), where(filter_))
+    long = METHODS[method](db, target, "r5").records
+    assert [one.id for one in long] == [one.id for one in sorted(long, key=order)]
+    assert len({one.id for one in long}) == len(long)
+    for k in sizes:
+        found = []
+        for offset in range(0, end, k):
+            window = Window(min(k, end - offset), offset)
+            found += METHODS[method](db, replace(target, window=window), "r5").records
+        assert [(one.id, one.distance) for one in found] == [(one.id, one.distance) for one in long]
+
+
+@pytest.mark.parametrize("filter_", FILTERS)
+@pytest.mark.parametrize("method", ["id", "vector", "products", "mean", "tags"])
+def test_pages_to_the_end_hold_every_record_once(
+    shops: tuple[Database, dict[str, Collection]], method: str, filter_: str
+) -> None:
+    """Beyond what the index is asked for, what it missed is there as well; and each page has its attributes."""
+    db, made = shops
+    target = Target(made["indexed"], Window(ROWS), Fields(names=("n",)), where(filter_))
+    plain = METHODS[method](db, replace(target, collection=made["plain"]), "r77")
+    found = []
+    for offset in range(0, len(plain.records), 390):
+        page = METHODS[method](db, replace(target, window=Window(390, offset)), "r77").records
+        assert all(json.loads(one.attributes or "{}") == {"n": int(one.id[1:])} for one in page)
+        found += [one.id for one in page]
+    assert sorted(found) == sorted(one.id for one in plain.records)
+
+
+def test_the_index_answers_what_it_knows(shops: tuple[Database, dict[str, Collection]]) -> None:
+    """A shirt's five sizes are no reason to compare everything."""
+    db, made = shops
+    ways = [by_id(db, Target(made["indexed"], Window(20), Fields()), f"r{n}").way for n in range(0, 400, 20)]
+    assert ways.count("index") >= 18
+
+
+@pytest.mark.parametrize("method", ["id", "vector", "products", "mean", "tags"])
+@pytest.mark.parametrize("filter_", ["none", "many"])
+def test_more_copies_than_the_index_can_vouch_for_are_compared(
+    shops: tuple[Database, dict[str, Collection]], method: str, filter_: str
+) -> None:
+    """Forty records have one picture: a page of them is found exactly, and says so."""
+    db, made = shops
+    own = next(one.id for one in by_vector_of_blanks(db, made["plain"], where(filter_)))
+    target = Target(made["indexed"], Window(20), Fields(), where(filter_))
+    if method == "mean":
+        vectors = [VECTORS[LOOKS], VECTORS[LOOKS]]
+        found = ranked.multi(db, replace(target, asked=(own,)), vectors, Aggregation.MEAN)
+        true = ranked.multi(db, replace(target, collection=made["plain"]), vectors, Aggregation.MEAN)
+    else:
+        found = METHODS[method](db, target, own)
+        true = METHODS[method](db, replace(target, collection=made["plain"]), own)
+    assert found.records == true.records
+    if method in {"id", "vector"}:
+        assert "exact" in found.way
+
+
+def by_vector_of_blanks(db: Database, collection: Collection, condition: Where) -> list[Found]:
+    return search.exact(db, Target(collection, Window(BLANKS), Fields(), condition), VECTORS[LOOKS])
