@@ -122,3 +122,5 @@ def test_psql_runs_every_file_as_it_stands(empty_database: str) -> None:
     schema.upgrade(empty_database)
     script = "\n".join(file.text for file in schema.sql_files())
     run(program("psql"), empty_database, "-v", "ON_ERROR_STOP=1", "-q", given=script.encode())
+    assert schema.apply_sql(empty_database) == []
+    assert schema.problems(empty_database) == []
