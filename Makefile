@@ -41,7 +41,7 @@ docs: $(STAMP)  ## Write docs/api.md anew, from what the server answers
 check: lint test  ## Linters, types, import contracts, then the tests (snapshots and schema among them)
 
 bench: $(STAMP)  ## Measure, with a table at the end
-	$(BIN)/lookalike bench $(ARGS)
+	$(BIN)/python -m tests.bench $(ARGS)
 
 clean:  ## Remove what was built
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

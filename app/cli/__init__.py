@@ -12,9 +12,8 @@ from app.domain.errors import ConfigurationError, LookalikeError
 from app.version import __version__
 
 # Each command and the module that it is in. A module is imported when its command is asked for: none waits for the
-# server's, the web framework's and the benchmarks' imports but those that use them.
+# server's and the web framework's imports but those that use them.
 _COMMANDS = {
-    "bench": "bench",
     "collection": "collection",
     "db": "database",
     "demo": "demo",

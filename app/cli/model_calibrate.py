@@ -3,17 +3,18 @@
 from pathlib import Path
 
 import click
+from rich import box
 from rich.console import Console
+from rich.table import Table
 
-from app.bench.calibration import Calibration, Embedded
-from app.bench.calibration import calibrate as run
-from app.bench.calibration import embed as embed_all
-from app.bench.report import Table
 from app.cli.common import json_option, print_json
 from app.cli.load import progress_bar
 from app.config import Settings
 from app.embedding import registry
 from app.embedding.base import ModelFacts
+from app.services.calibration import Calibration, Embedded
+from app.services.calibration import calibrate as run
+from app.services.calibration import embed as embed_all
 from app.services.folders import folder_items
 
 
@@ -103,4 +104,14 @@ def _tell(facts: ModelFacts, embedded: Embedded, found: Calibration) -> None:
         f"Cosine distance to the nearest different photo, below it this share of the photos: {spread}.",
         "* moves or cuts what is seen; the proposal does not look at it.",
     ]
-    click.echo(Table(f"{facts.name} ({facts.revision}) at 5.0", header, rows, notes).markdown())
+    table = Table(box=box.MARKDOWN)
+    for name in header:
+        table.add_column(name, justify="left" if name == "edit" else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    wide = Console(width=200, highlight=False)
+    with wide.capture() as written:
+        wide.print(table)
+    lines = "\n".join(line.rstrip() for line in written.get().splitlines() if line.strip())
+    told = "\n".join(f"- {note}" for note in notes)
+    click.echo(f"## {facts.name} ({facts.revision}) at 5.0\n\n{lines}\n\n{told}")

@@ -20,11 +20,10 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from app.bench.edits import EDITS, Row
-from app.bench.report import percentile
 from app.domain.errors import ImageError, InvalidRequest
 from app.domain.options import ImageLimits
 from app.embedding.base import Embedder, Prepared
+from app.embedding.edits import EDITS, Row
 from app.embedding.images import decode
 from app.services.pipeline import Item
 from app.services.search import NEAR_DUPLICATE_RADIUS
@@ -154,11 +153,11 @@ def calibrate(embedded: Embedded, scale: float) -> Calibration:
             row.light,
             _score(bins, distances, false[row.name], NEAR_DUPLICATE_RADIUS / scale),
             _score(bins, distances, false[row.name], NEAR_DUPLICATE_RADIUS / proposed),
-            percentile(distances.tolist(), 0.5),
-            percentile(distances.tolist(), 0.95),
+            float(np.quantile(distances.tolist(), 0.5)),
+            float(np.quantile(distances.tolist(), 0.95)),
         )
 
-    look_alikes = {share: percentile(nearest.tolist(), share) for share in _LOOK_ALIKE_SHARES}
+    look_alikes = {share: float(np.quantile(nearest.tolist(), share)) for share in _LOOK_ALIKE_SHARES}
     return Calibration(len(originals), scale, proposed, [scored(row) for row in EDITS], look_alikes)
 
 

@@ -1,4 +1,4 @@
-"""`lookalike bench`: the tables of `app.bench`, on a database that is there."""
+"""`make bench`, or `python -m tests.bench`: the tables, on a database that is there."""
 
 import sys
 from pathlib import Path
@@ -7,12 +7,12 @@ from wsgiref.types import WSGIApplication
 import click
 
 from app import create_app
-from app.bench.report import Table, machine, summary
-from app.bench.setup import Setup, photos
-from app.bench.suite import TABLES, run
 from app.cli.common import opened
 from app.config import Settings
 from app.db.engine import check_versions
+from tests.bench.report import Table, machine, summary
+from tests.bench.setup import Setup, photos
+from tests.bench.suite import TABLES, run
 
 _NEARBY = Path(__file__).resolve().parents[3] / "shared" / "data" / "clothing"
 
@@ -111,3 +111,7 @@ class _Output:
         if self._path is not None:
             with self._path.open("a", encoding="utf-8") as stream:
                 stream.write(text + "\n")
+
+
+if __name__ == "__main__":
+    bench()

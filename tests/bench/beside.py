@@ -1,12 +1,12 @@
 """Ours beside other engines, on the same vectors and queries in one run."""
 
-from app.bench import plots
-from app.bench.peers.compare import compare
-from app.bench.peers.tables import tables
-from app.bench.report import Table
-from app.bench.setup import Setup
-from app.bench.vectors import crops
 from app.embedding import registry
+from tests.bench import plots
+from tests.bench.peers.compare import compare
+from tests.bench.peers.tables import tables
+from tests.bench.report import Table
+from tests.bench.setup import Setup
+from tests.bench.vectors import crops
 
 
 def measure(setup: Setup) -> list[Table]:

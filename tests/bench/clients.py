@@ -18,7 +18,8 @@ from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Protocol
 
-from app.bench.report import percentile
+import numpy as np
+
 from app.db.engine import Database
 
 _WARM_UP = 12
@@ -197,12 +198,12 @@ class Round:
     @property
     def p50(self) -> float:
         """Median time of an answer, in milliseconds."""
-        return percentile(self.milliseconds, 0.5)
+        return float(np.quantile(self.milliseconds, 0.5))
 
     @property
     def p99(self) -> float:
         """Time that 99 of 100 answers take at most, in milliseconds."""
-        return percentile(self.milliseconds, 0.99)
+        return float(np.quantile(self.milliseconds, 0.99))
 
     @property
     def rate(self) -> float:

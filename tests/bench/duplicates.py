@@ -1,13 +1,10 @@
 """What it costs to compare every record: nearDuplicates, nearDupsInsert and all pairs, by the size of a collection."""
 
 from collections.abc import Iterator
+from statistics import median
 
 import numpy as np
 
-from app.bench.recall import record_id
-from app.bench.report import Table, median
-from app.bench.setup import Setup, Stopwatch
-from app.bench.vectors import Crops
 from app.db import loads, pairs, ranked, twinless
 from app.db.listing import Listing
 from app.db.records import NewRecord
@@ -17,6 +14,10 @@ from app.domain.records import Fields
 from app.domain.windows import Window
 from app.embedding.verification import may_be_the_same
 from app.services.search import NEAR_DUPLICATE_RADIUS
+from tests.bench.recall import record_id
+from tests.bench.report import Table
+from tests.bench.setup import Setup, Stopwatch
+from tests.bench.vectors import Crops
 
 _CHUNK = 2000
 _ASKED = 20

@@ -1,4 +1,4 @@
-"""Pictures of what each edit does: `python -m app.bench.edit_sheet docs/images/edits` draws those of the docs.
+"""Pictures of what each edit does: `python -m tests.bench.edit_sheet docs/images/edits` draws those of the docs.
 
 A sheet an edit: products of the demo catalogue above, edited below, and under each the distance of the two by the
 default model and by `phash`, green within 5.0, red beyond.
@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from app.bench.edits import EDITS, Row
 from app.demo.catalogue import catalogue
 from app.domain.options import ModelOptions
 from app.embedding import registry
 from app.embedding.base import Embedder
+from app.embedding.edits import EDITS, Row
 from app.services.search import NEAR_DUPLICATE_RADIUS
 
 MODELS = ("efficientnet-lite0", "phash")

@@ -11,14 +11,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.bench.report import Table, Target, median, percentile
-from app.bench.setup import Setup, Stopwatch
-from app.bench.shop import Visit, shop, visits
-from app.bench.vectors import Crops
 from app.db import indexes, loads, search
 from app.db.records import NewRecord
 from app.db.target import Nearest
@@ -29,6 +26,10 @@ from app.domain.records import Fields
 from app.domain.windows import Window
 from app.filters import compile_filter, parse_filter
 from app.services.indexing import index_values
+from tests.bench.report import Table, Target
+from tests.bench.setup import Setup, Stopwatch
+from tests.bench.shop import Visit, shop, visits
+from tests.bench.vectors import Crops
 
 _SHARES = (0.0005, 0.001, 0.01, 0.05, 0.1, 0.5, 0.9, 1.0)
 _K = 20
@@ -217,6 +218,6 @@ def _compare(
         recalls.append(len({one.id for one in found.records} & true) / len(true) if true else 1.0)
     mean = float(np.mean(recalls))
     told = "; ".join(way if len(ways) == 1 else f"{way} {number}" for way, number in ways.most_common())
-    figures = (median(times), percentile(times, 0.95), median(exact_times))
+    figures = (median(times), float(np.quantile(times, 0.95)), median(exact_times))
     cells = (f"{mean:.4f}", f"{min(recalls):.2f}", *(f"{figure:.2f}" for figure in figures), told)
     return _Row(mean, figures[0], full, cells)

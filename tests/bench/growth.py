@@ -8,21 +8,21 @@ from pathlib import Path
 
 import numpy as np
 
-from app.bench import plots
-from app.bench.fit import HOLDS, Power, power
-from app.bench.peers.base import Place, Stock
-from app.bench.peers.job import Round
-from app.bench.peers.own import Engine
-from app.bench.peers.truth import Judged, Truth
-from app.bench.peers.worker import answer
-from app.bench.report import Table
-from app.bench.setup import Setup, Stopwatch
-from app.bench.shop import shop, visits
-from app.bench.vectors import Crops, crops
 from app.db import collections as table
 from app.db.engine import Database
 from app.domain.collections import Collection
 from app.embedding import registry
+from tests.bench import plots
+from tests.bench.fit import HOLDS, Power, power
+from tests.bench.peers.base import Place, Stock
+from tests.bench.peers.job import Round
+from tests.bench.peers.own import Engine
+from tests.bench.peers.truth import Judged, Truth
+from tests.bench.peers.worker import answer
+from tests.bench.report import Table
+from tests.bench.setup import Setup, Stopwatch
+from tests.bench.shop import shop, visits
+from tests.bench.vectors import Crops, crops
 
 EXTRAPOLATED = 10_000_000
 _SHARES = (0.12, 0.25, 0.5, 1.0)

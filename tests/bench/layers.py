@@ -3,22 +3,24 @@
 import io
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from statistics import median
 from wsgiref.types import WSGIApplication
 from wsgiref.util import setup_testing_defaults
 
+import numpy as np
 import orjson
 
-from app.bench.clients import Clients
-from app.bench.report import Table, Target, median, percentile
-from app.bench.serving import PATH, K, Scene, ids, statement
-from app.bench.setup import Setup, Stopwatch
-from app.bench.vectors import Crops
 from app.db import search
 from app.db.target import Target as SearchTarget
 from app.domain.ranking import Ranking
 from app.domain.records import Fields
 from app.domain.windows import Window
 from app.services.search import Search, visual_knn
+from tests.bench.clients import Clients
+from tests.bench.report import Table, Target
+from tests.bench.serving import PATH, K, Scene, ids, statement
+from tests.bench.setup import Setup, Stopwatch
+from tests.bench.vectors import Crops
 
 _ROUNDS = 10
 _ASKED = 100  # in a row, in one round of one layer
@@ -79,7 +81,12 @@ def _rows(times: dict[str, list[float]]) -> list[tuple[str, ...]]:
     for name, values in times.items():
         here = median(values)
         rows.append(
-            (name, f"{here:.3f}", f"{percentile(values, 0.99):.2f}", "" if above is None else f"{here - above:+.3f}")
+            (
+                name,
+                f"{here:.3f}",
+                f"{float(np.quantile(values, 0.99)):.2f}",
+                "" if above is None else f"{here - above:+.3f}",
+            )
         )
         above = here
     return rows

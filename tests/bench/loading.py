@@ -5,11 +5,10 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from statistics import median
 
 import numpy as np
 
-from app.bench.report import Table, Target, median
-from app.bench.setup import Setup, Stopwatch
 from app.db import loads
 from app.db.records import NewRecord
 from app.domain.collections import Collection
@@ -20,6 +19,8 @@ from app.embedding.images import decode, thumbnail
 from app.services.loading import load
 from app.services.pipeline import Item
 from app.services.vectors import DECODE_PIXELS
+from tests.bench.report import Table, Target
+from tests.bench.setup import Setup, Stopwatch
 
 _SAMPLE = 600  # pictures that a bare part is measured with
 _BATCH = 8

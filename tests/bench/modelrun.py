@@ -1,6 +1,6 @@
 """One model measured in this process, which is held to so many cores: a job in JSON on stdin, figures on stdout.
 
-python -m app.bench.modelrun < job.json
+python -m tests.bench.modelrun < job.json
 """
 
 import json

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from app.bench.modelrun import Job, Measured
-from app.bench.report import Table, Target
-from app.bench.setup import Setup
 from app.domain.errors import LookalikeError
 from app.embedding import registry
 from app.embedding.options import accelerators
 from app.embedding.sample import write_small_vit
+from tests.bench.modelrun import Job, Measured
+from tests.bench.report import Table, Target
+from tests.bench.setup import Setup
 
 _MODELS = ("efficientnet-lite0", "color-palette", "phash", "pdq")
 _VIT = "ViT, 5.5 M random weights"
@@ -92,7 +92,7 @@ def _sample(setup: Setup) -> Path:
 
 def _run(job: Job) -> Measured:
     done = subprocess.run(
-        [sys.executable, "-m", "app.bench.modelrun"],
+        [sys.executable, "-m", "tests.bench.modelrun"],
         input=json.dumps(asdict(job)),
         capture_output=True,
         text=True,

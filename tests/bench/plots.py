@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.bench.fit import Power
+from tests.bench.fit import Power
 
 if TYPE_CHECKING:
-    from app.bench.growth import Measured
-    from app.bench.peers.compare import Result
+    from tests.bench.growth import Measured
+    from tests.bench.peers.compare import Result
 
 _SETTINGS = {
     "svg.hashsalt": "lookalike",

@@ -2,9 +2,8 @@
 
 import base64
 import math
+from statistics import median
 
-from app.bench.report import Table, Target, median
-from app.bench.setup import Setup, Stopwatch, category, held_out
 from app.db import records as table
 from app.domain.collections import Collection
 from app.domain.jsontext import loads
@@ -13,6 +12,8 @@ from app.domain.records import Fields, Found
 from app.domain.windows import Window
 from app.services.loading import load
 from app.services.search import Search, visual_knn
+from tests.bench.report import Table, Target
+from tests.bench.setup import Setup, Stopwatch, category, held_out
 
 _K = 10
 # What the default model reached on held-out photos of the clothing set when it was chosen.

@@ -3,13 +3,11 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.bench.report import Table, Target, median
-from app.bench.setup import Setup, Stopwatch, category
-from app.bench.vectors import Crops
 from app.db import collections as table
 from app.db import indexes, loads, search
 from app.db.records import NewRecord
@@ -19,6 +17,9 @@ from app.domain.jsontext import dumps
 from app.domain.records import Fields, Json
 from app.domain.windows import Window
 from app.services.pipeline import Item
+from tests.bench.report import Table, Target
+from tests.bench.setup import Setup, Stopwatch, category
+from tests.bench.vectors import Crops
 
 _CHUNK = 2000
 _KS = (10, 30)

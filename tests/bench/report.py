@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
+from tabulate import tabulate
+
 _PACKAGES = ("torch", "numpy", "pillow", "psycopg", "flask", "gunicorn")
 
 
@@ -30,9 +32,17 @@ class Table:
     notes: list[str] = field(default_factory=list)
     targets: list[Target] = field(default_factory=list)
 
+    def _sides(self) -> list[str]:
+        columns = zip(*self.rows, strict=True)
+        return ["right" if all(not cell or cell[0].isdigit() for cell in column) else "left" for column in columns]
+
     def markdown(self) -> str:
         """Return the table as Markdown, numbers to the right."""
-        lines = [f"## {self.title}", "", *_grid(self.header, self.rows)]
+        lines = [
+            f"## {self.title}",
+            "",
+            tabulate(self.rows, self.header, "pipe", disable_numparse=True, colalign=self._sides()),
+        ]
         if self.notes:
             lines += ["", *(f"- {note}" for note in self.notes)]
         return "\n".join(lines)
@@ -53,50 +63,6 @@ def machine(database: str) -> str:
         f"{_processor()}, {os.cpu_count()} cores, {memory:.0f} GiB; "
         f"Python {platform.python_version()}, {database}, {packages}"
     )
-
-
-def percentile(values: Sequence[float], share: float) -> float:
-    """Return a percentile of values in any order, interpolated between the two that are nearest to it.
-
-    Args:
-        values: at least one.
-        share: 0.0 (the least) to 1.0 (the greatest).
-
-    Raises:
-        ValueError: there are no values.
-
-    """
-    if not values:
-        raise ValueError("there is no percentile of nothing")
-    ordered = sorted(values)
-    place = share * (len(ordered) - 1)
-    below = int(place)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
-
-
-def median(values: Sequence[float]) -> float:
-    """Return the median of values in any order."""
-    return percentile(values, 0.5)
-
-
-def _grid(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(3, *(len(row[column]) for row in [header, *rows])) for column in range(len(header))]
-    right = [bool(rows) and all(_numeric(row[column]) for row in rows) for column in range(len(header))]
-
-    def line(cells: Sequence[str]) -> str:
-        padded = [
-            cell.rjust(width) if to_right else cell.ljust(width)
-            for cell, width, to_right in zip(cells, widths, right, strict=True)
-        ]
-        return f"| {' | '.join(padded)} |"
-
-    rule = ["-" * (width - 1) + (":" if to_right else "-") for width, to_right in zip(widths, right, strict=True)]
-    return [line(header), line(rule), *map(line, rows)]
-
-
-def _numeric(cell: str) -> bool:
-    return not cell or cell[0].isdigit()
 
 
 def _processor() -> str:

@@ -32,7 +32,7 @@ def running(environment: dict[str, str], log: Path) -> Iterator[int]:
     """
     port = _free_port()
     with log.open("wb") as stream:
-        process = subprocess.Popen(  # noqa: S603  (this very program)
+        process = subprocess.Popen(
             [sys.executable, "-c", _PROGRAM, "serve", "--host", "127.0.0.1", "--port", str(port)],
             env=os.environ | environment,
             stdout=stream,

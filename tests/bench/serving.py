@@ -4,15 +4,11 @@ import base64
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from statistics import median
 
 import numpy as np
 import orjson
 
-from app.bench.clients import Clients, HttpJob, Round, SqlJob, post
-from app.bench.recall import record_id
-from app.bench.report import Table, Target, median
-from app.bench.setup import Setup, Stopwatch, held_out
-from app.bench.vectors import Crops
 from app.db import chooser
 from app.db.search import knn_statement
 from app.db.target import Target as SearchTarget
@@ -24,6 +20,11 @@ from app.embedding import registry
 from app.embedding.images import decode
 from app.services.pipeline import Item
 from app.services.vectors import DECODE_PIXELS
+from tests.bench.clients import Clients, HttpJob, Round, SqlJob, post
+from tests.bench.recall import record_id
+from tests.bench.report import Table, Target
+from tests.bench.setup import Setup, Stopwatch, held_out
+from tests.bench.vectors import Crops
 
 K = 30
 CLIENTS = (1, 4, 16)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from app.bench.setup import category
-from app.bench.vectors import Crops
+from tests.bench.setup import category
+from tests.bench.vectors import Crops
 
 PRICES = 1000.0
 _BRANDS = 500

@@ -1,11 +1,15 @@
 """The SQL functions as an analyst calls them: one statement at a time, on a plain connection like psql's."""
 
-from app.bench.recall import Filled
-from app.bench.report import Table, Target, median, percentile
-from app.bench.serving import ids
-from app.bench.setup import Setup, Stopwatch
-from app.bench.vectors import Crops
+from statistics import median
+
+import numpy as np
+
 from app.db.engine import Connection, connect
+from tests.bench.recall import Filled
+from tests.bench.report import Table, Target
+from tests.bench.serving import ids
+from tests.bench.setup import Setup, Stopwatch
+from tests.bench.vectors import Crops
 
 _WARM_UP = 5
 _ASKED = 200
@@ -36,7 +40,7 @@ def measure(setup: Setup, filled: Filled, crops: Crops) -> Table:
         for title, statement in _STATEMENTS.items():
             times = _times(connection, statement, filled.collection.name, chosen)
             middle = median(times)
-            rows.append((title, f"{middle:.2f}", f"{percentile(times, 0.95):.2f}"))
+            rows.append((title, f"{middle:.2f}", f"{float(np.quantile(times, 0.95)):.2f}"))
             if title == _TARGET:
                 vectors = len(crops.stored)
                 met = middle < _WANTED_MS and vectors >= 100_000

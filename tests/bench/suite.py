@@ -4,7 +4,10 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from wsgiref.types import WSGIApplication
 
-from app.bench import (
+from app.db import tokens as tokens_table
+from app.domain.tokens import Scope
+from app.services import tokens
+from tests.bench import (
     beside,
     duplicates,
     filtered,
@@ -18,14 +21,11 @@ from app.bench import (
     statements,
     tagging,
 )
-from app.bench.report import Table
-from app.bench.server import running
-from app.bench.serving import Scene
-from app.bench.setup import Setup
-from app.bench.vectors import Crops, crops
-from app.db import tokens as tokens_table
-from app.domain.tokens import Scope
-from app.services import tokens
+from tests.bench.report import Table
+from tests.bench.server import running
+from tests.bench.serving import Scene
+from tests.bench.setup import Setup
+from tests.bench.vectors import Crops, crops
 
 TABLES = (
     "models",

@@ -1,14 +1,11 @@
 """How many of the true best records visualTagsKNN finds, by looks and tags together, on many real vectors."""
 
 from collections.abc import Sequence
+from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.bench.recall import Filled
-from app.bench.report import Table, Target, median
-from app.bench.setup import Setup, Stopwatch, category
-from app.bench.vectors import Crops
 from app.db import tagged
 from app.db.tagged import TaggedQuery
 from app.db.target import Target as SearchTarget
@@ -16,6 +13,10 @@ from app.domain.ranking import Aggregation
 from app.domain.records import Fields, Json
 from app.domain.windows import Window
 from app.services.pipeline import Item
+from tests.bench.recall import Filled
+from tests.bench.report import Table, Target
+from tests.bench.setup import Setup, Stopwatch, category
+from tests.bench.vectors import Crops
 
 FIELD = "tags"
 _K = 30

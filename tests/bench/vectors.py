@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from app.bench.setup import Setup, Stopwatch, held_out
 from app.embedding import registry
 from app.embedding.base import Embedder, Prepared
 from app.embedding.images import decode
 from app.services.pipeline import Item
+from tests.bench.setup import Setup, Stopwatch, held_out
 
 QUERIES = 500
 _BATCH = 8

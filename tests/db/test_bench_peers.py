@@ -11,19 +11,19 @@ import numpy as np
 import pytest
 
 from app import create_context
-from app.bench import growth, plots
-from app.bench.fit import power
-from app.bench.growth import Measured
-from app.bench.peers.base import PEERS, Peer
-from app.bench.peers.compare import Result, compare
-from app.bench.peers.job import Answers, Round
-from app.bench.peers.tables import tables
-from app.bench.peers.truth import Judged, Truth
-from app.bench.setup import Setup
-from app.bench.shop import Condition, Shop
-from app.bench.vectors import Crops
 from app.config import Settings
 from app.services.pipeline import Item
+from tests.bench import growth, plots
+from tests.bench.fit import power
+from tests.bench.growth import Measured
+from tests.bench.peers.base import PEERS, Peer
+from tests.bench.peers.compare import Result, compare
+from tests.bench.peers.job import Answers, Round
+from tests.bench.peers.tables import tables
+from tests.bench.peers.truth import Judged, Truth
+from tests.bench.setup import Setup
+from tests.bench.shop import Condition, Shop
+from tests.bench.vectors import Crops
 from tests.db.vectors import random_vectors
 
 _RECORDS = 1200
@@ -74,7 +74,7 @@ def test_an_engine_that_is_missing_or_fails_is_a_row_that_says_so(setup: Setup, 
     broken = Peer("Broken", "no_such_module", (), "not set up")
     results = compare(setup, crops, [missing, broken])
     assert results[0].failure == "not installed (no-such-engine): pip install 'lookalike[peers]'"
-    assert "No module named 'app.bench.peers.no_such_module'" in (results[1].failure or "")
+    assert "No module named 'tests.bench.peers.no_such_module'" in (results[1].failure or "")
     text = "\n".join(table.markdown() for table in tables(results, _RECORDS))
     assert "pip install 'lookalike[peers]'" in text
     assert "no_such_module" in text
@@ -82,7 +82,7 @@ def test_an_engine_that_is_missing_or_fails_is_a_row_that_says_so(setup: Setup, 
 
 def test_no_engine_is_imported_by_the_program() -> None:
     code = (
-        "import sys, app.bench.suite;"
+        "import sys, tests.bench.suite;"
         "print({'qdrant_edge', 'chromadb', 'lancedb', 'pymilvus', 'usearch', 'matplotlib'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

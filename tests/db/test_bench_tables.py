@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from app import create_context
-from app.bench import duplicates, filtered, recall, tagging
-from app.bench.setup import Setup
-from app.bench.vectors import Crops
 from app.config import Settings
 from app.services.pipeline import Item
+from tests.bench import duplicates, filtered, recall, tagging
+from tests.bench.setup import Setup
+from tests.bench.vectors import Crops
 from tests.db.vectors import random_vectors
 
 

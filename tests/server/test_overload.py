@@ -16,8 +16,8 @@ import psycopg.sql
 import pytest
 import requests
 
-from app.bench.clients import HttpClient, HttpJob, post
 from tests.api.conftest import picture
+from tests.bench.clients import HttpClient, HttpJob, post
 from tests.server.conftest import Server, clean_environment
 from tests.server.test_serving import call, insert, prepared
 

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from app.bench.calibration import Embedded, calibrate, embed
-from app.bench.edit_sheet import file_name, sheet
-from app.bench.edits import EDITS
 from app.cli import cli
 from app.demo.catalogue import catalogue
 from app.domain.errors import InvalidRequest
 from app.domain.options import ImageLimits, ModelOptions
 from app.embedding import registry
+from app.embedding.edits import EDITS
+from app.services.calibration import Embedded, calibrate, embed
 from app.services.folders import folder_items
+from tests.bench.edit_sheet import file_name, sheet
 from tests.unit.test_docs import ROOT
 
 _PRODUCTS = catalogue(24)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
-from app.bench.edits import EDITS
+from app.embedding.edits import EDITS
 from app.embedding.images import thumbnail
 from app.embedding.verification import may_be_the_same
 from tests.pictures import encoded

@@ -1,7 +1,7 @@
 """Measure what a change of attributes costs in one table, and with attributes and vectors apart; and how to clean up.
 
 Prints Markdown tables. Uses DATABASE_URL if set (a scratch database: it makes and drops the schema
-`attribute_updates`), else an embedded server in a temporary folder. Vectors are real ones: `lookalike bench` keeps
+`attribute_updates`), else an embedded server in a temporary folder. Vectors are real ones: `make bench` keeps
 those of its crops, float16, in LOOKALIKE_HOME/bench.
 
     python docs/adr/measurements/attribute_updates.py ~/.lookalike/bench/crops-100000-*.npy --only updates

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from app.bench.shop import Condition
+from tests.bench.shop import Condition
 
 # Links of a graph's node and effort of its construction, the same ones for every engine that has them.
 M = 16

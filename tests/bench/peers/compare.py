@@ -12,14 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
-from app.bench.peers import plain, worker
-from app.bench.peers.base import PEERS, Peer, Stock
-from app.bench.peers.job import Job, Outcome, Round, read_outcome
-from app.bench.peers.truth import Judged, Truth
-from app.bench.setup import Setup
-from app.bench.shop import Shop, Visit, shop, visits
-from app.bench.vectors import Crops
 from app.db.engine import connect
+from tests.bench.peers import plain, worker
+from tests.bench.peers.base import PEERS, Peer, Stock
+from tests.bench.peers.job import Job, Outcome, Round, read_outcome
+from tests.bench.peers.truth import Judged, Truth
+from tests.bench.setup import Setup
+from tests.bench.shop import Shop, Visit, shop, visits
+from tests.bench.vectors import Crops
 
 K = 20
 QUERIES = 200
@@ -165,7 +165,7 @@ def _process(scene: _Scene, peer: Peer, job: Job) -> Outcome:
     command = [sys.executable, "-m", worker.__name__, str(told), str(answer)]
     with log.open("wb") as stream:
         try:
-            done = subprocess.run(command, stdout=stream, stderr=stream, timeout=_TIMEOUT_SECONDS, check=False)  # noqa: S603  (this very program)
+            done = subprocess.run(command, stdout=stream, stderr=stream, timeout=_TIMEOUT_SECONDS, check=False)
         except subprocess.TimeoutExpired as error:
             raise _Failed(f"{job.phase} took longer than {_TIMEOUT_SECONDS} s") from error
     if done.returncode != 0:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import orjson
 from pydantic import TypeAdapter
 
-from app.bench.shop import Condition
+from tests.bench.shop import Condition
 
 
 @dataclass(frozen=True, slots=True)

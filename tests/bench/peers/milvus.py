@@ -5,8 +5,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from app.bench.peers.base import EF_CONSTRUCTION, Footprint, M, Place, Stock, Vector, folder_bytes, versions
-from app.bench.shop import Condition
+from tests.bench.peers.base import EF_CONSTRUCTION, Footprint, M, Place, Stock, Vector, folder_bytes, versions
+from tests.bench.shop import Condition
 
 _NAME = "bench"
 _PART = 4000

@@ -2,9 +2,6 @@
 
 from collections.abc import Sequence
 
-from app.bench.peers.base import Footprint, Place, Stock, Vector
-from app.bench.peers.postgres import footprint, graph_bytes
-from app.bench.shop import Condition
 from app.config import Settings
 from app.db import collections, indexes, loads, records, search
 from app.db.engine import Database, check_versions
@@ -15,6 +12,9 @@ from app.domain.jsontext import dumps
 from app.domain.records import Fields
 from app.domain.windows import Window
 from app.filters import compile_filter, parse_filter
+from tests.bench.peers.base import Footprint, Place, Stock, Vector
+from tests.bench.peers.postgres import footprint, graph_bytes
+from tests.bench.shop import Condition
 
 _PART = 2000
 

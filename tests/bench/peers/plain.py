@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from pgvector import HalfVector
 from pgvector.psycopg import register_vector
 
-from app.bench.peers.base import EF_CONSTRUCTION, Footprint, M, Place, Stock, Vector
-from app.bench.peers.postgres import footprint, graph_bytes
-from app.bench.shop import Condition
 from app.db.engine import check_versions, connect
 from app.domain.jsontext import dumps
+from tests.bench.peers.base import EF_CONSTRUCTION, Footprint, M, Place, Stock, Vector
+from tests.bench.peers.postgres import footprint, graph_bytes
+from tests.bench.shop import Condition
 
 TABLE = "public.bench_by_hand"
 DROP = f"DROP TABLE IF EXISTS {TABLE}"
@@ -26,7 +26,7 @@ _INDEXES = (
 _UPDATE = f"""
     UPDATE {TABLE} SET attributes = attributes || jsonb_build_object('price', %s::double precision)
     WHERE id = ANY (%s::bigint[])
-"""  # noqa: S608  (a name of this module's own)
+"""
 
 
 class Engine:
@@ -72,7 +72,7 @@ class Engine:
             self._connection.execute("SELECT set_config('hnsw.ef_search', %s, false)", (str(effort),))
             self._effort = effort
         where, values = _where(condition)
-        text = f"SELECT id FROM {TABLE} WHERE {where} ORDER BY embedding <=> %s LIMIT %s"  # noqa: S608  (its own parts)
+        text = f"SELECT id FROM {TABLE} WHERE {where} ORDER BY embedding <=> %s LIMIT %s"
         rows = self._connection.execute(text, (*values, HalfVector(query), k), binary=True).fetchall()
         return [row["id"] for row in rows]
 

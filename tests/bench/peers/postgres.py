@@ -2,8 +2,8 @@
 
 import psutil
 
-from app.bench.peers.base import Footprint
 from app.db.engine import Connection
+from tests.bench.peers.base import Footprint
 
 _PROBED = 5000
 _PROBE_MB = 4
@@ -48,7 +48,7 @@ def graph_bytes(connection: Connection, table: str, vector: str) -> float | None
     """
     told: list[str] = []
     connection.add_notice_handler(lambda notice: told.append(notice.message_primary or ""))
-    probe = f"CREATE TEMPORARY TABLE bench_graph AS SELECT {vector} AS embedding FROM {table} LIMIT {_PROBED:d}"  # noqa: S608
+    probe = f"CREATE TEMPORARY TABLE bench_graph AS SELECT {vector} AS embedding FROM {table} LIMIT {_PROBED:d}"
     rows = connection.execute(probe).rowcount
     megabytes = _PROBE_MB if rows == _PROBED else 1
     connection.execute("SELECT set_config('maintenance_work_mem', %s, false)", (f"{megabytes}MB",))

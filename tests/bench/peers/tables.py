@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from app.bench.peers.compare import FILTERED_QUERIES, QUERIES, K, Result
-from app.bench.peers.truth import Judged
-from app.bench.report import Table, Target
+from tests.bench.peers.compare import FILTERED_QUERIES, QUERIES, K, Result
+from tests.bench.peers.truth import Judged
+from tests.bench.report import Table, Target
 
 _WANTED_MS = 5.0
 _WANTED_RECALL = 0.98

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.bench.peers.job import Answers, Round
-from app.bench.report import median, percentile
-from app.bench.shop import Condition, Shop
+from tests.bench.peers.job import Answers, Round
+from tests.bench.shop import Condition, Shop
 
 # Similarities in float32 agree to about 1e-7; whatever is as near as the last of the true answers counts as true.
 _TIE = 1e-6
@@ -79,7 +79,7 @@ class Truth:
             float(np.mean(recalls)),
             min(recalls),
             median(times),
-            percentile(times, 0.95),
+            float(np.quantile(times, 0.95)),
             1000 * len(times) / sum(times),
             len(times),
             wrong,

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from app.bench.peers.base import EF_CONSTRUCTION, Footprint, M, Place, Stock, Vector, folder_bytes, versions
-from app.bench.shop import Condition
+from tests.bench.peers.base import EF_CONSTRUCTION, Footprint, M, Place, Stock, Vector, folder_bytes, versions
+from tests.bench.shop import Condition
 
 _PART = 10_000
 

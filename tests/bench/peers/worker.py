@@ -1,17 +1,17 @@
-"""The process of one engine: `python -m app.bench.peers.worker JOB OUTCOME`, both files of JSON."""
+"""The process of one engine: `python -m tests.bench.peers.worker JOB OUTCOME`, both files of JSON."""
 
 import importlib
 import sys
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import psutil
 
-from app.bench.peers.base import Engine, Place, Stock, Vector
-from app.bench.peers.job import Answers, Job, Outcome, Round, Updates, read_job
-from app.bench.report import median
-from app.bench.setup import Stopwatch
-from app.bench.shop import Condition
+from tests.bench.peers.base import Engine, Place, Stock, Vector
+from tests.bench.peers.job import Answers, Job, Outcome, Round, Updates, read_job
+from tests.bench.setup import Stopwatch
+from tests.bench.shop import Condition
 
 _WARM_UP = 5
 UPDATED_PRICE = -1.0
@@ -21,7 +21,7 @@ def main(job_file: str, outcome_file: str) -> None:
     """Do what the job says and write what came of it."""
     job = read_job(Path(job_file).read_bytes())
     before = resident()
-    made: Engine = importlib.import_module(f"app.bench.peers.{job.module}").Engine(
+    made: Engine = importlib.import_module(f"tests.bench.peers.{job.module}").Engine(
         Place(Path(job.folder), job.url, job.collection)
     )
     watch = Stopwatch()
