@@ -91,25 +91,26 @@ def stored_part(record: Mapping[str, Json]) -> Attributes:
     return {key: value for key, value in record.items() if key not in _NOT_STORED}
 
 
-def skip(value: Json, error: InvalidRequest) -> Skipped:
-    """Return the note that a record was skipped because of an error."""
+def skip(value: Json, error: InvalidRequest, place: int | None = None) -> Skipped:
+    """Return the note that a record was skipped because of an error; its place is told if it has no `_id` to show."""
     own = value.get("_id") if isinstance(value, dict) else None
     # What cannot be written as UTF-8 is shown as a question mark, the beginning of an id that is too long.
     shown = own.encode("utf-8", "replace").decode() if isinstance(own, str) else None
     if shown is not None and len(shown.encode()) > MAX_ID_BYTES:
         shown = shown[:100]
-    return Skipped(shown, statuses.SKIPPED_ERROR, str(error))
+    told = f"records[{place}]: {error}" if shown is None and place is not None else str(error)
+    return Skipped(shown, statuses.SKIPPED_ERROR, told)
 
 
 def read_ids(records: Sequence[Json]) -> tuple[list[str], list[Skipped]]:
     """Return the `_id`s of records, each once, in order, and the records that have none that could be stored."""
     ids: dict[str, None] = {}
     skipped = []
-    for record in records:
+    for place, record in enumerate(records):
         try:
             if not isinstance(record, dict):
                 raise InvalidRequest("a record must be a JSON object")
             ids[record_id(record.get("_id"))] = None
         except InvalidRequest as error:
-            skipped.append(skip(record, error))
+            skipped.append(skip(record, error, place))
     return list(ids), skipped

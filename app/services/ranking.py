@@ -30,6 +30,7 @@ class Given:
 
     id: str | None
     fields: Mapping[str, Json]
+    place: int
 
 
 def rank(
@@ -111,7 +112,7 @@ def _status(ranked_any: bool, skipped_any: bool) -> Status:
 def _read(records: Sequence[Json]) -> tuple[list[Given], list[Skipped]]:
     given = []
     skipped = []
-    for record in records:
+    for place, record in enumerate(records):
         try:
             if not isinstance(record, dict):
                 raise InvalidRequest("a record must be a JSON object")
@@ -119,9 +120,9 @@ def _read(records: Sequence[Json]) -> tuple[list[Given], list[Skipped]]:
                 raise InvalidRequest(f"{TEXT_FIELD} is for the query record; a record to rank is a picture")
             check({key: value for key, value in record.items() if key != "_base64"}, "a record")
             own = record.get("_id")
-            given.append(Given(None if own is None else record_id(own), record))
+            given.append(Given(None if own is None else record_id(own), record, place))
         except InvalidRequest as error:
-            skipped.append(skip(record, error))
+            skipped.append(skip(record, error, place))
     return given, skipped
 
 
@@ -168,6 +169,12 @@ def _answers(
 def _sent(record: Given, fields: Fields) -> str | None:
     """Return what was sent of a record that is not stored."""
     if fields.only_id:
-        return None
+        return None if record.id is not None else _position(record)
     own = {key: value for key, value in record.fields.items() if key not in ("_id", "_base64")}
-    return dumps(own if fields.everything else {name: own[name] for name in fields.names if name in own})
+    told = own if fields.everything else {name: own[name] for name in fields.names if name in own}
+    return dumps(told) if told or record.id is not None else _position(record)
+
+
+def _position(record: Given) -> str:
+    """Return what a record without an `_id` is known by if it has none of the fields that are asked for."""
+    return dumps({"_position": record.place})

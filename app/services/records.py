@@ -94,7 +94,7 @@ def without_near_duplicates(radius: float, fields: Fields) -> Twins:
 def _read(records: Sequence[Json], max_bytes: int) -> tuple[list[Incoming], list[Skipped]]:
     incoming = []
     skipped = []
-    for record in records:
+    for place, record in enumerate(records):
         try:
             if not isinstance(record, dict):
                 raise InvalidRequest("a record must be a JSON object")
@@ -102,7 +102,7 @@ def _read(records: Sequence[Json], max_bytes: int) -> tuple[list[Incoming], list
             attributes = attributes_of(record, max_bytes)
             incoming.append(Incoming(own, record, dumps(attributes)))
         except InvalidRequest as error:
-            skipped.append(skip(record, error))
+            skipped.append(skip(record, error, place))
     return incoming, skipped
 
 
@@ -220,7 +220,7 @@ def _too_large(
 def _changes(records: Sequence[Json], max_bytes: int) -> tuple[dict[str, dict[str, Json]], list[Skipped]]:
     changes: dict[str, dict[str, Json]] = {}
     skipped = []
-    for record in records:
+    for place, record in enumerate(records):
         try:
             if not isinstance(record, dict):
                 raise InvalidRequest("a record must be a JSON object")
@@ -230,7 +230,7 @@ def _changes(records: Sequence[Json], max_bytes: int) -> tuple[dict[str, dict[st
                 attributes["_base64"] = record["_base64"]
             changes.setdefault(own, {}).update(attributes)
         except InvalidRequest as error:
-            skipped.append(skip(record, error))
+            skipped.append(skip(record, error, place))
     return changes, skipped
 
 

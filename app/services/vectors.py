@@ -16,6 +16,7 @@ from app.embedding.base import Prepared
 from app.embedding.batching import BatchedEmbedder
 from app.embedding.images import decode, thumbnail
 from app.embedding.remembered import Box, Claim, Claims, Key, Seen
+from app.filters.values import shown
 from app.services.context import Context
 from app.services.extraction import NOTHING, Extract, with_colours, with_tags
 from app.services.incoming import Incoming, skip
@@ -96,7 +97,9 @@ def embed_query(context: Context, collection: Collection, record: Mapping[str, J
 
     """
     if not any(record.get(field) for field in IMAGE_FIELDS):
-        raise WrongQueryRecord("the query record has no _id that is stored, and no _base64, _url, _file or _text_data")
+        own = record.get("_id")
+        lacks = "has no _id" if own is None else f'has the _id "{shown(str(own))}", which is not stored,'
+        raise WrongQueryRecord(f"the query record {lacks} and no _base64, _url, _file or _text_data")
     seen = _seen(context, collection, [record], context.pictures.read_many([record]), thumbnails=False)[0]
     if isinstance(seen, InvalidRequest):
         raise WrongQueryRecord(str(seen)) from seen

@@ -95,6 +95,38 @@ def test_diff_rank_is_unlimited_and_partly_done_is_213(filled: Api) -> None:
     assert (answer.status_code, answer.get_json()["status"]["code"]) == (404, 404)
 
 
+def test_rank_names_what_has_no_id(filled: Api) -> None:
+    """A ranked picture of which nothing is known that is asked for has its place; nothing else has."""
+    records = [{"_base64": picture(3)}, {"_base64": picture(9), "colour": "red"}, {"_id": "3"}]
+    body = {"query_record": {"_id": "3"}, "records": records}
+    wanted = {
+        ("_id", "_url"): [{"_position": 0}, {"_id": "3"}, {"_position": 1}],
+        ("_id",): [{"_position": 0}, {"_id": "3"}, {"_position": 1}],
+        ("colour",): [{"_position": 0}, {"_id": "3"}, {"colour": "red"}],
+        ("*",): [{"_position": 0}, {"_id": "3", "n": 3, "price": 30}, {"colour": "red"}],
+    }
+    for fields, answers in wanted.items():
+        got = filled.post("visualRankRecords", {**body, "fields_to_return": list(fields)}, code=200)
+        assert got["answer_records"] == answers
+
+
+@pytest.mark.parametrize("method", ["insert", "update", "get", "delete", "visualRankRecords"])
+def test_a_record_without_a_usable_id_is_named_by_its_place(filled: Api, method: str) -> None:
+    body = {"records": [{"_id": "3"}, {"_id": 5}], "query_record": {"_id": "3"}}
+    skipped = filled.post(method, body)["skipped_records"]
+    told = [one["_reason"]["status"]["error_description"] for one in skipped if one.get("_id") != "3"]
+    assert told == ['records[1]: _id must be a string, as in "5"']
+
+
+@pytest.mark.parametrize("method", ["visualKNN", "visualKNNMulti", "range", "visualTagsKNN", "visualRankRecords"])
+def test_an_unknown_id_is_named(filled: Api, method: str) -> None:
+    query = {"_id": "no\u202ebody"}
+    body = {"query_record": query, "query_records": [query], "records": [{"_id": "1"}], "radius": 1}
+    answer = filled.call(method, body)
+    assert answer.status_code == 422
+    assert '"no\\u202ebody", which is not stored' in answer.get_json()["status"]["error_description"]
+
+
 def test_rank_by_k_radius_and_fields(filled: Api) -> None:
     records = [{"_id": str(n)} for n in range(20)]
     body: dict[str, Any] = {"query_record": {"_id": "3"}, "records": records}

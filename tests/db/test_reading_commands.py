@@ -7,10 +7,13 @@ import pytest
 from click.testing import CliRunner
 
 from app.cli import cli
-from app.db import schema
+from app.db import collections, loads, schema
 from app.db.engine import Database
 from app.db.errors import translated
+from app.db.records import NewRecord
+from app.domain.collections import NewCollection
 from app.domain.errors import CollectionNotFound, ConfigurationError, Unavailable
+from tests.db.vectors import random_vectors
 
 READING = [
     ("collection", "list"),
@@ -108,3 +111,13 @@ def test_a_schema_that_is_gone_is_no_dropped_collection(
 ) -> None:
     with pytest.raises(kind), translated(), psycopg.connect(empty_database) as connection:
         connection.execute(f"SELECT FROM lookalike.{missing}".encode())
+
+
+def test_what_was_just_stored_is_counted(db: Database) -> None:
+    """The planner knows of no record before the first ANALYZE, which may be a minute later."""
+    own = collections.create(db, NewCollection("c", "photo", "m", "1", 8, 62.5))
+    loads.copy(db, own, [NewRecord(f"r{n}", "{}", vector) for n, vector in enumerate(random_vectors(3, 8))])
+    for command, told in ((("list",), " 3 records, "), (("show", "c"), "estimated_records    3\n")):
+        done = CliRunner().invoke(cli, ["collection", *command], env={"DATABASE_URL": db.url})
+        assert told in done.output
+        assert "~" not in done.output
