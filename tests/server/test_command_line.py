@@ -94,7 +94,7 @@ def test_a_bad_taxonomy_is_refused_before_anything_starts(tmp_path: Path) -> Non
     home = tmp_path / "home"
     environment = clean_environment(LOOKALIKE_HOME=str(home), LOOKALIKE_FASHION_TAXONOMY=str(path))
     done = Server(environment, tmp_path / "log").command("serve", check=False)
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"lookalike: the fashion taxonomy '{path}': at groups[0].thresholds: field required\n"
     assert not home.exists()
 

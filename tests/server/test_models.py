@@ -244,7 +244,7 @@ def test_a_folder_that_is_full_is_said_and_the_model_can_be_pulled_once_there_is
 ) -> None:
     size = (shelf / "org" / "good" / "model.safetensors").stat().st_size
     done = shell("pull", "org/good", limit_bytes=size // 2)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "cannot be kept: File too large; make room" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr
     assert shell.json("pull", "org/good")["commit"] == COMMIT
