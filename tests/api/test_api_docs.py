@@ -37,7 +37,9 @@ def demo_lines(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def served(
     module_database_url: str, demo_lines: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[FlaskClient, str]]:
-    application = create_app(Settings(home=tmp_path_factory.mktemp("home")), module_database_url)
+    # Float32, as the answers of the page were made: bfloat16 differs from processor to processor.
+    settings = Settings(home=tmp_path_factory.mktemp("home"), model_dtype="fp32")
+    application = create_app(settings, module_database_url)
     context = application.extensions["lookalike"]
     collection = collections.create(context, COLLECTION, SERVICE)
     report = load(context, collection, list(line_items(context, demo_lines)))
