@@ -82,7 +82,6 @@ def database(settings: Settings, *, make: bool = True) -> Iterator[str]:
 
     Raises:
         ConfigurationError: the URL leads to no database, or none is there and none is to be made.
-        Unavailable: the server takes no connection now.
 
     """
     if settings.admin_database_url:

@@ -10,7 +10,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from app.db.bounded import Bounded, connect_seconds
-from app.domain.errors import ConfigurationError, Unavailable
+from app.domain.errors import ConfigurationError
 
 CONNECT_SECONDS = 10
 _LARGEST_PORT = 65_535
@@ -38,10 +38,6 @@ _ADVICE: tuple[tuple[str, str], ...] = (
     ("refused|No such file|No route|unreachable", "check host and port, and whether the server runs"),
     ("starting up|shutting down|recovery", "try again in a moment"),
     ("definition of service", "check the name after service="),
-)
-_LATER = re.compile(
-    "too many|connection slots|no more connections|timeout|timed out|refused|starting up|shutting down|no answer|login"
-    " has been failing"
 )
 
 
@@ -105,8 +101,7 @@ def reach(text: str, setting: str = "DATABASE_URL") -> str:
     """Connect once, so that what keeps anybody from it is said at once; return the URL as libpq reads it.
 
     Raises:
-        ConfigurationError: the URL, the server or the database refuses; the message is libpq's reason and an advice.
-        Unavailable: the server is not there, or takes no connection now.
+        ConfigurationError: no connection can be had; the message is libpq's reason and an advice.
 
     """
     url = readable(text, setting)
@@ -114,8 +109,7 @@ def reach(text: str, setting: str = "DATABASE_URL") -> str:
         _try(url, CONNECT_SECONDS)
     except psycopg.Error as error:
         reason = one_line(error)
-        sentence = f"{setting} does not lead to a database: {reason}; {_advice(reason)}"
-        raise (Unavailable if _LATER.search(reason) else ConfigurationError)(sentence) from error
+        raise ConfigurationError(f"{setting} does not lead to a database: {reason}; {_advice(reason)}") from error
     return url
 
 

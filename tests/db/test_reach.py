@@ -12,7 +12,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from app.db import schema
 from app.db.conninfo import reach
 from app.db.engine import Database
-from app.domain.errors import ConfigurationError, LookalikeError, Unavailable
+from app.domain.errors import ConfigurationError
 
 
 @pytest.fixture
@@ -35,8 +35,8 @@ def stranger() -> Iterator[int]:
         listening.shutdown(socket.SHUT_RDWR)
 
 
-def refused(url: str, kind: type[LookalikeError]) -> str:
-    with pytest.raises(kind) as caught:
+def refused(url: str) -> str:
+    with pytest.raises(ConfigurationError) as caught:
         reach(url)
     sentence = str(caught.value)
     assert sentence.startswith("DATABASE_URL does not lead to a database: ")
@@ -51,10 +51,10 @@ def changed(url: str, **parts: str) -> str:
 
 def test_a_database_or_a_role_that_is_not_there(server_url: str) -> None:
     assert 'database "nothere" does not exist; check the database' in refused(
-        changed(server_url, dbname="nothere", password="sam3"), ConfigurationError
+        changed(server_url, dbname="nothere", password="sam3")
     )
     assert 'role "nobody_here" does not exist; check the user' in refused(
-        changed(server_url, user="nobody_here", password="sam3"), ConfigurationError
+        changed(server_url, user="nobody_here", password="sam3")
     )
 
 
@@ -62,9 +62,9 @@ def test_a_role_that_may_not_log_in_or_has_no_connection_left(server_url: str) -
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute("CREATE ROLE reach_limited CONNECTION LIMIT 0")
         url = changed(server_url, user="reach_limited", password="sam3")
-        assert "is not permitted to log in; check the user" in refused(url, ConfigurationError)
+        assert "is not permitted to log in; check the user" in refused(url)
         connection.execute("ALTER ROLE reach_limited LOGIN")
-        assert "too many connections for role" in refused(url, Unavailable)
+        assert "too many connections for role" in refused(url)
         connection.execute("DROP ROLE reach_limited")
 
 
@@ -74,7 +74,7 @@ def test_a_database_that_the_role_may_not_use(server_url: str, empty_database: s
         connection.execute("CREATE ROLE reach_kept_out LOGIN")
         connection.execute(sql.SQL("REVOKE CONNECT ON DATABASE {} FROM PUBLIC").format(name))
         url = changed(empty_database, user="reach_kept_out")
-        assert "permission denied for database" in refused(url, ConfigurationError)
+        assert "permission denied for database" in refused(url)
         connection.execute("DROP ROLE reach_kept_out")
 
 
@@ -82,14 +82,14 @@ def test_nobody_or_somebody_else_answers(stranger: int) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
-        said = refused(f"postgresql://ana:sam3@127.0.0.1:{port}/shop", Unavailable)
+        said = refused(f"postgresql://ana:sam3@127.0.0.1:{port}/shop")
         assert f"port {port} failed: Connection refused; check host and port, and whether the server runs" in said
-        two = refused(f"postgresql://ana:sam3@127.0.0.1:{port},127.0.0.1:{stranger}/shop", Unavailable)
+        two = refused(f"postgresql://ana:sam3@127.0.0.1:{port},127.0.0.1:{stranger}/shop")
         assert "Connection refused" in two
         assert "invalid response" in two
-    said = refused(f"postgresql://ana:sam3@127.0.0.1:{stranger}/shop", ConfigurationError)
+    said = refused(f"postgresql://ana:sam3@127.0.0.1:{stranger}/shop")
     assert "what answers there is no PostgreSQL server: check host and port" in said
-    assert "check the host's name" in refused("postgresql://ana:sam3@nowhere.invalid/shop", ConfigurationError)
+    assert "check the host's name" in refused("postgresql://ana:sam3@nowhere.invalid/shop")
 
 
 def test_any_form_that_libpq_reads_serves_for_everything(empty_database: str) -> None:
