@@ -28,9 +28,10 @@ class Format:
     suffixes: tuple[str, ...]
 
 
+_JPEG_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".pjpeg", ".pjp", ".mpo")
 FORMATS = (
     Format("PNG", PngImagePlugin.PngImageFile.format, "image/png", (".png", ".apng")),
-    Format("JPEG", JpegImagePlugin.JpegImageFile.format, "image/jpeg", (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo")),
+    Format("JPEG", JpegImagePlugin.JpegImageFile.format, "image/jpeg", _JPEG_SUFFIXES),
     Format("TIFF", TiffImagePlugin.TiffImageFile.format, "image/tiff", (".tif", ".tiff")),
     Format("WebP", WebPImagePlugin.WebPImageFile.format, "image/webp", (".webp",)),
     Format("GIF", GifImagePlugin.GifImageFile.format, "image/gif", (".gif",)),

@@ -7,16 +7,14 @@ from pathlib import Path
 
 from app.domain.errors import ImageError, InvalidRequest
 from app.domain.records import Json
+from app.embedding.formats import MEDIA_TYPES
 from app.embedding.signatures import HEAD_BYTES, looks_like_a_picture
 from app.services.incoming import record_id
 from app.services.pipeline import Item, Unusable
 
 # Files of these names are tried whatever is in them, so that a damaged one is named; others where their first bytes are
 # those of a picture.
-PICTURE_SUFFIXES = frozenset(
-    {".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".pjpeg", ".pjp", ".mpo", ".tif", ".tiff"}
-    | {".webp", ".gif", ".bmp", ".dib", ".heic", ".heif", ".avif"}
-)
+PICTURE_SUFFIXES = frozenset(MEDIA_TYPES)
 
 
 def folder_items(folder: Path, max_bytes: int | None = None) -> list[Item]:
