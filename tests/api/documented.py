@@ -25,7 +25,7 @@ HEAD = f"""# The API by example
 A call of each method with its answer. This page is written by `make docs`, which sends these requests to the server,
 and a test compares it, so it cannot be out of date. The collection holds the first {PRODUCTS} products of the catalogue
 of `make demo`; there, each line without a picture works as it is printed once `TOKEN` is set (with four
-times the products, other neighbours may be found).
+times the products, neighbours and counts may be others; a record is changed or deleted once).
 
 Put in place of what differs from call to call: `"OperationTime": 3`, `"SearchTime": 1.23`, the `request_id`, and
 `TOKEN`.
@@ -82,12 +82,12 @@ def examples() -> list[Example]:
             },
             said="The first record shows, smaller, the picture of a stored one.",
         ),
-        Example("get", {"records": [{"_id": "new-1"}, {"_id": "hat-001"}]}),
+        Example("get", {"records": [{"_id": "hat-001"}]}),
         Example(
             "update",
             {
                 "records": [
-                    {"_id": "new-1", "price": 30, "tags": None},
+                    {"_id": "hat-001", "price": 30, "tags": None},
                     {"_id": "longsleeve-003", "_tags_simple": ["autumn", "red"]},
                     {"_id": "nobody", "price": 1},
                 ],
@@ -95,7 +95,7 @@ def examples() -> list[Example]:
             },
             said="An attribute that is null is removed.",
         ),
-        Example("delete", {"records": [{"_id": "new-1"}, {"_id": "nobody"}]}),
+        Example("delete", {"records": [{"_id": "dress-009"}, {"_id": "nobody"}]}),
         Example(
             "find",
             {
@@ -116,7 +116,9 @@ def examples() -> list[Example]:
             "Without `size` every record is sent, as a stream. `answer_count` counts the whole collection.",
         ),
         Example(
-            "deleteByFilter", {"filter": {"price": 1.25}}, said="`new-4` from above; `{}` would delete every record."
+            "deleteByFilter",
+            {"filter": {"product_id": next(one.attributes["product_id"] for one in stored if one.id == "shoes-009")}},
+            said="The pictures of one product; `{}` would delete every record.",
         ),
         Example(
             "visualKNN",
