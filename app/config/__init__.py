@@ -121,7 +121,10 @@ class Settings(BaseSettings):
         default=30_000, ge=100, le=_MOST, description="Longest time one SQL statement may take."
     )
     auth_cache_seconds: float = Field(
-        default=5.0, ge=0, le=300, description="Freshness of tokens and collections: a revoked token works no longer."
+        default=5.0,
+        ge=0,
+        le=300,
+        description="How long tokens and collections are cached; a revoked token may work for this long.",
     )
 
     max_batch: int = Field(default=10, ge=1, le=1000, description="Records in one insert request at most.")
@@ -249,7 +252,7 @@ class Settings(BaseSettings):
         default=100,
         ge=1,
         le=1000,
-        description="HNSW search effort when a request names none; of over 60,000 records more.",
+        description="Default `hnsw.ef_search`; grows with the root of the collection's size beyond 60,000 records.",
     )
     export_files: int = Field(
         default=100,

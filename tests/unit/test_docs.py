@@ -33,6 +33,8 @@ def test_every_decision_has_a_test_and_every_diff_test_a_decision() -> None:
 @pytest.mark.parametrize("path", sorted((ROOT / "docs" / "adr").glob("*.md")), ids=lambda path: path.name)
 def test_every_decision_record_has_its_parts(path: Path) -> None:
     text = path.read_text()
+    assert text.startswith(f"# {int(path.name[:4])}. ")
+    assert list(path.parent.glob(f"{path.name[:5]}*.md")) == [path], "two records have one number"
     for part in ("Status", "## Context", "## Decision", "## Consequence"):
         assert part in text
 
