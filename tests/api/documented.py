@@ -171,7 +171,8 @@ def examples() -> list[Example]:
 
 PATHS = {
     "/healthz": "The process answers.",
-    "/readyz": "The server can serve: its database and its model are there. Otherwise 503, and the reason.",
+    "/readyz": "The server can serve: its database answers, and models were loaded (the log names one that cannot be). "
+    "Otherwise 503, and the reason.",
     "/openapi.json": "Every method, parameter and status as OpenAPI 3.1; `/docs` shows the same as a page.",
 }
 
