@@ -66,7 +66,7 @@ def _insert(connection: Connection, collection: Collection, ids: Sequence[str]) 
     stored = connection.execute(
         sql.SQL(
             "INSERT INTO lookalike.{} (collection_id, id, attributes, embedding)"
-            " SELECT %s, id, attributes, embedding FROM incoming WHERE id = ANY (%s) ORDER BY id"
+            ' SELECT %s, id, attributes, embedding FROM incoming WHERE id = ANY (%s) ORDER BY id COLLATE "C"'
             " ON CONFLICT DO NOTHING RETURNING id"
         ).format(sql.Identifier(collection.records_table)),
         (collection.id, list(ids)),

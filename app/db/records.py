@@ -84,7 +84,9 @@ def insert_with(
         stored = _insert(connection, collection, records)
     else:
         work = partial(_insert, connection, collection)
-        stored, wrong = write_each(connection, records, work, lambda record: record.id)
+        # In order: where they are written in parts, so are the locks of their ids.
+        ordered = sorted(records, key=lambda record: record.id)
+        stored, wrong = write_each(connection, ordered, work, lambda record: record.id)
         refused.update(wrong)
     if stored:
         check_capacity(connection, collection)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from psycopg import Rollback
 
 from app.db.engine import Connection, Database, partition
 from app.db.loader import query
@@ -20,8 +21,9 @@ from app.domain.windows import Window
 _LOCK_SPACE = 42_072
 # Near duplicates that are named as the reason of a skipped record.
 _NAMED = 10
-# Stored records whose thumbnails are looked at together, once none of the nearest ten was confirmed.
-_AT_ONCE = 200
+# Records within the radius whose thumbnails are looked at, nearest first: a copy is among the nearest, and each takes
+# some milliseconds, while other such inserts wait.
+_VERIFIED = 500
 
 Same = Callable[[bytes, bytes], bool]
 """Whether two thumbnails may show the same picture."""
@@ -31,12 +33,13 @@ Same = Callable[[bytes, bytes], bool]
 class Twins:
     """What counts as a near duplicate: a record within `radius` whose thumbnail may be of the `same` picture.
 
-    Where one of the two has no thumbnail, the radius alone decides. `fields` of each near duplicate are told.
+    The radius alone decides where `same` is None, or one of the two has no thumbnail. `fields` of each near duplicate
+    are told.
     """
 
     radius: float
     fields: Fields
-    same: Same
+    same: Same | None
 
 
 def insert(
@@ -58,21 +61,17 @@ def insert(
 
     def work(connection: Connection) -> tuple[set[str], dict[str, list[Found]]]:
         connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", (_LOCK_SPACE, collection.id))
-        stored: set[str] = set()
-        near: dict[str, list[Found]] = {}
-        waiting = list(records)
-        while waiting:
-            accepted, found = _decided(connection, collection, waiting, twins)
-            # One statement for all of them, as a plain insert has: both lock ids in the same order, so that two of them
-            # with the same ids never wait for each other.
-            stored |= insert_with(connection, collection, accepted, refused) if accepted else set()
-            # A twin whose id another request took meanwhile, or that the database refused, was not stored: what was
-            # held back for it alone is looked at again.
-            lost = {record.id for record in accepted} - stored
-            waiting = [one for one in waiting if one.id in found and all(twin.id in lost for twin in found[one.id])]
-            again = {one.id for one in waiting}
-            near |= {own: twins_of for own, twins_of in found.items() if own not in again}
-        return stored, near
+        lost: set[str] = set()  # ids that another request took since they were looked for, or that the database refused
+        while True:
+            accepted, near = _decided(connection, collection, [one for one in records if one.id not in lost], twins)
+            # One statement for all of them locks ids in the order of all inserts. What is held back for a record that
+            # is lost after all is decided anew; the ids are let go before, so that the order holds then, too.
+            with connection.transaction() as attempt:
+                stored = insert_with(connection, collection, accepted, refused) if accepted else set()
+                lost |= {record.id for record in accepted} - stored
+                if any(all(twin.id in lost for twin in found) for found in near.values()):
+                    raise Rollback(attempt)
+                return stored, near
 
     return db.write(work)
 
@@ -101,15 +100,14 @@ def _stored_twins(connection: Connection, collection: Collection, record: NewRec
         "radius": twins.radius,
         "fields": list(twins.fields.names),
     }
-    start, size = 0, _NAMED
-    while True:
-        text = statement(target, "within", limit=f"{size:d}", offset=f"{start:d}")
+    for start, end in ((0, _NAMED), (_NAMED, _VERIFIED)):
+        text = statement(target, "within", limit=f"{end - start:d}", offset=f"{start:d}")
         rows = connection.execute(text, values).fetchall()
         found = [Found(row["id"], row["attributes"], row["distance"]) for row in rows]
-        confirmed = _confirmed(connection, collection, record, found, twins.same)
-        if confirmed or len(rows) < size:
+        confirmed = found if twins.same is None else _confirmed(connection, collection, record, found, twins.same)
+        if confirmed or len(rows) < end - start:
             return confirmed[:_NAMED]
-        start, size = start + size, _AT_ONCE
+    return []
 
 
 def _confirmed(
@@ -129,10 +127,13 @@ def _twins_among(accepted: Sequence[NewRecord], collection: Collection, record: 
     found = []
     for other in accepted:
         distance = collection.distance_scale * (1.0 - _cosine(record.embedding, other.embedding))
-        unlike = record.thumbnail and other.thumbnail and not twins.same(record.thumbnail, other.thumbnail)
-        if distance <= twins.radius and not unlike:
+        if distance <= twins.radius and _may_be_the_same(record.thumbnail, other.thumbnail, twins.same):
             found.append(Found(other.id, _picked(other.attributes, twins.fields), max(0.0, distance)))
     return found
+
+
+def _may_be_the_same(one: bytes | None, other: bytes | None, same: Same | None) -> bool:
+    return one is None or other is None or same is None or same(one, other)
 
 
 def _cosine(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -11,12 +12,23 @@ from PIL import Image
 Prepared = NDArray[Any]
 
 
+class Verify(Enum):
+    """Which near duplicates by a model are compared by their pixels, too, before a picture is refused for one."""
+
+    ALL = "all"
+    """It may crop pictures, and looks at shapes more than at colours."""
+    PLAIN = "plain"
+    """It sees the whole picture, but nothing in plain colours and gradients."""
+    NONE = "none"
+    """It sees the colours of the whole picture."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
     """What is known of a model without loading it.
 
     `distance_scale` makes the API's distance of a cosine distance: `scale * (1 - cosine similarity)`; it is chosen so
-    that 5.0 is the radius of near duplicates.
+    that 5.0 is the radius of near duplicates. `verify`: what escapes it.
     """
 
     name: str
@@ -24,6 +36,7 @@ class ModelFacts:
     dimensions: int
     distance_scale: float
     licence: str
+    verify: Verify = Verify.ALL
 
 
 class Embedder(Protocol):

@@ -15,13 +15,18 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app.domain.errors import ConfigurationError
-from app.embedding.base import ModelFacts, Prepared
+from app.embedding.base import ModelFacts, Prepared, Verify
 from app.embedding.bits import BITS, as_vectors, scale_of
 
 RADIUS = 46  # bits
 _SIDE = 512
 FACTS = ModelFacts(
-    name="pdq", revision="pdqhash-512", dimensions=BITS, distance_scale=scale_of(RADIUS), licence="BSD-3-Clause"
+    name="pdq",
+    revision="pdqhash-512",
+    dimensions=BITS,
+    distance_scale=scale_of(RADIUS),
+    licence="BSD-3-Clause",
+    verify=Verify.PLAIN,
 )
 
 

@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from app.embedding.base import ModelFacts, Prepared
+from app.embedding.base import ModelFacts, Prepared, Verify
 from app.embedding.bits import BITS, as_vectors, scale_of
 
 RADIUS = 46  # bits
@@ -40,6 +40,7 @@ FACTS = ModelFacts(
     dimensions=BITS,
     distance_scale=scale_of(RADIUS),
     licence="BSD-2-Clause",
+    verify=Verify.PLAIN,
 )
 
 

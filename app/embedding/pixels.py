@@ -6,11 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from app.embedding.base import ModelFacts, Prepared, normalised
+from app.embedding.base import ModelFacts, Prepared, Verify, normalised
 
 _SIDE = 8
 FACTS = ModelFacts(
-    name="pixels", revision="1", dimensions=3 * _SIDE * _SIDE + 1, distance_scale=100.0, licence="Apache-2.0"
+    name="pixels",
+    revision="1",
+    dimensions=3 * _SIDE * _SIDE + 1,
+    distance_scale=100.0,
+    licence="Apache-2.0",
+    verify=Verify.PLAIN,
 )
 
 

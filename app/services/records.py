@@ -14,12 +14,13 @@ from app.domain.errors import InvalidRequest
 from app.domain.jsontext import dumps, loads_stored, stored_bytes
 from app.domain.records import IMAGE_FIELDS, Attributes, Fields, Found, Json, Processed, Skipped
 from app.domain.statuses import Status
-from app.embedding.verification import may_be_the_same
+from app.embedding.verification import opinion
 from app.services import indexing
 from app.services.context import Context
 from app.services.extraction import NOTHING, Extract
 from app.services.ids import new_id
 from app.services.incoming import Incoming, attributes_of, check_size, read_ids, record_id, skip, stored_part
+from app.services.search import NEAR_DUPLICATE_RADIUS
 from app.services.vectors import Picture, read_pictures
 
 
@@ -83,12 +84,13 @@ def insert(
     return Processed(_insert_status(found, skipped), found, skipped, extract.note(context, collection))
 
 
-def without_near_duplicates(radius: float, fields: Fields) -> Twins:
+def without_near_duplicates(collection: Collection, radius: float, fields: Fields) -> Twins:
     """Return the condition of nearDupsInsert: no stored record within the radius that may show the same picture.
 
-    `fields` of those that are found are told.
+    A radius beyond that of near duplicates asks for pictures that look alike, and the model alone decides. `fields` of
+    those that are found are told.
     """
-    return Twins(radius, fields, may_be_the_same)
+    return Twins(radius, fields, opinion(collection.model) if radius <= NEAR_DUPLICATE_RADIUS else None)
 
 
 def _read(records: Sequence[Json], max_bytes: int) -> tuple[list[Incoming], list[Skipped]]:

@@ -12,12 +12,12 @@ SELECT r.id, r.attributes ->> '_file' AS file FROM /*records*/ lookalike.records
 WHERE r.collection_id = :collection_id AND r.id = ANY (:ids) AND r.attributes ? '_file';
 
 -- name: insert
--- Stores new records in the order of their ids (so that two batches cannot deadlock) and returns the stored ids; an id
--- that is taken is passed over.
+-- Stores new records in the order of their ids (so that two batches cannot deadlock; the byte order, as everywhere) and
+-- returns the stored ids; an id that is taken is passed over.
 INSERT INTO /*records*/ lookalike.records /*end*/ AS r (collection_id, id, attributes, embedding)
 SELECT :collection_id, new.id, new.attributes, new.embedding::halfvec
 FROM unnest(:ids::text[], :attributes::jsonb[], :embeddings::text[]) AS new (id, attributes, embedding)
-ORDER BY new.id
+ORDER BY new.id COLLATE "C"
 ON CONFLICT (collection_id, id) DO NOTHING
 RETURNING r.id;
 

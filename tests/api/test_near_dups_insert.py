@@ -4,12 +4,15 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
+from time import sleep
 
 import pytest
 from PIL import Image
 
+from app.db.engine import Connection
 from tests.api.conftest import Api, drawing, encoded
-from tests.unit.test_verification import DIFFERENT, gradient
+from tests.pictures import photo
+from tests.unit.test_verification import DIFFERENT, around, gradient
 
 COLOURS = {
     "white": (255, 255, 255),
@@ -83,6 +86,47 @@ def test_a_long_picture_that_shares_its_middle_is_another_picture(api: Api, clot
     assert set(insert(api, **rows).values()) == {210}
 
 
+@pytest.mark.parametrize("ratio", [4 / 3, 16 / 9])
+def test_pictures_that_share_their_middle_are_stored_in_one_request_and_their_copies_are_not(
+    api: Api, ratio: float
+) -> None:
+    middle, *sides = (photo(number, (300, 300)) for number in range(7))
+    rows = {f"r{n}": around(middle, sides[2 * n : 2 * n + 2], ratio, upright=n == 2) for n in range(3)}
+    records = [{"_id": name, "_base64": encoded(row)} for name, row in rows.items()]
+    records += [{"_id": f"{name}-copy", "_base64": encoded(row, "JPEG")} for name, row in rows.items()]
+    got = api.post("nearDupsInsert", {"records": records}, code=211)
+    assert {record["_id"] for record in got["answer_records"]} == set(rows)
+    assert {record["_id"]: record["_reason"]["answer_records"][0]["_id"] for record in got["skipped_records"]} == {
+        f"{name}-copy": name for name in rows
+    }
+
+
+def test_beyond_the_radius_of_near_duplicates_the_model_alone_decides(api: Api) -> None:
+    records = [{"_id": name, "_base64": swatch(COLOURS[name])} for name in ("blue", "yellow")]
+    got = api.post("nearDupsInsert", {"records": records, "radius": 6}, code=211)
+    assert [record["_id"] for record in got["skipped_records"]] == ["yellow"]
+
+
+def test_a_hash_is_doubted_about_plain_colours_alone(api: Api, new_collection: Callable[..., str]) -> None:
+    api.collection = new_collection(service="image_matching")
+    api.prefix = "image_matching"
+    assert insert(api, **{name: swatch(colour) for name, colour in COLOURS.items()}) == dict.fromkeys(COLOURS, 210)
+    assert insert(api, again=swatch(COLOURS["violet"], "JPEG")) == {"again": 411}
+    shown = photo(1)
+    assert insert(api, shown=encoded(shown), grey=encoded(shown.convert("L"))) == {"shown": 210, "grey": 411}
+
+
+def test_a_record_without_a_picture_is_judged_by_its_vector_alone(api: Api) -> None:
+    insert(api, blue=swatch(COLOURS["blue"]))
+    with api.context.db.session() as connection:
+        connection.execute(
+            "SELECT lookalike.insert_record(%(name)s, 'by SQL', '{}', lookalike.vector_of(%(name)s, 'blue')::vector)",
+            {"name": api.collection},
+        )
+    assert api.post("delete", {"records": [{"_id": "blue"}]}, code=220)
+    assert insert(api, yellow=swatch(COLOURS["yellow"])) == {"yellow": 411}
+
+
 @pytest.mark.parametrize("method", ["insert", "nearDupsInsert"])
 def test_the_same_records_at_once_in_another_order_are_answered(api: Api, method: str) -> None:
     """Two callers that lock the same ids each in an order of its own wait for each other until one is given up."""
@@ -100,3 +144,39 @@ def test_the_same_records_at_once_in_another_order_are_answered(api: Api, method
             codes = {one.result(), other.result()}
         assert codes <= {210, 211, 411}, codes
     assert api.post("getRecordCount")["answer_count"] >= 6
+
+
+def test_ids_taken_meanwhile_are_let_go_before_it_is_decided_anew(api: Api) -> None:
+    """Ids of a first try that are held in a second one would be locked out of order."""
+    records = [
+        {"_id": "b", "_base64": encoded(drawing(1))},
+        {"_id": "a", "_base64": encoded(drawing(1))},
+        {"_id": "z", "_base64": encoded(drawing(2))},
+    ]
+    add = "SELECT lookalike.insert_record(%s, %s, '{}', ('[1' || repeat(',0', 255) || ']')::vector)"
+    database = api.context.db
+    with ThreadPoolExecutor(1) as pool, database.session() as first, database.session() as second:
+        with second.transaction():
+            second.execute(add, (api.collection, "a"))
+            with first.transaction():
+                first.execute(add, (api.collection, "b"))
+                answer = pool.submit(api.post, "nearDupsInsert", {"records": records})
+                _wait_for_waiting(first)
+            # b is taken now, a no longer a twin of it: the request waits for a, and must not hold z meanwhile.
+            _wait_for_waiting(second)
+            second.execute("SET LOCAL lock_timeout = '2s'")
+            second.execute(add, (api.collection, "z"))
+        got = answer.result()
+    assert got["status"]["code"] == 411
+    assert {record["_id"] for record in got["skipped_records"]} == {"a", "b", "z"}
+
+
+def _wait_for_waiting(connection: Connection) -> None:
+    """Return once a transaction of the database waits for another one to end."""
+    text = "SELECT count(*) AS waiting FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted"
+    for _ in range(400):
+        row = connection.execute(text).fetchone()
+        if row and row["waiting"]:
+            return
+        sleep(0.02)
+    raise AssertionError("nobody waits")

@@ -77,7 +77,7 @@ def near_dups_insert(call: Call, parameters: NearDupsInsertParameters) -> Answer
     """Insert records that show no picture that is stored already."""
     records = records_within(parameters.records, call.context.settings.max_batch)
     fields = Fields.of(parameters.fields_to_return)
-    condition = service.without_near_duplicates(parameters.radius, fields)
+    condition = service.without_near_duplicates(call.collection, parameters.radius, fields)
     return _answer(service.insert(call.context, call.collection, records, fields, condition, parameters.extract))
 
 
