@@ -223,7 +223,9 @@ def test_a_value_too_long_for_a_declared_index_is_refused_in_words(filled: Api) 
     indexes.declare_field(filled.context.db, collection, "colour")
     noise = "".join(random_module.Random(1).choices("abcdefghijklmnopqrstuvwxyz0123456789", k=9000))
     got = filled.post("update", {"records": [{"_id": "00", "colour": noise}]}, code=402)
-    assert "2,700 bytes" in got["status"]["error_description"]
+    (skipped,) = got["skipped_records"]
+    assert skipped["_id"] == "00"
+    assert "2,700 bytes" in skipped["_reason"]["status"]["error_description"]
     assert filled.post("get", {"records": [{"_id": "00"}]})["answer_records"][0]["colour"] == "red"
 
 
