@@ -204,7 +204,7 @@ def test_capacity_holds_for_both_ways_in(api: Api, sql: Connection, new_collecti
 
 
 def test_rows_written_by_sql_are_in_the_graph(api: Api, sql: Connection) -> None:
-    api.fill(5)
+    api.fill(30)  # of fewer records than the index is asked for, all are compared
     collection = api.context.lookup.collection(api.collection)
     assert indexes.build_hnsw(api.context.db, collection)
     api.context.lookup.forget(api.collection)
