@@ -61,15 +61,18 @@ def insert(
 
     def work(connection: Connection) -> tuple[set[str], dict[str, list[Found]]]:
         connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", (_LOCK_SPACE, collection.id))
-        lost: set[str] = set()  # ids that another request took since they were looked for, or that the database refused
+        waiting = list(records)
         while True:
-            accepted, near = _decided(connection, collection, [one for one in records if one.id not in lost], twins)
+            accepted, near = _decided(connection, collection, waiting, twins)
             # One statement for all of them locks ids in the order of all inserts. What is held back for a record that
             # is lost after all is decided anew; the ids are let go before, so that the order holds then, too.
             with connection.transaction() as attempt:
                 stored = insert_with(connection, collection, accepted, refused) if accepted else set()
-                lost |= {record.id for record in accepted} - stored
+                # Ids that another request took since they were looked for, or that the database refused. Those of this
+                # try alone: a record that was lost before may stand in the database now, as a twin like any other.
+                lost = {record.id for record in accepted} - stored
                 if any(all(twin.id in lost for twin in found) for found in near.values()):
+                    waiting = [record for record in waiting if record.id not in lost]
                     raise Rollback(attempt)
                 return stored, near
 

@@ -171,6 +171,28 @@ def test_ids_taken_meanwhile_are_let_go_before_it_is_decided_anew(api: Api) -> N
     assert {record["_id"] for record in got["skipped_records"]} == {"a", "b", "z"}
 
 
+def test_a_twin_that_another_caller_stored_meanwhile_is_a_twin(api: Api, new_collection: Callable[..., str]) -> None:
+    """The request's own twin is lost, and the other caller's of the same id and picture takes its place."""
+    mine, other = api.collection, new_collection()
+    picture = encoded(drawing(1))
+    api.collection = other
+    api.post("insert", {"records": [{"_id": "b", "_base64": picture}]}, code=210)
+    api.collection = mine
+    records = [{"_id": "b", "_base64": picture}, {"_id": "a", "_base64": picture}]
+    with ThreadPoolExecutor(1) as pool, api.context.db.session() as first:
+        with first.transaction():
+            first.execute(
+                "SELECT lookalike.insert_record(%s, 'b', '{}', lookalike.vector_of(%s, 'b')::vector)", (mine, other)
+            )
+            answer = pool.submit(api.post, "nearDupsInsert", {"records": records})
+            _wait_for_waiting(first)
+        got = answer.result(60)
+    assert got["status"]["code"] == 411
+    twins = {one["_id"]: one["_reason"].get("answer_records") for one in got["skipped_records"]}
+    assert twins["b"] is None
+    assert [twin["_id"] for twin in twins["a"]] == ["b"]
+
+
 def _wait_for_waiting(connection: Connection) -> None:
     """Return once a transaction of the database waits for another one to end."""
     text = "SELECT count(*) AS waiting FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted"
