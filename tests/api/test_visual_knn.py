@@ -61,15 +61,15 @@ def test_fields(api: Api) -> None:
     assert got["answer_records"] == [{"_id": "1", "price": 10}]
 
 
-_NO_QUERY = "the query record has no _id that is stored, and no _base64, _url, _file or _text_data"
+_NO_PICTURE = "and no _base64, _url, _file or _text_data"
 
 
 @pytest.mark.parametrize(
     ("query", "reason"),
     [
-        ({"_id": "nobody"}, _NO_QUERY),
-        ({}, _NO_QUERY),
-        ({"_url": ""}, _NO_QUERY),
+        ({"_id": "nobody"}, f'the query record has the _id "nobody", which is not stored, {_NO_PICTURE}'),
+        ({}, f"the query record has no _id {_NO_PICTURE}"),
+        ({"_url": ""}, f"the query record has no _id {_NO_PICTURE}"),
         ({"_base64": "AAAA"}, "this is not a picture in one of the formats"),
         ({"_url": "http://127.0.0.1/x.png"}, "the host 127.0.0.1 has a private or reserved address"),
     ],

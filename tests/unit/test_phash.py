@@ -83,7 +83,7 @@ def test_without_its_package_pdq_says_what_to_install(monkeypatch: pytest.Monkey
         raise ModuleNotFoundError(name)
 
     monkeypatch.setattr(pdq, "import_module", absent)
-    with pytest.raises(ConfigurationError, match=r"pip install 'lookalike\[pdq\]'"):
+    with pytest.raises(ConfigurationError, match="needs the package pdqhash: pip install pdqhash"):
         pdq.PDQ()
 
 
