@@ -325,6 +325,47 @@ $$;
 
 COMMENT ON FUNCTION lookalike.expected_matches(records text, condition text, path jsonpath) IS 'Internal: how many records the planner expects to match a filter. Caller''s rights.';
 
+CREATE FUNCTION lookalike.facet(collection text, field text, filter jsonb DEFAULT NULL::jsonb) RETURNS TABLE(value jsonb, records bigint)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER COST 100000 ROWS 100
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $_$
+DECLARE
+    space record;
+    asked record;
+    steps text[] := string_to_array(field, '.');
+    ends text;
+BEGIN
+    IF collection IS NULL OR field IS NULL THEN
+        RETURN;
+    END IF;
+    space := lookalike.collection_space(collection);
+    asked := lookalike.filter_compiled(filter);
+    SELECT '$' || string_agg('.' || to_json(step)::text, '' ORDER BY place) || '[*]' INTO ends
+    FROM unnest(steps) WITH ORDINALITY AS named (step, place);
+    RETURN QUERY EXECUTE format(
+        'WITH g AS (
+             SELECT (CASE WHEN $1 = 1 THEN r.attributes->$2 ELSE jsonb_path_query_array(r.attributes, $4) END)::text
+                        COLLATE "C" AS value, count(*) AS n
+             FROM %1$s AS r WHERE %2$s GROUP BY 1
+         ), elements AS (
+             SELECT CASE WHEN g.value <> ''null'' THEN g.value::jsonb END AS value, g.n
+             FROM g WHERE g.value IS NULL OR NOT starts_with(g.value, ''['')
+             UNION ALL
+             SELECT e.value, g.n
+             FROM g LEFT JOIN LATERAL (
+                 SELECT DISTINCT a.value FROM jsonb_array_elements(g.value::jsonb) AS a WHERE a.value <> ''null''::jsonb
+             ) AS e ON TRUE
+             WHERE starts_with(g.value, ''['')
+         )
+         SELECT e.value, sum(e.n)::bigint FROM elements AS e GROUP BY e.value
+         ORDER BY 2 DESC, e.value::text COLLATE "C"',
+        space.records, asked.condition)
+        USING cardinality(steps), field, asked.path, ends::jsonpath;
+END;
+$_$;
+
+COMMENT ON FUNCTION lookalike.facet(collection text, field text, filter jsonb) IS 'How many records have which values of a field, among those that match a filter of the API''s language. Owner''s rights.';
+
 CREATE FUNCTION lookalike.filter_all(path jsonb, operand jsonb, place text, depth integer) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'public', 'pg_temp'

@@ -57,7 +57,8 @@ FACTS = {
     "nearDuplicates": Facts("Near duplicates", "RankedAnswer", _RANKED),
     "nearDupsInsert": Facts("Near duplicates", "ProcessedAnswer", _INSERTED),
     "allNearDupPairs": Facts("Near duplicates", "PairsAnswer", _LISTED),
-    "find": Facts("Listing", "ListingAnswer", _LISTED),
+    "find": Facts("Listing", "FoundAnswer", _LISTED),
+    "facets": Facts("Listing", "FacetsAnswer", _LISTED),
     "random": Facts("Listing", "ListingAnswer", _LISTED),
     "allRecords": Facts("Listing", "AllRecordsAnswer", _LISTED),
     "deleteByFilter": Facts("Listing", "ListingAnswer", _LISTED),
@@ -119,6 +120,15 @@ _RANKED_REQUIRED = ("answer_records", "answer_count", "answer_distances", "query
 def _answer(description: str, own: Schema, required: Iterable[str]) -> Schema:
     return _object(description, {**_ENVELOPE, **own}, ("status", "statistics", *required))
 
+
+_COUNTED: Schema = {
+    "total_count": {"type": "integer", "minimum": 0, "description": "Number of records that match the filter."},
+    "facets": {
+        "type": "object",
+        "additionalProperties": ref("Facet"),
+        "description": "The facets that were asked for, by their names.",
+    },
+}
 
 _ALL_RECORDS: Schema = {
     **_LISTING,
@@ -199,6 +209,38 @@ SCHEMAS: dict[str, Schema] = {
     "PingAnswer": _answer("The server is there.", {"info": {"type": "string"}}, ("info",)),
     "CountAnswer": _answer("A number of records.", {"answer_count": _COUNT}, ("answer_count",)),
     "ListingAnswer": _answer("A list of records.", _LISTING, ("answer_records", "answer_count")),
+    "FoundAnswer": _answer("A list of records.", {**_LISTING, **_COUNTED}, ("answer_records", "answer_count")),
+    "FacetsAnswer": _answer("Counts of the values of fields.", _COUNTED, ("total_count", "facets")),
+    "Facet": _object(
+        "How many of the records have which values of a field. A list counts once for each value in it.",
+        {
+            "values": _list(
+                _object(
+                    "A value, or a range of numbers as the condition that a filter takes.",
+                    {
+                        "value": {"description": "The value; of a range its bounds, as `$gte`, `$lt`, `$lte`."},
+                        "count": {"type": "integer", "minimum": 0, "description": "Records that have it."},
+                        "selected": {
+                            "type": "boolean",
+                            "description": "Whether the filter asks something of the field, and this value meets it.",
+                        },
+                    },
+                    ("value", "count", "selected"),
+                ),
+                "Single values by their count, the greatest first; ranges in their order.",
+            ),
+            "missing": {"type": "integer", "minimum": 0, "description": "Records without a value in the field."},
+            "other": {
+                "type": "integer",
+                "minimum": 0,
+                "description": "Of single values: the sum of the counts of those that are not listed. Of ranges: the "
+                "records whose values are no numbers.",
+            },
+            "distinct": {"type": "integer", "minimum": 0, "description": "Number of different single values."},
+            "exact": {"type": "boolean", "description": "Whether every record was counted."},
+        },
+        ("values", "missing", "other", "exact"),
+    ),
     "AllRecordsAnswer": _answer("Records of a collection.", _ALL_RECORDS, ("answer_records", "answer_count")),
     "ProcessedAnswer": _answer(
         "What became of each record.", {**_LISTING, "skipped_records": _SKIPPED}, ("answer_records", "answer_count")

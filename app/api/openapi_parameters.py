@@ -8,6 +8,7 @@ from app.api.methods import METHODS
 from app.api.openapi_answers import Schema, ref
 from app.api.parsing import Parameters
 from app.api.v2.listing import PageParameters
+from app.domain.facets import MAX_BINS, MAX_FACETS, MAX_VALUES
 from app.services.texts import MAX_CHARACTERS
 
 # Parameters of the query string, which a method reads beside its body.
@@ -82,6 +83,14 @@ WORDING: dict[str, Schema] = {
     },
     "aggregation": {"description": "How the distances to several query records become one."},
     "tags_weight": {"description": "Share of the tags in the distance, 0 (pictures alone) to 1 (tags alone)."},
+    "facets": {
+        "type": "array",
+        "items": ref("FacetRequest"),
+        "minItems": 1,
+        "maxItems": MAX_FACETS,
+        "description": "Fields whose values are counted over all records that match the filter.",
+    },
+    "FindParameters.count": {"description": "Whether the number of all records that match is answered, `total_count`."},
     "limit": {"description": "Number of records wanted at most."},
     "count": {"description": "Number of records wanted."},
     "output_file_name": {
@@ -117,7 +126,47 @@ _TEXT: Schema = {
 }
 _TAGS: Schema = {"description": "Labels, an array of strings.", "examples": [["dresses", "polka dot"]]}
 
+_FACET: Schema = {
+    "field": {"type": "string", "description": "The field, by its dotted name; of lists every element is counted."},
+    "name": {"type": "string", "description": "Name of the facet in the answer; left out: the field."},
+    "limit": {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": MAX_VALUES,
+        "default": 20,
+        "description": "Number of values listed at most, beside those that are selected.",
+    },
+    "min_count": {"type": "integer", "minimum": 1, "default": 1, "description": "Only values with this many records."},
+    "prefix": {"type": "string", "description": "Only strings that begin so; upper and lower case differ."},
+    "histogram": {
+        "type": "object",
+        "properties": {"bins": {"type": "integer", "minimum": 1, "maximum": MAX_BINS}},
+        "required": ["bins"],
+        "additionalProperties": False,
+        "description": "Counts numbers in so many equally wide ranges from the least to the greatest.",
+    },
+    "ranges": {
+        "type": "array",
+        "items": {"type": "number"},
+        "minItems": 1,
+        "maxItems": MAX_BINS,
+        "description": "Counts numbers in the ranges between these ascending bounds; the first and the last are open.",
+    },
+    "exclude_own": {
+        "type": "boolean",
+        "default": False,
+        "description": "Whether the filter's own condition on this field does not count for this facet.",
+    },
+}
+
 RECORD_SCHEMAS: dict[str, Schema] = {
+    "FacetRequest": {
+        "description": "The name of a field, or an object that says more.",
+        "anyOf": [
+            {"type": "string", "minLength": 1},
+            {"type": "object", "properties": _FACET, "required": ["field"], "additionalProperties": False},
+        ],
+    },
     "Record": {
         "type": "object",
         "description": "A picture and its attributes. Any further field is an attribute: any JSON value, for filters.",

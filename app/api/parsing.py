@@ -9,6 +9,7 @@ from flask import Request
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from app.domain.errors import BodyTooLarge, InvalidRequest
+from app.domain.facets import facets_of
 from app.domain.jsontext import check, check_text, is_integer, loads
 from app.domain.records import Json
 
@@ -56,6 +57,8 @@ PositiveText = Annotated[int, BeforeValidator(_digits)]
 # What a filter may be is said by app.filters, with the place of what is wrong.
 Filter = Any
 QueryRecord = Annotated[dict[str, Any], BeforeValidator(_query)]
+# What a facet may be is said by app.domain.facets, likewise.
+Facets = Annotated[Any, AfterValidator(facets_of)]
 _MAX_INT = 2**31 - 1
 Count = Annotated[Whole, Field(ge=0, le=_MAX_INT)]
 # `cand_set_size` and `approx_param` are hints: what is out of the index's range is brought into it.

@@ -15,6 +15,7 @@ from app.filters import snapshots as filter_snapshots
 AREAS = (
     "collections",
     "costs",
+    "facets",
     "indexes",
     "listing",
     "records",
@@ -32,6 +33,25 @@ EXAMPLE_SPANS = {
     "next": '"lookalike"."records_1_v2"',
     "vector": "halfvec(256)",
     "fields": "r.attributes",
+    "columns": "q.v0",
+    "counts": "(count(*))::integer AS n0",
+    "sets": "(q.v0)",
+    "groups": '(SELECT 1 AS facet, NULL::text COLLATE "C" AS value, 0 AS n0)',
+    "facet": "1",
+    "count": "n0",
+    "chosen": "FALSE",
+    "group": "(SELECT NULL::text AS value, 0 AS n, FALSE AS selected, FALSE AS is_number)",
+    "elements": "(SELECT NULL::text AS value, 0 AS n)",
+    "chosen_from": "first",
+    "cuts": "'{0}'::numeric[]",
+    "places": "(SELECT 0 AS place, 0 AS n, FALSE AS selected)",
+    "bounds": "(SELECT '{0}'::numeric[] AS cuts, NULL::numeric AS low, NULL::numeric AS high)",
+    "record": "'{}'::jsonb",
+    "selected": "FALSE",
+    "prefix": "e.value IS NOT NULL",
+    "min_count": "1",
+    "bins": "10",
+    "field": "r.attributes->'price'",
     "filter": "TRUE",
     "part": "TRUE",
     "candidates": "30",
@@ -53,6 +73,8 @@ def example(area_name: str, name: str) -> str:
     spans = {span: EXAMPLE_SPANS[span] for span in query.spans}
     if area_name in {"search", "tags"} and "fields" in spans:
         spans["fields"] = "nearest.attributes"
+    if area_name == "facets" and "fields" in spans:
+        spans["fields"] = "(r.attributes->'brand')::text COLLATE \"C\" AS v0"
     return query.render(**spans)
 
 

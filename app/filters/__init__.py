@@ -7,20 +7,25 @@
 What each operator means is in `operators.py` and, for users, in `docs/filters.md`.
 """
 
+from app.filters.by_field import lets_through, path_to, split
 from app.filters.compile import Where, compile_filter, equality
-from app.filters.nodes import Node
+from app.filters.nodes import TRUE, Node
 from app.filters.operators import OPERATORS, Operator
 from app.filters.parse import parse_filter
 from app.filters.takefromquery import fields_taken, take_from_query
 
 __all__ = [
     "OPERATORS",
+    "TRUE",
     "Node",
     "Operator",
     "Where",
     "compile_filter",
     "equality",
     "fields_taken",
+    "lets_through",
     "parse_filter",
+    "path_to",
+    "split",
     "take_from_query",
 ]

@@ -94,7 +94,7 @@ def _condition(node: Condition) -> str:
     if _distributes(node) and not any(is_index(step) for step in node.path[1:]):
         if any(unstorable(step) for step in node.path):
             return FALSE
-        return field(node, "@" + "".join(_step(step) for step in node.path))
+        return field(node, "@" + steps_of(node.path))
     return _walk(node, "@", node.path)
 
 
@@ -106,6 +106,11 @@ def _distributes(node: Condition) -> bool:
     if isinstance(node, Equals):
         return node.value is not None and not isinstance(node.value, list)
     return not isinstance(node, Size | ElemMatch)
+
+
+def steps_of(path: Path) -> str:
+    """Return the steps of a path, as they stand behind `$` or `@`."""
+    return "".join(_step(step) for step in path)
 
 
 def _step(step: str) -> str:

@@ -7,7 +7,7 @@ from app.db.target import NO_FILTER
 from app.domain.collections import Collection
 from app.domain.jsontext import loads_stored
 from app.domain.records import Fields, Found, Json
-from app.filters import Where, compile_filter, fields_taken, parse_filter, take_from_query
+from app.filters import TRUE, Node, Where, compile_filter, fields_taken, parse_filter, take_from_query
 from app.services.context import Context
 
 # The alias of the records in every query that takes a filter.
@@ -29,13 +29,29 @@ def condition(
         FilterError: MongoDB, too, would refuse the filter; the message names the place.
 
     """
-    if filter_ is None:
+    return compiled(collection, tree(context, collection, filter_, query_records))
+
+
+def compiled(collection: Collection, node: Node, prefix: str = "f") -> Where:
+    """Return a filter's tree as SQL; `prefix` begins the names of its parameters."""
+    if node == TRUE:
         return NO_FILTER
+    return compile_filter(node, indexed_fields=collection.indexed_fields, table=_ALIAS, prefix=prefix)
+
+
+def tree(
+    context: Context,
+    collection: Collection,
+    filter_: Json,
+    query_records: Sequence[Mapping[str, Json]] = (),
+) -> Node:
+    """Return a filter's tree; the rest is as for `condition`."""
+    if filter_ is None:
+        return TRUE
     # Without query records the marker stays where it is and is refused: to drop the condition would widen a delete.
     if query_records and (fields := fields_taken(filter_)):
         filter_ = take_from_query(filter_, _sources(context, collection, query_records, fields))  # type: ignore[assignment]
-    node = parse_filter(filter_)
-    return compile_filter(node, indexed_fields=collection.indexed_fields, table=_ALIAS)
+    return parse_filter(filter_)
 
 
 def _sources(

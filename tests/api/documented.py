@@ -105,6 +105,14 @@ def examples() -> list[Example]:
             },
         ),
         Example(
+            "facets",
+            {
+                "facets": [{"field": "brand", "limit": 3, "exclude_own": True}, {"field": "price", "ranges": [20, 60]}],
+                "filter": {"category": "hat"},
+            },
+            said="[Facets](facets.md) has every option.",
+        ),
+        Example(
             "random",
             {"count": 2, "filter": {"category": "hat"}, "fields_to_return": ["category"]},
             said="Which hats, and in which order, differs from call to call.",

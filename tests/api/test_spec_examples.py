@@ -28,8 +28,8 @@ _numbers = itertools.count()
 _PRODUCTS = catalogue(40)
 
 # The methods of the text, so that the cases have names where the text is not there.
-# `text` stands in another of the service's documents.
-ELSEWHERE = {"text"}
+# `text` stands in another of the service's documents, `facets` is our own.
+ELSEWHERE = {"text", "facets"}
 NAMES = tuple(name for name in examples() if name not in ELSEWHERE)
 
 # Which product the picture at each path shows: `img.png` and `my-image.png` show the same.

@@ -18,6 +18,7 @@ _NEEDED: dict[str, dict[str, object]] = {
     "update": {"records": [{"_id": "0", "fitler": 1}]},
     "find": {"filter": {}},
     "deleteByFilter": {"filter": {"n": -1}},
+    "facets": {"facets": ["a"]},
     "text": {"query_record": {"_text_data": "a"}},
     "visualKNNMulti": {"query_records": [{"_id": "0", "fitler": 1}]},
     "visualTagsKNNMulti": {"query_records": [{"_id": "0"}]},

@@ -10,6 +10,7 @@ from app.services import tokens
 from tests.bench import (
     beside,
     duplicates,
+    facets,
     filtered,
     growth,
     layers,
@@ -34,6 +35,7 @@ TABLES = (
     "tags",
     "duplicates",
     "filtered",
+    "facets",
     "recall",
     "sql",
     "serving",
@@ -99,10 +101,14 @@ def _own_collections(setup: Setup, only: Collection[str]) -> Iterator[Table]:
     if "duplicates" in only:
         with setup.collection(_EXACT) as collection:
             yield duplicates.measure(setup, collection, crops(setup, collection.model))
-    if "filtered" in only:
+    if {"filtered", "facets"} & set(only):
         with setup.collection(_FILTERED) as collection:
             made = crops(setup, collection.model)
-            yield from filtered.measure(setup, filtered.fill(setup, collection, made), made)
+            filled = filtered.fill(setup, collection, made)
+            if "facets" in only:
+                yield facets.measure(setup, filled)
+            if "filtered" in only:
+                yield from filtered.measure(setup, filled, made)
 
 
 def _served(

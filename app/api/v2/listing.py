@@ -1,4 +1,4 @@
-"""find, random, allRecords, deleteByFilter."""
+"""find, facets, random, allRecords, deleteByFilter."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,11 +11,13 @@ from pydantic import Field
 from app.api.envelope import Body, listed
 from app.api.links import own_url
 from app.api.methods import Answer, Call, method
-from app.api.parsing import Count, Filter, Names, Number, Parameters, PositiveText, Text, parse
+from app.api.parsing import Count, Facets, Filter, Names, Number, Parameters, PositiveText, Text, parse
 from app.domain import statuses
+from app.domain.facets import Facet
 from app.domain.records import Fields, Found
 from app.domain.tokens import Scope
 from app.domain.windows import Window
+from app.services import facets as facet_service
 from app.services import listing as service
 from app.services import pairs as pair_service
 from app.services import records as record_service
@@ -28,6 +30,15 @@ class FindParameters(Parameters):
     filter: Filter
     limit: Count = 10
     fields_to_return: Names = Field(default=["*"])
+    facets: Facets = None
+    count: bool = False
+
+
+class FacetsParameters(Parameters):
+    """The fields whose values are counted, and a filter."""
+
+    facets: Facets
+    filter: Filter = None
 
 
 class RandomParameters(Parameters):
@@ -80,7 +91,24 @@ def _fields(parameters: Any) -> Fields:
 def find(call: Call, parameters: FindParameters) -> Answer:
     """Return records that match a filter."""
     listing = service.of(call.context, call.collection, _fields(parameters), parameters.filter)
-    return Answer(statuses.OK, listed(service.find(call.context, listing, parameters.limit)))
+    body = listed(service.find(call.context, listing, parameters.limit))
+    if parameters.facets is not None or parameters.count:
+        body |= _counted(call, parameters.facets or (), parameters.filter, total=parameters.count)
+    return Answer(statuses.OK, body)
+
+
+@method("facets", Scope.READ, FacetsParameters)
+def facets(call: Call, parameters: FacetsParameters) -> Answer:
+    """Count the values of fields."""
+    return Answer(statuses.OK, _counted(call, parameters.facets, parameters.filter, total=True))
+
+
+def _counted(call: Call, asked: tuple[Facet, ...], filter_: Any, *, total: bool) -> Body:
+    counted = facet_service.count(call.context, call.collection, asked, filter_)
+    body: Body = {"total_count": counted.total} if total else {}
+    if asked:
+        body["facets"] = {name: orjson.Fragment(text) for name, text in counted.facets.items()}
+    return body
 
 
 @method("random", Scope.READ, RandomParameters)

@@ -1,0 +1,41 @@
+"""Taking a filter apart by field: what it asks of one field alone, and all the rest."""
+
+from app.filters.jsonpath import steps_of
+from app.filters.nodes import And, Const, Equals, Node, Not, Or, Path, conj, disj
+
+
+def split(node: Node, path: Path) -> tuple[Node, Node]:
+    """Return the conditions of a filter that are about this field alone, and the others; together they are the filter.
+
+    Only conditions that every match satisfies are taken out: the filter itself or members of its conjunction. Each is
+    about the field alone if every path in it is `path`, as in `{"size": {"$in": [1, 2]}}` or in an `$or` of such.
+    """
+    children = node.children if isinstance(node, And) else (node,)
+    own = [child for child in children if not isinstance(child, Const) and _only(child, path)]
+    return conj(own), conj(child for child in children if child not in own)
+
+
+def _only(node: Node, path: Path) -> bool:
+    if isinstance(node, And | Or):
+        return all(_only(child, path) for child in node.children)
+    if isinstance(node, Not):
+        return _only(node.child, path)
+    return not isinstance(node, Const) and node.path == path
+
+
+def lets_through(own: Node) -> Node:
+    """Return the condition that one value of a field satisfies if the filter's conditions on the field choose it.
+
+    A list may be asked to hold several values (`$all`), of which one value can be but one: any of them is chosen.
+    """
+    children = own.children if isinstance(own, And) else (own,)
+    wanted = [child for child in children if isinstance(child, Equals) and child.value is not None]
+    return conj([disj(wanted) if wanted else conj(()), *(child for child in children if child not in wanted)])
+
+
+def path_to(path: Path) -> str:
+    """Return the jsonpath (lax) to the single values of a dotted field: of each object in a list, of each list.
+
+    The steps are those of a condition, so that what is counted of a value and what a filter finds by it agree.
+    """
+    return f"${steps_of(path)}[*]"

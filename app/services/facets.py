@@ -1,0 +1,51 @@
+"""Facets over the records that match a filter."""
+
+import orjson
+
+from app.db import facets as table
+from app.db.facets import Asked, Condition, Counted
+from app.domain.collections import Collection
+from app.domain.errors import InvalidRequest
+from app.domain.facets import Facet
+from app.domain.records import Json
+from app.filters import TRUE, lets_through, split
+from app.services.context import Context
+from app.services.filtering import compiled, tree
+
+
+def count(context: Context, collection: Collection, facets: tuple[Facet, ...], filter_: Json) -> Counted:
+    """Count the records that match a filter, and the values of fields among them: exact, as of one moment.
+
+    Raises:
+        FilterError: the filter is not one.
+        InvalidRequest: a histogram is asked for of a field whose values are no numbers.
+
+    """
+    counted = table.count(context.db, asked(context, collection, facets, filter_))
+    for number, facet in enumerate(facets):
+        if facet.bins is not None:
+            _check_histogram(counted.facets[facet.name], f"facets[{number}].histogram: {facet.field}")
+    return counted
+
+
+def asked(context: Context, collection: Collection, facets: tuple[Facet, ...], filter_: Json) -> Asked:
+    """Return what is counted: the filter apart by the fields of the facets, each as SQL."""
+    rest = tree(context, collection, filter_)
+    conditions: dict[tuple[str, ...], Condition] = {}
+    excluded: set[tuple[str, ...]] = set()
+    for number, path in enumerate(dict.fromkeys(facet.path for facet in facets)):
+        own, others = split(rest, path)
+        if own == TRUE:
+            continue
+        chosen = compiled(collection, lets_through(own), f"chosen{number}_")
+        conditions[path] = Condition(compiled(collection, own, f"own{number}_"), chosen)
+        if any(facet.exclude_own for facet in facets if facet.path == path):
+            excluded.add(path)
+            rest = others
+    return Asked(collection, facets, compiled(collection, rest), conditions, frozenset(excluded))
+
+
+def _check_histogram(text: str, place: str) -> None:
+    counted = orjson.loads(text)
+    if not counted["values"] and counted["other"]:
+        raise InvalidRequest(f"{place} holds no numbers in the records that match")
