@@ -61,5 +61,5 @@ def duplicates(collection: str, radius: float, limit: int, filter_: str | None) 
                 vectors, found.distance_scale, radius, limit, lambda done: progress.advance(task, done)
             )
     for one, other, distance in best:
-        line = {"records": [vectors.ids[one], vectors.ids[other]], "distance": round(max(0.0, distance), 6)}
+        line = {"records": [vectors.ids[one], vectors.ids[other]], "distance": round(distance, 6)}
         click.echo(orjson.dumps(line).decode())

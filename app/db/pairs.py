@@ -15,6 +15,8 @@ _FETCH = 2000
 _BLOCK = 2048
 # Pairs kept beyond those wanted before the farthest are dropped.
 _SLACK = 200_000
+# Largest error of a cosine distance of unit vectors in float32, with some room.
+_ROUNDING = 1e-5
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +55,19 @@ def nearest_pairs(
     """Return the `wanted` nearest pairs within a radius, as places in `vectors` and a distance, nearest first.
 
     Every pair is compared, block by block: beside the vectors it takes the same memory whatever their number.
-    Equal distances are ordered by the records' places. `progress` is called with the number of records done with.
+    The blocks find the pairs in float32; the distances of those found are computed anew in float64, so that they are 0
+    for equal vectors and the radius divides exactly. Equal distances are ordered by the records' places. `progress` is
+    called with the number of records done with.
     """
     kept = np.empty((0, 3), np.float64)
-    radius = min(radius, 2 * scale)  # no two directions are farther apart
+    rounded = min(radius, 2 * scale) + scale * _ROUNDING  # no two directions are farther apart
     unit = _unit(vectors.matrix)
     total = len(vectors.ids)
     for row in range(0, total, _BLOCK):
         left = unit(row)
         for column in range(row, total, _BLOCK):
             distance = scale * (1.0 - left @ unit(column).T)
-            near = distance <= radius
+            near = distance <= rounded
             if row == column:
                 near = np.triu(near, k=1)  # each pair once, no record with itself
             one, other = np.nonzero(near)
@@ -73,7 +77,22 @@ def nearest_pairs(
             if len(kept) > wanted + _SLACK:
                 kept = _best(kept, wanted)
         progress(min(_BLOCK, total - row))
-    return [(int(one), int(other), float(value)) for value, one, other in _best(kept, wanted)]
+    best = _best(kept, wanted + _SLACK)
+    best[:, 0] = _exact(vectors.matrix, best[:, 1:].astype(np.int64), scale)
+    best = _best(best[best[:, 0] <= radius], wanted)
+    return [(int(one), int(other), float(value)) for value, one, other in best]
+
+
+def _exact(matrix: NDArray[np.float16], pairs: NDArray[np.int64], scale: float) -> NDArray[np.float64]:
+    """Return the distance of each pair, float64 of shape (n,): exactly 0 where both vectors are equal."""
+    distances = np.empty(len(pairs), np.float64)
+    for start in range(0, len(pairs), _FETCH):
+        one, other = (matrix[places].astype(np.float64) for places in pairs[start : start + _FETCH].T)
+        lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
+        cosine = np.einsum("ij,ij->i", one, other) / lengths
+        apart = np.clip(scale * (1.0 - cosine), 0.0, 2 * scale)
+        distances[start : start + _FETCH] = np.where((one == other).all(axis=1), 0.0, apart)
+    return distances
 
 
 def _unit(matrix: NDArray[np.float16]) -> Callable[[int], NDArray[np.float32]]:

@@ -48,5 +48,5 @@ def near_duplicate_pairs(context: Context, listing: Listing, radius: float, wind
         first, second = vectors.ids[one], vectors.ids[other]
         # A record that was deleted since its vector was read is no longer one of a pair.
         if first in stored and second in stored:
-            answers.append(NearPair((stored[first], stored[second]), max(0.0, distance)))
+            answers.append(NearPair((stored[first], stored[second]), distance))
     return answers

@@ -112,3 +112,20 @@ def test_complete_against_brute_force_over_many_blocks(db: Database) -> None:
     assert [value for _, _, value in found[:1000]] == pytest.approx(true[:1000], abs=1e-3)
     assert all(first < second for first, second, _ in found)
     assert pairs.nearest_pairs(read, 62.5, 6.0, 50) == found[:50]
+
+
+def test_equal_vectors_lie_at_no_distance_at_all_and_the_radius_divides_exactly() -> None:
+    generator = np.random.default_rng(5)
+    one = generator.normal(size=(40, 256)).astype(np.float16)
+    matrix = np.concatenate([one, one, one * np.float16(0.5)])  # as long, and half as long: the direction counts
+    read = pairs.Vectors([str(n) for n in range(len(matrix))], matrix)
+    found = pairs.nearest_pairs(read, 62.5, 0.0, 10**6)
+    assert {(a, b) for a, b, _ in found} >= {(n, n + 40) for n in range(40)}
+    assert {distance for _, _, distance in found} == {0.0}
+    unit = matrix.astype(np.float64) / np.linalg.norm(matrix.astype(np.float64), axis=1, keepdims=True)
+    true = 62.5 * (1.0 - unit @ unit.T)
+    everything = {(a, b): distance for a, b, distance in pairs.nearest_pairs(read, 62.5, 200.0, 10**6)}
+    assert len(everything) == 120 * 119 // 2
+    assert all(abs(distance - true[place]) < 1e-9 for place, distance in everything.items())
+    radius = sorted(everything.values())[2000]
+    assert len(pairs.nearest_pairs(read, 62.5, radius, 10**6)) == sum(d <= radius for d in everything.values())
