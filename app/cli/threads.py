@@ -75,7 +75,12 @@ class RequestThreads:
             if self._waiting >= self._most_waiting:
                 raise Unavailable("too many requests wait for downloads; try again in a moment", _RETRY_SECONDS)
             self._waiting += 1
-        self._start()
+        try:
+            self._start()
+        except RuntimeError as error:  # the system gives no more threads
+            with self._lock:
+                self._waiting -= 1
+            raise Unavailable("the system has no thread left for a download; try again", _RETRY_SECONDS) from error
         try:
             yield
         finally:

@@ -65,3 +65,23 @@ def test_a_function_that_fails_and_one_that_is_cancelled_leave_the_threads_as_th
 def test_elsewhere_one_just_waits() -> None:
     with aside(), aside():
         pass
+
+
+def test_a_thread_that_cannot_be_started_takes_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads = RequestThreads(1, 1)
+
+    def wait() -> str:
+        with aside():
+            return "waited"
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        for _ in range(3):
+            with pytest.raises(Unavailable, match="no thread left"):
+                threads.submit(wait).result(_SECONDS)
+    assert threads.submit(wait).result(_SECONDS) == "waited"
+    assert requests() >= 1
+    threads.shutdown(wait=False)
