@@ -18,6 +18,7 @@ from app.db import schema
 from app.db.conninfo import reach
 from app.db.embedded import EmbeddedDatabase
 from app.embedding import taxonomy
+from app.embedding.options import check_device
 
 log = logging.getLogger(__name__)
 
@@ -97,6 +98,7 @@ def run(settings: Settings) -> None:
     """
     check_free(settings)
     check_folders(settings)
+    check_device(settings.model_device)
     taxonomy.read(settings.fashion_taxonomy)  # what is wrong with it is said before anything is started
     embedded = None if settings.database_url else EmbeddedDatabase(settings.home)
     url = embedded.start() if embedded else reach(str(settings.database_url))

@@ -27,8 +27,24 @@ def device_of(torch: Any, wanted: str) -> Any:
         ) from error
     count = torch.cuda.device_count() if device.type == "cuda" else 1
     if not at_hand.get(device.type, False) or (device.index or 0) >= count:
-        raise ConfigurationError(f"the device {wanted!r} is not there, or torch is installed without it")
+        raise ConfigurationError(
+            f"LOOKALIKE_MODEL_DEVICE is {wanted!r}, which is not there, or torch is installed without it; here are"
+            f" auto, {', '.join(('cpu', *accelerators()))}"
+        )
     return device
+
+
+def check_device(wanted: str) -> None:
+    """Check that models can compute where they are to; the CPU always is there, and torch is not imported for it.
+
+    Raises:
+        ConfigurationError: there is no such device.
+
+    """
+    if wanted not in (AUTO, "cpu"):
+        import torch  # noqa: PLC0415
+
+        device_of(torch, wanted)
 
 
 def dtype_of(torch: Any, wanted: str, auto: Any) -> Any:

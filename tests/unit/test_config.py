@@ -170,6 +170,12 @@ def exit_code(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int | str | N
         ({"LOOKALIKE_THREADS": "no"}, ("token", "list"), 2, "lookalike: LOOKALIKE_THREADS is 'no'"),
         ({"LOOKALIKE_HOME": "/proc/none"}, ("serve",), 2, "lookalike: LOOKALIKE_HOME is '/proc/none'"),
         ({"LOOKALIKE_FILES_ROOT": "/nowhere"}, ("serve",), 2, "lookalike: LOOKALIKE_FILES_ROOT is '/nowhere'"),
+        (
+            {"LOOKALIKE_MODEL_DEVICE": "cuda:99"},
+            ("serve",),
+            2,
+            "LOOKALIKE_MODEL_DEVICE is 'cuda:99', which is",
+        ),
         ({"LOOKALIKE_FASHION_TAXONOMY": "/nowhere"}, ("serve",), 2, "/nowhere"),
         ({"DATABASE_URL": "postgresql://a@127.0.0.1:1/b"}, ("token", "list"), 2, "Connection refused"),
         ({"LOOKALIKE_HOST": "no.invalid"}, ("serve",), 2, "lookalike: LOOKALIKE_HOST (or --host) is 'no.invalid'"),
