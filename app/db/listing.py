@@ -35,12 +35,8 @@ class Listing:
 
     def render(self, chosen: Query, **spans: str) -> str:
         """Return a query's text for this listing."""
-        fixed = {
-            "records": partition("records", self.collection),
-            "fields": fields_sql(self.fields),
-            "filter": self.where.sql,
-        }
-        return chosen.render(**{span: text for span, text in fixed.items() if span in chosen.spans}, **spans)
+        records, fields = partition("records", self.collection), fields_sql(self.fields)
+        return chosen.render(records=records, fields=fields, filter=self.where.sql, **spans)
 
     def values(self, **given: object) -> dict[str, object]:
         """Return a query's parameters for this listing."""

@@ -9,12 +9,12 @@ of a vector, a literal LIMIT, the WHERE fragment of a filter) stand in marked sp
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from app.db.resources import folder
 
 _NAME = re.compile(r"^-- name: (?P<name>[a-z0-9_]+)\s*$", re.MULTILINE)
-_SPAN = re.compile(r"/\*(?P<span>[a-z_]+)\*/.*?/\*end\*/", re.DOTALL)
+_SPAN = re.compile(r"/\*([a-z_]+)\*/.*?/\*end\*/", re.DOTALL)
 _PARAMETER = re.compile(r"(?<![:\w]):(?P<name>[a-z_][a-z0-9_]*)")
 _COMMENT = re.compile(r"^\s*--.*\n", re.MULTILINE)
 
@@ -30,18 +30,23 @@ class Query:
     @property
     def spans(self) -> frozenset[str]:
         """Names of the marked spans."""
-        return frozenset(match["span"] for match in _SPAN.finditer(self.text))
+        return frozenset(_parts(self.text)[1::2])
 
     def render(self, **spans: str) -> str:
-        """Return the text with every span replaced.
+        """Return the text with every span of it replaced; what stands for others is left aside.
 
         Raises:
-            KeyError: a span is not given, or one is given that the query does not have.
+            KeyError: a span of the query is not given.
 
         """
-        if unknown := spans.keys() - self.spans:
-            raise KeyError(f"query {self.name} has no span {', '.join(sorted(unknown))}")
-        return _SPAN.sub(lambda match: spans[match["span"]], self.text)
+        parts = _parts(self.text)
+        return "".join(spans[part] if place % 2 else part for place, part in enumerate(parts))
+
+
+@cache
+def _parts(text: str) -> list[str]:
+    """Return the text between the spans and, in turn, the names of the spans."""
+    return _SPAN.split(text)
 
 
 def parse(source: str) -> Mapping[str, Query]:

@@ -48,7 +48,7 @@ class Job:
             "next": partition("records", self.next),
             **given,
         }
-        return chosen.render(**{span: spans[span] for span in chosen.spans})
+        return chosen.render(**spans)
 
 
 @dataclass(frozen=True, slots=True)

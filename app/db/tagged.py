@@ -170,7 +170,7 @@ def statement(
         "limit": f"{target.window.k:d}",
         "offset": f"{target.window.offset:d}",
     }
-    return chosen.render(**{span: spans[span] for span in chosen.spans})
+    return chosen.render(**spans)
 
 
 def _count(db: Database, target: Target, sharing: object) -> int:

@@ -78,7 +78,7 @@ def statement(target: Target, name: str, **spans: str) -> str:
         "fields": fields_sql(target.fields, "nearest"),
         "filter": target.where.sql,
     }
-    return chosen.render(**{span: text for span, text in known.items() if span in chosen.spans} | spans)
+    return chosen.render(**known | spans)
 
 
 def half(query_vector: Vector) -> HalfVector:

@@ -86,7 +86,7 @@ def test_plan_by_id_uses_the_primary_key(filled: tuple[Database, Collection, Col
     db, collection, _ = filled
     chosen = named("records", query)
     spans = {"records": partition("records", collection), "fields": "r.attributes"}
-    text = chosen.render(**{span: spans[span] for span in chosen.spans})
+    text = chosen.render(**spans)
     values = {
         "collection_id": collection.id,
         "ids": ["r1", "r2"],
