@@ -35,7 +35,7 @@ def export(collection: str, file: BinaryIO, filter_: str | None, *, no_pictures:
     """
     with opened(reads=True) as context:
         found = table.get(context.db, collection)
-        listing = service.of(context, found, Fields(everything=True), _parsed(filter_))  # type: ignore[arg-type]
+        listing = service.of(found, Fields(everything=True), _parsed(filter_))  # type: ignore[arg-type]
         parts = Parts(pictures=not no_pictures, embeddings=not no_embeddings)
         file.writelines(lines(context, listing, parts))
 
@@ -51,7 +51,7 @@ def duplicates(collection: str, radius: float, limit: int, filter_: str | None) 
     """Print the pairs of records of COLLECTION that show the same picture, nearest first, a line of JSON each."""
     with opened(reads=True) as context:
         found = table.get(context.db, collection)
-        listing = service.of(context, found, Fields(), _parsed(filter_))  # type: ignore[arg-type]
+        listing = service.of(found, Fields(), _parsed(filter_))  # type: ignore[arg-type]
         vectors = pairs.read_vectors(context.db, listing, max(1, records.count(context.db, found)))
         if vectors is None:
             raise InvalidRequest("the collection grew while it was read; try again")

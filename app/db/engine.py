@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any, Literal, TypeVar
 
 import psycopg
+from cachetools import TTLCache
 from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
@@ -19,6 +20,7 @@ from app.db.session import Pooler, Session, begin
 from app.db.session import settings as session_settings
 from app.domain.collections import Collection
 from app.domain.errors import ConfigurationError, Unavailable
+from app.search.plan import Expectation
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +80,9 @@ class Database:
         self._heavy = threading.BoundedSemaphore(max(1, connections // 2))
         # Those that wait hold a thread each, so few may.
         self._heavy_waiting = threading.BoundedSemaphore(max(1, connections // 4))
+        # What the planner made of the filters of late searches (`app.db.search.reads`).
+        self.expectations: TTLCache[tuple[int, str, str], Expectation] = TTLCache(maxsize=4096, ttl=60)
+        self.expectations_lock = threading.Lock()
         self._statement_seconds = statement_timeout_ms / 1000 + _GRACE_SECONDS
         self._connections = connections
         self._lent = 0

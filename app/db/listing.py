@@ -8,11 +8,10 @@ from typing import Any
 from app.db.engine import Connection, Database, partition
 from app.db.loader import Query, query
 from app.db.records import fields_sql
-from app.db.search import count_matches
-from app.db.target import NO_FILTER
+from app.db.search.reads import count_matches
 from app.domain.collections import Collection
 from app.domain.records import Fields, Found
-from app.filters import Where
+from app.filters import NO_FILTER, Where
 
 _STREAM_ROWS = 1000
 # Up to so many matches are all given a random number and sorted: some milliseconds.

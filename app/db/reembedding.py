@@ -16,9 +16,9 @@ from psycopg import errors, sql
 
 from app.db.engine import Connection, Database, partition
 from app.db.loader import query
-from app.db.target import half
 from app.domain.collections import Collection
 from app.domain.errors import InvalidRequest, Unavailable
+from app.search.request import half
 
 # The advisory lock of such a change is (this number, id of the collection): one process a collection at a time.
 _LOCK_SPACE = 42_073

@@ -54,6 +54,8 @@ EXAMPLE_SPANS = {
     "field": "r.attributes->'price'",
     "filter": "TRUE",
     "part": "TRUE",
+    "point": "%(query)s::halfvec(256)",
+    "within": "TRUE",
     "candidates": "30",
     "budget": "500",
     "bound": "10001",
@@ -70,11 +72,13 @@ _NOISE = re.compile(r"^(--.*|SET .*|SELECT pg_catalog\.set_config.*|\\(un)?restr
 def example(area_name: str, name: str) -> str:
     """Return one named query as the server sends it for the example collection."""
     query = area(area_name)[name]
-    spans = {span: EXAMPLE_SPANS[span] for span in query.spans}
-    if area_name in {"search", "tags"} and "fields" in spans:
+    spans = dict(EXAMPLE_SPANS)
+    if area_name in {"search", "tags"} and name != "stored":
         spans["fields"] = "nearest.attributes"
-    if area_name == "facets" and "fields" in spans:
+    if area_name == "facets":
         spans["fields"] = "(r.attributes->'brand')::text COLLATE \"C\" AS v0"
+    if "source" in query.spans:
+        spans["source"] = example("search", "compared" if "within" in query.spans else "walk")
     return query.render(**spans)
 
 

@@ -10,11 +10,12 @@ from psycopg import Rollback
 from app.db.engine import Connection, Database, partition
 from app.db.loader import query
 from app.db.records import NewRecord, insert_with
-from app.db.target import Target, half, statement
+from app.db.search.statements import compare
 from app.domain.collections import Collection
 from app.domain.jsontext import dumps, loads
 from app.domain.records import Fields, Found
 from app.domain.windows import Window
+from app.search.request import Query, half
 
 # The advisory lock of such inserts is (this number, id of the collection): they take turns, so that two at once cannot
 # both miss the other's twin. Searches and plain inserts do not wait for it.
@@ -96,16 +97,10 @@ def _decided(
 
 
 def _stored_twins(connection: Connection, collection: Collection, record: NewRecord, twins: Twins) -> list[Found]:
-    target = Target(collection, Window(_NAMED), twins.fields)
-    values = {
-        "scale": collection.distance_scale,
-        "query": half(record.embedding),
-        "radius": twins.radius,
-        "fields": list(twins.fields.names),
-    }
     for start, end in ((0, _NAMED), (_NAMED, _VERIFIED)):
-        text = statement(target, "within", limit=f"{end - start:d}", offset=f"{start:d}")
-        rows = connection.execute(text, values).fetchall()
+        window = Window(end - start, start)
+        near = compare(Query(collection, window, twins.fields, what=record.embedding, radius=twins.radius))
+        rows = connection.execute(near.text, near.values).fetchall()
         found = [Found(row["id"], row["attributes"], row["distance"]) for row in rows]
         confirmed = found if twins.same is None else _confirmed(connection, collection, record, found, twins.same)
         if confirmed or len(rows) < end - start:

@@ -1,9 +1,9 @@
-"""How a ranked search is to be done."""
+"""What a ranked search answers, and how several distances become one."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
-from app.domain.windows import Window
+from app.domain.records import Found
 
 
 class Aggregation(StrEnum):
@@ -15,18 +15,22 @@ class Aggregation(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Ranking:
-    """Which part of a ranking is wanted, and under which conditions.
+class Nearest:
+    """The records found, nearest first, and how they were found.
 
     Attributes:
-        window: ranks, counted in products where `product_field` is set.
-        radius: largest distance of an answer record, inclusive, on the API's scale; None: no limit.
-        product_field: attribute of which at most one record a value is answered; None: every record.
-        effort: HNSW search effort (1..1000); None: the server's default.
+        records: nearest first.
+        way: `exact`, `index`, or `index, then exact` where the index could not be trusted to have found all.
+        matches: number of records that match the filter; None where it was not counted to the end.
+        more_than: the bound that the count reached; None where it did not.
+        candidates: records that were compared; None where only PostgreSQL knows.
+        milliseconds: time of the search, without that of the model.
 
     """
 
-    window: Window
-    radius: float | None = None
-    product_field: str | None = None
-    effort: int | None = None
+    records: list[Found]
+    way: str
+    matches: int | None = None
+    more_than: int | None = None
+    candidates: int | None = None
+    milliseconds: float = 0.0

@@ -8,13 +8,14 @@ What each operator means is in `operators.py` and, for users, in `docs/filters.m
 """
 
 from app.filters.by_field import lets_through, path_to, split
-from app.filters.compile import Where, compile_filter, equality
+from app.filters.compile import NO_FILTER, Where, compile_filter, equality
 from app.filters.nodes import TRUE, Node
 from app.filters.operators import OPERATORS, Operator
 from app.filters.parse import parse_filter
 from app.filters.takefromquery import fields_taken, take_from_query
 
 __all__ = [
+    "NO_FILTER",
     "OPERATORS",
     "TRUE",
     "Node",

@@ -47,6 +47,13 @@ class Where:
     params: dict[str, object]
     equalities: frozenset[str] = frozenset()
 
+    def __and__(self, other: "Where") -> "Where":
+        """Return the condition that both hold; the names of their parameters differ."""
+        return Where(f"({self.sql}) AND ({other.sql})", {**self.params, **other.params}, self.equalities)
+
+
+NO_FILTER = Where("TRUE", {})
+
 
 def compile_filter(
     node: Node, *, indexed_fields: frozenset[str] = frozenset(), prefix: str = "f", table: str = ""

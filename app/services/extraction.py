@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from app.db.target import Vector
 from app.domain.collections import Collection
 from app.domain.records import Attributes, Json
 from app.domain.tags import field_of
 from app.embedding.colour_names import dominant_colors
+from app.search.request import Vector
 from app.services.context import Context
 
 COLOURS_FIELD = "_colors"

@@ -21,16 +21,16 @@ def count(context: Context, collection: Collection, facets: tuple[Facet, ...], f
         InvalidRequest: a histogram is asked for of a field whose values are no numbers.
 
     """
-    counted = table.count(context.db, asked(context, collection, facets, filter_))
+    counted = table.count(context.db, asked(collection, facets, filter_))
     for number, facet in enumerate(facets):
         if facet.bins is not None:
             _check_histogram(counted.facets[facet.name], f"facets[{number}].histogram: {facet.field}")
     return counted
 
 
-def asked(context: Context, collection: Collection, facets: tuple[Facet, ...], filter_: Json) -> Asked:
+def asked(collection: Collection, facets: tuple[Facet, ...], filter_: Json) -> Asked:
     """Return what is counted: the filter apart by the fields of the facets, each as SQL."""
-    rest = tree(context, collection, filter_)
+    rest = tree(filter_)
     conditions: dict[tuple[str, ...], Condition] = {}
     excluded: set[tuple[str, ...]] = set()
     for number, path in enumerate(dict.fromkeys(facet.path for facet in facets)):

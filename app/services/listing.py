@@ -19,14 +19,14 @@ from app.services.indexing import nudge
 _FULL = "the export folder holds all that it may; whoever looks after the server can empty it"
 
 
-def of(context: Context, collection: Collection, fields: Fields, filter_: Json) -> Listing:
+def of(collection: Collection, fields: Fields, filter_: Json) -> Listing:
     """Return the listing that a request asks for.
 
     Raises:
         FilterError: the filter is not one.
 
     """
-    return Listing(collection, fields, condition(context, collection, filter_))
+    return Listing(collection, fields, condition(collection, filter_))
 
 
 def find(context: Context, listing: Listing, limit: int) -> list[Found]:

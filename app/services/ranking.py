@@ -3,9 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from app.db import ranked
 from app.db import records as table
-from app.db.target import Vector
+from app.db.search import Stored, distances
 from app.domain import statuses
 from app.domain.collections import Collection
 from app.domain.errors import InvalidRequest
@@ -13,11 +12,11 @@ from app.domain.jsontext import check, dumps
 from app.domain.records import IMAGE_FIELDS, TEXT_FIELD, Fields, Found, Json, Processed, Skipped
 from app.domain.statuses import Status
 from app.domain.tags import field_of, jaccard_distance, tags_of
+from app.search.request import Vector
 from app.services.context import Context
 from app.services.extraction import made_tags, tags_are_made
 from app.services.incoming import Incoming, record_id, skip
-from app.services.search import vector_of
-from app.services.tagged import query_tags, stored_tags
+from app.services.search import object_of, read_queries
 from app.services.vectors import read_pictures
 
 # Pictures decoded and embedded at a time, so that a thousand of them take neither the memory nor the whole queue.
@@ -53,48 +52,55 @@ def rank(
         WrongQueryRecord: the query record is neither stored nor has a picture that can be read.
 
     """
-    vector = vector_of(context, collection, query_record)
     given, skipped = _read(records)
-    vectors, more = _vectors(context, collection, given)
+    tags_field = (field_of(collection.service),) if tags_weight > 0 else ()
+    read = read_queries(context, collection, [query_record, *(record.fields for record in given)], tags_field)
+    query = replace(read, records=[query_record])
+    [vector] = query.vectors()
+    vectors, more = _vectors(context, collection, given, read.stored)
     skipped += more
     usable = [(record, own) for record, own in zip(given, vectors, strict=True) if own is not None]
-    values = ranked.distances(context.db, collection, vector, [own for _, own in usable]) if usable else []
-    if tags_weight > 0:
-        wanted = query_tags(context, collection, query_record, vector)
-        values = _with_tags(context, collection, wanted, usable, values, tags_weight)
+    values = distances(context.db, collection, vector, [own for _, own in usable]) if usable else []
+    if tags_weight > 0 and (wanted := query.tags([vector])[0]):
+        tags = _tags(context, collection, usable, read.stored)
+        values = _with_tags(collection, wanted, tags, values, tags_weight)
     order = sorted((value, place) for place, value in enumerate(values) if radius is None or value <= radius)[:k]
     chosen = [(usable[place][0], distance) for distance, place in order]
     return Processed(_status(bool(usable), bool(skipped)), _answers(context, collection, chosen, fields), skipped)
 
 
 def _with_tags(
-    context: Context,
     collection: Collection,
     wanted: Sequence[str],
-    usable: Sequence[tuple[Given, Vector]],
+    others: Sequence[Sequence[str]],
     values: Sequence[float],
     weight: float,
 ) -> list[float]:
-    if not wanted:
-        return list(values)
     combined = []
-    for tags, value in zip(_tags(context, collection, usable), values, strict=True):
+    for tags, value in zip(others, values, strict=True):
         far = collection.distance_scale * jaccard_distance(wanted, tags)
         combined.append((1 - weight) * value + weight * far)
     return combined
 
 
-def _tags(context: Context, collection: Collection, usable: Sequence[tuple[Given, Vector]]) -> list[list[str]]:
+def _tags(
+    context: Context,
+    collection: Collection,
+    usable: Sequence[tuple[Given, Vector]],
+    stored: Mapping[str, Stored],
+) -> list[list[str]]:
     """Return the tags of each record: its own, those of the stored record with its `_id`, or made of its picture."""
     field = field_of(collection.service)
-    ids = [record.id for record, _ in usable if record.id is not None and record.fields.get(field) is None]
-    stored = stored_tags(context, collection, ids, field)
     found: list[list[str]] = []
     bare = []
     for place, (record, _) in enumerate(usable):
-        own = record.fields.get(field) is not None
-        found.append(tags_of(record.fields, field) if own else stored.get(record.id or "", []))
-        if not own and record.id not in stored:
+        known = stored.get(record.id) if record.id is not None else None
+        if record.fields.get(field) is not None:
+            found.append(tags_of(record.fields, field))
+        elif known is not None:
+            found.append(tags_of(object_of(known.attributes), field))
+        else:
+            found.append([])
             bare.append(place)
     if bare and tags_are_made(context, collection):
         made = made_tags(context, collection, [usable[place][1] for place in bare])
@@ -127,10 +133,10 @@ def _read(records: Sequence[Json]) -> tuple[list[Given], list[Skipped]]:
 
 
 def _vectors(
-    context: Context, collection: Collection, given: Sequence[Given]
+    context: Context, collection: Collection, given: Sequence[Given], stored: Mapping[str, Stored]
 ) -> tuple[list[Vector | None], list[Skipped]]:
-    stored = ranked.vectors_of(context.db, collection, [record.id for record in given if record.id is not None])
-    vectors: list[Vector | None] = [stored.get(record.id) if record.id is not None else None for record in given]
+    known = [stored.get(record.id) if record.id is not None else None for record in given]
+    vectors: list[Vector | None] = [None if one is None else one.vector for one in known]
     skipped = []
     pictures = []
     for place, record in enumerate(given):

@@ -4,15 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import sqrt
 from statistics import median
-from time import perf_counter
 
-from app.db import listing, search
+from app.db import listing
 from app.db.listing import Listing
-from app.db.target import Target
+from app.db.search import find
 from app.domain.collections import Collection
 from app.domain.errors import InvalidRequest
 from app.domain.records import Fields, Json
 from app.domain.windows import Window
+from app.search.request import Query
 from app.services.context import Context
 from app.services.filtering import condition
 
@@ -62,23 +62,20 @@ def measure(
         FilterError: the filter is not one.
 
     """
-    where = condition(context, collection, filter_)
-    target = Target(collection, Window(k), Fields(), where)
+    where = condition(collection, filter_)
+    query = Query(collection, Window(k), Fields(), where)
     ids = [found.id for found in listing.random(context.db, Listing(collection, Fields()), sample)]
     found_all = wanted = 0
     times: list[float] = []
     exact_times: list[float] = []
     ways: dict[str, int] = {}
     for own in ids:
-        vector = search.vector(context.db, collection, str(own))
-        if vector is None:
+        near = find(context.db, query.near(own))
+        true = find(context.db, replace(query.near(own), exact=True))
+        if near is None or true is None:
             continue  # deleted meanwhile
-        started = perf_counter()
-        near = search.knn_by_vector(context.db, target, vector)
-        between = perf_counter()
-        true = search.knn_by_vector(context.db, replace(target, exact=True), vector)
-        exact_times.append((perf_counter() - between) * 1000)
-        times.append((between - started) * 1000)
+        exact_times.append(true.milliseconds)
+        times.append(near.milliseconds)
         ways[near.way] = ways.get(near.way, 0) + 1
         edge = max((one.distance or 0.0 for one in true.records), default=0.0)
         found_all += min(len(true.records), sum((one.distance or 0.0) <= edge + 1e-9 for one in near.records))

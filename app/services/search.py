@@ -1,17 +1,20 @@
-"""Searches by likeness: one query record or several, by rank, by radius, by product."""
+"""Searches by likeness: one query record or several, by rank, by radius, by product, with tags."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from time import perf_counter
 
-from app.db import ranked, search
-from app.db.target import EXACT, Nearest, Target, Vector
+from app.db.search import Stored, find, stored
 from app.domain.collections import Collection
 from app.domain.errors import InvalidRequest, WrongQueryRecord
-from app.domain.ranking import Aggregation, Ranking
-from app.domain.records import Fields, Json
+from app.domain.jsontext import loads_stored
+from app.domain.ranking import Aggregation, Nearest
+from app.domain.records import TEXT_FIELD, Fields, Json
+from app.domain.tags import field_of, tags_of
 from app.domain.windows import Window
+from app.filters import NO_FILTER, Where, fields_taken
+from app.search.request import Point, Query, Several, Vector, several
 from app.services.context import Context
+from app.services.extraction import made_tags, tags_are_made
 from app.services.filtering import condition
 from app.services.incoming import record_id
 from app.services.texts import embed_text, text_of
@@ -19,32 +22,128 @@ from app.services.vectors import embed_query
 
 NEAR_DUPLICATE_RADIUS = 5.0
 
+QueryRecord = Mapping[str, Json]
+
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What every search is given: where, what of the records is wanted, and which may be answered."""
+    """What every search is given, beside its query records.
+
+    Attributes:
+        context: the parts that services work with.
+        collection: where is searched.
+        window: ranks that are answered, counted in products where `product_field` is set.
+        fields: what of the records is answered.
+        filter: which records may be answered; None: all.
+        exact: compare every record that matches.
+        effort: HNSW search effort (1..1000); None: the server's default.
+        radius: largest distance of an answer record, inclusive, on the API's scale; None: no limit.
+        product_field: attribute of which at most one record a value is answered; None: every record.
+
+    """
 
     context: Context
     collection: Collection
+    window: Window
     fields: Fields
     filter: Json = None
     exact: bool = False
+    effort: int | None = None
+    radius: float | None = None
+    product_field: str | None = None
 
-    def target(self, ranking: Ranking, query_records: Sequence[Mapping[str, Json]]) -> Target:
-        """Return the database's view of it.
+    @property
+    def taken(self) -> frozenset[str]:
+        """The fields that the filter takes from the query records."""
+        return frozenset() if self.filter is None else fields_taken(self.filter)
+
+    def query(self, where: Where, asked: tuple[str, ...] = ()) -> Query:
+        """Return the query, without what it looks for."""
+        return Query(
+            self.collection,
+            self.window,
+            self.fields,
+            where,
+            effort=self.effort,
+            exact=self.exact,
+            radius=self.radius,
+            product_field=self.product_field,
+            asked=asked,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class QueryRecords:
+    """The query records of a request, with what is stored of them: it is read once.
+
+    Attributes:
+        context: the parts that services work with.
+        collection: where they are looked up.
+        records: as they were sent.
+        stored: those of them that are stored, by id.
+
+    """
+
+    context: Context
+    collection: Collection
+    records: Sequence[QueryRecord]
+    stored: Mapping[str, Stored]
+
+    def vectors(self) -> list[Vector]:
+        """Return their vectors: that of a text, the stored one of an `_id`, or that of a picture.
 
         Raises:
-            FilterError: the filter is not one.
-            InvalidRequest: `from` + `k` is more than the server looks through.
+            WrongQueryRecord: one has none of them; of several, the message says which.
 
         """
-        check_window(self.context, ranking.window)
-        where = condition(self.context, self.collection, self.filter, query_records)
-        asked = tuple(own for record in query_records if isinstance(own := record.get("_id"), str))
-        return Target(self.collection, ranking.window, self.fields, where, ranking.effort, self.exact, asked)
+        if len(self.records) == 1:
+            return [self._vector(self.records[0])]
+        return [self._numbered(position, record) for position, record in enumerate(self.records)]
+
+    def tags(self, vectors: Sequence[Vector]) -> list[list[str]]:
+        """Return their tags: their own, those of the stored record with their `_id`, or made of the picture's vector.
+
+        Raises:
+            Unavailable: the model is too busy.
+
+        """
+        field = field_of(self.collection.service)
+        return [self._tags(record, vector, field) for record, vector in zip(self.records, vectors, strict=True)]
+
+    def values(self) -> list[Mapping[str, object]]:
+        """Return their fields: first their own, then what was read of the stored records with their ids."""
+        return [{**self._attributes(record), **record} for record in self.records]
+
+    def _numbered(self, position: int, record: QueryRecord) -> Vector:
+        try:
+            return self._vector(record)
+        except (WrongQueryRecord, InvalidRequest) as error:
+            raise WrongQueryRecord(f"query_records[{position}]: {error}") from error
+
+    def _vector(self, record: QueryRecord) -> Vector:
+        text = text_of(record)
+        if text is not None:
+            return embed_text(self.context, self.collection, text)
+        if record.get("_id") is not None and (known := self.stored.get(record_id(record["_id"]))) is not None:
+            return known.vector
+        return embed_query(self.context, self.collection, record)
+
+    def _tags(self, record: QueryRecord, vector: Vector, field: str) -> list[str]:
+        if record.get(field) is not None:
+            return tags_of(record, field)
+        if isinstance(own := record.get("_id"), str) and own in self.stored:
+            return tags_of(self._attributes(record), field)
+        if record.get(TEXT_FIELD) is not None or not tags_are_made(self.context, self.collection):
+            return []
+        return made_tags(self.context, self.collection, [vector])[0]
+
+    def _attributes(self, record: QueryRecord) -> dict[str, Json]:
+        own = record.get("_id")
+        known = self.stored.get(own) if isinstance(own, str) else None
+        return object_of(known.attributes) if known is not None else {}
 
 
-def visual_knn(given: Search, query_record: Mapping[str, Json], ranking: Ranking) -> Nearest:
+def visual_knn(given: Search, record: QueryRecord) -> Nearest:
     """Return the records whose pictures look most like the query record's, nearest first.
 
     Raises:
@@ -53,30 +152,33 @@ def visual_knn(given: Search, query_record: Mapping[str, Json], ranking: Ranking
         InvalidRequest: `from` + `k` is more than the server looks through.
 
     """
-    target = given.target(ranking, [query_record])
-    db = given.context.db
-    if ranking.product_field is not None:
-        vector = vector_of(given.context, given.collection, query_record)
-        field = ranking.product_field
-        return cut(timed(lambda: ranked.products(db, target, vector, field)), ranking)
-    text = text_of(query_record)
-    if text is not None:
-        embedding = embed_text(given.context, given.collection, text)
-        return cut(timed(lambda: search.knn_by_vector(db, target, embedding)), ranking)
-    own = query_record.get("_id")
-    if own is not None:
-        started = perf_counter()
-        nearest = search.knn_by_id(db, target, record_id(own))
-        if nearest is not None:
-            return cut(replace(nearest, milliseconds=(perf_counter() - started) * 1000), ranking)
-        target = replace(target, asked=())
-    embedding = embed_query(given.context, given.collection, query_record)
-    return cut(timed(lambda: search.knn_by_vector(db, target, embedding)), ranking)
+    if record.get("_id") is None or record.get(TEXT_FIELD) is not None or given.taken:
+        query, queries = _read(given, [record])
+        return _find(given, query.near(queries.vectors()[0]))
+    # The database looks the stored record up by itself.
+    check_window(given.context, given.window)
+    query = given.query(condition(given.collection, given.filter))
+    nearest = find(given.context.db, query.near(record_id(record["_id"])))
+    if nearest is not None:
+        return nearest
+    return _find(given, query.near(embed_query(given.context, given.collection, record)))
 
 
-def visual_knn_multi(
-    given: Search, query_records: Sequence[Mapping[str, Json]], ranking: Ranking, aggregation: Aggregation
-) -> Nearest:
+def within(given: Search, record: QueryRecord) -> Nearest:
+    """Return every record within the radius of the query record, nearest first, or the nearest of each product.
+
+    Every matching record is compared: hits vary from none to most of a collection at one radius, so that no number of
+    candidates from an index would be surely enough.
+
+    Raises:
+        WrongQueryRecord: the query record is neither stored nor has a picture that can be read.
+        FilterError: the filter is not one.
+
+    """
+    return visual_knn(replace(given, exact=True), record)
+
+
+def visual_knn_multi(given: Search, records: Sequence[QueryRecord], aggregation: Aggregation) -> Nearest:
     """Return the records nearest to several query records, by the mean, least or greatest of their distances.
 
     Raises:
@@ -84,50 +186,42 @@ def visual_knn_multi(
         FilterError: the filter is not one.
 
     """
-    target = given.target(ranking, query_records)
-    vectors = vectors_of_queries(given, query_records)
-    return cut(timed(lambda: ranked.multi(given.context.db, target, vectors, aggregation)), ranking)
+    query, queries = _read(given, records)
+    return _find(given, query.near(several(queries.vectors(), aggregation)))
 
 
-def within(given: Search, query_record: Mapping[str, Json], ranking: Ranking, k: int | None) -> Nearest:
-    """Return every record within a radius of the query record, nearest first; at most `k` of them, None for all.
+def tags_knn(
+    given: Search, records: Sequence[QueryRecord], weight: float, aggregation: Aggregation = Aggregation.MEAN
+) -> Nearest:
+    """Return the records nearest by `(1 - weight) x looks + weight x tags`, tags by Jaccard on the same scale.
 
-    With a product field, the nearest record of every product within the radius.
+    A query picture without tags gets those that an insert would make of it; a query that has none then, or is a text,
+    is compared by its looks alone.
 
     Raises:
-        WrongQueryRecord: the query record is neither stored nor has a picture that can be read.
+        WrongQueryRecord: a query record is neither stored nor has a picture that can be read.
         FilterError: the filter is not one.
 
     """
-    target = given.target(ranking, [query_record])
-    vector = vector_of(given.context, given.collection, query_record)
-    radius = ranking.radius if ranking.radius is not None else NEAR_DUPLICATE_RADIUS
-    db, field = given.context.db, ranking.product_field
-    return timed(lambda: Nearest(ranked.within(db, target, vector, radius, k, field), EXACT))
+    field = field_of(given.collection.service)
+    query, queries = _read(given, records, field)
+    vectors = queries.vectors()
+    tagged = zip(vectors, queries.tags(vectors), strict=True)
+    points = [Point(vector, tags, weight if tags else 0.0) for vector, tags in tagged]
+    return _find(given, query.near(Several(points, aggregation, field)))
 
 
-def timed(find: Callable[[], Nearest]) -> Nearest:
-    """Search, and note how long it took."""
-    started = perf_counter()
-    return replace(find(), milliseconds=(perf_counter() - started) * 1000)
-
-
-def vector_of(context: Context, collection: Collection, record: Mapping[str, Json]) -> Vector:
-    """Return the vector of a query record: that of its text, the stored one of its `_id`, or that of its picture.
-
-    Raises:
-        WrongQueryRecord: there is none of them.
-
-    """
-    text = text_of(record)
-    if text is not None:
-        return embed_text(context, collection, text)
-    own = record.get("_id")
-    if own is not None:
-        stored = search.vector(context.db, collection, record_id(own))
-        if stored is not None:
-            return stored
-    return embed_query(context, collection, record)
+def read_queries(
+    context: Context,
+    collection: Collection,
+    records: Sequence[QueryRecord],
+    names: Sequence[str] = (),
+    where: Where = NO_FILTER,
+) -> QueryRecords:
+    """Read what is stored of query records: vectors, the attributes of these names, whether they match."""
+    ids = [own for record in records if isinstance(own := record.get("_id"), str) and "\x00" not in own]
+    known = stored(context.db, collection, ids, Fields(names=tuple(names)), where) if ids else {}
+    return QueryRecords(context, collection, records, known)
 
 
 def check_window(context: Context, window: Window) -> None:
@@ -137,33 +231,30 @@ def check_window(context: Context, window: Window) -> None:
         InvalidRequest: `from` + `k` is too large.
 
     """
-    if window.end > context.settings.max_k:
+    if window.offset + (window.k or 0) > context.settings.max_k:
         raise InvalidRequest(f"from + k may be at most {context.settings.max_k}")
 
 
-def cut(nearest: Nearest, ranking: Ranking) -> Nearest:
-    """Return what lies within the radius; beyond it nothing is nearer, so nothing is missed."""
-    if ranking.radius is None:
-        return nearest
-    radius = ranking.radius
-    kept = [found for found in nearest.records if found.distance is not None and found.distance <= radius]
-    return replace(nearest, records=kept)
+def object_of(text: str | None) -> dict[str, Json]:
+    """Return attributes as they are stored as an object; an empty one where there is no text."""
+    value = loads_stored(text) if text else {}
+    return value if isinstance(value, dict) else {}
 
 
-def vectors_of_queries(given: Search, query_records: Sequence[Mapping[str, Json]]) -> list[Vector]:
-    """Return the vectors of query records.
+def _read(given: Search, records: Sequence[QueryRecord], *names: str) -> tuple[Query, QueryRecords]:
+    """Return a query, and its query records read with these attributes and those that the filter takes from them."""
+    check_window(given.context, given.window)
+    taken = given.taken
+    where = NO_FILTER if taken else condition(given.collection, given.filter)
+    wanted = sorted({*names, *(field.split(".")[0] for field in taken)})
+    queries = read_queries(given.context, given.collection, records, wanted, where)
+    if taken:
+        where = condition(given.collection, given.filter, queries.values())
+    return given.query(where, tuple(own for own, one in queries.stored.items() if one.matches)), queries
 
-    Raises:
-        WrongQueryRecord: one of them has none; the message says which.
 
-    """
-    if len(query_records) == 1:
-        return [vector_of(given.context, given.collection, query_records[0])]
-    return [_numbered(given, position, record) for position, record in enumerate(query_records)]
-
-
-def _numbered(given: Search, position: int, record: Mapping[str, Json]) -> Vector:
-    try:
-        return vector_of(given.context, given.collection, record)
-    except (WrongQueryRecord, InvalidRequest) as error:
-        raise WrongQueryRecord(f"query_records[{position}]: {error}") from error
+def _find(given: Search, query: Query) -> Nearest:
+    nearest = find(given.context.db, query)
+    if nearest is None:
+        raise InvalidRequest("the record that is looked for is not stored")
+    return nearest

@@ -3,11 +3,11 @@
 -- Arguments: the name of the collection; a vector of its dimension; how many records, 0 to 100,000; a filter in the API's
 --   language, NULL or '{}' for none; the id of the stored record whose vector it is, NULL where it is none.
 -- Result, errors: as lookalike.knn_vector.
--- The rule is the API's (app/db/chooser.py), with the same costs (`search_costs`, else the usual), but as if an index found
+-- The rule is the API's (app/search/plan.py), with the same costs (`search_costs`, else the usual), but as if an index found
 --   the matches. The HNSW index is walked at once where that is expected to cost seven tenths as much as comparing the
 --   matches, or less. Else they are counted up to a bound, or twice as many as the planner expects; within that all are
 --   compared. A walk keeps what matches of the nearest records, so that nothing nearer was passed over.
---   The list is climbed in rungs (app/db/ladder.py): each has a fixed number of candidates and an effort of its own, and
+--   The list is climbed in rungs (app/search/ladder.py): each has a fixed number of candidates and an effort of its own, and
 --   gives those between the edge of the rung before and its own, so the first rows are the same for any k. What the rungs
 --   do not give follows by exact distance. All is compared where a rung has too few candidates, the twenty nearest lie at
 --   one distance, or the record that is asked for matches and is not found.

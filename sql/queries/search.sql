@@ -1,67 +1,33 @@
 -- Nearest-neighbour queries on the records of one collection.
 --
--- The innermost query is what the HNSW index serves (`hnsw ((embedding::halfvec(D)) halfvec_cosine_ops)`): an ORDER BY
--- on the indexed expression and a literal LIMIT. Around it stands the same order with the number of rows that are
+-- A search is a source and a shape. A source gives records with their distances: those that the index offers (`walk`), or
+-- all that match (`compared`). A shape says what is answered of them: `candidates` as they come, the best of them
+-- (`page`), one of each product (`products`). The span `source` of a shape is the text of a source.
+--
+-- The innermost query of `walk` is what the HNSW index serves (`hnsw ((embedding::halfvec(D)) halfvec_cosine_ops)`): an
+-- ORDER BY on the indexed expression and a literal LIMIT. Around it stands the same order with the number of rows that are
 -- wanted: the rows are read one after the other, no further than they are wanted, and the plan, which depends on the
 -- innermost LIMIT alone, is the same for every page. With iterative_scan = relaxed_order the rows come nearly in order;
--- app/db/ladder.py puts them in their exact order.
+-- app/search/ladder.py puts them in their exact order.
+-- The search effort and the bound of visited records are set for one statement alone: `knobs` is read before the index is,
+-- and what it set ends with the transaction.
 -- The spans `vector` are `halfvec(D)`; distances are multiplied with the scale of the collection's model.
 
--- name: knn_by_id
--- The nearest records to a stored record as the index finds them: one round trip, the vector never leaves the database.
--- The distance is NULL where the record is not stored. The search effort is set for this statement alone: `knobs` is read
--- before the index is, and what it set ends with the transaction.
-SELECT nearest.id, :scale * nearest.distance AS distance, (/*fields*/ nearest.attributes /*end*/)::text AS attributes
-FROM (SELECT set_config('hnsw.ef_search', :effort, true) AS effort) AS knobs
-CROSS JOIN LATERAL (
-    SELECT walked.id, walked.attributes, walked.distance
-    FROM (
-        SELECT r.id, r.attributes,
-               r.embedding::/*vector*/halfvec(256)/*end*/ <=> (
-                   SELECT q.embedding::/*vector*/halfvec(256)/*end*/ FROM /*records*/ lookalike.records /*end*/ AS q
-                   WHERE q.collection_id = :collection_id AND q.id = :id) AS distance
-        FROM /*records*/ lookalike.records /*end*/ AS r
-        WHERE knobs.effort IS NOT NULL
-        ORDER BY distance
-        LIMIT /*budget*/ 100 /*end*/
-    ) AS walked
-    ORDER BY walked.distance
-    LIMIT /*candidates*/ 30 /*end*/
-) AS nearest;
-
--- name: knn_by_vector
--- The nearest records to a vector as the index finds them; the search effort as in `knn_by_id`.
-SELECT nearest.id, :scale * nearest.distance AS distance, (/*fields*/ nearest.attributes /*end*/)::text AS attributes
-FROM (SELECT set_config('hnsw.ef_search', :effort, true) AS effort) AS knobs
-CROSS JOIN LATERAL (
-    SELECT walked.id, walked.attributes, walked.distance
-    FROM (
-        SELECT r.id, r.attributes,
-               r.embedding::/*vector*/halfvec(256)/*end*/ <=> :query::/*vector*/halfvec(256)/*end*/ AS distance
-        FROM /*records*/ lookalike.records /*end*/ AS r
-        WHERE knobs.effort IS NOT NULL
-        ORDER BY distance
-        LIMIT /*budget*/ 100 /*end*/
-    ) AS walked
-    ORDER BY walked.distance
-    LIMIT /*candidates*/ 30 /*end*/
-) AS nearest;
-
--- name: matches_by_walk
--- The nearest matches of a filter among the records that the index finds nearest to a vector: it is walked until enough
--- match, or until the budget of candidates (the innermost LIMIT) is spent. The search effort is set for this statement
--- alone: `knobs` is read before the walk begins, and what it set ends with the transaction. The attributes pass through
--- CASE to be no column of the table: for one the planner tries the filter on 1,000 sampled values, .3 ms a search, and
--- this plan does not depend on what comes of it. The span `part` is the predicate of a partial index to walk through.
-SELECT nearest.id, :scale * nearest.distance AS distance, (/*fields*/ nearest.attributes /*end*/)::text AS attributes
+-- name: walk
+-- Source: the nearest matches of a filter among the records that the index finds nearest to a vector: it is walked until
+-- enough match, or until the budget of candidates (the innermost LIMIT) is spent. The attributes pass through CASE to be
+-- no column of the table: for one the planner tries the filter on 1,000 sampled values, .3 ms a search, and this plan does
+-- not depend on what comes of it. The span `part` is the predicate of a partial index to walk through, `point` the vector:
+-- a value, or that of a stored record, which then never leaves the database.
+SELECT nearest.id, nearest.attributes, nearest.embedding, :scale * nearest.distance AS distance
 FROM (
     SELECT set_config('hnsw.ef_search', :effort, true) || set_config('hnsw.max_scan_tuples', :visits, true) AS all_set
 ) AS knobs
 CROSS JOIN LATERAL (
-    SELECT r.id, r.attributes, r.distance
+    SELECT r.id, r.attributes, r.embedding, r.distance
     FROM (
-        SELECT walked.id,
-               walked.embedding::/*vector*/halfvec(256)/*end*/ <=> :query::/*vector*/halfvec(256)/*end*/ AS distance,
+        SELECT walked.id, walked.embedding,
+               walked.embedding::/*vector*/halfvec(256)/*end*/ <=> /*point*/ :query::halfvec(256) /*end*/ AS distance,
                CASE WHEN knobs.all_set IS NOT NULL THEN walked.attributes END AS attributes
         FROM /*records*/ lookalike.records /*end*/ AS walked
         WHERE knobs.all_set IS NOT NULL AND /*part*/ TRUE /*end*/
@@ -73,12 +39,79 @@ CROSS JOIN LATERAL (
     LIMIT /*candidates*/ 30 /*end*/
 ) AS nearest;
 
--- name: window
--- The records that the index finds nearest to a vector; in `products_candidates` and `multi_candidates` it stands for the
--- records where there is a filter, so that what is found in it is complete.
-SELECT walked.* FROM /*records*/ lookalike.records /*end*/ AS walked
-ORDER BY walked.embedding::/*vector*/halfvec(256)/*end*/ <=> :query::/*vector*/halfvec(256)/*end*/
-LIMIT /*budget*/ 500 /*end*/;
+-- name: point
+-- The vector of a stored record, where it is looked for; NULL, and so are all distances, where it is not stored.
+SELECT q.embedding::/*vector*/halfvec(256)/*end*/ FROM /*records*/ lookalike.records /*end*/ AS q
+WHERE q.collection_id = :collection_id AND q.id = :id;
+
+-- name: compared
+-- Source: every match with its distance to a vector. Never through the index, which orders by the distance without the
+-- scale.
+SELECT r.id, r.attributes,
+       :scale * (r.embedding::/*vector*/halfvec(256)/*end*/ <=> :query::/*vector*/halfvec(256)/*end*/) AS distance
+FROM /*records*/ lookalike.records /*end*/ AS r
+WHERE /*filter*/ TRUE /*end*/;
+
+-- name: walk_to_several
+-- Source: what a walk towards the mean of several unit vectors finds, with the mean distance to the vectors themselves:
+-- the mean of cosine distances is linear in the query, so the mean vector puts records in the same order.
+SELECT candidate.id, candidate.attributes,
+       (SELECT avg(:scale * (candidate.embedding <=> q)) FROM unnest(:queries::halfvec[]) AS q) AS distance
+FROM (
+    /*source*/ SELECT r.id, r.attributes, r.embedding FROM lookalike.records AS r /*end*/
+) AS candidate;
+
+-- name: compared_to_several
+-- Source: every match with the mean, the least or the greatest of its distances to several vectors.
+SELECT r.id, r.attributes,
+       (SELECT /*aggregate*/ avg /*end*/ (:scale * (r.embedding::/*vector*/halfvec(256)/*end*/ <=> q))
+        FROM unnest(:queries::halfvec[]) AS q) AS distance
+FROM /*records*/ lookalike.records /*end*/ AS r
+WHERE /*filter*/ TRUE /*end*/;
+
+-- name: candidates
+-- Shape: all of a source, in no order.
+SELECT nearest.id, nearest.distance, (/*fields*/ nearest.attributes /*end*/)::text AS attributes
+FROM (
+    /*source*/ SELECT r.id, r.attributes, 0.0 AS distance FROM lookalike.records AS r /*end*/
+) AS nearest;
+
+-- name: page
+-- Shape: a page of the nearest of a source; the span `within` may bound their distances. That is compared with the very
+-- value that is answered, so a record at exactly the radius is within it. The distance is computed once: ordered by
+-- another expression of it, it was twice.
+SELECT nearest.id, nearest.distance, (/*fields*/ nearest.attributes /*end*/)::text AS attributes
+FROM (
+    SELECT s.id, s.attributes, s.distance
+    FROM (
+        /*source*/ SELECT r.id, r.attributes, 0.0 AS distance FROM lookalike.records AS r /*end*/
+    ) AS s
+    WHERE /*within*/ TRUE /*end*/
+    ORDER BY s.distance, s.id
+    LIMIT /*candidates*/ 30 /*end*/
+) AS nearest
+ORDER BY nearest.distance, nearest.id
+LIMIT /*limit*/ 30 /*end*/ OFFSET /*offset*/ 0 /*end*/;
+
+-- name: products
+-- Shape: a page of the nearest record of each product of a source, nearest product first; the span `within` as in `page`.
+-- A record without the product field (or with null in it) is a product of its own.
+SELECT nearest.id, nearest.distance, (/*fields*/ nearest.attributes /*end*/)::text AS attributes
+FROM (
+    SELECT DISTINCT ON (product, own) ranked.id, ranked.attributes, ranked.distance
+    FROM (
+        SELECT s.id, s.attributes, s.distance,
+               nullif(s.attributes -> :product_field, 'null') AS product,
+               CASE WHEN nullif(s.attributes -> :product_field, 'null') IS NULL THEN s.id END AS own
+        FROM (
+            /*source*/ SELECT r.id, r.attributes, 0.0 AS distance FROM lookalike.records AS r /*end*/
+        ) AS s
+        WHERE /*within*/ TRUE /*end*/
+    ) AS ranked
+    ORDER BY product, own, ranked.distance, ranked.id
+) AS nearest
+ORDER BY nearest.distance, nearest.id
+LIMIT /*limit*/ 30 /*end*/ OFFSET /*offset*/ 0 /*end*/;
 
 -- name: matches_compared
 -- The nearest matches of a filter, with their number: as many as the bound are compared and counted, no more. At the
@@ -104,96 +137,6 @@ LEFT JOIN (
 ) AS nearest ON TRUE
 ORDER BY nearest.distance, nearest.id;
 
--- name: exact_by_vector
--- The nearest records to a vector, compared with every record that matches. Never through the index, which orders by the
--- distance without the scale. The distance is computed once: ordered by another expression of it, it was twice.
-SELECT nearest.id, nearest.distance, (/*fields*/ nearest.attributes /*end*/)::text AS attributes
-FROM (
-    SELECT r.id, r.attributes,
-           :scale * (r.embedding::/*vector*/halfvec(256)/*end*/ <=> :query::/*vector*/halfvec(256)/*end*/) AS distance
-    FROM /*records*/ lookalike.records /*end*/ AS r
-    WHERE /*filter*/ TRUE /*end*/
-    ORDER BY distance, r.id
-    LIMIT /*candidates*/ 30 /*end*/
-) AS nearest
-ORDER BY nearest.distance, nearest.id
-LIMIT /*limit*/ 30 /*end*/ OFFSET /*offset*/ 0 /*end*/;
-
--- name: within
--- Every record within a radius of a vector that matches the filter, nearest first: compares every match. The radius is
--- compared with the very value that is answered, so a record at exactly the radius is within it.
-SELECT nearest.id, nearest.distance, (/*fields*/ nearest.attributes /*end*/)::text AS attributes
-FROM (
-    SELECT r.id, r.attributes,
-           :scale * (r.embedding::/*vector*/halfvec(256)/*end*/ <=> :query::/*vector*/halfvec(256)/*end*/) AS distance
-    FROM /*records*/ lookalike.records /*end*/ AS r
-    WHERE /*filter*/ TRUE /*end*/
-) AS nearest
-WHERE nearest.distance <= :radius
-ORDER BY nearest.distance, nearest.id
-LIMIT /*limit*/ ALL /*end*/ OFFSET /*offset*/ 0 /*end*/;
-
--- name: products_within
--- The nearest record of each product within a radius of a vector, nearest product first: compares every match.
-SELECT nearest.id, nearest.distance, (/*fields*/ nearest.attributes /*end*/)::text AS attributes
-FROM (
-    SELECT DISTINCT ON (product, own) ranked.id, ranked.attributes, ranked.distance
-    FROM (
-        SELECT r.id, r.attributes,
-               nullif(r.attributes -> :product_field, 'null') AS product,
-               CASE WHEN nullif(r.attributes -> :product_field, 'null') IS NULL THEN r.id END AS own,
-               :scale * (r.embedding::/*vector*/halfvec(256)/*end*/ <=> :query::/*vector*/halfvec(256)/*end*/)
-                   AS distance
-        FROM /*records*/ lookalike.records /*end*/ AS r
-        WHERE /*filter*/ TRUE /*end*/
-    ) AS ranked
-    WHERE ranked.distance <= :radius
-    ORDER BY product, own, ranked.distance, ranked.id
-) AS nearest
-ORDER BY nearest.distance, nearest.id
-LIMIT /*limit*/ ALL /*end*/ OFFSET /*offset*/ 0 /*end*/;
-
--- name: products_by_vector
--- The nearest record of each product, nearest product first, compared with every record that matches. A record without
--- the product field (or with null in it) is a product of its own.
-SELECT nearest.id, nearest.distance, (/*fields*/ nearest.attributes /*end*/)::text AS attributes
-FROM (
-    SELECT DISTINCT ON (product, own) ranked.id, ranked.attributes, ranked.distance
-    FROM (
-        SELECT r.id, r.attributes,
-               nullif(r.attributes -> :product_field, 'null') AS product,
-               CASE WHEN nullif(r.attributes -> :product_field, 'null') IS NULL THEN r.id END AS own,
-               :scale * (r.embedding::/*vector*/halfvec(256)/*end*/ <=> :query::/*vector*/halfvec(256)/*end*/)
-                   AS distance
-        FROM /*records*/ lookalike.records /*end*/ AS r
-        WHERE /*filter*/ TRUE /*end*/
-    ) AS ranked
-    ORDER BY product, own, ranked.distance, ranked.id
-) AS nearest
-ORDER BY nearest.distance, nearest.id
-LIMIT /*limit*/ ALL /*end*/ OFFSET /*offset*/ 0 /*end*/;
-
--- name: products_candidates
--- The nearest record of each product among the records that the index finds nearest to a vector.
-SELECT nearest.id, nearest.distance, (/*fields*/ nearest.attributes /*end*/)::text AS attributes
-FROM (
-    SELECT DISTINCT ON (product, own) ranked.id, ranked.attributes, ranked.distance
-    FROM (
-        SELECT r.id, r.attributes,
-               nullif(r.attributes -> :product_field, 'null') AS product,
-               CASE WHEN nullif(r.attributes -> :product_field, 'null') IS NULL THEN r.id END AS own,
-               :scale * (r.embedding::/*vector*/halfvec(256)/*end*/ <=> :query::/*vector*/halfvec(256)/*end*/)
-                   AS distance
-        FROM /*records*/ lookalike.records /*end*/ AS r
-        WHERE /*filter*/ TRUE /*end*/
-        ORDER BY r.embedding::/*vector*/halfvec(256)/*end*/ <=> :query::/*vector*/halfvec(256)/*end*/
-        LIMIT /*candidates*/ 200 /*end*/
-    ) AS ranked
-    ORDER BY product, own, ranked.distance, ranked.id
-) AS nearest
-ORDER BY nearest.distance, nearest.id
-LIMIT /*limit*/ 30 /*end*/ OFFSET /*offset*/ 0 /*end*/;
-
 -- name: products_of
 -- The products of some records, each once.
 SELECT DISTINCT (r.attributes -> :product_field)::text AS product
@@ -201,54 +144,17 @@ FROM /*records*/ lookalike.records /*end*/ AS r
 WHERE r.collection_id = :collection_id AND r.id = ANY (:ids)
   AND nullif(r.attributes -> :product_field, 'null') IS NOT NULL;
 
--- name: multi_candidates
--- The records nearest to the mean of several unit vectors as the index finds them, with their mean distance to the vectors
--- themselves: the mean of cosine distances is linear in the query, so the mean vector puts records in the same order.
-SELECT nearest.id, nearest.distance, (/*fields*/ nearest.attributes /*end*/)::text AS attributes
-FROM (
-    SELECT candidate.id, candidate.attributes,
-           (SELECT avg(:scale * (candidate.embedding <=> q)) FROM unnest(:queries::halfvec[]) AS q) AS distance
-    FROM (
-        SELECT r.id, r.attributes, r.embedding::/*vector*/halfvec(256)/*end*/ AS embedding,
-               r.embedding::/*vector*/halfvec(256)/*end*/ <=> :query::/*vector*/halfvec(256)/*end*/ AS from_mean
-        FROM /*records*/ lookalike.records /*end*/ AS r
-        WHERE /*filter*/ TRUE /*end*/
-        ORDER BY from_mean
-        LIMIT /*budget*/ 100 /*end*/
-    ) AS candidate
-    ORDER BY candidate.from_mean
-    LIMIT /*candidates*/ 30 /*end*/
-) AS nearest;
-
--- name: multi_exact
--- The records nearest to several vectors by the mean, the least or the greatest of their distances: compares every match.
-SELECT nearest.id, nearest.distance, (/*fields*/ nearest.attributes /*end*/)::text AS attributes
-FROM (
-    SELECT r.id, r.attributes,
-           (SELECT /*aggregate*/ avg /*end*/ (:scale * (r.embedding::/*vector*/halfvec(256)/*end*/ <=> q))
-            FROM unnest(:queries::halfvec[]) AS q) AS distance
-    FROM /*records*/ lookalike.records /*end*/ AS r
-    WHERE /*filter*/ TRUE /*end*/
-) AS nearest
-ORDER BY nearest.distance, nearest.id
-LIMIT /*limit*/ 30 /*end*/ OFFSET /*offset*/ 0 /*end*/;
-
 -- name: distances
 -- The distances of vectors to one vector, in their order.
 SELECT :scale * (v.embedding <=> :query::halfvec) AS distance
 FROM unnest(:vectors::halfvec[]) WITH ORDINALITY AS v (embedding, position)
 ORDER BY v.position;
 
--- name: vectors
--- The stored vectors of records.
-SELECT r.id, r.embedding FROM /*records*/ lookalike.records /*end*/ AS r
-WHERE r.collection_id = :collection_id AND r.id = ANY (:ids);
-
--- name: vector
--- The stored vector of one record, and whether that matches a filter.
-SELECT r.embedding, (/*filter*/ TRUE /*end*/) AS matches
+-- name: stored
+-- Stored records as a search looks for them: the vector, attributes, and whether they match a filter.
+SELECT r.id, r.embedding, (/*fields*/ r.attributes /*end*/)::text AS attributes, (/*filter*/ TRUE /*end*/) AS matches
 FROM /*records*/ lookalike.records /*end*/ AS r
-WHERE r.collection_id = :collection_id AND r.id = :id;
+WHERE r.collection_id = :collection_id AND r.id = ANY (:ids);
 
 -- name: expected_matches
 -- Explained, never run: the planner's plan of a filter says where to begin, and no more than that.

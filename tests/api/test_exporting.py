@@ -19,7 +19,7 @@ from tests.api.conftest import Api, picture
 
 
 def _exported(api: Api, name: str, parts: Parts | None = None, filter_: Any = None) -> list[dict[str, Any]]:
-    chosen = listing.of(api.context, table.get(api.context.db, name), Fields(everything=True), filter_)
+    chosen = listing.of(table.get(api.context.db, name), Fields(everything=True), filter_)
     return [json.loads(line) for line in lines(api.context, chosen, parts or Parts())]
 
 

@@ -283,7 +283,7 @@ def test_the_records_are_read_once_and_once_more_for_a_histogram(
 ) -> None:
     context, collection, _ = shop
     filter_ = {"brand": "Aria", "tags": {"$ne": "wool"}}
-    text, params = facet_table.statement(service.asked(context, collection, facets_of(facets), cast(Json, filter_)))
+    text, params = facet_table.statement(service.asked(collection, facets_of(facets), cast(Json, filter_)))
     with context.db.session() as connection:
         row = connection.execute("EXPLAIN (FORMAT JSON) " + text, params).fetchone()
     assert row is not None

@@ -72,7 +72,7 @@ def test_the_export_folder_has_an_end(api: Api, tmp_path: Path, limits: dict[str
     settings = api.context.settings.model_copy(update={"export_folder": tmp_path, **limits})
     narrow = replace(api.context, settings=settings)
     own = collections.get(narrow.db, api.collection)
-    listing = service.of(narrow, own, Fields(everything=True), None)
+    listing = service.of(own, Fields(everything=True), None)
 
     def export(name: str, text: str = "") -> int:
         return service.export(narrow, listing, service.export_path(narrow, replace(own, name=own.name + text), name))

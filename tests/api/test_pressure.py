@@ -10,16 +10,17 @@ import pytest
 
 from app import create_app
 from app.config import Settings
-from app.db import chooser, schema, search
+from app.db import schema
 from app.db.engine import Database, connections_short
-from app.db.target import Target
 from app.domain.errors import Unavailable
 from app.domain.records import Fields
 from app.domain.tokens import Scope
 from app.domain.windows import Window
+from app.search.request import Query
 from app.services import collections, tokens
 from app.services.context import Context
 from tests.api.conftest import Api
+from tests.support.searching import exact, vector_of
 
 _WAIT = 0.5
 
@@ -78,8 +79,8 @@ def test_heavy_searches_leave_connections_to_fast_ones(narrow: Api, monkeypatch:
     """Two of four connections are theirs; a third heavy search waits for its place, fast ones do not."""
     db = narrow.context.db
     collection = narrow.context.lookup.collection("c")
-    monkeypatch.setattr(chooser, "heavy", lambda _: True)
-    target = Target(collection, Window(3), Fields(), exact=True)
+    monkeypatch.setattr("app.db.search.send.heavy", lambda _: True)
+    target = Query(collection, Window(3), Fields(), exact=True)
     until = threading.Event()
 
     def hold() -> None:
@@ -91,20 +92,19 @@ def test_heavy_searches_leave_connections_to_fast_ones(narrow: Api, monkeypatch:
             holders.submit(hold)
         while db._heavy._value:
             time.sleep(0.01)
-        vector = search.vector(db, collection, "1")
-        assert vector is not None
+        vector = vector_of(db, collection, "1")
         with pytest.raises(Unavailable, match="compare every record") as refused:
-            search.exact(db, target, vector)
+            exact(db, target, vector)
         assert refused.value.retry_after_seconds == 2
         with ThreadPoolExecutor(20) as callers:  # one may wait, the others are told at once
             started = time.monotonic()
-            asked = [callers.submit(search.exact, db, target, vector) for _ in range(20)]
+            asked = [callers.submit(exact, db, target, vector) for _ in range(20)]
             assert all(isinstance(one.exception(), Unavailable) for one in asked)
             assert time.monotonic() - started < 4 * _WAIT
         for number in range(10):
             narrow.post("get", {"records": [{"_id": str(number)}]}, code=205)
         until.set()
-    assert len(search.exact(db, target, vector)) == 3
+    assert len(exact(db, target, vector)) == 3
 
 
 def test_a_pool_that_the_database_cannot_serve_is_said(database_url: str) -> None:

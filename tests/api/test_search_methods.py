@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.db import collections, ranked, search
+from app.db import collections
+from app.db.search import stored as stored_vectors
 from app.demo.catalogue import catalogue
 from app.domain.errors import InvalidRequest
 from tests.api.conftest import Api, picture
@@ -24,8 +25,8 @@ def filled(api: Api) -> Api:
 
 def vectors(api: Api) -> dict[str, Any]:
     collection = api.context.lookup.collection(api.collection)
-    stored = ranked.vectors_of(api.context.db, collection, [str(n) for n in range(20)])
-    return {own: np.asarray(vector.to_numpy(), np.float64) for own, vector in stored.items()}
+    known = stored_vectors(api.context.db, collection, [str(n) for n in range(20)])
+    return {own: np.asarray(one.vector.to_numpy(), np.float64) for own, one in known.items()}
 
 
 def distance(one: Any, other: Any) -> float:
@@ -251,8 +252,7 @@ def test_effort_is_a_hint(filled: Api, field: str, value: int) -> None:
 
 def test_stored_vectors_are_what_searches_compare(filled: Api) -> None:
     collection = filled.context.lookup.collection(filled.collection)
-    assert search.vector(filled.context.db, collection, "3") is not None
-    assert search.vector(filled.context.db, collection, "nobody") is None
+    assert stored_vectors(filled.context.db, collection, ["3", "nobody"]).keys() == {"3"}
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import numpy as np
 import psycopg
 import pytest
 
-from app.db import ranked
+from app.db.search import stored
 from app.domain.tags import jaccard_distance
 from tests.api.conftest import Api, picture
 from tests.api.test_listing import ids
@@ -32,8 +32,9 @@ def tagged(api: Api) -> Api:
 def wanted(api: Api, queries: dict[str, list[str]], weight: float, function: Any = np.mean) -> dict[str, float]:
     """The combined distance of every record, computed here."""
     collection = api.context.lookup.collection(api.collection)
-    stored = ranked.vectors_of(api.context.db, collection, [str(n) for n in range(30)])
-    units = {own: np.asarray(vector.to_numpy(), np.float64) for own, vector in stored.items()}
+    found_ = stored(api.context.db, collection, [str(n) for n in range(30)])
+    vectors = {own: one.vector for own, one in found_.items()}
+    units = {own: np.asarray(vector.to_numpy(), np.float64) for own, vector in vectors.items()}
     units = {own: vector / np.linalg.norm(vector) for own, vector in units.items()}
     found = {}
     for own, vector in units.items():

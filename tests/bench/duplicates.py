@@ -5,19 +5,20 @@ from statistics import median
 
 import numpy as np
 
-from app.db import loads, pairs, ranked, twinless
+from app.db import loads, pairs, twinless
 from app.db.listing import Listing
 from app.db.records import NewRecord
-from app.db.target import Target as SearchTarget
 from app.domain.collections import Collection
 from app.domain.records import Fields
 from app.domain.windows import Window
 from app.embedding.verification import may_be_the_same
+from app.search.request import Query
 from app.services.search import NEAR_DUPLICATE_RADIUS
 from tests.bench.recall import record_id
 from tests.bench.report import Table
 from tests.bench.setup import Setup, Stopwatch
 from tests.bench.vectors import Crops
+from tests.support.searching import exact
 
 _CHUNK = 2000
 _ASKED = 20
@@ -68,12 +69,12 @@ def _chunks(crops: Crops, start: int, end: int) -> Iterator[list[NewRecord]]:
 def _asked(setup: Setup, collection: Collection, crops: Crops) -> tuple[float, float]:
     """Return the median milliseconds of nearDuplicates and of an insert that is refused as a duplicate."""
     db = setup.context.db
-    target = SearchTarget(collection, Window(0), Fields())
+    target = Query(collection, Window(None), Fields(), radius=NEAR_DUPLICATE_RADIUS)
     near: list[float] = []
     inserted: list[float] = []
     for place in range(_ASKED):
         watch = Stopwatch()
-        ranked.within(db, target, crops.queries[place].astype(np.float32), NEAR_DUPLICATE_RADIUS, None)
+        exact(db, target, crops.queries[place].astype(np.float32))
         near.append(watch.seconds * 1000)
         stored = NewRecord("twin", "{}", crops.stored[place].astype(np.float32))
         watch = Stopwatch()

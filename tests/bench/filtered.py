@@ -16,20 +16,21 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from app.db import indexes, loads, search
+from app.db import indexes, loads
 from app.db.records import NewRecord
-from app.db.target import Nearest
-from app.db.target import Target as SearchTarget
 from app.domain.collections import Collection
 from app.domain.jsontext import dumps
+from app.domain.ranking import Nearest
 from app.domain.records import Fields
 from app.domain.windows import Window
 from app.filters import compile_filter, parse_filter
+from app.search.request import Query
 from app.services.indexing import index_values
 from tests.bench.report import Table, Target
 from tests.bench.setup import Setup, Stopwatch
 from tests.bench.shop import Visit, shop, visits
 from tests.bench.vectors import Crops
+from tests.support.searching import answered, exact
 
 _SHARES = (0.0005, 0.001, 0.01, 0.05, 0.1, 0.5, 0.9, 1.0)
 _K = 20
@@ -195,7 +196,7 @@ def _compare(
     ways: Counter[str] = Counter()
     full = True
     targets = [
-        SearchTarget(
+        Query(
             collection,
             Window(_K),
             Fields(),
@@ -206,12 +207,12 @@ def _compare(
     pages: list[Nearest] = []
     for query, target in zip(queries, targets, strict=True):
         watch = Stopwatch()
-        pages.append(search.knn_by_vector(db, target, query))
+        pages.append(answered(db, target, query))
         times.append(watch.seconds * 1000)
     # Afterwards: an exact search of all records leaves nothing else in the processor's caches.
     for query, target, found in zip(queries, targets, pages, strict=True):
         watch = Stopwatch()
-        true = {one.id for one in search.exact(db, target, query)}
+        true = {one.id for one in exact(db, target, query)}
         exact_times.append(watch.seconds * 1000)
         ways[found.way] += 1
         full &= len(found.records) == len(true)

@@ -10,17 +10,16 @@ from wsgiref.util import setup_testing_defaults
 import numpy as np
 import orjson
 
-from app.db import search
-from app.db.target import Target as SearchTarget
-from app.domain.ranking import Ranking
 from app.domain.records import Fields
 from app.domain.windows import Window
+from app.search.request import Query
 from app.services.search import Search, visual_knn
 from tests.bench.clients import Clients
 from tests.bench.report import Table, Target
 from tests.bench.serving import PATH, K, Scene, ids, statement
 from tests.bench.setup import Setup, Stopwatch
 from tests.bench.vectors import Crops
+from tests.support.searching import answered
 
 _ROUNDS = 10
 _ASKED = 100  # in a row, in one round of one layer
@@ -33,17 +32,16 @@ def measure(setup: Setup, scene: Scene, crops: Crops, wsgi: WSGIApplication) -> 
     setup.tell("layers: the same search at every layer")
     chosen = ids(crops)
     context = setup.context
-    target = SearchTarget(scene.collection, Window(K), Fields())
-    service = Search(context, scene.collection, Fields())
-    ranking = Ranking(Window(K))
+    target = Query(scene.collection, Window(K), Fields())
+    service = Search(context, scene.collection, Window(K), Fields())
     held = statement(setup, scene.collection, chosen, pooled=False)
     pooled = statement(setup, scene.collection, chosen, pooled=True)
     with ExitStack() as stack:
         layers: dict[str, Callable[[int], object]] = {
             _BARE: stack.enter_context(held.client(stack.enter_context(held.shared()))),
             "the same through a pool": stack.enter_context(pooled.client(stack.enter_context(pooled.shared()))),
-            "app.db.search.knn_by_id": lambda number: search.knn_by_id(context.db, target, chosen[number]),
-            "app.services.search.visual_knn": lambda number: visual_knn(service, {"_id": chosen[number]}, ranking),
+            "app.db.search.find": lambda number: answered(context.db, target, chosen[number]),
+            "app.services.search.visual_knn": lambda number: visual_knn(service, {"_id": chosen[number]}),
             "the application, as WSGI": lambda number: _call(wsgi, scene, chosen[number]),
         }
         over_http = stack.enter_context(Clients(scene.job([{"_id": one} for one in chosen])))

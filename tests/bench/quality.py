@@ -7,7 +7,6 @@ from statistics import median
 from app.db import records as table
 from app.domain.collections import Collection
 from app.domain.jsontext import loads
-from app.domain.ranking import Ranking
 from app.domain.records import Fields, Found
 from app.domain.windows import Window
 from app.services.loading import load
@@ -29,15 +28,14 @@ def measure(setup: Setup, collection: Collection) -> Table:
     ids = [item.id for item in queries]
     for start in range(0, len(ids), _BATCH):
         table.delete(setup.context.db, collection, ids[start : start + _BATCH])
-    search = Search(setup.context, collection, Fields(names=("category",)))
-    ranking = Ranking(Window(_K))
+    search = Search(setup.context, collection, Window(_K), Fields(names=("category",)))
     first: list[float] = []
     ten: list[float] = []
     milliseconds: list[float] = []
     for item in queries:
         record = {"_base64": base64.b64encode(item.read()).decode()}
         watch = Stopwatch()
-        found = visual_knn(search, record, ranking).records
+        found = visual_knn(search, record).records
         milliseconds.append(watch.seconds * 1000)
         same = [_category(one) == category(item) for one in found]
         first.append(float(same[0]))

@@ -9,17 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.db import collections as table
-from app.db import indexes, loads, search
+from app.db import indexes, loads
 from app.db.records import NewRecord
-from app.db.target import Target as SearchTarget
 from app.domain.collections import Collection
 from app.domain.jsontext import dumps
 from app.domain.records import Fields, Json
 from app.domain.windows import Window
+from app.search.request import Query
 from app.services.pipeline import Item
 from tests.bench.report import Table, Target
 from tests.bench.setup import Setup, Stopwatch, category
 from tests.bench.vectors import Crops
+from tests.support.searching import answered, exact
 
 _CHUNK = 2000
 _KS = (10, 30)
@@ -110,7 +111,7 @@ def _compare(
     setup: Setup, collection: Collection, queries: Sequence[NDArray[np.float16]] | NDArray[np.float16], k: int
 ) -> tuple[list[float], float, float, set[str]]:
     db = setup.context.db
-    target = SearchTarget(collection, Window(k), Fields())
+    target = Query(collection, Window(k), Fields())
     recalls: list[float] = []
     index_ms: list[float] = []
     exact_ms: list[float] = []
@@ -118,10 +119,10 @@ def _compare(
     for query in queries:
         vector = query.astype(np.float32)
         watch = Stopwatch()
-        found = search.knn_by_vector(db, target, vector)
+        found = answered(db, target, vector)
         index_ms.append(watch.seconds * 1000)
         watch = Stopwatch()
-        true = search.exact(db, target, vector)
+        true = exact(db, target, vector)
         exact_ms.append(watch.seconds * 1000)
         ways.add(found.way)
         recalls.append(len({one.id for one in found.records} & {one.id for one in true}) / k)

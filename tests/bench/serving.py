@@ -9,15 +9,14 @@ from statistics import median
 import numpy as np
 import orjson
 
-from app.db import chooser
-from app.db.search import knn_statement
-from app.db.target import Target as SearchTarget
-from app.db.target import effort_of
+from app.db.search.statements import candidates
 from app.domain.collections import Collection
 from app.domain.records import Fields
 from app.domain.windows import Window
 from app.embedding import registry
 from app.embedding.images import decode
+from app.search.plan import FIRST, Expectation, planned
+from app.search.request import Query
 from app.services.pipeline import Item
 from app.services.vectors import DECODE_PIXELS
 from tests.bench.clients import Clients, HttpJob, Round, SqlJob, post
@@ -66,13 +65,14 @@ def ids(crops: Crops) -> list[str]:
 
 def statement(setup: Setup, collection: Collection, chosen: Sequence[str], *, pooled: bool) -> SqlJob:
     """Return the clients of the bare SQL: the very statement that the server sends for `_id` and k."""
-    rung = next(rung for rung in chooser.FIRST if rung.keep >= K)
-    effort = effort_of(SearchTarget(collection, Window(K), Fields()), setup.context.db.ef_search)
-    values = {"collection_id": collection.id, "scale": collection.distance_scale, "effort": str(effort)}
+    rung = next(rung for rung in FIRST if rung.keep >= K)
+    query = Query(collection, Window(K), Fields(), what=chosen[0])
+    plan = planned(query, setup.context.db.ef_search, lambda: Expectation(0, reads_all=True))
+    sent = candidates(query, plan, plan.first_walk(rung.candidates))
     return SqlJob(
         url=setup.context.db.url,
-        text=knn_statement(collection, Fields(), "knn_by_id", chooser.FIRST[-1].candidates, rung.candidates),
-        values=tuple({**values, "id": one} for one in chosen),
+        text=sent.text,
+        values=tuple({**sent.values, "id": one} for one in chosen),
         rows=rung.candidates,
         ef_search=setup.context.db.ef_search,
         pooled=pooled,

@@ -6,17 +6,15 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from app.db import tagged
-from app.db.tagged import TaggedQuery
-from app.db.target import Target as SearchTarget
-from app.domain.ranking import Aggregation
 from app.domain.records import Fields, Json
 from app.domain.windows import Window
+from app.search.request import Point, Query, Several
 from app.services.pipeline import Item
 from tests.bench.recall import Filled
 from tests.bench.report import Table, Target
 from tests.bench.setup import Setup, Stopwatch, category
 from tests.bench.vectors import Crops
+from tests.support.searching import answered, exact
 
 FIELD = "tags"
 _K = 30
@@ -40,7 +38,7 @@ def measure(setup: Setup, filled: Filled, crops: Crops) -> Table:
         for weight in _WEIGHTS:
             setup.tell(f"tags: {_ASKED} searches, {words}, tags weigh {weight}")
             queries = [
-                TaggedQuery(vector.astype(np.float32), _tags(classes, number, rare=rare), weight)
+                Point(vector.astype(np.float32), _tags(classes, number, rare=rare), weight)
                 for number, vector in enumerate(crops.queries[:: max(1, len(crops.queries) // _ASKED)][:_ASKED])
             ]
             recalls, ours, full = _compare(setup, filled, queries)
@@ -68,16 +66,17 @@ def _tags(classes: Sequence[str], number: int, *, rare: bool) -> list[str]:
     return [classes[number % len(classes)], own]
 
 
-def _compare(setup: Setup, filled: Filled, queries: Sequence[TaggedQuery]) -> tuple[list[float], float, float]:
-    target = SearchTarget(filled.collection, Window(_K), Fields())
+def _compare(setup: Setup, filled: Filled, queries: Sequence[Point]) -> tuple[list[float], float, float]:
+    target = Query(filled.collection, Window(_K), Fields())
     recalls: list[float] = []
     times: NDArray[np.float64] = np.empty((len(queries), 2))
     for place, one in enumerate(queries):
+        what = Several([one], tags_field=FIELD)
         watch = Stopwatch()
-        ours = tagged.search(setup.context.db, target, [one], FIELD, Aggregation.MEAN).records
+        ours = answered(setup.context.db, target, what).records
         times[place, 0] = watch.seconds * 1000
         watch = Stopwatch()
-        full = tagged.exact(setup.context.db, target, [one], FIELD, Aggregation.MEAN)
+        full = exact(setup.context.db, target, what)
         times[place, 1] = watch.seconds * 1000
         recalls.append(len({record.id for record in ours} & {record.id for record in full}) / _K)
     return recalls, median(times[:, 0].tolist()), median(times[:, 1].tolist())

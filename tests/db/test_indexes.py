@@ -10,17 +10,18 @@ import pytest
 
 from app import create_context
 from app.config import Settings
-from app.db import calibration, collections, indexes, loads, records, search
+from app.db import calibration, collections, indexes, loads, records
 from app.db.engine import Database
 from app.db.records import NewRecord
-from app.db.target import Target
 from app.domain.collections import Collection, NewCollection
 from app.domain.errors import InvalidRequest
 from app.domain.records import Fields
 from app.domain.windows import Window
+from app.search.request import Query
 from app.services import indexing, recalling
 from app.services.context import Context
 from tests.db.vectors import random_vectors
+from tests.support.searching import answered
 
 DIMENSIONS = 64
 
@@ -67,7 +68,7 @@ def test_an_index_worn_by_deletions_is_built_anew(context: Context, filled: Coll
     assert oid(context.db, filled) != before
     assert indexes.worn(context.db, filled) < 0.05
     assert not indexing.rebuild_if_worn(context, filled)
-    nearest = search.knn_by_id(context.db, Target(filled, Window(100), Fields()), "r2000")
+    nearest = answered(context.db, Query(filled, Window(100), Fields()), "r2000")
     assert nearest is not None
     assert (len(nearest.records), nearest.way) == (100, "index")
 
@@ -104,13 +105,13 @@ def test_a_delete_starts_it_in_the_background(context: Context, filled: Collecti
 
 
 def test_searches_are_complete_while_it_is_built_anew(context: Context, filled: Collection) -> None:
-    target = Target(filled, Window(50), Fields())
+    target = Query(filled, Window(50), Fields())
     done: list[bool] = []
     builder = threading.Thread(target=lambda: done.append(indexing.rebuild(context, filled)))
     builder.start()
     asked = 0
     while builder.is_alive() or not asked:
-        nearest = search.knn_by_id(context.db, target, f"r{asked % 3000}")
+        nearest = answered(context.db, target, f"r{asked % 3000}")
         assert nearest is not None
         assert len(nearest.records) == 50
         assert nearest.records[0].distance == 0.0

@@ -7,24 +7,24 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app.db import collections, indexes, loads, ranked, search, tagged
+from app.db import collections, indexes, loads
 from app.db.engine import Database
-from app.db.ladder import order
 from app.db.records import NewRecord
-from app.db.tagged import TaggedQuery
-from app.db.target import NO_FILTER, Nearest, Target, Vector
 from app.domain.collections import Collection, NewCollection
-from app.domain.ranking import Aggregation
+from app.domain.ranking import Aggregation, Nearest
 from app.domain.records import Fields, Found
 from app.domain.windows import Window
-from app.filters import Where, compile_filter, parse_filter
+from app.filters import NO_FILTER, Where, compile_filter, parse_filter
+from app.search.ladder import order
+from app.search.request import Point, Query, Several, several
 from tests.db.vectors import random_vectors
+from tests.support.searching import answered, exact, vector_of
 
 DIMENSIONS, LOOKS, COPIES, BLANKS = 32, 500, 5, 40
 ROWS = LOOKS * COPIES + BLANKS
 VECTORS = random_vectors(LOOKS + 1, DIMENSIONS, seed=1)
 FILTERS = {"none": None, "few": {"n": {"$lt": 300}}, "many": {"n": {"$lt": 2200}}, "side": {"side": {"$gt": 0}}}
-Search = Callable[[Database, Target, str], Nearest]
+Search = Callable[[Database, Query, str], Nearest]
 
 
 @pytest.fixture(scope="module")
@@ -48,47 +48,39 @@ def shops(module_database_url: str) -> Iterator[tuple[Database, dict[str, Collec
     db.close()
 
 
-def vector_of(db: Database, target: Target, own: str) -> Vector:
-    found = search.vector(db, target.collection, own)
-    assert found is not None
-    return found
+def by_id(db: Database, target: Query, own: str) -> Nearest:
+    return answered(db, target, own)
 
 
-def by_id(db: Database, target: Target, own: str) -> Nearest:
-    found = search.knn_by_id(db, target, own)
-    assert found is not None
-    return found
+def by_vector(db: Database, target: Query, own: str) -> Nearest:
+    return answered(db, target, vector_of(db, target.collection, own))
 
 
-def by_vector(db: Database, target: Target, own: str) -> Nearest:
-    return search.knn_by_vector(db, target, vector_of(db, target, own))
-
-
-def by_products(db: Database, target: Target, own: str) -> Nearest:
-    return ranked.products(db, replace(target, asked=(own,)), vector_of(db, target, own), "product")
+def by_products(db: Database, target: Query, own: str) -> Nearest:
+    asked = replace(target, asked=(own,), product_field="product")
+    return answered(db, asked, vector_of(db, target.collection, own))
 
 
 def by_several(aggregation: Aggregation) -> Search:
-    def found(db: Database, target: Target, own: str) -> Nearest:
+    def found(db: Database, target: Query, own: str) -> Nearest:
         asked = (own, "r9")
-        vectors = [vector_of(db, target, one) for one in asked]
-        return ranked.multi(db, replace(target, asked=asked), vectors, aggregation)
+        vectors = [vector_of(db, target.collection, one) for one in asked]
+        return answered(db, replace(target, asked=asked), several(vectors, aggregation))
 
     return found
 
 
 def by_tags(product_field: str | None) -> Search:
-    def found(db: Database, target: Target, own: str) -> Nearest:
-        queries = [TaggedQuery(vector_of(db, target, own), ["sale", "silk"], 0.4)]
-        asked = replace(target, asked=(own,))
-        return tagged.search(db, asked, queries, "tags", Aggregation.MEAN, product_field)
+    def found(db: Database, target: Query, own: str) -> Nearest:
+        points = [Point(vector_of(db, target.collection, own), ["sale", "silk"], 0.4)]
+        asked = replace(target, asked=(own,), product_field=product_field)
+        return answered(db, asked, Several(points, tags_field="tags"))
 
     return found
 
 
-def within(db: Database, target: Target, own: str) -> Nearest:
-    query = vector_of(db, target, own)
-    return Nearest(ranked.within(db, target, query, 60.0, target.window.k), "exact")
+def within(db: Database, target: Query, own: str) -> Nearest:
+    return answered(db, replace(target, radius=60.0, exact=True), own)
 
 
 METHODS: dict[str, Search] = {
@@ -117,7 +109,7 @@ def test_pages_are_the_one_long_answer_cut(
     db, made = shops
     # Those that compare tags take their time; beyond 50 ranks they, too, are past their first rung.
     end, sizes = (72, (12,)) if "tags" in method else (270, (9, 33))
-    target = Target(made[collection], Window(end), Fields(), where(filter_))
+    target = Query(made[collection], Window(end), Fields(), where(filter_))
     long = METHODS[method](db, target, "r5").records
     assert [one.id for one in long] == [one.id for one in sorted(long, key=order)]
     assert len({one.id for one in long}) == len(long)
@@ -136,7 +128,7 @@ def test_pages_to_the_end_hold_every_record_once(
 ) -> None:
     """Beyond what the index is asked for, what it missed is there as well; and each page has its attributes."""
     db, made = shops
-    target = Target(made["indexed"], Window(ROWS), Fields(names=("n",)), where(filter_))
+    target = Query(made["indexed"], Window(ROWS), Fields(names=("n",)), where(filter_))
     plain = METHODS[method](db, replace(target, collection=made["plain"]), "r77")
     found = []
     for offset in range(0, len(plain.records), 390):
@@ -149,7 +141,7 @@ def test_pages_to_the_end_hold_every_record_once(
 def test_the_index_answers_what_it_knows(shops: tuple[Database, dict[str, Collection]]) -> None:
     """A shirt's five sizes are no reason to compare everything."""
     db, made = shops
-    ways = [by_id(db, Target(made["indexed"], Window(20), Fields()), f"r{n}").way for n in range(0, 400, 20)]
+    ways = [by_id(db, Query(made["indexed"], Window(20), Fields()), f"r{n}").way for n in range(0, 400, 20)]
     assert ways.count("index") >= 18
 
 
@@ -161,11 +153,11 @@ def test_more_copies_than_the_index_can_vouch_for_are_compared(
     """Forty records have one picture: a page of them is found exactly, and says so."""
     db, made = shops
     own = next(one.id for one in by_vector_of_blanks(db, made["plain"], where(filter_)))
-    target = Target(made["indexed"], Window(20), Fields(), where(filter_))
+    target = Query(made["indexed"], Window(20), Fields(), where(filter_))
     if method == "mean":
         vectors = [VECTORS[LOOKS], VECTORS[LOOKS]]
-        found = ranked.multi(db, replace(target, asked=(own,)), vectors, Aggregation.MEAN)
-        true = ranked.multi(db, replace(target, collection=made["plain"]), vectors, Aggregation.MEAN)
+        found = answered(db, replace(target, asked=(own,)), several(vectors, Aggregation.MEAN))
+        true = answered(db, replace(target, collection=made["plain"]), several(vectors, Aggregation.MEAN))
     else:
         found = METHODS[method](db, target, own)
         true = METHODS[method](db, replace(target, collection=made["plain"]), own)
@@ -175,4 +167,4 @@ def test_more_copies_than_the_index_can_vouch_for_are_compared(
 
 
 def by_vector_of_blanks(db: Database, collection: Collection, condition: Where) -> list[Found]:
-    return search.exact(db, Target(collection, Window(BLANKS), Fields(), condition), VECTORS[LOOKS])
+    return exact(db, Query(collection, Window(BLANKS), Fields(), condition), VECTORS[LOOKS])

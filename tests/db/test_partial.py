@@ -15,20 +15,22 @@ from numpy.typing import NDArray
 
 from app import create_context
 from app.config import Settings
-from app.db import collections, indexes, loads, partial, records, search
+from app.db import collections, indexes, loads, partial, records
 from app.db import reembedding as steps
 from app.db.records import NewRecord, Patch
-from app.db.target import Target, half, statement
 from app.domain.collections import Collection, NewCollection
 from app.domain.errors import InvalidRequest
 from app.domain.records import Fields
 from app.domain.windows import Window
 from app.filters import compile_filter, parse_filter
+from app.search.plan import Walk
+from app.search.request import Query
 from app.services import indexing
 from app.services.context import Context
 from app.services.updating import update_from_lines
 from tests.db.test_search import nodes
 from tests.db.vectors import random_vectors
+from tests.support.searching import answered, walk
 
 Floats = NDArray[np.float32]
 DIMENSIONS = 32
@@ -112,9 +114,9 @@ def index(context: Context, collection: Collection, field: str) -> Collection:
     return collections.get(context.db, collection.name)
 
 
-def target(collection: Collection, filter_: Any, k: int = 20, *, exact: bool = False) -> Target:
+def target(collection: Collection, filter_: Any, k: int = 20, *, exact: bool = False) -> Query:
     where = compile_filter(parse_filter(filter_), indexed_fields=collection.indexed_fields, table="r")
-    return Target(collection, Window(k), Fields(everything=True), where, exact=exact)
+    return Query(collection, Window(k), Fields(everything=True), where, exact=exact)
 
 
 def conditions(collection: Collection) -> set[str]:
@@ -126,8 +128,8 @@ def recall(context: Context, collection: Collection, filter_: Any) -> tuple[str,
     hits = 0
     ways = []
     for vector in random_vectors(10, DIMENSIONS, seed=9):
-        near = search.knn_by_vector(context.db, target(collection, filter_), vector)
-        true = search.knn_by_vector(context.db, target(collection, filter_, exact=True), vector)
+        near = answered(context.db, target(collection, filter_), vector)
+        true = answered(context.db, target(collection, filter_, exact=True), vector)
         assert len(near.records) == len(true.records) == 20
         hits += len({found.id for found in near.records} & {found.id for found in true.records})
         ways.append(near.way)
@@ -209,8 +211,8 @@ def test_values_of_every_type_and_in_arrays(
 def test_filters_that_an_index_does_not_hold_pass_it_by(indexed: tuple[Context, Collection], filter_: Any) -> None:
     context, found = indexed
     assert not target(found, filter_).where.equalities & conditions(found)
-    near = search.knn_by_vector(context.db, target(found, filter_), query())
-    true = search.knn_by_vector(context.db, target(found, filter_, exact=True), query())
+    near = answered(context.db, target(found, filter_), query())
+    true = answered(context.db, target(found, filter_, exact=True), query())
     assert len(near.records) == len(true.records)
 
 
@@ -218,10 +220,7 @@ def test_plan_of_a_walk_through_it(indexed: tuple[Context, Collection]) -> None:
     context, found = indexed
     wanted = target(found, {"class": "far", "price": {"$lt": 50}})
     part = next(part for part in found.partial_indexes if "far" in part.condition)
-    spans = {"budget": "400", "candidates": "40", "part": search.IN_PART}
-    text = statement(wanted, "matches_by_walk", **spans)
-    values = {**wanted.where.params, "scale": 62.5, "query": half(query()), "effort": "150", "visits": "80000"}
-    values["part"] = part.condition
+    text, values = walk(wanted.near(query()), Walk(40, 400, 150), part)
     text = "EXPLAIN (ANALYZE, FORMAT JSON) " + text
     row = context.db.read(lambda connection: connection.execute(text, values, prepare=False).fetchone())
     assert row is not None
@@ -233,15 +232,15 @@ def test_plan_of_a_walk_through_it(indexed: tuple[Context, Collection]) -> None:
 
 def test_a_record_that_changes_its_value_changes_its_index(context: Context, filled: Collection) -> None:
     found = index(context, filled, "class")
-    nearest = search.knn_by_vector(context.db, target(found, {"class": "near"}), query()).records[0]
+    nearest = answered(context.db, target(found, {"class": "near"}), query()).records[0]
     patch = {nearest.id: Patch(json.dumps({"class": "far"}), "[]")}
     context.db.write(lambda connection: records.update(connection, found, patch, Fields()))
     for value, there in (("near", False), ("far", True)):
-        answer = search.knn_by_vector(context.db, target(found, {"class": value}), query())
+        answer = answered(context.db, target(found, {"class": value}), query())
         assert answer.way == "index"
         assert (nearest.id in {one.id for one in answer.records}) is there
     records.delete(context.db, found, [nearest.id])
-    answer = search.knn_by_vector(context.db, target(found, {"class": "far"}), query())
+    answer = answered(context.db, target(found, {"class": "far"}), query())
     assert nearest.id not in {one.id for one in answer.records}
     assert len(answer.records) == 20
 
@@ -254,7 +253,7 @@ def test_what_is_left_of_a_value_is_answered_in_full(context: Context, filled: C
             f'DELETE FROM lookalike.{found.records_table} WHERE attributes @> \'{{"class": "far"}}\''
             " AND id NOT IN ('r1', 'r2', 'r3', 'r4', 'r5') RETURNING id"
         ).rowcount
-    near = search.knn_by_vector(context.db, target(found, {"class": "far"}), query())
+    near = answered(context.db, target(found, {"class": "far"}), query())
     assert len(near.records) == 3000 - left
 
 
@@ -362,14 +361,14 @@ def test_writers_and_searches_go_on_while_they_are_built(context: Context, fille
         row = NewRecord(f"w{written}", json.dumps({"class": "far"}), vectors[written])
         assert records.insert(context.db, filled, [row]) == {f"w{written}"}
         written += 1
-        own = search.knn_by_vector(context.db, target(filled, {"class": "far"}, k=1), vectors[written - 1])
+        own = answered(context.db, target(filled, {"class": "far"}, k=1), vectors[written - 1])
         assert [found.id for found in own.records] == [f"w{written - 1}"]
     builder.join()
     assert written > 0
     now = collections.get(context.db, "c")
     assert len(now.partial_indexes) == 3
     for number in range(written):
-        own = search.knn_by_vector(context.db, target(now, {"class": "far"}, k=1), vectors[number])
+        own = answered(context.db, target(now, {"class": "far"}, k=1), vectors[number])
         assert [found.id for found in own.records] == [f"w{number}"]
 
 

@@ -11,18 +11,19 @@ import psycopg
 import pytest
 from numpy.typing import NDArray
 
-from app.db import collections, indexes, loads, records, search
+from app.db import collections, indexes, loads, records
 from app.db import reembedding as steps
 from app.db.engine import Database
 from app.db.records import NewRecord
 from app.db.reembedding import Job, NotYet
-from app.db.target import Target
 from app.domain.collections import Collection, NewCollection
 from app.domain.errors import CollectionNotFound, InvalidRequest, Unavailable
 from app.domain.records import Fields
 from app.domain.windows import Window
+from app.search.request import Query
 from tests.db.test_search import nodes, plan
 from tests.db.vectors import random_vectors
+from tests.support.searching import answered, exact, vector_of
 
 OLD, NEW = 8, 16
 FACTS: dict[str, object] = {"model": "other", "model_revision": "2", "dimensions": NEW, "distance_scale": 10.0}
@@ -186,9 +187,9 @@ STALE: list[Callable[[Database, Collection], object]] = [
     lambda db, own: records.insert(db, own, [row(30)]),
     lambda db, own: loads.copy(db, own, [row(30)]),
     lambda db, own: records.delete(db, own, ["r1"]),
-    lambda db, own: search.knn_by_id(db, Target(own, Window(3), Fields()), "r1"),
-    lambda db, own: search.knn_by_vector(db, Target(own, Window(3), Fields()), old_vector(1)),
-    lambda db, own: search.vector(db, own, "r1"),
+    lambda db, own: answered(db, Query(own, Window(3), Fields()), "r1"),
+    lambda db, own: answered(db, Query(own, Window(3), Fields()), old_vector(1)),
+    lambda db, own: vector_of(db, own, "r1"),
 ]
 
 
@@ -231,7 +232,7 @@ def test_a_writer_that_waits_for_the_switch_is_refused_and_nothing_is_lost(db: D
         waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'INSERT%'"
         while rows(db, waiting) != [(1,)]:
             pass
-        assert len(search.exact(db, Target(job.collection, Window(3), Fields()), old_vector(1))) == 3
+        assert len(exact(db, Query(job.collection, Window(3), Fields()), old_vector(1))) == 3
         follow(db, job)
 
     steps.switch(db, job, lambda: None, settle, drop_unreadable=False)

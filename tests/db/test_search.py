@@ -1,7 +1,7 @@
 """Nearest neighbours in SQL: plans, recall against exact, and completeness."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -9,20 +9,22 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from app.db import collections, indexes, loads, ranked, records, search, tagged
-from app.db.chooser import Expectation
+from app.db import collections, indexes, loads, records
 from app.db.engine import Database, partition
 from app.db.listing import Listing, random
 from app.db.loader import query as named
 from app.db.records import NewRecord
-from app.db.tagged import TaggedQuery
-from app.db.target import NO_FILTER, Nearest, Target, effort_of, half, statement
+from app.db.search import run
+from app.db.search.statements import compare
 from app.domain.collections import Collection, NewCollection
-from app.domain.ranking import Aggregation
+from app.domain.ranking import Aggregation, Nearest
 from app.domain.records import Fields
 from app.domain.windows import Window
-from app.filters import compile_filter, parse_filter
+from app.filters import NO_FILTER, compile_filter, parse_filter
+from app.search.plan import Expectation, Walk, planned
+from app.search.request import Point, Query, Several, several
 from tests.db.vectors import random_vectors
+from tests.support.searching import answered, exact, walk
 
 Floats = NDArray[np.float32]
 ROWS = 12_000
@@ -47,7 +49,7 @@ def filled(module_database_url: str) -> Iterator[tuple[Database, Collection, Col
     db.close()
 
 
-def plan(db: Database, text: str, values: dict[str, object]) -> dict[str, Any]:
+def plan(db: Database, text: str, values: Mapping[str, object]) -> dict[str, Any]:
     with db.session() as connection:
         row = connection.execute("EXPLAIN (ANALYZE, FORMAT JSON) " + text, values).fetchone()
     assert row is not None
@@ -60,12 +62,12 @@ def nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from nodes(child)
 
 
-@pytest.mark.parametrize("name", ["knn_by_id", "knn_by_vector"])
-def test_plan_uses_the_graph_and_touches_few_rows(filled: tuple[Database, Collection, Collection], name: str) -> None:
+@pytest.mark.parametrize("by_id", [True, False])
+def test_plan_uses_the_graph_and_touches_few_rows(filled: tuple[Database, Collection, Collection], by_id: bool) -> None:
     db, collection, _ = filled
-    text = search.knn_statement(collection, Fields(everything=True), name, 100, 30)
-    query = "[" + ",".join(map(str, random_vectors(1, DIMENSIONS, seed=9)[0])) + "]"
-    values = {"collection_id": collection.id, "id": "r7", "scale": 62.5, "query": query, "effort": "100"}
+    what = "r7" if by_id else random_vectors(1, DIMENSIONS, seed=9)[0]
+    query = Query(collection, Window(30), Fields(everything=True), what=what)
+    text, values = walk(query, Walk(30, 100, 100))
     found = list(nodes(plan(db, text, values)))
     assert f"records_{collection.id}_hnsw" in {node.get("Index Name") for node in found}
     assert not [node for node in found if node["Node Type"] == "Seq Scan"]
@@ -74,10 +76,8 @@ def test_plan_uses_the_graph_and_touches_few_rows(filled: tuple[Database, Collec
 
 def test_plan_of_exact_never_uses_the_graph(filled: tuple[Database, Collection, Collection]) -> None:
     db, collection, _ = filled
-    spans = {"candidates": "30", "limit": "30", "offset": "0"}
-    text = statement(Target(collection, Window(30), Fields()), "exact_by_vector", **spans)
-    query = "[" + ",".join(["0.5"] * DIMENSIONS) + "]"
-    found = list(nodes(plan(db, text, {"scale": 62.5, "query": query})))
+    statement = compare(Query(collection, Window(30), Fields(), what=np.full(DIMENSIONS, 0.5, np.float32)))
+    found = list(nodes(plan(db, statement.text, statement.values)))
     assert f"records_{collection.id}_hnsw" not in {node.get("Index Name") for node in found}
 
 
@@ -107,8 +107,8 @@ def test_recall_against_exact(filled: tuple[Database, Collection, Collection], k
     hits = 0
     queries = random_vectors(40, DIMENSIONS, seed=5)
     for query in queries:
-        near = search.knn_by_vector(db, Target(collection, Window(k), Fields()), query)
-        true = search.exact(db, Target(collection, Window(k), Fields()), query)
+        near = answered(db, Query(collection, Window(k), Fields()), query)
+        true = exact(db, Query(collection, Window(k), Fields()), query)
         assert near.way == "index"
         assert len(near.records) == len(true) == k
         hits += len({found.id for found in near.records} & {found.id for found in true})
@@ -122,7 +122,7 @@ def test_exact_agrees_with_numpy(filled: tuple[Database, Collection, Collection]
     query = random_vectors(1, DIMENSIONS, seed=8)[0]
     half = query.astype(np.float16).astype(np.float64)
     distances = 62.5 * (1 - vectors @ (half / np.linalg.norm(half)))
-    near = search.knn_by_vector(db, Target(collection, Window(50), Fields()), query)
+    near = answered(db, Query(collection, Window(50), Fields()), query)
     assert near.way == "exact"
     assert [found.distance for found in near.records] == pytest.approx(np.sort(distances)[:50], abs=1e-3)
 
@@ -131,7 +131,7 @@ def test_a_record_to_itself_is_exactly_zero(filled: tuple[Database, Collection, 
     db, indexed, plain = filled
     for collection in (indexed, plain):
         for n in range(0, ROWS, 1000):
-            nearest = search.knn_by_id(db, Target(collection, Window(1), Fields()), f"r{n}")
+            nearest = answered(db, Query(collection, Window(1), Fields()), f"r{n}")
             assert nearest is not None
             assert (nearest.records[0].id, nearest.records[0].distance) == (f"r{n}", 0.0)
 
@@ -139,24 +139,22 @@ def test_a_record_to_itself_is_exactly_zero(filled: tuple[Database, Collection, 
 @pytest.mark.parametrize("k", [1, 100, 1000, 1001, 5000, ROWS, ROWS + 5])
 def test_no_page_is_short_while_records_are_left(filled: tuple[Database, Collection, Collection], k: int) -> None:
     db, collection, _ = filled
-    nearest = search.knn_by_id(db, Target(collection, Window(k), Fields()), "r3")
-    assert nearest is not None
+    nearest = answered(db, Query(collection, Window(k), Fields()), "r3")
     assert len(nearest.records) == min(k, ROWS)
     assert len({found.id for found in nearest.records}) == min(k, ROWS)
     distances = [found.distance for found in nearest.records]
     assert distances == sorted(distances, key=lambda distance: distance or 0.0)
 
 
-@pytest.mark.parametrize("name", ["knn_by_id", "knn_by_vector"])
+@pytest.mark.parametrize("by_id", [True, False])
 def test_the_effort_of_one_search_is_in_force_and_gone_with_it(
-    filled: tuple[Database, Collection, Collection], name: str
+    filled: tuple[Database, Collection, Collection], by_id: bool
 ) -> None:
     db, collection, _ = filled
-    text = search.knn_statement(collection, Fields(), name, 100, 20)
-    query = "[" + ",".join(map(str, random_vectors(1, DIMENSIONS, seed=9)[0])) + "]"
+    what = "r7" if by_id else random_vectors(1, DIMENSIONS, seed=9)[0]
     blocks = []
-    for effort in ("20", "400"):
-        values = {"collection_id": collection.id, "id": "r7", "scale": 62.5, "query": query, "effort": effort}
+    for effort in (20, 400):
+        text, values = walk(Query(collection, Window(20), Fields(), what=what), Walk(20, 100, effort))
         with db.session() as connection:
             row = connection.execute("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + text, values).fetchone()
             assert connection.execute("SHOW hnsw.ef_search").fetchone() == {"hnsw.ef_search": "100"}
@@ -169,12 +167,13 @@ def test_the_effort_is_what_is_asked_for_or_grows(filled: tuple[Database, Collec
     _, collection, _ = filled
     many = replace(collection, rows=240_000)
     asked = [
-        Target(collection, Window(30), Fields()),
-        Target(collection, Window(20, 500), Fields()),
-        Target(many, Window(30), Fields()),
-        Target(many, Window(30), Fields(), effort=40),
+        Query(collection, Window(30), Fields()),
+        Query(collection, Window(20, 500), Fields()),
+        Query(many, Window(30), Fields()),
+        Query(many, Window(30), Fields(), effort=40),
     ]
-    assert [effort_of(target, 100) for target in asked] == [100, 100, 200, 40]
+    plans = [planned(target.near("r7"), 100, lambda: Expectation(1, reads_all=False)) for target in asked]
+    assert [one.first_walk(30).effort for one in plans] == [100, 100, 200, 40]
 
 
 def test_half_of_the_records_deleted_and_still_complete(db: Database) -> None:
@@ -185,7 +184,7 @@ def test_half_of_the_records_deleted_and_still_complete(db: Database) -> None:
     collection = collections.get(db, "c")
     assert collection.indexed
     records.delete(db, collection, [f"r{n}" for n in range(0, 2000, 2)])
-    nearest = search.knn_by_id(db, Target(collection, Window(1000), Fields()), "r1")
+    nearest = answered(db, Query(collection, Window(1000), Fields()), "r1")
     assert nearest is not None
     assert len(nearest.records) == 1000
 
@@ -217,11 +216,11 @@ def test_filtered_recall_at_every_selectivity(skewed: tuple[Database, Collection
     """Also for filters that keep only what lies far from the query: `side` orders the records by a direction."""
     db, collection = skewed
     where = compile_filter(parse_filter({field: {"$gte": 1 - share}}), table="r")
-    target = Target(collection, Window(20), Fields(), where)
+    target = Query(collection, Window(20), Fields(), where)
     hits = wanted = 0
     for query in random_vectors(15, DIMENSIONS, seed=7):
-        near = search.knn_by_vector(db, target, query)
-        true = search.exact(db, target, query)
+        near = answered(db, target, query)
+        true = exact(db, target, query)
         assert len(near.records) == len(true)
         if field == "chance" and share != 0.05:  # where the two ways cost the same
             assert near.way == ("exact" if share < 0.05 else "index")
@@ -238,9 +237,9 @@ def away() -> Floats:
     return np.asarray(random_vectors(1, DIMENSIONS, seed=4)[0], np.float32)
 
 
-def pages(db: Database, target: Target, query: Floats) -> tuple[Nearest, list[str]]:
+def pages(db: Database, target: Query, query: Floats) -> tuple[Nearest, list[str]]:
     """Return what a search finds, and the ids that it should find."""
-    return search.knn_by_vector(db, target, query), [found.id for found in search.exact(db, target, query)]
+    return answered(db, target, query), [found.id for found in exact(db, target, query)]
 
 
 @pytest.mark.parametrize("share", [0.1, 0.3, 0.6, 0.9])
@@ -248,14 +247,14 @@ def test_a_filter_against_the_query_is_noticed(skewed: tuple[Database, Collectio
     """Thousands match, and all lie far from the query: the index fills the page with wrong records if it is let."""
     db, collection = skewed
     where = compile_filter(parse_filter({"side": {"$gte": 1 - share}}), table="r")
-    target = Target(collection, Window(20), Fields(), where)
+    target = Query(collection, Window(20), Fields(), where)
     near, true = pages(db, target, away)
     assert near.way == "index, then exact"
     assert [found.id for found in near.records] == true
     for found in (
-        ranked.products(db, target, away, "none"),
-        ranked.multi(db, target, [away], Aggregation.MEAN),
-        tagged.search(db, target, [TaggedQuery(away, [], 0.0)], "tags", Aggregation.MEAN),
+        answered(db, replace(target, product_field="none"), away),
+        answered(db, target, several([away], Aggregation.MEAN)),
+        answered(db, target, Several([Point(away)], tags_field="tags")),
     ):
         assert len({one.id for one in found.records} & set(true)) >= 19
 
@@ -270,11 +269,11 @@ def test_a_wrong_estimate_costs_no_record(
     """Whatever the planner says: always k records where k match, the exact ones where it says exact."""
     db, collection = skewed
     where = compile_filter(parse_filter({"side": {"$gte": 1 - share}}), table="r")
-    target = Target(collection, Window(20), Fields(), where)
+    target = Query(collection, Window(20), Fields(), where)
     for matches in (1, 500, 6_000, 24_000):
         for reads_all in (False, True):
             expected = Expectation(matches, reads_all)
-            monkeypatch.setattr(search, "expectation", lambda *_, expected=expected: expected)
+            monkeypatch.setattr(run, "expectation", lambda *_, expected=expected: expected)
             for query in (away, -away):
                 near, true = pages(db, target, query)
                 found = [one.id for one in near.records]
@@ -288,25 +287,22 @@ def test_a_wrong_estimate_costs_no_record(
 def test_exact_is_exact_whatever_the_filter(skewed: tuple[Database, Collection], away: Floats) -> None:
     db, collection = skewed
     for where in (NO_FILTER, compile_filter(parse_filter({"side": {"$gte": 0.1}}), table="r")):
-        near, true = pages(db, Target(collection, Window(20), Fields(), where, exact=True), away)
+        near, true = pages(db, Query(collection, Window(20), Fields(), where, exact=True), away)
         assert (near.way, [found.id for found in near.records]) == ("exact", true)
 
 
 def test_the_few_are_counted_also_beyond_the_last_page(skewed: tuple[Database, Collection], away: Floats) -> None:
     db, collection = skewed
     where = compile_filter(parse_filter({"side": {"$lt": 0.001}}), table="r")
-    near = search.knn_by_vector(db, Target(collection, Window(20, 500), Fields(), where), away)
+    near = answered(db, Query(collection, Window(20, 500), Fields(), where), away)
     assert (near.records, near.matches, near.way) == ([], 24, "exact")
 
 
 def test_plan_of_a_walk_is_the_graph_and_stops_early(skewed: tuple[Database, Collection], away: Floats) -> None:
     db, collection = skewed
     where = compile_filter(parse_filter({"chance": {"$lt": 0.5}}), table="r")
-    target = Target(collection, Window(20), Fields(), where)
-    spans = {"budget": "2000", "candidates": "30", "part": "TRUE"}
-    text = statement(target, "matches_by_walk", **spans)
-    query = "[" + ",".join(map(str, away)) + "]"
-    values = {**where.params, "scale": 62.5, "query": query, "effort": "150", "visits": "80000"}
+    target = Query(collection, Window(20), Fields(), where)
+    text, values = walk(target.near(away), Walk(30, 2000, 150))
     found = list(nodes(plan(db, text, values)))
     walked = [node for node in found if node.get("Index Name") == f"records_{collection.id}_hnsw"]
     assert len(walked) == 1
@@ -317,14 +313,11 @@ def test_plan_of_a_walk_is_the_graph_and_stops_early(skewed: tuple[Database, Col
 def test_plan_of_a_walk_does_not_try_the_filter_on_samples(skewed: tuple[Database, Collection], away: Floats) -> None:
     """Its plan is the same whatever matches, so the planner need not estimate: that took .3 ms of 2."""
     db, collection = skewed
-    query = "[" + ",".join(map(str, away)) + "]"
     estimates = set()
     for share in (0.01, 0.9):
         where = compile_filter(parse_filter({"chance": {"$lt": share}}), table="r")
-        target = Target(collection, Window(20), Fields(), where)
-        spans = {"budget": "2000", "candidates": "2000", "part": "TRUE"}
-        text = statement(target, "matches_by_walk", **spans)
-        values = {**where.params, "scale": 62.5, "query": query, "effort": "150", "visits": "80000"}
+        target = Query(collection, Window(20), Fields(), where)
+        text, values = walk(target.near(away), Walk(2000, 2000, 150))
         estimates |= {node["Plan Rows"] for node in nodes(plan(db, text, values)) if "Filter" in node}
     assert len(estimates) == 1
 
@@ -332,11 +325,10 @@ def test_plan_of_a_walk_does_not_try_the_filter_on_samples(skewed: tuple[Databas
 def test_plan_of_an_exact_search_computes_each_distance_once(skewed: tuple[Database, Collection], away: Floats) -> None:
     db, collection = skewed
     where = compile_filter(parse_filter({"chance": {"$lt": 0.5}}), table="r")
-    target = Target(collection, Window(20), Fields(), where)
-    values = {**where.params, "scale": 62.5, "query": half(away)}
-    spans = {"candidates": "20", "limit": "20", "offset": "0"}
-    text = "EXPLAIN (VERBOSE, FORMAT JSON) " + statement(target, "exact_by_vector", **spans)
-    row = db.read(lambda connection: connection.execute(text, values).fetchone())
+    target = Query(collection, Window(20), Fields(), where)
+    statement = compare(target.near(away))
+    text = "EXPLAIN (VERBOSE, FORMAT JSON) " + statement.text
+    row = db.read(lambda connection: connection.execute(text, statement.values).fetchone())
     assert row is not None
     found = list(nodes(row["QUERY PLAN"][0]["Plan"]))
     scans = [node for node in found if node["Node Type"] == "Seq Scan"]
@@ -348,13 +340,10 @@ def test_plan_of_an_exact_search_computes_each_distance_once(skewed: tuple[Datab
 def test_the_effort_of_a_walk_is_in_force_and_ends_with_it(skewed: tuple[Database, Collection], away: Floats) -> None:
     db, collection = skewed
     where = compile_filter(parse_filter({"chance": {"$gte": 0}}), table="r")
-    target = Target(collection, Window(20), Fields(), where)
-    spans = {"budget": "1000", "candidates": "30", "part": "TRUE"}
-    text = statement(target, "matches_by_walk", **spans)
-    query = "[" + ",".join(map(str, away)) + "]"
+    target = Query(collection, Window(20), Fields(), where)
     blocks = []
-    for effort in ("30", "900"):
-        values = {**where.params, "scale": 62.5, "query": query, "effort": effort, "visits": "80000"}
+    for effort in (30, 900):
+        text, values = walk(target.near(away), Walk(30, 1000, effort))
         with db.session() as connection:
             row = connection.execute("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + text, values).fetchone()
             assert connection.execute("SHOW hnsw.ef_search").fetchone() == {"hnsw.ef_search": "100"}
@@ -400,9 +389,9 @@ def test_five_thousand_records_of_one_product_in_front(db: Database) -> None:
     own = collections.create(db, NewCollection("c", "photo", "m", "1", DIMENSIONS, 62.5))
     front = random_vectors(1, DIMENSIONS, seed=20)[0]
     generator = np.random.default_rng(21)
-    near = front + 0.01 * generator.normal(size=(5000, DIMENSIONS))
+    close = front + 0.01 * generator.normal(size=(5000, DIMENSIONS))
     far = random_vectors(2000, DIMENSIONS, seed=22)
-    vectors = np.concatenate([near, far]).astype(np.float32)
+    vectors = np.concatenate([close, far]).astype(np.float32)
     rows = [
         NewRecord(f"r{n}", json.dumps({"product": "one" if n < 5000 else f"p{n}"}), vector)
         for n, vector in enumerate(vectors)
@@ -410,7 +399,7 @@ def test_five_thousand_records_of_one_product_in_front(db: Database) -> None:
     loads.copy(db, own, rows)
     indexes.build_hnsw(db, own)
     own = collections.get(db, "c")
-    nearest = ranked.products(db, Target(own, Window(20), Fields(names=("product",))), front, "product")
+    nearest = answered(db, Query(own, Window(20), Fields(names=("product",)), product_field="product"), front)
     products = [json.loads(found.attributes or "{}")["product"] for found in nearest.records]
     assert len(products) == len(set(products)) == 20
     assert products[0] == "one"
@@ -420,12 +409,12 @@ def test_five_thousand_records_of_one_product_in_front(db: Database) -> None:
 def test_range_is_complete_also_when_it_is_half_of_the_collection(skewed: tuple[Database, Collection]) -> None:
     db, collection = skewed
     query = random_vectors(1, DIMENSIONS, seed=30)[0]
-    target = Target(collection, Window(0), Fields())
-    everything = search.exact(db, Target(collection, Window(24_000), Fields()), query)
+    target = Query(collection, Window(None), Fields())
+    everything = exact(db, Query(collection, Window(24_000), Fields()), query)
     for share in (0.001, 0.5, 1.0):
         edge = everything[int(share * 24_000) - 1].distance
         assert edge is not None
-        found = ranked.within(db, target, query, edge, None)
+        found = exact(db, replace(target, radius=edge), query)
         assert len(found) >= share * 24_000
         assert {one.id for one in found} == {one.id for one in everything if (one.distance or 0.0) <= edge}
 
@@ -433,12 +422,12 @@ def test_range_is_complete_also_when_it_is_half_of_the_collection(skewed: tuple[
 def test_range_by_product_is_complete_also_beyond_any_number_of_candidates(skewed: tuple[Database, Collection]) -> None:
     db, collection = skewed
     query = random_vectors(1, DIMENSIONS, seed=30)[0]
-    target = Target(collection, Window(0), Fields())
-    everything = search.exact(db, Target(collection, Window(24_000), Fields()), query)
+    target = Query(collection, Window(None), Fields())
+    everything = exact(db, Query(collection, Window(24_000), Fields()), query)
     edge = everything[11_999].distance
     assert edge is not None
     # No record has the field, so each is a product of its own.
-    found = ranked.within(db, target, query, edge, None, "nothing")
+    found = exact(db, replace(target, radius=edge, product_field="nothing"), query)
     assert {one.id for one in found} == {one.id for one in everything if (one.distance or 0.0) <= edge}
     assert len(found) >= 12_000
 
@@ -448,10 +437,10 @@ def test_multi_through_the_index_recalls_the_exact_order(skewed: tuple[Database,
     hits = 0
     for seed in range(40, 55):
         queries = list(random_vectors(3, DIMENSIONS, seed=seed))
-        target = Target(collection, Window(20), Fields())
-        near = ranked.multi(db, target, queries, Aggregation.MEAN)
+        target = Query(collection, Window(20), Fields())
+        near = answered(db, target, several(queries, Aggregation.MEAN))
         plain = replace(target, collection=replace(collection, indexed=False))
-        true = ranked.multi(db, plain, queries, Aggregation.MEAN)
+        true = answered(db, plain, several(queries, Aggregation.MEAN))
         assert (near.way, true.way) == ("index", "exact")
         hits += len({found.id for found in near.records} & {found.id for found in true.records})
     assert hits / 300 >= 0.95

@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,17 +12,18 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from app.db import collections, indexes, loads, pairs, ranked, records, search
+from app.db import collections, indexes, loads, pairs, records
 from app.db.engine import Database
 from app.db.listing import Listing
 from app.db.records import NewRecord, halfvec_text
-from app.db.target import Target
 from app.domain.collections import Collection, NewCollection
 from app.domain.errors import InvalidRequest
 from app.domain.records import Fields, Found
 from app.domain.windows import Window
 from app.filters import compile_filter, parse_filter
+from app.search.request import Query
 from tests.db.vectors import random_vectors
+from tests.support.searching import answered, exact, vector_of
 
 ROWS = 24_000
 DIMENSIONS = 64
@@ -87,7 +89,7 @@ def test_knn_answers_what_the_server_answers(
     shop: tuple[Database, Collection], sql: Connection, name: str, k: int
 ) -> None:
     db, _ = shop
-    near = search.knn_by_id(db, Target(collections.get(db, name), Window(k), Fields()), "r7")
+    near = answered(db, Query(collections.get(db, name), Window(k), Fields()), "r7")
     assert near is not None
     found = rows(sql, "SELECT id, distance FROM lookalike.knn(%s, 'r7', %s)", name, k)
     assert found == answers(near.records)
@@ -101,13 +103,13 @@ def test_a_filter_inside_keeps_the_answer_complete(
     """Also where only what lies far from the query matches: of a WHERE behind the function nothing would be left."""
     db, collection = shop
     filter_ = {"side": {"$gte": 1 - share}}
-    target = Target(collection, Window(20), Fields(), compile_filter(parse_filter(filter_), table="r"))
+    target = Query(collection, Window(20), Fields(), compile_filter(parse_filter(filter_), table="r"))
     hits = wanted = 0
     for query in random_vectors(10, DIMENSIONS, seed=7):
         found = rows(
             sql, "SELECT id FROM lookalike.knn_vector('shop', %s, 20, %s)", halfvec_text(query), json.dumps(filter_)
         )
-        true = search.exact(db, target, query)
+        true = exact(db, target, query)
         assert len(found) == len(true)
         hits += len({row[0] for row in found} & {one.id for one in true})
         wanted += len(true)
@@ -123,11 +125,11 @@ def test_a_filter_that_runs_against_the_query_is_noticed(
     db, collection = shop
     query = random_vectors(1, DIMENSIONS, seed=4)[0]
     filter_ = {"side": {"$gte": at_least}}
-    target = Target(collection, Window(20), Fields(), compile_filter(parse_filter(filter_), table="r"))
+    target = Query(collection, Window(20), Fields(), compile_filter(parse_filter(filter_), table="r"))
     found = rows(
         sql, "SELECT id FROM lookalike.knn_vector('shop', %s, 20, %s)", halfvec_text(query), json.dumps(filter_)
     )
-    assert [row[0] for row in found] == [one.id for one in search.exact(db, target, query)]
+    assert [row[0] for row in found] == [one.id for one in exact(db, target, query)]
 
 
 def test_knn_walks_the_graph(sql: Connection) -> None:
@@ -249,10 +251,10 @@ def test_the_settings_of_a_session_are_as_before(sql: Connection) -> None:
 @pytest.mark.parametrize("name", ["shop", "plain"])
 def test_within_is_complete(shop: tuple[Database, Collection], sql: Connection, name: str) -> None:
     db, _ = shop
-    target = Target(collections.get(db, name), Window(0), Fields())
-    stored = search.vector(db, target.collection, "r7")
+    target = Query(collections.get(db, name), Window(None), Fields())
+    stored = vector_of(db, target.collection, "r7")
     assert stored is not None
-    true = ranked.within(db, target, stored, 12.0, None)
+    true = exact(db, replace(target, radius=12.0), stored)
     assert len(true) > 3
     found = rows(sql, "SELECT id, distance FROM lookalike.within(%s, 'r7', 12.0)", name)
     assert found == answers(true)

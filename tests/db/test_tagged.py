@@ -5,16 +5,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.db import collections, indexes, loads, tagged
+from app.db import collections, indexes, loads
 from app.db.engine import Database
 from app.db.records import NewRecord
-from app.db.tagged import TaggedQuery
-from app.db.target import Target
 from app.domain.collections import Collection, NewCollection
-from app.domain.ranking import Aggregation
 from app.domain.records import Fields
 from app.domain.windows import Window
+from app.search.request import Point, Query, Several
 from tests.db.vectors import random_vectors
+from tests.support.searching import answered, exact
 
 ROWS, DIMENSIONS = 24_000, 32
 
@@ -43,12 +42,12 @@ def test_the_page_is_that_of_comparing_every_record(
     shop: tuple[Database, Collection], tags: list[str], weight: float
 ) -> None:
     db, collection = shop
-    target = Target(collection, Window(20), Fields())
+    target = Query(collection, Window(20), Fields())
     hits = 0
     for vector in random_vectors(5, DIMENSIONS, seed=6):
-        queries = [TaggedQuery(vector, tags, weight)]
-        found = tagged.search(db, target, queries, "tags", Aggregation.MEAN).records
-        true = tagged.exact(db, target, queries, "tags", Aggregation.MEAN)
+        queries = [Point(vector, tags, weight)]
+        found = answered(db, target, Several(queries, tags_field="tags")).records
+        true = exact(db, target, Several(queries, tags_field="tags"))
         assert len(found) == len(true) == 20
         assert [one.distance for one in found] == sorted(one.distance or 0.0 for one in found)
         hits += len({one.id for one in found} & {one.id for one in true})
@@ -57,12 +56,12 @@ def test_the_page_is_that_of_comparing_every_record(
 
 def test_several_queries_with_tags_of_their_own(shop: tuple[Database, Collection]) -> None:
     db, collection = shop
-    target = Target(collection, Window(20), Fields())
+    target = Query(collection, Window(20), Fields())
     vectors = random_vectors(3, DIMENSIONS, seed=9)
     queries = [
-        TaggedQuery(vector, tags, 0.6 if tags else 0.0)
+        Point(vector, tags, 0.6 if tags else 0.0)
         for vector, tags in zip(vectors, (["sale"], ["new", "sale"], []), strict=True)
     ]
-    found = tagged.search(db, target, queries, "tags", Aggregation.MEAN).records
-    true = tagged.exact(db, target, queries, "tags", Aggregation.MEAN)
+    found = answered(db, target, Several(queries, tags_field="tags")).records
+    true = exact(db, target, Several(queries, tags_field="tags"))
     assert len({one.id for one in found} & {one.id for one in true}) >= 19

@@ -9,14 +9,14 @@ from sqlalchemy import make_url
 
 from app.db import collections, loads, records, schema
 from app.db.engine import Database
-from app.db.search import knn_by_vector
-from app.db.target import Target
 from app.domain.collections import NewCollection
 from app.domain.errors import ConfigurationError
 from app.domain.records import Fields
 from app.domain.windows import Window
+from app.search.request import Query
 from tests.db.vectors import random_vectors
 from tests.house.conftest import House
+from tests.support.searching import answered
 
 
 def works(house: House, url: str) -> None:
@@ -32,7 +32,7 @@ def works(house: House, url: str) -> None:
         vectors = random_vectors(50, 8)
         loads.copy(db, made, [records.NewRecord(str(n), '{"n": "é"}', v) for n, v in enumerate(vectors)])
         assert indexes.build_hnsw(owner, made)
-        found = knn_by_vector(db, Target(collections.get(db, "tried"), Window(5), Fields(everything=True)), vectors[7])
+        found = answered(db, Query(collections.get(db, "tried"), Window(5), Fields(everything=True)), vectors[7])
         assert found.records[0].id == "7"
         assert collections.list_all(db)[0]["created_at"].tzinfo is not None
         collections.drop(owner, "tried")

@@ -12,14 +12,14 @@ from app.db import collections, indexes, listing, loads, records, schema
 from app.db.conninfo import away, reach
 from app.db.embedded import EmbeddedDatabase
 from app.db.engine import Connection, Database
-from app.db.search import knn_by_vector
-from app.db.target import Target
 from app.domain.collections import Collection, NewCollection
 from app.domain.errors import ConfigurationError, Unavailable
 from app.domain.records import Fields
 from app.domain.windows import Window
+from app.search.request import Query
 from tests.db.vectors import random_vectors
 from tests.house import pgbouncer
+from tests.support.searching import answered
 
 pytestmark = pytest.mark.skipif(pgbouncer.program() is None, reason="pgbouncer is not installed")
 SHOWN = ("hnsw.ef_search", "hnsw.iterative_scan", "statement_timeout", "jit", "search_path", "DateStyle")
@@ -79,11 +79,11 @@ def test_settings_hold_in_reads_and_writes_and_are_left_to_nobody(pooled: Databa
 def test_everything_a_server_does_is_done_by_many_at_once(pooled: Database) -> None:
     collection = filled(pooled)
     queries = random_vectors(8, 8, seed=5)
-    target = Target(collection, Window(18), Fields(everything=True))
+    target = Query(collection, Window(18), Fields(everything=True))
 
     def nearest(number: int) -> list[str]:
         # Up to eight records of the others are there for a moment, near or far.
-        found = knn_by_vector(pooled, target, queries[number % 8]).records
+        found = answered(pooled, target, queries[number % 8]).records
         return [one.id for one in found if not one.id.startswith("new")][:10]
 
     alone = [nearest(number) for number in range(8)]
@@ -102,8 +102,8 @@ def test_everything_a_server_does_is_done_by_many_at_once(pooled: Database) -> N
 
 def test_an_effort_of_its_own_ends_with_its_search(pooled: Database) -> None:
     collection = filled(pooled)
-    target = Target(collection, Window(10), Fields(everything=True), effort=400)
-    assert len(knn_by_vector(pooled, target, random_vectors(1, 8)[0]).records) == 10
+    target = Query(collection, Window(10), Fields(everything=True), effort=400)
+    assert len(answered(pooled, target, random_vectors(1, 8)[0]).records) == 10
     assert pooled.read(shown)["hnsw.ef_search"] == "77"
 
 

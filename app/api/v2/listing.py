@@ -90,7 +90,7 @@ def _fields(parameters: Any) -> Fields:
 @method("find", Scope.READ, FindParameters)
 def find(call: Call, parameters: FindParameters) -> Answer:
     """Return records that match a filter."""
-    listing = service.of(call.context, call.collection, _fields(parameters), parameters.filter)
+    listing = service.of(call.collection, _fields(parameters), parameters.filter)
     body = listed(service.find(call.context, listing, parameters.limit))
     if parameters.facets is not None or parameters.count:
         body |= _counted(call, parameters.facets or (), parameters.filter, total=parameters.count)
@@ -114,14 +114,14 @@ def _counted(call: Call, asked: tuple[Facet, ...], filter_: Any, *, total: bool)
 @method("random", Scope.READ, RandomParameters)
 def random(call: Call, parameters: RandomParameters) -> Answer:
     """Return random records."""
-    listing = service.of(call.context, call.collection, _fields(parameters), parameters.filter)
+    listing = service.of(call.collection, _fields(parameters), parameters.filter)
     return Answer(statuses.OK, listed(service.random(call.context, listing, parameters.count)))
 
 
 @method("deleteByFilter", Scope.WRITE, DeleteByFilterParameters)
 def delete_by_filter(call: Call, parameters: DeleteByFilterParameters) -> Answer:
     """Delete the records that match a filter."""
-    listing = service.of(call.context, call.collection, _fields(parameters), parameters.filter)
+    listing = service.of(call.collection, _fields(parameters), parameters.filter)
     return Answer(statuses.OK, listed(service.delete(call.context, listing)))
 
 
@@ -129,7 +129,7 @@ def delete_by_filter(call: Call, parameters: DeleteByFilterParameters) -> Answer
 def all_records(call: Call, parameters: AllRecordsParameters) -> Answer:
     """Return all records: a page of them, or, without a size, every one, streamed."""
     place = parse(PageParameters, call.query)
-    listing = service.of(call.context, call.collection, _fields(parameters), parameters.filter)
+    listing = service.of(call.collection, _fields(parameters), parameters.filter)
     body: Body = {}
     if parameters.output_file_name is not None:
         path = service.export_path(call.context, call.collection, parameters.output_file_name)
@@ -153,7 +153,7 @@ def all_records(call: Call, parameters: AllRecordsParameters) -> Answer:
 @method("allNearDupPairs", Scope.READ, AllNearDupPairsParameters)
 def all_near_dup_pairs(call: Call, parameters: AllNearDupPairsParameters) -> Answer:
     """Find all pairs of records that show the same picture, nearest first."""
-    listing = service.of(call.context, call.collection, _fields(parameters), parameters.filter)
+    listing = service.of(call.collection, _fields(parameters), parameters.filter)
     window = Window(parameters.k, parameters.from_)
     found = pair_service.near_duplicate_pairs(call.context, listing, parameters.radius, window)
     records = [[orjson.Fragment(one.json()) for one in pair.records] for pair in found]

@@ -7,17 +7,15 @@ from pydantic import Field
 from app.api.envelope import Body, query_records, ranked, skipped
 from app.api.methods import Answer, Call, method
 from app.api.parsing import Count, Effort, Filter, Names, Number, Parameters, QueryRecord, Text, records_within
-from app.db.target import Nearest
 from app.domain import statuses
 from app.domain.collections import check_product_field
 from app.domain.errors import WrongQueryRecord
-from app.domain.ranking import Aggregation, Ranking
+from app.domain.ranking import Aggregation, Nearest
 from app.domain.records import TEXT_FIELD, Fields
 from app.domain.tokens import Scope
 from app.domain.windows import Window
 from app.services import ranking as rank_service
 from app.services import search as service
-from app.services import tagged
 
 Weight = Annotated[Number, Field(ge=0, le=1)]
 
@@ -31,15 +29,21 @@ class SearchParameters(Parameters):
     approx_param: Effort | None = None
     exact: bool = False
 
-    def search(self, call: Call) -> service.Search:
+    def search(
+        self, call: Call, window: Window, radius: float | None, product_field: str | None = None
+    ) -> service.Search:
         """Return the search that is asked for."""
-        fields = Fields.of(self.fields_to_return)
-        return service.Search(call.context, call.collection, fields, self.filter, self.exact)
-
-    @property
-    def effort(self) -> int | None:
-        """The HNSW search effort that is asked for."""
-        return self.cand_set_size or self.approx_param
+        return service.Search(
+            call.context,
+            call.collection,
+            window,
+            Fields.of(self.fields_to_return),
+            self.filter,
+            self.exact,
+            self.cand_set_size or self.approx_param,
+            radius,
+            product_field,
+        )
 
 
 class KnnParameters(SearchParameters):
@@ -51,6 +55,11 @@ class KnnParameters(SearchParameters):
     radius: Number | None = Field(default=None, ge=0)
     product_field: Text | None = None
 
+    def ranked(self, call: Call) -> service.Search:
+        """Return the search that is asked for."""
+        window = Window(self.k, self.from_)
+        return self.search(call, window, self.radius, _product_field(call, self.product_field))
+
 
 class MultiParameters(SearchParameters):
     """Several query records, and how their distances become one."""
@@ -60,6 +69,10 @@ class MultiParameters(SearchParameters):
     from_: Count = Field(default=0, alias="from")
     radius: Number | None = Field(default=None, ge=0)
     aggregation: Aggregation = Aggregation.MEAN
+
+    def ranked(self, call: Call) -> service.Search:
+        """Return the search that is asked for."""
+        return self.search(call, Window(self.k, self.from_), self.radius)
 
 
 class RangeParameters(SearchParameters):
@@ -131,7 +144,7 @@ def _statistics(found: Nearest) -> Body:
     """Return how a search was done; what is not known is left out."""
     figures = {
         "search": found.way,
-        "SearchTime": None if found.milliseconds is None else round(found.milliseconds, 2),
+        "SearchTime": round(found.milliseconds, 2),
         "matches": found.matches,
         "matches_more_than": found.more_than,
         "candidates": found.candidates,
@@ -142,11 +155,7 @@ def _statistics(found: Nearest) -> Body:
 @method("visualKNN", Scope.READ, KnnParameters)
 def visual_knn(call: Call, parameters: KnnParameters) -> Answer:
     """Find the records that look most like the query record."""
-    window = Window(parameters.k, parameters.from_)
-    product_field = _product_field(call, parameters.product_field)
-    ranking = Ranking(window, parameters.radius, product_field, parameters.effort)
-    found = service.visual_knn(parameters.search(call), parameters.query_record, ranking)
-    return _answer(found, [parameters.query_record])
+    return _answer(service.visual_knn(parameters.ranked(call), parameters.query_record), [parameters.query_record])
 
 
 @method("text", Scope.READ, KnnParameters)
@@ -161,26 +170,22 @@ def text(call: Call, parameters: KnnParameters) -> Answer:
 def visual_knn_multi(call: Call, parameters: MultiParameters) -> Answer:
     """Find the records that look most like several query records."""
     records = records_within(parameters.query_records, call.context.settings.max_queries, "query_records")
-    ranking = Ranking(Window(parameters.k, parameters.from_), parameters.radius, None, parameters.effort)
-    found = service.visual_knn_multi(parameters.search(call), records, ranking, parameters.aggregation)
-    return _answer(found, records)
+    return _answer(service.visual_knn_multi(parameters.ranked(call), records, parameters.aggregation), records)
 
 
 @method("range", Scope.READ, RangeParameters)
 def range_(call: Call, parameters: RangeParameters) -> Answer:
     """Find every record within a radius of the query record."""
     product_field = _product_field(call, parameters.product_field)
-    ranking = Ranking(Window(parameters.k or 0, parameters.from_), parameters.radius, product_field)
-    found = service.within(parameters.search(call), parameters.query_record, ranking, parameters.k)
-    return _answer(found, [parameters.query_record])
+    given = parameters.search(call, Window(parameters.k, parameters.from_), parameters.radius, product_field)
+    return _answer(service.within(given, parameters.query_record), [parameters.query_record])
 
 
 @method("nearDuplicates", Scope.READ, NearDuplicatesParameters)
 def near_duplicates(call: Call, parameters: NearDuplicatesParameters) -> Answer:
     """Find the records that show the same picture as the query record."""
-    ranking = Ranking(Window(0), parameters.radius)
-    found = service.within(parameters.search(call), parameters.query_record, ranking, None)
-    return _answer(found, [parameters.query_record])
+    given = parameters.search(call, Window(None), parameters.radius)
+    return _answer(service.within(given, parameters.query_record), [parameters.query_record])
 
 
 @method("visualRankRecords", Scope.READ, RankParameters)
@@ -198,20 +203,16 @@ def visual_tags_rank_records(call: Call, parameters: TagsRankParameters) -> Answ
 @method("visualTagsKNN", Scope.READ, TagsKnnParameters)
 def visual_tags_knn(call: Call, parameters: TagsKnnParameters) -> Answer:
     """Find the records that look most like the query record and share its tags."""
-    window = Window(parameters.k, parameters.from_)
-    product_field = _product_field(call, parameters.product_field)
-    ranking = Ranking(window, parameters.radius, product_field, parameters.effort)
     records = [parameters.query_record]
-    return _answer(tagged.search(parameters.search(call), records, ranking, parameters.tags_weight), records)
+    return _answer(service.tags_knn(parameters.ranked(call), records, parameters.tags_weight), records)
 
 
 @method("visualTagsKNNMulti", Scope.READ, TagsMultiParameters)
 def visual_tags_knn_multi(call: Call, parameters: TagsMultiParameters) -> Answer:
     """Find the records that look most like several query records and share their tags."""
     records = records_within(parameters.query_records, call.context.settings.max_queries, "query_records")
-    ranking = Ranking(Window(parameters.k, parameters.from_), parameters.radius, None, parameters.effort)
     weight, aggregation = parameters.tags_weight, parameters.aggregation
-    return _answer(tagged.search(parameters.search(call), records, ranking, weight, aggregation), records)
+    return _answer(service.tags_knn(parameters.ranked(call), records, weight, aggregation), records)
 
 
 def _rank(call: Call, parameters: RankParameters, tags_weight: float) -> Answer:

@@ -3,18 +3,19 @@
 from collections.abc import Sequence
 
 from app.config import Settings
-from app.db import collections, indexes, loads, records, search
+from app.db import collections, indexes, loads, records
 from app.db.engine import Database, check_versions
 from app.db.records import NewRecord, Patch
-from app.db.target import NO_FILTER, Target
 from app.domain.collections import Collection
 from app.domain.jsontext import dumps
 from app.domain.records import Fields
 from app.domain.windows import Window
-from app.filters import compile_filter, parse_filter
+from app.filters import NO_FILTER, compile_filter, parse_filter
+from app.search.request import Query
 from tests.bench.peers.base import Footprint, Place, Stock, Vector
 from tests.bench.peers.postgres import footprint, graph_bytes
 from tests.bench.shop import Condition
+from tests.support.searching import answered
 
 _PART = 2000
 
@@ -76,8 +77,8 @@ class Engine:
         if condition is not None:
             node = parse_filter(condition.filter)
             where = compile_filter(node, indexed_fields=self._collection.indexed_fields, table="r")
-        target = Target(self._collection, Window(k), Fields(), where, effort)
-        return [int(one.id) for one in search.knn_by_vector(self._db, target, query).records]
+        target = Query(self._collection, Window(k), Fields(), where, effort=effort)
+        return [int(one.id) for one in answered(self._db, target, query).records]
 
     def update(self, numbers: Sequence[int], price: float) -> None:
         """Merge the price into the attributes, in one transaction."""

@@ -1,21 +1,23 @@
-"""Which way a search takes: through the index, or by comparing every record. The rule, and the figures that it uses.
+"""How a search is done: the ways that it takes, in order, and how far each is followed. The rule, and its figures.
 
 Without a filter the index is asked, with an effort that grows with the root of the number of records. Beyond 800
-ranks, and where the index has less to offer than it should, the list goes on exactly (`app.db.ladder`).
+ranks, and where the index has less to offer than it should, the list goes on exactly (`app.search.ladder`).
 
 With a filter there are three ways, and the cheapest that is complete is taken:
 
 1. *Few*: the matches are compared, and counted meanwhile, up to a bound. Within the bound the answer is exact.
-2. *Walk*: the index is walked, nearest records first, until enough of them match, or until a budget of candidates is
+2. *Index*: the index is walked, nearest records first, until enough of them match, or until a budget of candidates is
    spent. What is found within the budget lies among the nearest records of all, so nothing nearer was passed over. A
    filter that keeps only what lies far from the query spends the budget: that is noticed, and never answered.
-3. *All*: every match is compared.
+3. *Exact*: every match is compared.
 
 The planner's plan of the filter says where to begin: with a walk where its cost is less than what it spares, times the
 chance that it is not in vain. Else the few are compared: up to twice as many as are expected, as the exact answer is
 then the cheap one. Where more are expected than the bound and no index finds them, all are compared at once, which
 reads each record once and on several cores. Where the plan is wrong it costs time, never records. What is left
-undecided goes on: few, walk, all.
+undecided goes on: few, index, exact.
+
+Searches by product, for several records and by tags take the same ways; they only keep fewer of their candidates.
 
 Pages of one search are cuts of one list, so nothing of the rule depends on `k`, on `from`, or on other searches: it is
 reckoned for 20 ranks. How walks went lately is not remembered: it let a page be found exactly whose neighbour was not.
@@ -37,12 +39,14 @@ whole collection, as such records lie together and far from many queries: of 20,
 effort 150 and .994 at 400.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from enum import Enum
+from enum import StrEnum
 from math import ceil, sqrt
 
-from app.db.ladder import Rung
 from app.domain.collections import Collection, PartialIndex, SearchCosts
+from app.search.ladder import Rung
+from app.search.request import Query, direction
 
 EF_SEARCH_MAX = 1000
 # Without a filter the first candidates of one search of the graph; a quarter more than are kept, as the graph orders
@@ -52,6 +56,8 @@ DEEPER = (Rung(160, 200), Rung(400, 500), Rung(800, 1000))
 # With a filter the first matches of one walk, twice as many as are kept; then walks of their own.
 FIRST_MATCHES = (Rung(10, 20), Rung(20, 40), Rung(30, 60))
 DEEPER_MATCHES = (Rung(80, 160), Rung(250, 500), Rung(800, 1600))
+# Where only some of the candidates are kept: one a product, or those that no record with other tags can pass.
+SIFTED = (Rung(50, 200), Rung(250, 1000))
 # For so many ranks the way is chosen, whatever the window.
 _RANKS = 20
 # The chance that a walk is not in vain.
@@ -94,18 +100,15 @@ class Limits:
     candidates: int
     effort: int
 
-    @property
-    def visits(self) -> int:
-        """Records that pgvector may visit before it gives up: more than the budget can need."""
-        return self.budget * _VISITS
 
-
-class Way(Enum):
-    """Where a filtered search begins."""
+class Way(StrEnum):
+    """A way to find records."""
 
     FEW = "few"
-    WALK = "walk"
-    ALL = "all"
+    """Compare the matches and count them meanwhile, up to a bound."""
+    INDEX = "index"
+    EXACT = "exact"
+    """Compare every match."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,43 +126,105 @@ class Expectation:
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
-    """How a search with a filter is done, whatever its page.
+class Walk:
+    """How far one statement walks the index.
 
     Attributes:
-        first: where it begins.
-        limits: how far the few are compared, and the walk for the first ranks.
-        part: the partial index that a walk goes through; None: the index of all records.
-        rows: the number of records in the index that a walk goes through.
-        matches: how many of them match at least, by the plan, or as they were counted in vain.
+        candidates: matches at which it ends.
+        budget: records that the index offers at most.
+        effort: HNSW search effort, 1 to 1000.
 
     """
 
-    first: Way
-    limits: Limits
-    part: PartialIndex | None
-    rows: int
-    matches: int
+    candidates: int
+    budget: int
+    effort: int
 
-    def walk(self, ranks: int) -> Limits:
-        """Return how far the index is walked for so many ranks, 1 or more."""
-        effort = min(EF_SEARCH_MAX, max(self.limits.effort, ranks))
-        candidates = ceil(_SPARE * ranks)
-        budget = max(effort, candidates, ceil(_SLACK * ranks * self.rows / self.matches))
-        return Limits(self.limits.bound, budget, candidates, effort)
+    @property
+    def visits(self) -> int:
+        """Records that pgvector may visit before it gives up: more than the budget can need."""
+        return self.budget * _VISITS
 
 
-def route(
-    collection: Collection,
-    expected: Expectation,
-    default_effort: int,
-    effort: int | None = None,
-    part: PartialIndex | None = None,
-) -> Route:
-    """Return how a search with a filter is done; the arguments are those of `limits` and `begin`."""
-    first, found = begin(collection, _RANKS, limits(collection, _RANKS, default_effort, effort, part), expected, part)
-    matches = max(1, expected.matches) if first is Way.WALK else found.bound
-    return Route(first, found, part, _rows(collection, part), matches)
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a search is done, whatever its page.
+
+    Attributes:
+        ways: in this order, until the page is complete.
+        bound: matches that `FEW` compares at most.
+        effort: HNSW search effort of the first walk, 1 to 1000.
+        part: the partial index that is walked; None: the index of all records.
+        rows: the number of records in the index that is walked.
+        matches: how many of them match at least, by the planner, or as `FEW` counted in vain; None: there is no filter.
+
+    """
+
+    ways: tuple[Way, ...]
+    bound: int = 0
+    effort: int = 0
+    part: PartialIndex | None = None
+    rows: int = 0
+    matches: int | None = None
+
+    @property
+    def first(self) -> tuple[Rung, ...]:
+        """The rungs whose candidates are the first ones of one walk."""
+        return FIRST if self.matches is None else FIRST_MATCHES
+
+    @property
+    def deeper(self) -> tuple[Rung, ...]:
+        """The rungs that have a walk each."""
+        return DEEPER if self.matches is None else DEEPER_MATCHES
+
+    def first_walk(self, candidates: int) -> Walk:
+        """Return the walk for the first so many candidates of the first rungs."""
+        whole = self.walk(self.first[-1])
+        return replace(whole, candidates=candidates, effort=self.effort if self.matches is None else whole.effort)
+
+    def walk(self, rung: Rung) -> Walk:
+        """Return the walk for all candidates of a rung."""
+        if self.matches is None:
+            return Walk(rung.candidates, rung.candidates, min(EF_SEARCH_MAX, max(self.effort, rung.candidates)))
+        effort = min(EF_SEARCH_MAX, max(self.effort, rung.keep))
+        budget = max(effort, rung.candidates, ceil(_SLACK * rung.keep * self.rows / self.matches))
+        return Walk(rung.candidates, budget, effort)
+
+
+def planned(query: Query, default_effort: int, expected: Callable[[], Expectation]) -> Plan:
+    """Return how a search is done.
+
+    Args:
+        query: the search.
+        default_effort: the server's search effort, 1 to 1000.
+        expected: what the planner makes of the filter; asked for where it matters.
+
+    """
+    collection = query.collection
+    if not _indexable(query):
+        return Plan((Way.EXACT,))
+    if not query.filtered or not collection.indexed:
+        usual = query.effort or grown_effort(collection, default_effort)
+        return Plan((Way.INDEX, Way.EXACT), effort=min(EF_SEARCH_MAX, usual))
+    part = part_of(collection, query.where.equalities)
+    matches = expected()
+    usual_limits = limits(collection, _RANKS, default_effort, query.effort, part)
+    first, found = begin(collection, _RANKS, usual_limits, matches, part)
+    if first is Way.EXACT:
+        return Plan((Way.EXACT,))
+    ways = (Way.INDEX, Way.EXACT) if first is Way.INDEX else (Way.FEW, Way.INDEX, Way.EXACT)
+    least = max(1, matches.matches) if first is Way.INDEX else found.bound
+    return Plan(ways, found.bound, found.effort, part, _rows(collection, part), least)
+
+
+def _indexable(query: Query) -> bool:
+    """Say whether there may be more to it than to compare every record.
+
+    Tags have an index of their own: without one of vectors, those that share a tag are still found by it.
+    """
+    if query.exact or not (query.collection.indexed or query.tagged) or (query.tagged and query.product_field):
+        return False
+    return isinstance(query.what, str) or direction(query.what) is not None
 
 
 def begin(
@@ -172,9 +237,9 @@ def begin(
     reading = _rows(collection) * _IN_TURN if expected.reads_all else matches
     compared_us = reading * costs.match_us + matches * costs.distance_us
     if budget * costs.candidate_us < _HOPE * compared_us:
-        return Way.WALK, replace(limits, budget=budget)
+        return Way.INDEX, replace(limits, budget=budget)
     if matches > limits.bound and expected.reads_all:
-        return Way.ALL, limits
+        return Way.EXACT, limits
     return Way.FEW, replace(limits, bound=max(limits.bound, _DOUBT * matches))
 
 

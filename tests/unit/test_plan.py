@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from app.db.chooser import Expectation, Way, begin, grown_effort, heavy, limits, part_of
 from app.domain.collections import Collection, PartialIndex, SearchCosts
+from app.search.plan import Expectation, Walk, Way, begin, grown_effort, heavy, limits, part_of
 
 
 def collection(rows: int, costs: SearchCosts | None = None) -> Collection:
@@ -20,7 +20,7 @@ def test_bound_and_budget_balance(rows: int) -> None:
     found = limits(collection(rows, costs), 30, 100)
     assert 0.2 <= found.budget * 6.0 / found.bound <= 1.5
     assert found.budget * found.bound >= 2 * 30 * rows * 0.999
-    assert found.visits >= 20 * found.budget
+    assert Walk(30, found.budget, found.effort).visits >= 20 * found.budget
 
 
 def test_the_bound_follows_the_measured_costs() -> None:
@@ -33,10 +33,10 @@ def test_the_bound_follows_the_measured_costs() -> None:
 @pytest.mark.parametrize(
     ("matches", "reads_all", "way"),
     [
-        (25_000, False, Way.WALK),
+        (25_000, False, Way.INDEX),
         (50, False, Way.FEW),
         (3_000, False, Way.FEW),
-        (3_000, True, Way.WALK),
+        (3_000, True, Way.INDEX),
         (50, True, Way.FEW),
     ],
 )
@@ -44,7 +44,7 @@ def test_where_to_begin(matches: int, reads_all: bool, way: Way) -> None:
     own = collection(50_000)
     first, found = begin(own, 20, limits(own, 20, 100), Expectation(matches, reads_all))
     assert first is way
-    if first is Way.WALK:
+    if first is Way.INDEX:
         assert found.budget >= 2 * 20 * 50_000 / matches
 
 
@@ -66,7 +66,7 @@ def test_a_partial_index_makes_a_walk_cheap() -> None:
     assert begin(own, 20, limits(own, 20, 100), expected)[0] is Way.FEW
     usual = limits(own, 20, 100, part=part)
     way, found = begin(own, 20, usual, expected, part)
-    assert (way, found.budget) == (Way.WALK, found.effort)
+    assert (way, found.budget) == (Way.INDEX, found.effort)
     assert found.effort == limits(own, 20, 100).effort
     few = Expectation(50, reads_all=False)
     assert begin(own, 20, usual, few, part)[0] is Way.FEW

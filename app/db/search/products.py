@@ -1,0 +1,39 @@
+"""The nearest record of each product, ranks counted in products."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from app.db.engine import Database
+from app.db.search import ranks
+from app.db.search.reads import products_of
+from app.db.search.send import fetch
+from app.db.search.statements import knobs, shaped, walked
+from app.domain.windows import Window
+from app.filters import Where
+from app.search.ladder import Ladder, Rung
+from app.search.plan import SIFTED, Plan
+from app.search.request import Query
+
+# The part of the candidates that is trusted: the index orders by rounded vectors.
+_TRUSTED = 0.9
+
+
+def climb(db: Database, query: Query, plan: Plan, ladder: Ladder) -> None:
+    """Walk to more and more candidates while they hold too few products."""
+    for rung in SIFTED:
+        if ladder.complete or not ladder.trusted:
+            break
+        wide = replace(query.only_ids(), window=Window(rung.keep + 1))
+        if ladder.records:
+            wide = wide.but(unseen(db, query, [one.id for one in ladder.records]))
+        walk = plan.walk(Rung(rung.candidates, rung.candidates))
+        found = fetch(db, shaped(wide, walked(wide, plan, walk), knobs(plan, walk)))
+        ladder.climb(found, rung.keep if len(found) > rung.keep else int(_TRUSTED * len(found)))
+
+
+def unseen(db: Database, query: Query, ids: Sequence[str]) -> Where:
+    """Return the condition that a record is of another product than these records; one without a product is its own."""
+    field = query.product_field or ""
+    values: dict[str, object] = {"seen_field": field, "seen_products": products_of(db, query.collection, ids, field)}
+    others = Where("(r.attributes -> %(seen_field)s <> ALL (%(seen_products)s::jsonb[])) IS NOT FALSE", values)
+    return ranks.unseen(db, query, ids) & others

@@ -1,0 +1,86 @@
+"""What a search reads beside its answer: stored records that are looked for, and what is known of a filter."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pgvector import HalfVector
+
+from app.db.engine import Database, partition
+from app.db.loader import query as named
+from app.db.records import fields_sql
+from app.domain.collections import Collection
+from app.domain.records import Fields
+from app.filters import NO_FILTER, Where
+from app.search.plan import Expectation
+from app.search.request import Query, Vector, half
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A stored record that is looked for: its vector, attributes as JSON text, and whether it matches the filter."""
+
+    vector: HalfVector
+    attributes: str | None
+    matches: bool
+
+
+def stored(
+    db: Database, collection: Collection, ids: Sequence[str], fields: Fields | None = None, where: Where = NO_FILTER
+) -> dict[str, Stored]:
+    """Return the stored ones of these records by id, with no attributes where no `fields` are named."""
+    fields = fields or Fields()
+    text = named("search", "stored").render(
+        records=partition("records", collection), fields=fields_sql(fields), filter=where.sql
+    )
+    values = {**where.params, "collection_id": collection.id, "ids": list(ids), "fields": list(fields.names)}
+    rows = db.read(lambda connection: connection.execute(text, values).fetchall())
+    return {row["id"]: Stored(row["embedding"], row["attributes"], bool(row["matches"])) for row in rows}
+
+
+def distances(db: Database, collection: Collection, vector: Vector, vectors: Sequence[Vector]) -> list[float]:
+    """Return the distances of vectors to one vector, in their order."""
+    values = {"scale": collection.distance_scale, "query": half(vector), "vectors": [half(one) for one in vectors]}
+    text = named("search", "distances").render()
+    rows = db.read(lambda connection: connection.execute(text, values).fetchall())
+    return [float(row["distance"]) for row in rows]
+
+
+def count_matches(db: Database, collection: Collection, where: Where, at_most: int) -> int:
+    """Return how many records match a filter, or `at_most` where there are as many or more."""
+    text = named("search", "count_matches").render(
+        records=partition("records", collection), filter=where.sql, limit=f"{at_most:d}"
+    )
+    row = db.read(lambda connection: connection.execute(text, where.params, prepare=False).fetchone())
+    return 0 if row is None else int(row["matches"])
+
+
+def products_of(db: Database, collection: Collection, ids: Sequence[str], field: str) -> list[str]:
+    """Return the products of records, each once, as JSON texts."""
+    text = named("search", "products_of").render(records=partition("records", collection))
+    values: Mapping[str, object] = {"collection_id": collection.id, "ids": list(ids), "product_field": field}
+    rows = db.read(lambda connection: connection.execute(text, values).fetchall())
+    return [row["product"] for row in rows]
+
+
+def expectation(db: Database, query: Query) -> Expectation:
+    """Return what the planner makes of the query's filter; nothing is read.
+
+    It is kept for a minute, as many searches share a filter: planning costs up to half a millisecond.
+    """
+    key = (query.collection.id, query.where.sql, repr(query.where.params))
+    with db.expectations_lock:
+        known = db.expectations.get(key)
+    if known is None:
+        known = _explained(db, query)
+        with db.expectations_lock:
+            db.expectations[key] = known
+    return known
+
+
+def _explained(db: Database, query: Query) -> Expectation:
+    text = "EXPLAIN (FORMAT JSON) " + named("search", "expected_matches").render(
+        records=partition("records", query.collection), filter=query.where.sql
+    )
+    row = db.read(lambda connection: connection.execute(text, query.where.params, prepare=False).fetchone())
+    plan = (row or {})["QUERY PLAN"][0]["Plan"]
+    return Expectation(int(plan["Plan Rows"]), "Bitmap" not in plan["Node Type"] and "Index" not in plan["Node Type"])

@@ -1,0 +1,50 @@
+"""How the statements of a search are sent."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from psycopg.rows import tuple_row
+
+from app.db.engine import Connection, Database
+from app.db.search.statements import Statement, bound, compare, render
+from app.domain.records import Found
+from app.search.plan import heavy
+from app.search.request import Query
+
+
+def fetch(db: Database, statement: Statement) -> list[Found]:
+    """Send one statement and return its rows."""
+
+    def work(connection: Connection) -> list[Found]:
+        # Rows become records as they are read: a dictionary between took a tenth of the server's share of a search.
+        with connection.cursor(binary=True, row_factory=_as_found) as cursor:
+            return cursor.execute(statement.text, statement.values, prepare=statement.prepare).fetchall()
+
+    return db.read(work)
+
+
+def compared(db: Database, query: Query) -> list[Found]:
+    """Return the query's window of all matches; of a large collection, only some may be compared at the same time."""
+    if heavy(query.collection):
+        with db.heavy():
+            return fetch(db, compare(query))
+    return fetch(db, compare(query))
+
+
+def compared_and_counted(db: Database, query: Query, bound_: int) -> tuple[list[Found], int]:
+    """Return the query's window of all matches, and their number; beyond the bound both mean nothing."""
+    window = query.window
+    spans = {"bound": f"{bound_ + 1:d}", "limit": f"{window.k:d}", "offset": f"{window.offset:d}"}
+    statement = bound(query, render(query, "matches_compared", **spans))
+
+    def work(connection: Connection) -> tuple[list[Found], int]:
+        with connection.cursor(binary=True, row_factory=tuple_row) as cursor:
+            rows = cursor.execute(statement.text, statement.values, prepare=False).fetchall()
+        return [Found(row[0], row[2], row[1]) for row in rows if row[0] is not None], int(rows[0][3])
+
+    return db.read(work)
+
+
+def _as_found(_: object) -> Callable[[Sequence[Any]], Found]:
+    """Return the row factory of the shapes, which answer id, distance and attributes, in this order."""
+    return lambda row: Found(row[0], row[2], row[1])

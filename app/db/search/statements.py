@@ -1,0 +1,152 @@
+"""From a search to its statements, text and values: a source of records in a shape (`sql/queries/search.sql`)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import orjson
+
+from app.db.engine import partition
+from app.db.loader import query as named
+from app.db.records import fields_sql
+from app.domain.collections import Collection
+from app.domain.ranking import Aggregation
+from app.domain.records import Fields
+from app.search.plan import Plan, Walk
+from app.search.request import Query, Several, direction, half
+
+_AGGREGATES = {Aggregation.MEAN: "avg", Aggregation.MIN: "min", Aggregation.MAX: "max"}
+# The predicate of a partial index, as the planner must see it to take that.
+_IN_PART = "walked.attributes @? %(part)s::jsonpath"
+# So many records may be visited where a filter stands within the walk: pgvector's own default.
+VISITS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement, ready to be sent.
+
+    Attributes:
+        text: with psycopg's placeholders.
+        values: those of the placeholders.
+        prepare: as psycopg takes it: None after a few uses, False never. A filter's estimates depend on its values:
+            its statements are planned each time.
+
+    """
+
+    text: str
+    values: Mapping[str, object]
+    prepare: bool | None = None
+
+
+def compare(query: Query) -> Statement:
+    """Return the statement that compares every match and answers the query's window."""
+    if query.tagged:
+        source = render(query, "compared", "tags")
+    else:
+        source = render(query, "compared" if query.several is None else "compared_to_several")
+    return shaped(query, source)
+
+
+def shaped(query: Query, source: str, values: Mapping[str, object] | None = None) -> Statement:
+    """Return the statement that answers the query's window of a source; `values` are those of the source alone."""
+    window = query.window
+    text = render(
+        query,
+        "page" if query.product_field is None else "products",
+        source=source,
+        within="TRUE" if query.radius is None else "s.distance <= %(radius)s",
+        candidates="ALL" if window.k is None else f"{window.end:d}",
+        limit="ALL" if window.k is None else f"{window.k:d}",
+        offset=f"{window.offset:d}",
+    )
+    return bound(query, text, values)
+
+
+def walked(query: Query, plan: Plan, walk: Walk) -> str:
+    """Return the source of the matches that a walk of the index finds."""
+    text = render(
+        query,
+        "walk",
+        point=_point(query),
+        part="TRUE" if plan.part is None else _IN_PART,
+        budget=f"{walk.budget:d}",
+        candidates=f"{walk.candidates:d}",
+    )
+    return text if query.several is None else render(query, "walk_to_several", source=text)
+
+
+def candidates(query: Query, plan: Plan, walk: Walk) -> Statement:
+    """Return the statement of all that a walk finds."""
+    text = render(query, "candidates", source=walked(query, plan, walk))
+    return bound(query, text, knobs(plan, walk))
+
+
+def knobs(plan: Plan, walk: Walk) -> dict[str, object]:
+    """Return the parameters that say how a statement walks the index."""
+    part = {} if plan.part is None else {"part": plan.part.condition}
+    return {"effort": str(walk.effort), "visits": str(walk.visits), **part}
+
+
+def bound(query: Query, text: str, values: Mapping[str, object] | None = None) -> Statement:
+    """Return a text of this query with the values of all its placeholders."""
+    given = {**query.where.params, **_values(query), **(values or {})}
+    return Statement(text, given, False if query.filtered else None)
+
+
+def render(query: Query, name: str, area: str = "search", **spans: str) -> str:
+    """Return the text of one of the named queries; `spans` are those that depend on more than the query."""
+    aggregate = _AGGREGATES[query.several.aggregation if query.several else Aggregation.MEAN]
+    return _text(query.collection, query.fields, query.where.sql, aggregate, area, name, tuple(spans.items()))
+
+
+@lru_cache(maxsize=1024)
+def _text(
+    collection: Collection,
+    fields: Fields,
+    where: str,
+    aggregate: str,
+    area: str,
+    name: str,
+    spans: tuple[tuple[str, str], ...],
+) -> str:
+    """Return a text, which is the same for most searches of a collection."""
+    return named(area, name).render(
+        records=partition("records", collection),
+        vector=f"halfvec({collection.dimensions:d})",
+        fields=fields_sql(fields, "nearest"),
+        filter=where,
+        aggregate=aggregate,
+        **dict(spans),
+    )
+
+
+def _vector(query: Query) -> str:
+    return f"halfvec({query.collection.dimensions:d})"
+
+
+def _point(query: Query) -> str:
+    if isinstance(query.what, str):
+        return f"({render(query, 'point')})"
+    return f"%(query)s::{_vector(query)}"
+
+
+def _values(query: Query) -> dict[str, object]:
+    what = query.what
+    values: dict[str, object] = {
+        "collection_id": query.collection.id,
+        "scale": query.collection.distance_scale,
+        "fields": list(query.fields.names),
+        "radius": query.radius,
+        "product_field": query.product_field,
+    }
+    if isinstance(what, str):
+        return {**values, "id": what}
+    values["query"] = direction(what)
+    if isinstance(what, Several):
+        values["queries"] = [half(point.vector) for point in what.points]
+        if what.tags_field is not None:
+            values["weights"] = [point.weight for point in what.points]
+            values["tags"] = [orjson.dumps(list(point.tags)).decode() for point in what.points]
+            values["tags_field"] = what.tags_field
+    return values
