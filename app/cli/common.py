@@ -90,7 +90,7 @@ def database(settings: Settings, *, make: bool = True) -> Iterator[str]:
     if settings.database_url:
         yield reach(settings.database_url)
         return
-    embedded = EmbeddedDatabase(settings.home, make=make)
+    embedded = EmbeddedDatabase(settings.home, make=make, port=settings.embedded_port)
     try:
         yield embedded.start()
     finally:

@@ -12,10 +12,12 @@ import click
 from app.cli.common import database, json_option, opened, print_json
 from app.config import Settings
 from app.db import backup, calibration, schema, sqltree
+from app.db import reader as reader_table
 from app.db import roles as role_table
 from app.db.conninfo import reach, without_password
-from app.db.embedded import EmbeddedDatabase, bundled_program
+from app.db.embedded import LOCAL, EmbeddedDatabase, bundled_program
 from app.db.uninstall import uninstall as leave
+from app.domain.errors import ConfigurationError
 
 
 @click.group()
@@ -125,6 +127,27 @@ def psql(arguments: tuple[str, ...]) -> None:
 
 
 @db.command()
+@click.option("--name", default="lookalike_bi", show_default=True, help="Name of the login.")
+def reader(name: str) -> None:
+    """Make a login that may only read, for dashboards and notebooks, and print its URL, once.
+
+    Run again, it gives the login a new password. The embedded database takes it on the port LOOKALIKE_EMBEDDED_PORT.
+    """
+    settings = Settings()
+    named = settings.admin_database_url or settings.database_url
+    if not named and settings.embedded_port is None:
+        raise ConfigurationError(
+            "the embedded database listens on a Unix socket only, where there are no passwords: set"
+            " LOOKALIKE_EMBEDDED_PORT, for the server too"
+        )
+    with database(settings) as found:
+        schema.require(found)
+        password = reader_table.make(found, name)
+    place = None if named else (LOCAL, settings.embedded_port or 0)
+    click.echo(reader_table.url_of(found, name, password, place))
+
+
+@db.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 def dump(file: Path) -> None:
     """Write all collections, records, pictures and tokens to FILE, as of one moment, while servers run.
@@ -157,7 +180,7 @@ def url() -> None:
         with database(settings) as found:
             click.echo(found)
         return
-    embedded = EmbeddedDatabase(settings.home, make=False)
+    embedded = EmbeddedDatabase(settings.home, make=False, port=settings.embedded_port)
     click.echo(embedded.url)
     if not embedded.runs():
         click.echo(

@@ -100,7 +100,7 @@ def run(settings: Settings) -> None:
     check_folders(settings)
     check_device(settings.model_device)
     taxonomy.read(settings.fashion_taxonomy)  # what is wrong with it is said before anything is started
-    embedded = None if settings.database_url else EmbeddedDatabase(settings.home)
+    embedded = None if settings.database_url else EmbeddedDatabase(settings.home, port=settings.embedded_port)
     url = embedded.start() if embedded else reach(str(settings.database_url))
     if settings.admin_database_url:
         reach(settings.admin_database_url, "LOOKALIKE_ADMIN_DATABASE_URL")

