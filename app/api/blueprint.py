@@ -11,23 +11,21 @@ from itertools import chain
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import ClientDisconnected, HTTPException
 
-import app.api.v2  # noqa: F401  (registers the methods)
 from app.api import envelope
 from app.api.auth import collection_of, principal_of
 from app.api.methods import METHODS, Answer, Call, Method
 from app.api.parsing import body_of, parse
 from app.api.searchnote import entry_of
 from app.api.unknown import refuse, unknown
+from app.api.v2.collection import PING  # and with it the package, which registers the methods
 from app.domain import statuses
 from app.domain.collections import SERVICES, Collection
 from app.domain.errors import BodyTooLarge, CollectionNotFound, LookalikeError
 from app.services.context import Context
-from app.version import __version__
 
 log = logging.getLogger(__name__)
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
-_INFO = f"Lookalike {__version__}: visual similarity search on PostgreSQL and pgvector"
 UNEXPECTED = "an error that the server did not expect; its log has the details under this request_id"
 
 
@@ -72,7 +70,7 @@ def blueprint(context: Context, prefix: str, service: str | None) -> Blueprint:
             methods=list(entry.verbs),
             strict_slashes=False,
         )
-    made.add_url_rule("/ping", "ping", _guarded(_ping), methods=["GET", "POST"], strict_slashes=False)
+    made.add_url_rule("/ping", "ping", _guarded(PING.view), methods=list(PING.verbs), strict_slashes=False)
     return made
 
 
@@ -84,10 +82,6 @@ def request_id() -> str:
 def own_id(given: str) -> str:
     """Return a request's id: the one that the caller gave where it is a plain one, else a new one."""
     return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
-
-
-def _ping() -> Answer:
-    return Answer(statuses.OK, {"info": _INFO})
 
 
 def _view(context: Context, entry: Method, service: str | None) -> Callable[[], Response]:
@@ -173,7 +167,7 @@ def http_failure(error: HTTPException, own: str, started: float) -> Response:
 def _right_path(path: str) -> str:
     """Return what is wrong with a path: its prefix, where the method at its end is one, else the method."""
     prefix, _, method = path.rstrip("/").rpartition("/")
-    names = sorted([*METHODS, "ping"])
+    names = sorted([*METHODS, PING.name])
     if method not in names:
         return f"the methods are {', '.join(names)}"
     known = ", ".join(f"/{one}/v2/{method}" if one else f"/v2/{method}" for one in prefixes())

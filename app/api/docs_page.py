@@ -7,8 +7,8 @@ from typing import Any
 
 import orjson
 
-from app.api.openapi import Document
-from app.api.openapi_answers import COMMON, FACTS
+from app.api.methods import COMMON, TAGS, Method
+from app.api.openapi import Document, documented
 from app.domain.statuses import Status
 
 
@@ -62,15 +62,10 @@ _LAST = ("cand_set_size", "approx_param")
 
 def page(document: Document, url: str) -> Page:
     """Return the page of a document; `url` is the server's, for the example calls."""
-    methods = [(path, operations) for path, operations in document["paths"].items()]
-    groups = []
-    for tag in document["tags"]:
-        own = [
-            _method(document, path, operations, url)
-            for path, operations in methods
-            if operations["post"]["tags"] == [tag["name"]]
-        ]
-        groups.append((tag["name"], tag["description"], own))
+    groups = [
+        (tag, said, [_method(document, entry, url) for entry in documented() if entry.tag == tag])
+        for tag, said in TAGS.items()
+    ]
     schemas = document["components"]["schemas"]
     return Page(
         title=document["info"]["title"],
@@ -90,28 +85,28 @@ def _services(servers: Iterable[Document]) -> list[tuple[str, list[str]]]:
     return list(together.items())
 
 
-def _method(document: Document, path: str, operations: Document, url: str) -> MethodPage:
+def _method(document: Document, entry: Method, url: str) -> MethodPage:
+    path = f"/{entry.name}"
+    operations = document["paths"][path]
     operation = operations["post"]
-    name = path.removeprefix("/")
     schemas = document["components"]["schemas"]
     media = operation.get("requestBody", {}).get("content", {}).get("application/json")
     parameters = _fields(schemas, _resolved(schemas, media["schema"])) if media else []
     query = [given for given in operation["parameters"] if given.get("in") == "query"]
-    answer = operation["responses"]["200"]["content"]["application/json"]["examples"]["specification"]["value"]
     _, _, needs = operation["description"].partition("\n\n")
     return MethodPage(
-        name=name,
+        name=entry.name,
         verbs=tuple(verb.upper() for verb in operations),
         summary=operation["summary"],
         needs=needs,
         parameters=sorted(parameters, key=lambda row: (not row.required, row.name in _LAST)),
         query=[_query_row(given) for given in query],
-        statuses=tuple(sorted(FACTS[name].statuses, key=lambda status: (status.http, status.code))),
+        statuses=tuple(sorted(entry.statuses, key=lambda status: (status.http, status.code))),
         fields=[
-            row for row in _fields(schemas, schemas[FACTS[name].answer]) if row.name not in ("status", "statistics")
+            row for row in _fields(schemas, schemas[entry.answer.__name__]) if row.name not in ("status", "statistics")
         ],
         curl=_curl(f"{url}{document['servers'][0]['url']}{path}", operation, media),
-        answer=_written(answer),
+        answer=_written(entry.example.answer),
     )
 
 

@@ -1,11 +1,12 @@
 """The table of API methods. A view registers itself here; the blueprint and the docs read the table."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from app.api.envelope import Body
 from app.api.parsing import Parameters
+from app.domain import statuses
 from app.domain.collections import Collection
 from app.domain.statuses import Status
 from app.domain.tokens import Principal, Scope
@@ -34,23 +35,80 @@ class Answer:
     stream: Iterator[list[bytes]] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A call and its answer as the specification prints them; the status is this server's where it contradicts itself.
+
+    `request` is the body, None where nothing is sent; `query` is the query string.
+    """
+
+    request: Body | None
+    body: Body
+    status: Status = statuses.OK
+    milliseconds: int = 1
+    query: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def answer(self) -> Body:
+        """The whole answer."""
+        status = {"code": self.status.code, "text": self.status.text, "request_id": "0b6f7c0e5a5f"}
+        return {"status": status, "statistics": {"OperationTime": self.milliseconds}, **self.body}
+
+
+# The groups of methods, in the order of the page.
+TAGS = {
+    "Records": "Put records in, take them out, change them; each named by its `_id`.",
+    "Search": "Rank records by their likeness to a picture, to several, or to words.",
+    "Near duplicates": "Find records that show the same picture.",
+    "Listing": "Records by their attributes, at random, or all of them.",
+    "Collection": "About the collection and the server.",
+}
+# What any call may be answered with beside the statuses of its method; `ping` looks at no collection or database.
+COMMON = (
+    statuses.ABORTED,
+    statuses.UNAUTHORIZED,
+    statuses.FORBIDDEN,
+    statuses.COLLECTION_NOT_FOUND,
+    statuses.BODY_TOO_LARGE,
+    statuses.TOO_MANY_REQUESTS,
+    statuses.UNKNOWN_ERROR,
+    statuses.UNAVAILABLE,
+)
+COMMON_OF_PING = (statuses.UNKNOWN_ERROR,)
+
 P = TypeVar("P", bound=Parameters)
-View = Callable[[Call, Any], Answer]
 
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One method: its name in the path, the scope it needs, its parameters and verbs.
+    """One method: how it is called, and what the document says of it. Its sentence is the docstring of the view.
 
-    `query` are its parameters in the query string, None where it has none.
+    Attributes:
+        name: its name in the path.
+        scope: what its token must be allowed to do.
+        parameters: those of its body.
+        view: what answers it.
+        tag: the group that it belongs to, one of `TAGS`.
+        answer: the shape of its answer.
+        example: a call and its answer.
+        statuses: its own ones, beside the common ones.
+        verbs: the HTTP verbs that it is called with.
+        query: its parameters in the query string, None where it has none.
+        anonymous: whether it is called without a token and a collection.
+
     """
 
     name: str
     scope: Scope
     parameters: type[Parameters]
-    verbs: tuple[str, ...]
-    view: View
+    view: Callable[..., Answer]
+    tag: str
+    answer: type[Any]
+    example: Example
+    statuses: tuple[Status, ...] = (statuses.OK,)
+    verbs: tuple[str, ...] = ("POST",)
     query: type[Parameters] | None = None
+    anonymous: bool = False
 
 
 METHODS: dict[str, Method] = {}
@@ -60,13 +118,17 @@ def method(
     name: str,
     scope: Scope,
     parameters: type[P],
+    tag: str,
+    answer: type[Any],
+    example: Example,
+    own_statuses: tuple[Status, ...] = (statuses.OK,),
     verbs: tuple[str, ...] = ("POST",),
     query: type[Parameters] | None = None,
 ) -> Callable[[Callable[[Call, P], Answer]], Callable[[Call, P], Answer]]:
-    """Register a view as an API method."""
+    """Register a view as an API method; the arguments are those of `Method`."""
 
     def register(view: Callable[[Call, P], Answer]) -> Callable[[Call, P], Answer]:
-        METHODS[name] = Method(name, scope, parameters, verbs, view, query)
+        METHODS[name] = Method(name, scope, parameters, view, tag, answer, example, own_statuses, verbs, query)
         return view
 
     return register

@@ -1,15 +1,12 @@
 """The OpenAPI 3.1 document, made from the table of methods and the models that parse the requests."""
 
 import inspect
-import re
 from typing import Any
 
-import app.api.v2  # noqa: F401  (registers the methods)
 from app.api.blueprint import prefixes
-from app.api.examples import Example, examples
-from app.api.methods import METHODS, Method
-from app.api.openapi_answers import COMMON, COMMON_OF_PING, FACTS, SCHEMAS, TAGS, ref, responses
-from app.api.openapi_parameters import QUERY_STRINGS, RECORD_SCHEMAS, parameter_schemas, query_parameters
+from app.api.methods import METHODS, TAGS, Method
+from app.api.openapi_schemas import query_parameters, ref, responses, schemas
+from app.api.v2.collection import PING
 from app.version import __version__
 
 Document = dict[str, Any]
@@ -24,8 +21,13 @@ Bodies and answers are JSON; null counts as not given, and fields that a method 
 A collection belongs to one of seven services and answers under its paths; under `/v2` any collection does."""
 
 _SECURITY: list[Document] = [{"token": []}, {"bearer": []}]
-_HEADER_PARAMETERS = [{"$ref": f"#/components/parameters/{name}"} for name in ("CollectionId", "RequestId")]
-_PING = "Say that the server is there, and which it is. Needs no token and no collection."
+_COLLECTION_ID, _REQUEST_ID = ({"$ref": f"#/components/parameters/{name}"} for name in ("CollectionId", "RequestId"))
+
+
+def documented() -> list[Method]:
+    """Return every method, in the order of the groups."""
+    groups = list(TAGS)
+    return sorted([*METHODS.values(), PING], key=lambda entry: groups.index(entry.tag))
 
 
 def document(root: str = "") -> Document:
@@ -42,8 +44,7 @@ def document(root: str = "") -> Document:
         "servers": _servers(root),
         "security": _SECURITY,
         "tags": [{"name": name, "description": description} for name, description in TAGS.items()],
-        # In the order of the table of facts, which is that of the groups.
-        "paths": {f"/{name}": _path(name) for name in FACTS if name in METHODS or name == "ping"},
+        "paths": {f"/{entry.name}": _path(entry) for entry in documented()},
         "components": _components(),
     }
 
@@ -59,26 +60,22 @@ def _servers(root: str) -> list[Document]:
     ]
 
 
-def _path(name: str) -> Document:
-    if name == "ping":
-        ping = {"security": [], "parameters": [_HEADER_PARAMETERS[1]], "responses": _responses(name, COMMON_OF_PING)}
-        return {verb.lower(): {**_named(name, _PING, verb, ("POST", "GET")), **ping} for verb in ("POST", "GET")}
-    entry = METHODS[name]
+def _path(entry: Method) -> Document:
     return {verb.lower(): _operation(entry, verb) for verb in sorted(entry.verbs, reverse=True)}
 
 
-def _named(name: str, description: str, verb: str, verbs: tuple[str, ...]) -> Document:
-    own = name if verb == "POST" or verbs == ("GET",) else f"{name}By{verb.title()}"
-    first = description.split("\n\n", maxsplit=1)[0].replace("\n", " ")
-    return {"operationId": own, "tags": [FACTS[name].tag], "summary": first, "description": description}
-
-
 def _operation(entry: Method, verb: str) -> Document:
-    made = {
-        **_named(entry.name, described(entry), verb, entry.verbs),
-        "parameters": _HEADER_PARAMETERS + _query(entry.name),
-        "responses": _responses(entry.name, COMMON),
+    description = described(entry)
+    made: Document = {
+        "operationId": entry.name if verb == "POST" else f"{entry.name}By{verb.title()}",
+        "tags": [entry.tag],
+        "summary": description.split("\n\n", maxsplit=1)[0].replace("\n", " "),
+        "description": description,
+        "parameters": [_REQUEST_ID] if entry.anonymous else [_COLLECTION_ID, _REQUEST_ID, *_query(entry)],
+        "responses": responses(entry),
     }
+    if entry.anonymous:
+        made["security"] = []
     if verb == "POST" and entry.parameters.model_fields:
         made["requestBody"] = _body(entry)
     return made
@@ -86,39 +83,30 @@ def _operation(entry: Method, verb: str) -> Document:
 
 def described(entry: Method) -> str:
     """Return what a method does, in the words of its view, and what its token must be allowed to do."""
-    return f"{inspect.getdoc(entry.view)}\n\nNeeds a token that may {entry.scope.value}."
+    said = f"{inspect.getdoc(entry.view)}"
+    return said if entry.anonymous else f"{said}\n\nNeeds a token that may {entry.scope.value}."
 
 
-def _query(name: str) -> list[Document]:
-    if name not in QUERY_STRINGS:
+def _query(entry: Method) -> list[Document]:
+    if entry.query is None:
         return []
-    given = examples()[name].query
+    given = entry.example.query
     return [
         {**parameter, "example": given[parameter["name"]]} if parameter["name"] in given else parameter
-        for parameter in query_parameters(name)
+        for parameter in query_parameters(entry.query)
     ]
 
 
 def _body(entry: Method) -> Document:
     required = any(field.is_required() for field in entry.parameters.model_fields.values())
     media: Document = {"schema": ref(entry.parameters.__name__)}
-    request = examples()[entry.name].request
-    if request is not None:
-        media["examples"] = {"specification": {"summary": "The specification's example", "value": request}}
+    if entry.example.request is not None:
+        example = {"summary": "The specification's example", "value": entry.example.request}
+        media["examples"] = {"specification": example}
     return {"required": required, "content": {"application/json": media}}
 
 
-def _responses(name: str, common: tuple[Any, ...]) -> Document:
-    own = FACTS[name]
-    example: Example = examples()[name]
-    return responses(own.answer, {*own.statuses, *common}, example.answer)
-
-
 def _components() -> Document:
-    bodies = parameter_schemas()
-    for model in QUERY_STRINGS.values():
-        del bodies[model.__name__]  # its parameters stand at the method, not in a body
-    schemas = {**bodies, **RECORD_SCHEMAS, **SCHEMAS}
     return {
         "securitySchemes": {
             "token": {
@@ -150,12 +138,5 @@ def _components() -> Document:
             "RequestId": {"description": "Id of this request.", "schema": {"type": "string"}, "required": True},
             "RetryAfter": {"description": "Seconds to wait before another try.", "schema": {"type": "integer"}},
         },
-        "schemas": {name: _tidy(schema) for name, schema in schemas.items()},
+        "schemas": schemas(documented()),
     }
-
-
-def _tidy(schema: Document) -> Document:
-    """Return a schema whose description is one paragraph a line, however its docstring was wrapped."""
-    if "description" not in schema:
-        return schema
-    return {**schema, "description": re.sub(r"(?<!\n)\n(?!\n)", " ", schema["description"])}

@@ -8,8 +8,9 @@ from typing import Annotated, Any, TypeVar
 from flask import Request
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from app.api import shapes
 from app.domain.errors import BodyTooLarge, InvalidRequest
-from app.domain.facets import facets_of
+from app.domain.facets import MAX_FACETS, facets_of
 from app.domain.jsontext import check, check_text, is_integer, loads
 from app.domain.records import Json
 
@@ -40,29 +41,80 @@ def _query(value: object) -> object:
     return value
 
 
-Whole = Annotated[int, BeforeValidator(_whole)]
-Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
-Text = Annotated[str, BeforeValidator(_text)]
-Names = Annotated[list[Text], Field(max_length=1000)]
-
-
 def _digits(value: object) -> object:
     if not isinstance(value, str) or not value.isascii() or not value.isdigit() or len(value) > 12 or int(value) < 1:
         raise ValueError("must be a whole number from 1 on")
     return int(value)
 
 
-# A number in a query string, where everything is text.
-PositiveText = Annotated[int, BeforeValidator(_digits)]
-# What a filter may be is said by app.filters, with the place of what is wrong.
-Filter = Any
-QueryRecord = Annotated[dict[str, Any], BeforeValidator(_query)]
-# What a facet may be is said by app.domain.facets, likewise.
-Facets = Annotated[Any, AfterValidator(facets_of)]
+def _shown_as(shape: Any) -> BeforeValidator:
+    """Say in the document what a value must be that is checked elsewhere, where the place of what is wrong is known."""
+    return BeforeValidator(lambda value: value, json_schema_input_type=shape)
+
+
 _MAX_INT = 2**31 - 1
-Count = Annotated[Whole, Field(ge=0, le=_MAX_INT)]
-# `cand_set_size` and `approx_param` are hints: what is out of the index's range is brought into it.
-Effort = Annotated[Count, AfterValidator(lambda value: max(1, min(value, 1000)))]
+Distance = Annotated[float, Field(allow_inf_nan=False, ge=0), BeforeValidator(_number)]
+Count = Annotated[int, Field(ge=0, le=_MAX_INT), BeforeValidator(_whole)]
+Text = Annotated[str, BeforeValidator(_text)]
+# A number in a query string, where everything is text.
+PositiveText = Annotated[int, Field(ge=1), BeforeValidator(_digits)]
+FieldsToReturn = Annotated[
+    list[Text],
+    Field(
+        max_length=1000,
+        description='Fields of each record in the answer. The `_id` always is there; `"*"` means all but `_base64`.',
+    ),
+]
+QueryRecord = Annotated[
+    dict[str, Any],
+    BeforeValidator(_query, json_schema_input_type=shapes.QueryRecord),
+    Field(description="What to compare with: a stored record by `_id`, a picture, or a text."),
+]
+QueryRecords = Annotated[
+    list[QueryRecord],
+    _shown_as(Annotated[list[shapes.QueryRecord], Field(min_length=1)]),
+    Field(description="What to compare with: stored records by `_id`, pictures, texts, mixed."),
+]
+RecordIds = Annotated[
+    list[Any],
+    _shown_as(Annotated[list[shapes.RecordId], Field(min_length=1)]),
+    Field(description="The records, by `_id`."),
+]
+Records = Annotated[list[Any], _shown_as(Annotated[list[shapes.Record], Field(min_length=1)])]
+Filter = Annotated[Any, _shown_as(shapes.Filter), Field(description="Only records that satisfy this filter.")]
+Facets = Annotated[
+    Any,
+    BeforeValidator(
+        facets_of,
+        json_schema_input_type=Annotated[list[shapes.FacetRequest], Field(min_length=1, max_length=MAX_FACETS)],
+    ),
+    Field(description="Fields whose values are counted over all records that match the filter."),
+]
+Wanted = Annotated[Count, Field(description="Number of records wanted at most.")]
+WantedOrAll = Annotated[Count | None, Field(description="Number of records wanted at most; left out: all of them.")]
+From = Annotated[
+    Count, Field(alias="from", description="Number of records to skip at the beginning, as when turning pages.")
+]
+Radius = Annotated[Distance, Field(description="Largest distance of a record of the answer, inclusive.")]
+RadiusOrNone = Annotated[Distance | None, Field(description="Largest distance of a record of the answer, inclusive.")]
+# The index takes 1 to 1000: what is out of that is brought into it, since it is a hint.
+Effort = Annotated[
+    Annotated[Count, AfterValidator(lambda value: max(1, min(value, 1000)))] | None,
+    Field(description="How hard to look, 1 to 1000: more is slower and misses less. A hint; leave it out if in doubt."),
+]
+TagsWeight = Annotated[
+    float,
+    Field(ge=0, le=1, description="Share of the tags in the distance, 0 (pictures alone) to 1 (tags alone)."),
+    BeforeValidator(_number),
+]
+DuplicateRadius = Annotated[Distance, Field(description="Distance up to which two records are near duplicates.")]
+ProductField = Annotated[
+    Text | None,
+    Field(
+        description="Name of a field of which each value is answered once: its nearest record. Left out: that of the "
+        'collection, if it has one; `""`: none.'
+    ),
+]
 
 
 class Parameters(BaseModel):

@@ -12,17 +12,15 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from app.api.blueprint import prefixes
 from app.api.docs import docs
-from app.api.examples import examples
-from app.api.methods import METHODS
-from app.api.openapi import document
-from app.api.openapi_answers import FACTS
-from app.api.openapi_parameters import QUERY_STRINGS
+from app.api.methods import METHODS, TAGS
+from app.api.openapi import document, documented
 from app.domain import statuses
 from app.domain.collections import SERVICES
 from app.domain.statuses import Status
 
 Json = dict[str, Any]
-NAMES = sorted([*METHODS, "ping"])
+DOCUMENTED = {entry.name: entry for entry in documented()}
+NAMES = sorted(DOCUMENTED)
 
 
 @pytest.fixture(scope="module")
@@ -104,15 +102,13 @@ def test_the_bounds_of_numbers_are_in_it(whole: Json) -> None:
     assert "ge" not in str(sorted(schema["k"]))
 
 
-def test_the_query_strings_are_those_of_the_methods() -> None:
-    assert {entry.name: entry.query for entry in METHODS.values() if entry.query is not None} == QUERY_STRINGS
-
-
-@pytest.mark.parametrize("name", sorted(QUERY_STRINGS))
+@pytest.mark.parametrize("name", [entry.name for entry in documented() if entry.query is not None])
 def test_the_query_string_is_in_it(whole: Json, name: str) -> None:
     given = [one for one in whole["paths"][f"/{name}"]["post"]["parameters"] if one.get("in") == "query"]
-    assert {one["name"] for one in given} == set(QUERY_STRINGS[name].model_fields)
-    assert all(one["description"] for one in given)
+    query = METHODS[name].query
+    assert query is not None
+    assert {one["name"] for one in given} == set(query.model_fields)
+    assert all(one["description"] and one["schema"]["type"] in ("integer", "string") for one in given)
 
 
 def test_the_headers_and_the_token_are_in_it(whole: Json) -> None:
@@ -146,7 +142,7 @@ def test_every_status_is_in_it_under_its_http_status(whole: Json) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_method_has_an_example_that_its_schema_takes(whole: Json, name: str) -> None:
-    example = examples()[name]
+    example = DOCUMENTED[name].example
     operation = whole["paths"][f"/{name}"]["post"]
     media = operation["responses"]["200"]["content"]["application/json"]
     assert media["examples"]["specification"]["value"] == example.answer
@@ -158,9 +154,18 @@ def test_every_method_has_an_example_that_its_schema_takes(whole: Json, name: st
     check(whole, body(whole, name)["schema"], example.request)
 
 
-def test_there_is_an_example_and_a_fact_for_each_method_and_no_other() -> None:
-    assert set(FACTS) == set(examples())
-    assert set(NAMES) <= set(FACTS)
+def test_every_method_and_no_other_stands_in_a_group_of_the_document(whole: Json) -> None:
+    assert sorted([*METHODS, "ping"]) == NAMES
+    assert [tag["name"] for tag in whole["tags"]] == list(TAGS)
+    assert {entry.tag for entry in documented()} == set(TAGS)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_field_of_an_answer_has_a_sentence(whole: Json, name: str) -> None:
+    schema = whole["components"]["schemas"][DOCUMENTED[name].answer.__name__]
+    own = {key: value for key, value in schema["properties"].items() if key not in ("status", "statistics")}
+    assert own
+    assert all(value.get("description") for value in own.values())
 
 
 def test_no_schema_is_left_over(whole: Json) -> None:
@@ -192,7 +197,7 @@ def test_the_page_has_every_method_and_parameter_and_status(client: FlaskClient,
     for name in NAMES:
         shown = articles[name]
         assert f"/v2/{name}" in shown
-        assert all(f">{status.code}<" in shown and f">{status.text}<" in shown for status in FACTS[name].statuses)
+        assert all(f">{status.code}<" in shown and f">{status.text}<" in shown for status in DOCUMENTED[name].statuses)
         fields = METHODS[name].parameters.model_fields if name in METHODS else {}
         for own, field in fields.items():
             assert f"<code>{field.alias or own}</code>" in shown, (name, own)

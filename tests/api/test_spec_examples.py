@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from app import create_app
-from app.api.examples import examples
 from app.api.methods import METHODS
+from app.api.openapi import documented
 from app.config import Settings
 from app.demo.catalogue import catalogue
 from app.domain.tokens import Scope
@@ -30,7 +30,8 @@ _PRODUCTS = catalogue(40)
 # The methods of the text, so that the cases have names where the text is not there.
 # `text` stands in another of the service's documents, `facets` is our own.
 ELSEWHERE = {"text", "facets"}
-NAMES = tuple(name for name in examples() if name not in ELSEWHERE)
+EXAMPLES = {entry.name: entry.example for entry in documented()}
+NAMES = tuple(name for name in EXAMPLES if name not in ELSEWHERE)
 
 # Which product the picture at each path shows: `img.png` and `my-image.png` show the same.
 _PICTURES = {"/my-image.png": 0, "/img.png": 0, "/another_image.jpg": 9}
@@ -148,7 +149,7 @@ def test_the_methods_of_the_text_are_those_that_are_built() -> None:
 
 def test_the_documented_examples_are_those_of_the_text() -> None:
     for name, example in printed().items():
-        documented = examples()[name]
+        documented = EXAMPLES[name]
         if example.request is not None:
             assert documented.request == example.request
         assert "&".join(f"{key}={value}" for key, value in documented.query.items()) == example.query

@@ -1,5 +1,5 @@
 """The methods of version 2. Importing the package registers them all in `app.api.methods.METHODS`."""
 
-from app.api.v2 import collection, listing, records, search
+from app.api.v2 import collection, duplicates, listing, records, search
 
-__all__ = ["collection", "listing", "records", "search"]
+__all__ = ["collection", "duplicates", "listing", "records", "search"]

@@ -10,28 +10,28 @@ from pydantic import Field
 
 from app.api.envelope import Body, listed
 from app.api.links import own_url
-from app.api.methods import Answer, Call, method
-from app.api.parsing import Count, Facets, Filter, Names, Number, Parameters, PositiveText, Text, parse
+from app.api.methods import Answer, Call, Example, method
+from app.api.parsing import Count, Facets, FieldsToReturn, Filter, Parameters, PositiveText, Text, Wanted, parse
+from app.api.shapes import AllRecordsAnswer, FacetsAnswer, FoundAnswer, ListingAnswer
 from app.domain import statuses
 from app.domain.facets import Facet
 from app.domain.records import Fields, Found
 from app.domain.tokens import Scope
-from app.domain.windows import Window
 from app.services import facets as facet_service
 from app.services import listing as service
-from app.services import pairs as pair_service
 from app.services import records as record_service
-from app.services.search import NEAR_DUPLICATE_RADIUS
 
 
 class FindParameters(Parameters):
     """A filter, and how many records at most."""
 
     filter: Filter
-    limit: Count = 10
-    fields_to_return: Names = Field(default=["*"])
+    limit: Wanted = 10
+    fields_to_return: FieldsToReturn = Field(default=["*"])
     facets: Facets = None
-    count: bool = False
+    count: bool = Field(
+        default=False, description="Whether the number of all records that match is answered, `total_count`."
+    )
 
 
 class FacetsParameters(Parameters):
@@ -44,50 +44,66 @@ class FacetsParameters(Parameters):
 class RandomParameters(Parameters):
     """How many records, and of which."""
 
-    count: Count = 1
+    count: Count = Field(default=1, description="Number of records wanted.")
     filter: Filter = None
-    fields_to_return: Names = Field(default=["*"])
+    fields_to_return: FieldsToReturn = Field(default=["*"])
 
 
 class AllRecordsParameters(Parameters):
     """Which records; `size`, `page` and `cursor` are parameters of the query string."""
 
     filter: Filter = None
-    fields_to_return: Names = Field(default=["_id"])
-    output_file_name: Text | None = None
-    delete_file_after: bool = True
+    fields_to_return: FieldsToReturn = Field(default=["_id"])
+    output_file_name: Text | None = Field(
+        default=None,
+        description="Plain name of a file on the server that the records are written to, a line each; only if "
+        "`delete_file_after` is false.",
+    )
+    delete_file_after: bool = Field(
+        default=True, description="Whether the file is deleted at the end, and so is not written at all."
+    )
 
 
 class PageParameters(Parameters):
     """The query string of allRecords."""
 
-    size: PositiveText | None = None
-    page: PositiveText = 1
-    cursor: Text | None = None
-
-
-class AllNearDupPairsParameters(Parameters):
-    """A radius, and which part of the pairs is wanted."""
-
-    radius: Number = Field(default=NEAR_DUPLICATE_RADIUS, ge=0)
-    filter: Filter = None
-    k: Count = 1000
-    from_: Count = Field(default=0, alias="from")
-    fields_to_return: Names = Field(default=["_id"])
+    size: PositiveText | None = Field(default=None, description="Records a page; left out: all records, streamed.")
+    page: PositiveText = Field(default=1, description="Number of the page, from 1; the `next` link is quicker.")
+    cursor: Text | None = Field(
+        default=None, description="Place in the listing, as the links `next` and `previous` carry it."
+    )
 
 
 class DeleteByFilterParameters(Parameters):
     """A filter, which must be there: `{}` deletes every record, on purpose."""
 
-    filter: Filter
-    fields_to_return: Names = Field(default=["_id"])
+    filter: Filter = Field(description="The records to delete. It must be there; `{}` deletes every record.")
+    fields_to_return: FieldsToReturn = Field(default=["_id"])
 
 
 def _fields(parameters: Any) -> Fields:
     return Fields.of(parameters.fields_to_return)
 
 
-@method("find", Scope.READ, FindParameters)
+@method(
+    "find",
+    Scope.READ,
+    FindParameters,
+    tag="Listing",
+    answer=FoundAnswer,
+    example=Example(
+        {"fields_to_return": ["_id", "_url"], "filter": {"$gte": {"price": 200}}, "limit": 3},
+        {
+            "answer_records": [
+                {"_id": "1", "_url": "http://my-website.com/1.png"},
+                {"_id": "2", "_url": "http://my-website.com/2.png"},
+                {"_id": "3", "_url": "http://my-website.com/3.png"},
+            ],
+            "answer_count": 3,
+        },
+        milliseconds=13,
+    ),
+)
 def find(call: Call, parameters: FindParameters) -> Answer:
     """Return records that match a filter."""
     listing = service.of(call.collection, _fields(parameters), parameters.filter)
@@ -97,7 +113,41 @@ def find(call: Call, parameters: FindParameters) -> Answer:
     return Answer(statuses.OK, body)
 
 
-@method("facets", Scope.READ, FacetsParameters)
+@method(
+    "facets",
+    Scope.READ,
+    FacetsParameters,
+    tag="Listing",
+    answer=FacetsAnswer,
+    example=Example(
+        {"facets": ["brand", {"field": "price", "ranges": [100]}], "filter": {"category": "dress"}},
+        {
+            "total_count": 3,
+            "facets": {
+                "brand": {
+                    "values": [
+                        {"value": "Aria", "count": 2, "selected": False},
+                        {"value": "Beck", "count": 1, "selected": False},
+                    ],
+                    "other": 0,
+                    "distinct": 2,
+                    "missing": 0,
+                    "exact": True,
+                },
+                "price": {
+                    "values": [
+                        {"value": {"$lt": 100}, "count": 1, "selected": False},
+                        {"value": {"$gte": 100}, "count": 1, "selected": False},
+                    ],
+                    "other": 0,
+                    "missing": 1,
+                    "exact": True,
+                },
+            },
+        },
+        milliseconds=13,
+    ),
+)
 def facets(call: Call, parameters: FacetsParameters) -> Answer:
     """Count the values of fields."""
     return Answer(statuses.OK, _counted(call, parameters.facets, parameters.filter, total=True))
@@ -111,21 +161,48 @@ def _counted(call: Call, asked: tuple[Facet, ...], filter_: Any, *, total: bool)
     return body
 
 
-@method("random", Scope.READ, RandomParameters)
+@method(
+    "random",
+    Scope.READ,
+    RandomParameters,
+    tag="Listing",
+    answer=ListingAnswer,
+    example=Example(
+        {"count": 2, "fields_to_return": ["_id"], "filter": {"$gte": {"price": 200}}},
+        {"answer_records": [{"_id": "1"}, {"_id": "2"}], "answer_count": 2},
+    ),
+)
 def random(call: Call, parameters: RandomParameters) -> Answer:
     """Return random records."""
     listing = service.of(call.collection, _fields(parameters), parameters.filter)
     return Answer(statuses.OK, listed(service.random(call.context, listing, parameters.count)))
 
 
-@method("deleteByFilter", Scope.WRITE, DeleteByFilterParameters)
-def delete_by_filter(call: Call, parameters: DeleteByFilterParameters) -> Answer:
-    """Delete the records that match a filter."""
-    listing = service.of(call.collection, _fields(parameters), parameters.filter)
-    return Answer(statuses.OK, listed(service.delete(call.context, listing)))
-
-
-@method("allRecords", Scope.READ, AllRecordsParameters, query=PageParameters)
+@method(
+    "allRecords",
+    Scope.READ,
+    AllRecordsParameters,
+    tag="Listing",
+    answer=AllRecordsAnswer,
+    example=Example(
+        {
+            "delete_file_after": True,
+            "fields_to_return": ["*"],
+            "filter": {"$gte": {"price": 200}},
+            "output_file_name": "some-file.json",
+        },
+        {
+            "answer_records": [{"_id": "1"}, {"_id": "2"}],
+            "output_file_name": "some-file.json",
+            "next": "http://localhost:8000/photo/search/v2/allRecords?page=4&size=2&cursor=aMg",
+            "previous": "http://localhost:8000/photo/search/v2/allRecords?page=2&size=2&cursor=bMQ",
+            "answer_count": 7,
+        },
+        milliseconds=6,
+        query={"size": 2, "page": 3},
+    ),
+    query=PageParameters,
+)
 def all_records(call: Call, parameters: AllRecordsParameters) -> Answer:
     """Return all records: a page of them, or, without a size, every one, streamed."""
     place = parse(PageParameters, call.query)
@@ -150,16 +227,22 @@ def all_records(call: Call, parameters: AllRecordsParameters) -> Answer:
     return Answer(statuses.OK, body)
 
 
-@method("allNearDupPairs", Scope.READ, AllNearDupPairsParameters)
-def all_near_dup_pairs(call: Call, parameters: AllNearDupPairsParameters) -> Answer:
-    """Find all pairs of records that show the same picture, nearest first."""
+@method(
+    "deleteByFilter",
+    Scope.WRITE,
+    DeleteByFilterParameters,
+    tag="Listing",
+    answer=ListingAnswer,
+    example=Example(
+        {"fields_to_return": ["_id"], "filter": {"$gte": {"price": 200}}},
+        {"answer_records": [{"_id": "1"}, {"_id": "2"}], "answer_count": 2},
+        milliseconds=4,
+    ),
+)
+def delete_by_filter(call: Call, parameters: DeleteByFilterParameters) -> Answer:
+    """Delete the records that match a filter."""
     listing = service.of(call.collection, _fields(parameters), parameters.filter)
-    window = Window(parameters.k, parameters.from_)
-    found = pair_service.near_duplicate_pairs(call.context, listing, parameters.radius, window)
-    records = [[orjson.Fragment(one.json()) for one in pair.records] for pair in found]
-    distances = [pair.distance for pair in found]
-    body: Body = {"answer_records": records, "answer_distances": distances, "answer_count": len(found)}
-    return Answer(statuses.OK, body)
+    return Answer(statuses.OK, listed(service.delete(call.context, listing)))
 
 
 def _lines(pieces: Iterator[list[Found]]) -> Iterator[list[bytes]]:

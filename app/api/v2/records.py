@@ -1,26 +1,45 @@
 """insert, get, delete, update."""
 
-from typing import Any
-
 from pydantic import Field, StrictBool
 
 from app.api.envelope import listed, skipped
-from app.api.methods import Answer, Call, method
-from app.api.parsing import Names, Number, Parameters, records_within
+from app.api.methods import Answer, Call, Example, method
+from app.api.parsing import FieldsToReturn, Parameters, RecordIds, Records, records_within
+from app.api.shapes import ProcessedAnswer
+from app.domain import statuses
 from app.domain.records import Fields, Processed
 from app.domain.tokens import Scope
 from app.services import records as service
 from app.services.extraction import Extract
-from app.services.search import NEAR_DUPLICATE_RADIUS
+
+INSERTED = (
+    statuses.RECORDS_INSERTED,
+    statuses.SOME_INSERTED,
+    statuses.RECORD_DUPLICATE,
+    statuses.CAPACITY_EXCEEDED,
+)
+_FOUND = (statuses.RECORDS_FOUND, statuses.SOME_NOT_FOUND, statuses.RECORDS_NOT_FOUND)
+_DELETED = (statuses.RECORDS_DELETED, statuses.SOME_NOT_FOUND, statuses.RECORDS_NOT_FOUND)
 
 
 class InsertParameters(Parameters):
     """`records` with their pictures and attributes, and what is to be made of the pictures."""
 
-    records: list[Any]
-    fields_to_return: Names = Field(default=["_id"])
-    extract_tags: StrictBool | None = None
-    extract_colors: StrictBool | None = None
+    records: Records = Field(
+        description="The records to store, 10 at most unless the server allows more. A record without an `_id` gets "
+        "one."
+    )
+    fields_to_return: FieldsToReturn = Field(default=["_id"])
+    extract_tags: StrictBool | None = Field(
+        default=None,
+        description="Whether tags are made of the pictures of a fashion collection, into `_tags_simple` of records "
+        "that have none. Left out: where its model knows texts. Where they cannot be made, `statistics.tags` says why.",
+    )
+    extract_colors: StrictBool | None = Field(
+        default=None,
+        description="Whether the main colours of each picture are stored, in `_colors` of records that have none: "
+        'a list of `{"name", "hex", "share"}`, the largest share first.',
+    )
 
     @property
     def extract(self) -> Extract:
@@ -31,31 +50,27 @@ class InsertParameters(Parameters):
 class GetParameters(Parameters):
     """`records` by `_id`."""
 
-    records: list[Any]
-    fields_to_return: Names = Field(default=["*"])
+    records: RecordIds
+    fields_to_return: FieldsToReturn = Field(default=["*"])
 
 
 class DeleteParameters(Parameters):
     """`records` by `_id`."""
 
-    records: list[Any]
+    records: RecordIds
 
 
 class UpdateParameters(Parameters):
     """`records` by `_id`, with the attributes to set, or to remove where null."""
 
-    records: list[Any]
-    fields_to_return: Names = Field(default=["*"])
+    records: RecordIds = Field(
+        description="The records to change, by `_id`, each with the attributes to set; null removes an attribute."
+    )
+    fields_to_return: FieldsToReturn = Field(default=["*"])
 
 
-class NearDupsInsertParameters(InsertParameters):
-    """`records` as for insert; those that look like a stored one within the radius are skipped."""
-
-    fields_to_return: Names = Field(default=["*"])
-    radius: Number = Field(default=NEAR_DUPLICATE_RADIUS, ge=0)
-
-
-def _answer(outcome: Processed) -> Answer:
+def processed_answer(outcome: Processed) -> Answer:
+    """Return the answer of a method that does something with each record."""
     body = listed(outcome.records)
     if outcome.skipped:
         body["skipped_records"] = [skipped(item) for item in outcome.skipped]
@@ -64,39 +79,126 @@ def _answer(outcome: Processed) -> Answer:
     return Answer(outcome.status, body)
 
 
-@method("insert", Scope.WRITE, InsertParameters)
+@method(
+    "insert",
+    Scope.WRITE,
+    InsertParameters,
+    tag="Records",
+    answer=ProcessedAnswer,
+    example=Example(
+        {
+            "fields_to_return": ["_id"],
+            "records": [
+                {"_id": "1", "_url": "http://mydomain.com/img.png"},
+                {"_base64": "...", "_id": "2", "tags": ["label1", "label2", "label3"]},
+                {
+                    "_id": "3",
+                    "_url": "http://mydomain.com/another_image.jpg",
+                    "any_field": "for filtering",
+                    "price": 300,
+                },
+            ],
+        },
+        {
+            "answer_records": [{"_id": "1"}, {"_id": "2"}],
+            "skipped_records": [{"_id": "3", "_reason": {"status": {"code": 211, "text": "record(s) duplicate"}}}],
+            "answer_count": 2,
+        },
+        statuses.SOME_INSERTED,
+        milliseconds=4,
+    ),
+    own_statuses=INSERTED,
+)
 def insert(call: Call, parameters: InsertParameters) -> Answer:
     """Insert records: pictures and attributes."""
     records = records_within(parameters.records, call.context.settings.max_batch)
     fields = Fields.of(parameters.fields_to_return)
-    return _answer(service.insert(call.context, call.collection, records, fields, extract=parameters.extract))
+    return processed_answer(service.insert(call.context, call.collection, records, fields, extract=parameters.extract))
 
 
-@method("nearDupsInsert", Scope.WRITE, NearDupsInsertParameters)
-def near_dups_insert(call: Call, parameters: NearDupsInsertParameters) -> Answer:
-    """Insert records that show no picture that is stored already."""
-    records = records_within(parameters.records, call.context.settings.max_batch)
-    fields = Fields.of(parameters.fields_to_return)
-    condition = service.without_near_duplicates(call.collection, parameters.radius, fields)
-    return _answer(service.insert(call.context, call.collection, records, fields, condition, parameters.extract))
-
-
-@method("get", Scope.READ, GetParameters)
+@method(
+    "get",
+    Scope.READ,
+    GetParameters,
+    tag="Records",
+    answer=ProcessedAnswer,
+    example=Example(
+        {"fields_to_return": ["*"], "records": [{"_id": "1"}, {"_id": "2"}, {"_id": "3"}]},
+        {
+            "answer_records": [
+                {"_id": "1", "_url": "http://mydomain.com/img.png"},
+                {"_file": "/path/to/img.png", "_id": "2"},
+            ],
+            "skipped_records": [{"_id": "3", "_reason": {"status": {"code": 404, "text": "records not found"}}}],
+            "answer_count": 2,
+        },
+        statuses.SOME_NOT_FOUND,
+        milliseconds=10,
+    ),
+    own_statuses=_FOUND,
+)
 def get(call: Call, parameters: GetParameters) -> Answer:
     """Return records by their ids."""
     records = records_within(parameters.records, call.context.settings.max_records)
-    return _answer(service.get(call.context, call.collection, records, Fields.of(parameters.fields_to_return)))
+    fields = Fields.of(parameters.fields_to_return)
+    return processed_answer(service.get(call.context, call.collection, records, fields))
 
 
-@method("delete", Scope.WRITE, DeleteParameters)
-def delete(call: Call, parameters: DeleteParameters) -> Answer:
-    """Delete records by their ids."""
-    records = records_within(parameters.records, call.context.settings.max_records)
-    return _answer(service.delete(call.context, call.collection, records))
-
-
-@method("update", Scope.WRITE, UpdateParameters)
+@method(
+    "update",
+    Scope.WRITE,
+    UpdateParameters,
+    tag="Records",
+    answer=ProcessedAnswer,
+    example=Example(
+        {
+            "fields_to_return": ["*"],
+            "records": [
+                {"_id": "1", "day": "monday"},
+                {"_id": "2", "day": "tuesday"},
+                {"_id": "3", "day": "wednesday"},
+            ],
+        },
+        {
+            "answer_records": [
+                {"another-field": "another-value", "day": "monday", "_id": "1"},
+                {"_id": "2", "day": "tuesday"},
+            ],
+            "skipped_records": [{"_id": "3", "_reason": {"status": {"code": 404, "text": "records not found"}}}],
+            "answer_count": 2,
+        },
+        statuses.SOME_NOT_FOUND,
+        milliseconds=2,
+    ),
+    own_statuses=_FOUND,
+)
 def update(call: Call, parameters: UpdateParameters) -> Answer:
     """Change the attributes of records."""
     records = records_within(parameters.records, call.context.settings.max_records)
-    return _answer(service.update(call.context, call.collection, records, Fields.of(parameters.fields_to_return)))
+    return processed_answer(
+        service.update(call.context, call.collection, records, Fields.of(parameters.fields_to_return))
+    )
+
+
+@method(
+    "delete",
+    Scope.WRITE,
+    DeleteParameters,
+    tag="Records",
+    answer=ProcessedAnswer,
+    example=Example(
+        {"records": [{"_id": "1"}, {"_id": "2"}, {"_id": "3"}]},
+        {
+            "answer_records": [{"_id": "1"}, {"_id": "2"}],
+            "skipped_records": [{"_id": "3", "_reason": {"status": {"code": 404, "text": "records not found"}}}],
+            "answer_count": 2,
+        },
+        statuses.SOME_NOT_FOUND,
+        milliseconds=2,
+    ),
+    own_statuses=_DELETED,
+)
+def delete(call: Call, parameters: DeleteParameters) -> Answer:
+    """Delete records by their ids."""
+    records = records_within(parameters.records, call.context.settings.max_records)
+    return processed_answer(service.delete(call.context, call.collection, records))

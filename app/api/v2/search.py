@@ -1,12 +1,29 @@
 """visualKNN and its kin: everything that begins with a query record."""
 
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import Field
 
 from app.api.envelope import Body, query_records, ranked, skipped
-from app.api.methods import Answer, Call, method
-from app.api.parsing import Count, Effort, Filter, Names, Number, Parameters, QueryRecord, Text, records_within
+from app.api.methods import Answer, Call, Example, method
+from app.api.parsing import (
+    Effort,
+    FieldsToReturn,
+    Filter,
+    From,
+    Parameters,
+    ProductField,
+    QueryRecord,
+    QueryRecords,
+    Radius,
+    RadiusOrNone,
+    Records,
+    TagsWeight,
+    Wanted,
+    WantedOrAll,
+    records_within,
+)
+from app.api.shapes import RankedAnswer, RankedRecordsAnswer
 from app.domain import statuses
 from app.domain.collections import check_product_field
 from app.domain.errors import WrongQueryRecord
@@ -17,17 +34,22 @@ from app.domain.windows import Window
 from app.services import ranking as rank_service
 from app.services import search as service
 
-Weight = Annotated[Number, Field(ge=0, le=1)]
+RANKED = (statuses.OK, statuses.WRONG_QUERY_RECORD)
+_GIVEN_RANKED = (*RANKED, statuses.SOME_NOT_RANKED, statuses.RECORDS_NOT_FOUND)
 
 
 class SearchParameters(Parameters):
     """What every search takes."""
 
-    fields_to_return: Names = Field(default=["_id"])
+    fields_to_return: FieldsToReturn = Field(default=["_id"])
     filter: Filter = None
-    cand_set_size: Effort | None = None
-    approx_param: Effort | None = None
-    exact: bool = False
+    cand_set_size: Effort = None
+    approx_param: Effort = None
+    exact: bool = Field(
+        default=False,
+        description="Compare every record that matches, whatever it costs: nothing is missed. Left out, the way is "
+        "chosen, and `statistics.search` says which.",
+    )
 
     def search(
         self, call: Call, window: Window, radius: float | None, product_field: str | None = None
@@ -50,10 +72,10 @@ class KnnParameters(SearchParameters):
     """A query record, and how much of the ranking is wanted."""
 
     query_record: QueryRecord
-    k: Count = 30
-    from_: Count = Field(default=0, alias="from")
-    radius: Number | None = Field(default=None, ge=0)
-    product_field: Text | None = None
+    k: Wanted = 30
+    from_: From = 0
+    radius: RadiusOrNone = None
+    product_field: ProductField = None
 
     def ranked(self, call: Call) -> service.Search:
         """Return the search that is asked for."""
@@ -64,11 +86,14 @@ class KnnParameters(SearchParameters):
 class MultiParameters(SearchParameters):
     """Several query records, and how their distances become one."""
 
-    query_records: list[QueryRecord]
-    k: Count = 30
-    from_: Count = Field(default=0, alias="from")
-    radius: Number | None = Field(default=None, ge=0)
-    aggregation: Aggregation = Aggregation.MEAN
+    query_records: QueryRecords
+    k: Wanted = 30
+    from_: From = 0
+    radius: RadiusOrNone = None
+    aggregation: Aggregation = Field(
+        default=Aggregation.MEAN,
+        description="How the distances to several query records become one: their mean, the least, the greatest.",
+    )
 
     def ranked(self, call: Call) -> service.Search:
         """Return the search that is asked for."""
@@ -79,46 +104,40 @@ class RangeParameters(SearchParameters):
     """A query record and a radius; `k` and `from` page through what lies within it."""
 
     query_record: QueryRecord
-    radius: Number = Field(ge=0)
-    k: Count | None = None
-    from_: Count = Field(default=0, alias="from")
-    product_field: Text | None = None
-
-
-class NearDuplicatesParameters(SearchParameters):
-    """A query record; the radius is that of near duplicates unless another is given."""
-
-    query_record: QueryRecord
-    radius: Number = Field(default=service.NEAR_DUPLICATE_RADIUS, ge=0)
-    fields_to_return: Names = Field(default=["*"])
+    radius: Radius
+    k: WantedOrAll = None
+    from_: From = 0
+    product_field: ProductField = None
 
 
 class TagsKnnParameters(KnnParameters):
     """As for visualKNN, and how much the tags weigh."""
 
-    tags_weight: Weight = 0.5
+    tags_weight: TagsWeight = 0.5
 
 
 class TagsMultiParameters(MultiParameters):
     """As for visualKNNMulti, and how much the tags weigh."""
 
-    tags_weight: Weight = 0.5
+    tags_weight: TagsWeight = 0.5
 
 
 class RankParameters(Parameters):
     """A query record, and the records to put in order."""
 
     query_record: QueryRecord
-    records: list[Any]
-    k: Count | None = None
-    radius: Number | None = Field(default=None, ge=0)
-    fields_to_return: Names = Field(default=["_id", "_url", "_file"])
+    records: Records = Field(
+        description="The records to rank: stored ones by `_id`, or pictures, mixed; nothing is stored."
+    )
+    k: WantedOrAll = None
+    radius: RadiusOrNone = None
+    fields_to_return: FieldsToReturn = Field(default=["_id", "_url", "_file"])
 
 
 class TagsRankParameters(RankParameters):
     """As for visualRankRecords, and how much the tags weigh."""
 
-    tags_weight: Weight = 0.5
+    tags_weight: TagsWeight = 0.5
 
 
 def _product_field(call: Call, given: str | None) -> str | None:
@@ -133,7 +152,8 @@ def _product_field(call: Call, given: str | None) -> str | None:
     return (call.collection.product_field if given is None else given) or None
 
 
-def _answer(found: Nearest, sent: list[dict[str, Any]]) -> Answer:
+def ranked_answer(found: Nearest, sent: list[dict[str, Any]]) -> Answer:
+    """Return the answer of a search; `sent` are its query records."""
     body = ranked(found.records)
     body["query_records"] = query_records(sent)
     body["statistics"] = _statistics(found)
@@ -152,13 +172,97 @@ def _statistics(found: Nearest) -> Body:
     return {name: figure for name, figure in figures.items() if figure is not None}
 
 
-@method("visualKNN", Scope.READ, KnnParameters)
+_KNN_EXAMPLE = Example(
+    {
+        "cand_set_size": 1000,
+        "fields_to_return": ["_id"],
+        "filter": {"$gte": {"price": 200}},
+        "from": 0,
+        "k": 3,
+        "product_field": "product_id",
+        "query_record": {"_url": "http://mydomain.com/my-image.png"},
+    },
+    {
+        "answer_records": [{"_id": "1"}, {"_id": "2"}, {"_id": "3"}],
+        "answer_distances": [40.0, 50.0, 60.0],
+        "query_records": [{"_url": "http://mydomain.com/my-image.png"}],
+        "answer_count": 3,
+    },
+)
+_MULTI_EXAMPLE = Example(
+    {
+        "cand_set_size": 1000,
+        "fields_to_return": ["_id"],
+        "filter": {"$gte": {"price": 200}},
+        "from": 0,
+        "k": 3,
+        "query_records": [{"_id": "10"}, {"_id": "11"}],
+    },
+    {
+        "answer_records": [{"_id": "1"}, {"_id": "2"}, {"_id": "3"}],
+        "answer_distances": [40.0, 50.0, 60.0],
+        "query_records": [{"_id": "10"}, {"_id": "11"}],
+        "answer_count": 3,
+    },
+    milliseconds=5,
+)
+_RANK_EXAMPLE = Example(
+    {
+        "fields_to_return": ["_id"],
+        "k": 3,
+        "query_record": {"_url": "http://mydomain.com/my-image.png"},
+        "radius": 5.0,
+        "records": [
+            {"_url": "http://mydomain.com/img.png"},
+            {"_base64": "...", "_file": "local_file_uri"},
+            {"_id": "3"},
+        ],
+    },
+    {
+        "answer_records": [{"_id": "1"}, {"_id": "2"}, {"_id": "3"}],
+        "answer_distances": [40.0, 50.0, 60.0],
+        "query_records": [{"_url": "http://mydomain.com/my-image.png"}],
+        "skipped_records": [{"_id": "3", "_reason": {"status": {"code": 404, "text": "records not found"}}}],
+        "answer_count": 3,
+    },
+    statuses.SOME_NOT_RANKED,
+    milliseconds=3,
+)
+
+
+@method(
+    "visualKNN",
+    Scope.READ,
+    KnnParameters,
+    tag="Search",
+    answer=RankedAnswer,
+    example=_KNN_EXAMPLE,
+    own_statuses=RANKED,
+)
 def visual_knn(call: Call, parameters: KnnParameters) -> Answer:
     """Find the records that look most like the query record."""
-    return _answer(service.visual_knn(parameters.ranked(call), parameters.query_record), [parameters.query_record])
+    record = parameters.query_record
+    return ranked_answer(service.visual_knn(parameters.ranked(call), record), [record])
 
 
-@method("text", Scope.READ, KnnParameters)
+@method(
+    "text",
+    Scope.READ,
+    KnnParameters,
+    tag="Search",
+    answer=RankedAnswer,
+    example=Example(
+        {"fields_to_return": ["_id"], "k": 3, "query_record": {"_text_data": "red summer dress"}},
+        {
+            "answer_records": [{"_id": "1"}, {"_id": "2"}, {"_id": "3"}],
+            "answer_distances": [44.0, 45.5, 46.0],
+            "query_records": [{"_text_data": "red summer dress"}],
+            "answer_count": 3,
+        },
+        milliseconds=9,
+    ),
+    own_statuses=RANKED,
+)
 def text(call: Call, parameters: KnnParameters) -> Answer:
     """Find the records whose pictures fit the words of the query record best: visualKNN, for `_text_data` alone."""
     if parameters.query_record.get(TEXT_FIELD) is None:
@@ -166,53 +270,109 @@ def text(call: Call, parameters: KnnParameters) -> Answer:
     return visual_knn(call, parameters)
 
 
-@method("visualKNNMulti", Scope.READ, MultiParameters)
+@method(
+    "visualKNNMulti",
+    Scope.READ,
+    MultiParameters,
+    tag="Search",
+    answer=RankedAnswer,
+    example=_MULTI_EXAMPLE,
+    own_statuses=RANKED,
+)
 def visual_knn_multi(call: Call, parameters: MultiParameters) -> Answer:
     """Find the records that look most like several query records."""
     records = records_within(parameters.query_records, call.context.settings.max_queries, "query_records")
-    return _answer(service.visual_knn_multi(parameters.ranked(call), records, parameters.aggregation), records)
+    return ranked_answer(service.visual_knn_multi(parameters.ranked(call), records, parameters.aggregation), records)
 
 
-@method("range", Scope.READ, RangeParameters)
-def range_(call: Call, parameters: RangeParameters) -> Answer:
-    """Find every record within a radius of the query record."""
-    product_field = _product_field(call, parameters.product_field)
-    given = parameters.search(call, Window(parameters.k, parameters.from_), parameters.radius, product_field)
-    return _answer(service.within(given, parameters.query_record), [parameters.query_record])
+@method(
+    "visualTagsKNN",
+    Scope.READ,
+    TagsKnnParameters,
+    tag="Search",
+    answer=RankedAnswer,
+    example=_KNN_EXAMPLE,
+    own_statuses=RANKED,
+)
+def visual_tags_knn(call: Call, parameters: TagsKnnParameters) -> Answer:
+    """Find the records that look most like the query record and share its tags."""
+    records = [parameters.query_record]
+    return ranked_answer(service.tags_knn(parameters.ranked(call), records, parameters.tags_weight), records)
 
 
-@method("nearDuplicates", Scope.READ, NearDuplicatesParameters)
-def near_duplicates(call: Call, parameters: NearDuplicatesParameters) -> Answer:
-    """Find the records that show the same picture as the query record."""
-    given = parameters.search(call, Window(None), parameters.radius)
-    return _answer(service.within(given, parameters.query_record), [parameters.query_record])
+@method(
+    "visualTagsKNNMulti",
+    Scope.READ,
+    TagsMultiParameters,
+    tag="Search",
+    answer=RankedAnswer,
+    example=_MULTI_EXAMPLE,
+    own_statuses=RANKED,
+)
+def visual_tags_knn_multi(call: Call, parameters: TagsMultiParameters) -> Answer:
+    """Find the records that look most like several query records and share their tags."""
+    records = records_within(parameters.query_records, call.context.settings.max_queries, "query_records")
+    weight, aggregation = parameters.tags_weight, parameters.aggregation
+    return ranked_answer(service.tags_knn(parameters.ranked(call), records, weight, aggregation), records)
 
 
-@method("visualRankRecords", Scope.READ, RankParameters)
+@method(
+    "visualRankRecords",
+    Scope.READ,
+    RankParameters,
+    tag="Search",
+    answer=RankedRecordsAnswer,
+    example=_RANK_EXAMPLE,
+    own_statuses=_GIVEN_RANKED,
+)
 def visual_rank_records(call: Call, parameters: RankParameters) -> Answer:
     """Put given records in the order of their likeness to the query record."""
     return _rank(call, parameters, 0.0)
 
 
-@method("visualTagsRankRecords", Scope.READ, TagsRankParameters)
+@method(
+    "visualTagsRankRecords",
+    Scope.READ,
+    TagsRankParameters,
+    tag="Search",
+    answer=RankedRecordsAnswer,
+    example=_RANK_EXAMPLE,
+    own_statuses=_GIVEN_RANKED,
+)
 def visual_tags_rank_records(call: Call, parameters: TagsRankParameters) -> Answer:
     """Put given records in the order of their likeness and tags."""
     return _rank(call, parameters, parameters.tags_weight)
 
 
-@method("visualTagsKNN", Scope.READ, TagsKnnParameters)
-def visual_tags_knn(call: Call, parameters: TagsKnnParameters) -> Answer:
-    """Find the records that look most like the query record and share its tags."""
-    records = [parameters.query_record]
-    return _answer(service.tags_knn(parameters.ranked(call), records, parameters.tags_weight), records)
-
-
-@method("visualTagsKNNMulti", Scope.READ, TagsMultiParameters)
-def visual_tags_knn_multi(call: Call, parameters: TagsMultiParameters) -> Answer:
-    """Find the records that look most like several query records and share their tags."""
-    records = records_within(parameters.query_records, call.context.settings.max_queries, "query_records")
-    weight, aggregation = parameters.tags_weight, parameters.aggregation
-    return _answer(service.tags_knn(parameters.ranked(call), records, weight, aggregation), records)
+@method(
+    "range",
+    Scope.READ,
+    RangeParameters,
+    tag="Search",
+    answer=RankedAnswer,
+    example=Example(
+        {
+            "cand_set_size": 1000,
+            "fields_to_return": ["_id"],
+            "filter": {"$gte": {"price": 200}},
+            "product_field": "product_id",
+            "query_record": {"_url": "http://mydomain.com/my-image.png"},
+            "radius": 100,
+        },
+        {
+            "answer_records": [{"_id": "1"}, {"_id": "2"}, {"_id": "3"}],
+            "answer_distances": [40.0, 50.0, 60.0],
+            "query_records": [{"_url": "http://mydomain.com/my-image.png"}],
+            "answer_count": 3,
+        },
+    ),
+    own_statuses=RANKED,
+)
+def range_(call: Call, parameters: RangeParameters) -> Answer:
+    """Find every record within a radius of the query record."""
+    product_field = _product_field(call, parameters.product_field)
+    given = parameters.search(call, Window(parameters.k, parameters.from_), parameters.radius, product_field)
+    return ranked_answer(service.within(given, parameters.query_record), [parameters.query_record])
 
 
 def _rank(call: Call, parameters: RankParameters, tags_weight: float) -> Answer:

@@ -1,0 +1,326 @@
+"""The objects in requests and answers, for the document. What a request holds is checked where it is used."""
+
+from typing import Annotated, Any, Literal, NotRequired, Required
+
+from pydantic import ConfigDict, Field
+from typing_extensions import TypeAliasType, TypedDict  # pydantic reads that of `typing` from Python 3.12 on
+
+from app.domain.facets import MAX_BINS, MAX_VALUES
+from app.services.texts import MAX_CHARACTERS
+
+_Id = Annotated[str, Field(min_length=1, max_length=1024, description="Id, unique in the collection.")]
+
+
+class Record(TypedDict, total=False):
+    """A picture and its attributes. Any further field is an attribute: any JSON value, for filters."""
+
+    _id: _Id
+    _url: Annotated[str, Field(description="URL of the picture.")]
+    _file: Annotated[str, Field(description="Path of the picture on the server, where it has a folder for that.")]
+    _base64: Annotated[str, Field(description="The picture itself, as base64.")]
+    _box: Annotated[
+        list[int],
+        Field(
+            min_length=4,
+            max_length=4,
+            description="Part of the picture to look at: [left, top, right, bottom] in pixels.",
+        ),
+    ]
+    tags: Annotated[Any, Field(description="Labels, an array of strings.", examples=[["dresses", "polka dot"]])]
+
+
+class RecordId(TypedDict):
+    """A stored record by its id."""
+
+    _id: _Id
+
+
+class QueryRecord(Record, total=False):
+    """A stored record by its `_id`; else the picture of the first of `_base64`, `_url`, `_file`; or, alone, a text."""
+
+    _text_data: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=MAX_CHARACTERS,
+            description="What the pictures should show, in words, instead of a picture; where the collection's model "
+            "knows texts. A text that is longer than the model reads is refused, never cut.",
+            examples=["red summer dress"],
+        ),
+    ]
+
+
+class Filter(TypedDict):
+    """A condition in the language of MongoDB's `find()`; `{TAKE_FROM_QUERY}` is the query record's own value."""
+
+    __pydantic_config__ = ConfigDict(  # type: ignore[misc]  # pydantic's own way to configure a TypedDict
+        json_schema_extra={
+            "examples": [{"price": {"$gte": 200}}, {"$or": [{"color": "red"}, {"size": {"$in": ["S", "M"]}}]}]
+        }
+    )
+
+
+class Histogram(TypedDict):
+    """Equally wide ranges of numbers."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
+    bins: Annotated[int, Field(ge=1, le=MAX_BINS, description="Number of the ranges.")]
+
+
+class FacetOptions(TypedDict, total=False):
+    """A field whose values are counted, and how."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
+    field: Required[
+        Annotated[str, Field(description="The field, by its dotted name; of lists every element is counted.")]
+    ]
+    name: Annotated[str, Field(description="Name of the facet in the answer; left out: the field.")]
+    limit: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=MAX_VALUES,
+            description="Number of values listed at most, beside those that are selected.",
+            json_schema_extra={"default": 20},
+        ),
+    ]
+    min_count: Annotated[
+        int, Field(ge=1, description="Only values with this many records.", json_schema_extra={"default": 1})
+    ]
+    prefix: Annotated[str, Field(description="Only strings that begin so; upper and lower case differ.")]
+    histogram: Annotated[
+        Histogram, Field(description="Counts numbers in so many equally wide ranges from the least to the greatest.")
+    ]
+    ranges: Annotated[
+        list[float],
+        Field(
+            min_length=1,
+            max_length=MAX_BINS,
+            description="Counts numbers in the ranges between these ascending bounds; the first and the last are open.",
+        ),
+    ]
+    exclude_own: Annotated[
+        bool,
+        Field(
+            description="Whether the filter's own condition on this field does not count for this facet.",
+            json_schema_extra={"default": False},
+        ),
+    ]
+
+
+FacetRequest = TypeAliasType(
+    "FacetRequest",
+    Annotated[
+        Annotated[str, Field(min_length=1)] | FacetOptions,
+        Field(description="The name of a field, or an object that says more."),
+    ],
+)
+
+
+class ReasonStatus(TypedDict):
+    """What became of a record."""
+
+    code: Annotated[int, Field(description="What became of the request.")]
+    text: Annotated[str, Field(description="The code in words.")]
+    error_description: NotRequired[Annotated[str, Field(description="What was wrong, in a sentence.")]]
+
+
+class Status(ReasonStatus):
+    """The outcome of a call."""
+
+    request_id: Annotated[str, Field(description="Id of this request, as in the server's log.")]
+
+
+class Statistics(TypedDict, total=False):
+    """Figures about the processing; searches add which way was taken."""
+
+    OperationTime: Required[Annotated[int, Field(ge=0, description="Milliseconds.")]]
+    search: Annotated[
+        Literal["exact", "index", "index, then exact"],
+        Field(
+            description="How a search was done: by comparing every record that matches, through the index, or both, "
+            "where the index alone could not be trusted to have found all."
+        ),
+    ]
+    SearchTime: Annotated[
+        float, Field(ge=0, description="Milliseconds of the search itself, without pictures and model.")
+    ]
+    ignored: Annotated[
+        dict[str, str | None],
+        Field(
+            description="Parameters of the request that the method does not know, each with the name that was probably "
+            "meant; `?` before it: in the query string."
+        ),
+    ]
+    tags: Annotated[str, Field(description="Why no tags were made although they were asked for.")]
+    matches: Annotated[int, Field(ge=0, description="Records that match the filter, if counted.")]
+    matches_more_than: Annotated[int, Field(ge=0, description="The number at which the count of matches was given up.")]
+    candidates: Annotated[int, Field(ge=0, description="Records that were compared, if known.")]
+
+
+class AnswerRecord(TypedDict, total=False):
+    """A record, with its `_id` and the fields that were asked for."""
+
+    _id: str
+
+
+_Records = Annotated[list[AnswerRecord], Field(description="The records, with the fields that were asked for.")]
+_Count = Annotated[int, Field(ge=0, description="Number of records in the answer.")]
+_Distance = Annotated[float, Field(ge=0)]
+_Distances = Annotated[
+    list[_Distance],
+    Field(
+        description="Distance of each record of `answer_records` to the query record; smaller is more alike, 0 is the "
+        "same."
+    ),
+]
+
+
+class Reason(TypedDict):
+    """Why a record was not processed."""
+
+    status: ReasonStatus
+    answer_records: NotRequired[_Records]
+    answer_count: NotRequired[_Count]
+    answer_distances: NotRequired[_Distances]
+
+
+class SkippedRecord(TypedDict):
+    """A record that was not processed."""
+
+    _id: Annotated[str | None, Field(description="Null where the record has none that can be read.")]
+    _reason: Annotated[
+        Reason, Field(description="Why. A near duplicate comes with the stored records that it looks like.")
+    ]
+
+
+_Skipped = Annotated[
+    list[SkippedRecord], Field(description="The records that were not processed, each with its reason.")
+]
+
+
+class Envelope(TypedDict):
+    """What every answer has."""
+
+    status: Status
+    statistics: Statistics
+
+
+class Failure(Envelope, total=False):
+    """A call that did not do what it was asked; where records were refused one by one, it says which and why."""
+
+    answer_records: _Records
+    answer_count: _Count
+    answer_distances: _Distances
+    skipped_records: _Skipped
+
+
+class PingAnswer(Envelope):
+    """The server is there."""
+
+    info: Annotated[str, Field(description="Name and version of the server.")]
+
+
+class CountAnswer(Envelope):
+    """A number of records."""
+
+    answer_count: _Count
+
+
+class ListingAnswer(Envelope):
+    """A list of records."""
+
+    answer_records: _Records
+    answer_count: _Count
+
+
+class FacetValue(TypedDict):
+    """A value, or a range of numbers as the condition that a filter takes."""
+
+    value: Annotated[Any, Field(description="The value; of a range its bounds, as `$gte`, `$lt`, `$lte`.")]
+    count: Annotated[int, Field(ge=0, description="Records that have it.")]
+    selected: Annotated[
+        bool, Field(description="Whether the filter asks something of the field, and this value meets it.")
+    ]
+
+
+class Facet(TypedDict):
+    """How many of the records have which values of a field. A list counts once for each value in it."""
+
+    values: Annotated[
+        list[FacetValue],
+        Field(description="Single values by their count, the greatest first; ranges in their order."),
+    ]
+    missing: Annotated[int, Field(ge=0, description="Records without a value in the field.")]
+    other: Annotated[
+        int,
+        Field(
+            ge=0,
+            description="Of single values: the sum of the counts of those that are not listed. Of ranges: the records "
+            "whose values are no numbers.",
+        ),
+    ]
+    distinct: NotRequired[Annotated[int, Field(ge=0, description="Number of different single values.")]]
+    exact: Annotated[bool, Field(description="Whether every record was counted.")]
+
+
+_TotalCount = Annotated[int, Field(ge=0, description="Number of records that match the filter.")]
+_Facets = Annotated[dict[str, Facet], Field(description="The facets that were asked for, by their names.")]
+
+
+class FacetsAnswer(Envelope):
+    """Counts of the values of fields."""
+
+    total_count: _TotalCount
+    facets: _Facets
+
+
+class FoundAnswer(ListingAnswer, total=False):
+    """Records that match a filter."""
+
+    total_count: _TotalCount
+    facets: _Facets
+
+
+class AllRecordsAnswer(Envelope):
+    """Records of a collection."""
+
+    answer_records: _Records
+    answer_count: Annotated[int, Field(ge=0, description="Number of records in the whole collection.")]
+    next: NotRequired[
+        Annotated[str, Field(description="Link to the next page, where there is one and `size` was given.")]
+    ]
+    previous: NotRequired[Annotated[str, Field(description="Link to the page before, where there is one.")]]
+    output_file_name: NotRequired[Annotated[str, Field(description="Name of the file, as it was asked for.")]]
+
+
+class ProcessedAnswer(ListingAnswer):
+    """What became of each record."""
+
+    skipped_records: NotRequired[_Skipped]
+
+
+class RankedAnswer(ListingAnswer):
+    """Records in order, nearest first."""
+
+    answer_distances: _Distances
+    query_records: Annotated[
+        list[dict[str, Any]], Field(description="The query records as they were sent, without `_base64`.")
+    ]
+
+
+class RankedRecordsAnswer(RankedAnswer):
+    """The given records in order, nearest first."""
+
+    skipped_records: NotRequired[_Skipped]
+
+
+class PairsAnswer(Envelope):
+    """Pairs of records."""
+
+    answer_records: Annotated[
+        list[Annotated[list[AnswerRecord], Field(min_length=2, max_length=2)]],
+        Field(description="The pairs, nearest first; each pair stands once."),
+    ]
+    answer_distances: Annotated[list[_Distance], Field(description="Distance between the two records of each pair.")]
+    answer_count: Annotated[int, Field(ge=0, description="Number of pairs in the answer.")]
