@@ -26,11 +26,11 @@ def create_context(settings: "Settings", database_url: str) -> "Context":
 
     """
     from app.db.engine import Database  # noqa: PLC0415  (importing the package must stay cheap: the CLI imports it)
-    from app.embedding.batching import Models  # noqa: PLC0415
-    from app.embedding.remembered import Remembered  # noqa: PLC0415
-    from app.embedding.sources import PictureSource  # noqa: PLC0415
-    from app.embedding.tagger import Tagger  # noqa: PLC0415
-    from app.embedding.taxonomy import read as read_taxonomy  # noqa: PLC0415
+    from app.embedding.fetch.sources import PictureSource  # noqa: PLC0415
+    from app.embedding.models.batching import Models  # noqa: PLC0415
+    from app.embedding.models.vector_cache import Remembered  # noqa: PLC0415
+    from app.embedding.tags.tagger import Tagger  # noqa: PLC0415
+    from app.embedding.tags.taxonomy import read as read_taxonomy  # noqa: PLC0415
     from app.services.context import Context, Lookup  # noqa: PLC0415
 
     taxonomy = read_taxonomy(settings.fashion_taxonomy)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.embedding.taxonomy import Taxonomy
+from app.embedding.tags.taxonomy import Taxonomy
 from tests.textmodels import ByHand
 
 TAXONOMY = """

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, TiffImagePlugin
 
-from app.embedding.batching import Models
+from app.embedding.models.batching import Models
 
 
 def photo(number: int = 0, size: tuple[int, int] = (160, 120)) -> Image.Image:

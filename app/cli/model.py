@@ -11,10 +11,10 @@ from app.cli.model_calibrate import calibrate
 from app.config import Settings
 from app.demo.catalogue import catalogue
 from app.domain.errors import InvalidRequest
-from app.embedding import registry
-from app.embedding.check import check as check_model
-from app.embedding.inventory import Listed, inventory
-from app.embedding.pull import pull as pull_model
+from app.embedding.hub.pull import pull as pull_model
+from app.embedding.models import registry
+from app.embedding.models.check import check as check_model
+from app.embedding.models.inventory import Listed, inventory
 
 _SAMPLES = 16
 

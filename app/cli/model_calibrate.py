@@ -10,8 +10,8 @@ from rich.table import Table
 from app.cli.common import json_option, print_json
 from app.cli.load import progress_bar
 from app.config import Settings
-from app.embedding import registry
-from app.embedding.base import ModelFacts
+from app.embedding.models import registry
+from app.embedding.models.base import ModelFacts
 from app.services.calibration import Calibration, Embedded
 from app.services.calibration import calibrate as run
 from app.services.calibration import embed as embed_all

@@ -17,8 +17,8 @@ from app.config import Settings
 from app.db import schema
 from app.db.conninfo import reach
 from app.db.embedded import EmbeddedDatabase
-from app.embedding import taxonomy
-from app.embedding.options import check_device
+from app.embedding.models.options import check_device
+from app.embedding.tags import taxonomy
 
 log = logging.getLogger(__name__)
 

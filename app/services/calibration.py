@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 
 from app.domain.errors import ImageError, InvalidRequest
 from app.domain.options import ImageLimits
-from app.embedding.base import Embedder, Prepared
-from app.embedding.edits import EDITS, Row
-from app.embedding.images import decode
+from app.embedding.models.base import Embedder, Prepared
+from app.embedding.pictures.edits import EDITS, Row
+from app.embedding.pictures.images import decode
 from app.services.pipeline import Item
 from app.services.search import NEAR_DUPLICATE_RADIUS
 from app.services.vectors import DECODE_PIXELS

@@ -3,7 +3,7 @@
 from app.db import collections as table
 from app.domain.collections import SERVICES, Collection, NewCollection
 from app.domain.errors import InvalidRequest
-from app.embedding import registry
+from app.embedding.models import registry
 from app.services.context import Context
 
 

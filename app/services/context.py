@@ -10,10 +10,10 @@ from app.db import collections, tokens
 from app.db.engine import Database
 from app.domain.collections import Collection
 from app.domain.tokens import Principal, digest
-from app.embedding.batching import Models
-from app.embedding.remembered import Remembered
-from app.embedding.sources import PictureSource
-from app.embedding.tagger import Tagger
+from app.embedding.fetch.sources import PictureSource
+from app.embedding.models.batching import Models
+from app.embedding.models.vector_cache import Remembered
+from app.embedding.tags.tagger import Tagger
 from app.services.searchlog import SearchLog
 
 

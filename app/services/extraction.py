@@ -10,7 +10,7 @@ from PIL import Image
 from app.domain.collections import Collection
 from app.domain.records import Attributes, Json
 from app.domain.tags import field_of
-from app.embedding.colour_names import dominant_colors
+from app.embedding.tags.colour_names import dominant_colors
 from app.search.request import Vector
 from app.services.context import Context
 

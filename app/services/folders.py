@@ -7,8 +7,7 @@ from pathlib import Path
 
 from app.domain.errors import ImageError, InvalidRequest
 from app.domain.records import Json
-from app.embedding.formats import MEDIA_TYPES
-from app.embedding.signatures import HEAD_BYTES, looks_like_a_picture
+from app.embedding.pictures.formats import HEAD_BYTES, MEDIA_TYPES, looks_like_a_picture
 from app.services.incoming import record_id
 from app.services.pipeline import Item, Unusable
 

@@ -12,7 +12,7 @@ from app.config import Settings
 from app.domain.errors import InvalidRequest
 from app.domain.jsontext import loads
 from app.domain.records import Json
-from app.embedding.signatures import HEAD_BYTES, looks_like_a_picture
+from app.embedding.pictures.formats import HEAD_BYTES, looks_like_a_picture
 
 Read = TypeVar("Read")
 

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from app.domain.collections import Collection
 from app.domain.errors import ImageError, InvalidRequest
 from app.domain.records import Json
-from app.embedding.batching import BatchedEmbedder
-from app.embedding.images import thumbnail
-from app.embedding.remembered import Box, Key, Seen
+from app.embedding.models.batching import BatchedEmbedder
+from app.embedding.models.vector_cache import Box, Key, Seen
+from app.embedding.pictures.images import thumbnail
 from app.services.context import Context
 from app.services.given import given_embedding
 from app.services.vectors import checked_box, decoded, embed_each_once

@@ -14,7 +14,7 @@ from app.domain.errors import InvalidRequest
 from app.domain.jsontext import dumps, loads_stored, stored_bytes
 from app.domain.records import IMAGE_FIELDS, Attributes, Fields, Found, Json, Processed, Skipped
 from app.domain.statuses import Status
-from app.embedding.verification import opinion
+from app.embedding.pictures.verification import opinion
 from app.services import indexing
 from app.services.context import Context
 from app.services.extraction import NOTHING, Extract

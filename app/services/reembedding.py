@@ -21,8 +21,8 @@ from app.db.reembedding import Change, Job, NotYet, Source
 from app.domain.collections import Collection
 from app.domain.errors import ImageError, InvalidRequest
 from app.domain.jsontext import dumps
-from app.embedding import registry
-from app.embedding.batching import BatchedEmbedder, ModelFailed
+from app.embedding.models import registry
+from app.embedding.models.batching import BatchedEmbedder, ModelFailed
 from app.services.context import Context
 from app.services.indexing import index_values_again, resources
 from app.services.pipeline import Item, Pipeline, Prepared

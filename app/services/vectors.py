@@ -12,10 +12,10 @@ from app.domain.collections import Collection
 from app.domain.errors import ConfigurationError, ImageError, InvalidRequest, WrongQueryRecord
 from app.domain.jsontext import is_integer
 from app.domain.records import IMAGE_FIELDS, Attributes, Json, Skipped
-from app.embedding.base import Prepared
-from app.embedding.batching import BatchedEmbedder
-from app.embedding.images import decode, thumbnail
-from app.embedding.remembered import Box, Claim, Claims, Key, Seen
+from app.embedding.models.base import Prepared
+from app.embedding.models.batching import BatchedEmbedder
+from app.embedding.models.vector_cache import Box, Claim, Claims, Key, Seen
+from app.embedding.pictures.images import decode, thumbnail
 from app.filters.values import shown
 from app.services.context import Context
 from app.services.extraction import NOTHING, Extract, with_colours, with_tags

@@ -16,8 +16,8 @@ from app import create_app
 from app.config import Settings
 from app.domain.tags import jaccard_distance
 from app.domain.tokens import Scope
-from app.embedding import taxonomy
-from app.embedding.colour_names import dominant_colors
+from app.embedding.tags import taxonomy
+from app.embedding.tags.colour_names import dominant_colors
 from app.services import collections, loading, tokens
 from app.services.context import Context
 from app.services.folders import folder_items

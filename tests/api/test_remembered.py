@@ -13,11 +13,11 @@ import pytest
 
 from app.db import collections as table
 from app.domain.options import ImageLimits
-from app.embedding import images
-from app.embedding.batching import BatchedEmbedder, ModelFailed
-from app.embedding.efficientnet_lite0 import EfficientNetLite0
-from app.embedding.images import decode, thumbnail
-from app.embedding.remembered import Remembered
+from app.embedding.models.batching import BatchedEmbedder, ModelFailed
+from app.embedding.models.efficientnet_lite0 import EfficientNetLite0
+from app.embedding.models.vector_cache import Remembered
+from app.embedding.pictures import images
+from app.embedding.pictures.images import decode, thumbnail
 from app.services import loading, vectors
 from app.services.folders import folder_items
 from tests.api.conftest import Api, picture

@@ -28,8 +28,8 @@ from app.db.listing import Listing
 from app.domain.errors import ConfigurationError, InvalidRequest
 from app.domain.records import Fields
 from app.domain.tokens import Scope
-from app.embedding import registry
-from app.embedding.inventory import inventory
+from app.embedding.models import registry
+from app.embedding.models.inventory import inventory
 from app.services import collections, indexing, records, tokens
 from app.services.listing import export
 from tests.api.conftest import Api, drawing, encoded, picture

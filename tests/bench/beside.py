@@ -1,6 +1,6 @@
 """Ours beside other engines, on the same vectors and queries in one run."""
 
-from app.embedding import registry
+from app.embedding.models import registry
 from tests.bench import plots
 from tests.bench.peers.compare import compare
 from tests.bench.peers.tables import tables

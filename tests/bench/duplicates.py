@@ -11,7 +11,7 @@ from app.db.records import NewRecord
 from app.domain.collections import Collection
 from app.domain.records import Fields
 from app.domain.windows import Window
-from app.embedding.verification import may_be_the_same
+from app.embedding.pictures.verification import may_be_the_same
 from app.search.request import Query
 from app.services.search import NEAR_DUPLICATE_RADIUS
 from tests.bench.recall import record_id

@@ -14,9 +14,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from app.demo.catalogue import catalogue
 from app.domain.options import ModelOptions
-from app.embedding import registry
-from app.embedding.base import Embedder
-from app.embedding.edits import EDITS, Row
+from app.embedding.models import registry
+from app.embedding.models.base import Embedder
+from app.embedding.pictures.edits import EDITS, Row
 from app.services.search import NEAR_DUPLICATE_RADIUS
 
 MODELS = ("efficientnet-lite0", "phash")

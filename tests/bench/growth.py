@@ -11,7 +11,7 @@ import numpy as np
 from app.db import collections as table
 from app.db.engine import Database
 from app.domain.collections import Collection
-from app.embedding import registry
+from app.embedding.models import registry
 from tests.bench import plots
 from tests.bench.fit import HOLDS, Power, power
 from tests.bench.peers.base import Place, Stock

@@ -13,9 +13,9 @@ from app.db import loads
 from app.db.records import NewRecord
 from app.domain.collections import Collection
 from app.domain.errors import InvalidRequest
-from app.embedding import registry
-from app.embedding.base import Embedder, Prepared
-from app.embedding.images import decode, thumbnail
+from app.embedding.models import registry
+from app.embedding.models.base import Embedder, Prepared
+from app.embedding.pictures.images import decode, thumbnail
 from app.services.loading import load
 from app.services.pipeline import Item
 from app.services.vectors import DECODE_PIXELS

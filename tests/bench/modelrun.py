@@ -19,9 +19,9 @@ import psutil
 from PIL import Image
 
 from app.domain.options import ImageLimits, ModelOptions
-from app.embedding import registry
-from app.embedding.base import Embedder, Prepared
-from app.embedding.images import decode
+from app.embedding.models import registry
+from app.embedding.models.base import Embedder, Prepared
+from app.embedding.pictures.images import decode
 from app.services.vectors import DECODE_PIXELS
 
 _AHEAD = 32

@@ -9,9 +9,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from app.domain.errors import LookalikeError
-from app.embedding import registry
-from app.embedding.options import accelerators
-from app.embedding.sample import write_small_vit
+from app.embedding.models import registry
+from app.embedding.models.options import accelerators
+from app.embedding.models.sample import write_small_vit
 from tests.bench.modelrun import Job, Measured
 from tests.bench.report import Table, Target
 from tests.bench.setup import Setup

@@ -13,8 +13,8 @@ from app.db.search.statements import candidates
 from app.domain.collections import Collection
 from app.domain.records import Fields
 from app.domain.windows import Window
-from app.embedding import registry
-from app.embedding.images import decode
+from app.embedding.models import registry
+from app.embedding.pictures.images import decode
 from app.search.plan import FIRST, Expectation, planned
 from app.search.request import Query
 from app.services.pipeline import Item

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from app.embedding import registry
-from app.embedding.base import Embedder, Prepared
-from app.embedding.images import decode
+from app.embedding.models import registry
+from app.embedding.models.base import Embedder, Prepared
+from app.embedding.pictures.images import decode
 from app.services.pipeline import Item
 from tests.bench.setup import Setup, Stopwatch, held_out
 

@@ -18,8 +18,8 @@ import psycopg
 import pytest
 
 from app.domain.options import ImageLimits, ModelOptions
-from app.embedding import registry
-from app.embedding.images import decode
+from app.embedding.models import registry
+from app.embedding.pictures.images import decode
 from tests.api.conftest import drawing, picture
 from tests.server.conftest import LOOKALIKE, Server
 from tests.server.test_serving import call

@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw, ImageOps
 
 from app.demo.catalogue import Product, catalogue
 from app.domain.options import ModelOptions
-from app.embedding import registry
+from app.embedding.models import registry
 
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
 _QUERIES = ("t-shirt-001", "hat-008", "shoes-006", "pants-001")

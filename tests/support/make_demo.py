@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from app.demo.catalogue import ARCHIVE, LICENCE, RECORDS
 from app.domain.records import Json
-from app.embedding.colour_names import dominant_colors
+from app.embedding.tags.colour_names import dominant_colors
 
 SEED = 7
 CLASSES = ("dress", "shoes", "t-shirt", "hat", "pants", "outwear", "skirt", "longsleeve", "shorts", "shirt")

@@ -4,8 +4,8 @@ import pytest
 
 from app.domain.errors import ImageError
 from app.domain.options import FetchPolicy
-from app.embedding.addresses import is_public
-from app.embedding.fetch import fetch
+from app.embedding.fetch.addresses import is_public
+from app.embedding.fetch.downloads import fetch
 
 PRIVATE = [
     "0.0.0.0",

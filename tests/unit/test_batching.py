@@ -11,9 +11,9 @@ from PIL import Image
 
 from app.domain.errors import InvalidRequest, Unavailable
 from app.domain.options import ModelOptions
-from app.embedding import registry
-from app.embedding.base import Embedder, ModelFacts, Prepared, TextScoring
-from app.embedding.batching import BatchedEmbedder, ModelFailed, Models
+from app.embedding.models import registry
+from app.embedding.models.base import Embedder, ModelFacts, Prepared, TextScoring
+from app.embedding.models.batching import BatchedEmbedder, ModelFailed, Models
 from tests.pictures import embed_pictures, photo
 
 
@@ -305,7 +305,7 @@ def test_a_full_gpu_is_told_to_every_caller_as_such(batched: Make) -> None:
 
 
 def test_eight_threads_that_ask_at_once_load_the_default_model_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    from app.embedding import efficientnet_lite0
+    from app.embedding.models import efficientnet_lite0
 
     made: list[object] = []
     real = efficientnet_lite0.EfficientNetLite0

@@ -11,8 +11,8 @@ import pytest
 
 from app.domain.errors import LookalikeError
 from app.domain.options import ModelOptions
-from app.embedding import registry
-from app.embedding.sample import write_small_vit
+from app.embedding.models import registry
+from app.embedding.models.sample import write_small_vit
 from app.services.pipeline import Item
 from tests.bench import models
 from tests.bench.clients import HttpJob, Round, post, run_round

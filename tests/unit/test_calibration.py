@@ -11,8 +11,8 @@ from app.cli import cli
 from app.demo.catalogue import catalogue
 from app.domain.errors import InvalidRequest
 from app.domain.options import ImageLimits, ModelOptions
-from app.embedding import registry
-from app.embedding.edits import EDITS
+from app.embedding.models import registry
+from app.embedding.pictures.edits import EDITS
 from app.services.calibration import Embedded, calibrate, embed
 from app.services.folders import folder_items
 from tests.bench.edit_sheet import file_name, sheet

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageEnhance
 
-from app.embedding.backdrop import product_mask
-from app.embedding.color_palette import ColorPalette, small
-from app.embedding.colour_names import EXAMPLES, dominant_colors
-from app.embedding.colour_space import even, lab
+from app.embedding.models.color_palette import ColorPalette, small
+from app.embedding.pictures.backdrop import product_mask
+from app.embedding.pictures.colour_space import even, lab
+from app.embedding.tags.colour_names import EXAMPLES, dominant_colors
 from tests.pictures import encoded, photo
 
 MODEL = ColorPalette()

@@ -9,7 +9,7 @@ import pytest
 
 from app.domain.errors import ImageError
 from app.domain.options import ImageLimits
-from app.embedding.images import decode
+from app.embedding.pictures.images import decode
 from tests.memory import peak_kb
 from tests.pictures import apart, encoded, exif, photo, png_chunk
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from app.demo.catalogue import ARCHIVE, LICENCE, Product, catalogue, unpack
 from app.domain.options import ModelOptions
-from app.embedding import registry
+from app.embedding.models import registry
 from tests.support import make_demo
 
 NEAR = 5.0

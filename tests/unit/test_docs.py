@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.config import Settings
-from app.embedding import registry
+from app.embedding.models import registry
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -14,9 +14,9 @@ from PIL import Image
 
 from app.domain.errors import ConfigurationError, InvalidRequest, Unavailable
 from app.domain.options import ImageLimits, ModelOptions
-from app.embedding import efficientnet_lite0, registry
-from app.embedding.base import Embedder, normalised
-from app.embedding.images import decode
+from app.embedding.models import efficientnet_lite0, registry
+from app.embedding.models.base import Embedder, normalised
+from app.embedding.pictures.images import decode
 from tests.pictures import encoded, photo
 
 # A picture's vector may depend on the batch it is in by rounding alone: as a cosine distance, at most
@@ -125,7 +125,7 @@ def test_the_default_model_gives_nearly_the_same_in_every_number_type(dtype: str
 
 @pytest.mark.parametrize("name", ["efficientnet-lite0"])
 def test_a_device_that_is_not_there_is_a_clear_error(name: str) -> None:
-    with pytest.raises(ConfigurationError, match="'cuda:99' is not there"):
+    with pytest.raises(ConfigurationError, match="'cuda:99', which is not there"):
         registry.load(name, ModelOptions(device="cuda:99"))
 
 
@@ -133,7 +133,7 @@ def test_the_network_of_a_gpu_gives_what_that_of_the_cpu_gives() -> None:
     """On a GPU the layers are called from Python; here on the CPU, since what differs is not where they run."""
     import torch
 
-    from app.embedding import lite_network
+    from app.embedding.models import lite_network
 
     given = torch.rand((3, 3, 224, 224)).to(memory_format=torch.channels_last)
     with torch.inference_mode():
@@ -166,7 +166,7 @@ def test_a_full_gpu_halves_the_default_model_s_batches(monkeypatch: pytest.Monke
 def test_a_library_s_warnings_are_ignored_in_all_threads_and_the_list_of_filters_does_not_grow() -> None:
     import warnings
 
-    from app.embedding.remarks import ignore_remarks
+    from app.embedding.warnings import ignore_remarks
 
     def work(number: int) -> None:
         for _ in range(50):
@@ -199,7 +199,9 @@ def test_importing_loads_no_torch_and_makes_openmp_wait_quietly(given: str | Non
     program = (
         "import json, os, sys\n"
         "from app.domain.options import ModelOptions\n"
-        "from app.embedding import batching, fetch, images, registry, sources\n"
+        "from app.embedding.fetch import sources\n"
+        "from app.embedding.models import batching, registry\n"
+        "from app.embedding.pictures import images\n"
         "registry.available(); registry.default_model('photo'); batching.Models(ModelOptions())\n"
         "heavy = [name for name in ('torch', 'transformers') if name in sys.modules]\n"
         "print(json.dumps([heavy, os.environ['OMP_WAIT_POLICY']]))\n"
@@ -249,7 +251,7 @@ def test_the_default_model_computes_what_its_definition_says(
 ) -> None:
     import torch
 
-    from app.embedding import lite_network
+    from app.embedding.models import lite_network
 
     if bf16 and fused and not torch.cpu.get_capabilities().get("avx512_bw"):
         pytest.skip("the fused convolutions of torch take bfloat16 on a CPU with AVX-512 BW alone")

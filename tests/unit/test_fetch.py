@@ -10,8 +10,8 @@ import pytest
 
 from app.domain.errors import ImageError
 from app.domain.options import FetchPolicy
-from app.embedding import fetch as fetch_module
-from app.embedding.fetch import fetch
+from app.embedding.fetch import downloads as fetch_module
+from app.embedding.fetch.downloads import fetch
 from tests.hosts import CERTIFICATE, Answer, Caller, Host, host
 
 BODY = bytes(range(256)) * 40

@@ -11,7 +11,7 @@ from PIL import Image
 
 from app.domain.errors import ImageError
 from app.domain.options import ImageLimits
-from app.embedding.images import decode, thumbnail
+from app.embedding.pictures.images import decode, thumbnail
 from tests.cases.bad_pictures import UNREADABLE, Unreadable
 from tests.memory import peak_kb
 from tests.pictures import apart, encoded, exif, photo, png, png_bomb, png_chunk

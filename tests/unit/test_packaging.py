@@ -41,8 +41,8 @@ def test_the_wheel_holds_the_sql_the_migrations_and_the_projection(tmp_path: Pat
     sql = {f"app/_data/sql/{path.relative_to(ROOT / 'sql')}" for path in (ROOT / "sql").rglob("*.sql")}
     assert sql <= held
     assert "app/_data/migrations/env.py" in held
-    assert "app/embedding/data/efficientnet_lite0_gem_pca256.npz" in held
-    assert "app/embedding/data/fashion.toml" in held
+    assert "app/embedding/models/efficientnet_lite0_gem_pca256.npz" in held
+    assert "app/embedding/tags/fashion.toml" in held
 
 
 def _pins() -> dict[str, str]:

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
 from app.domain.errors import ConfigurationError
-from app.embedding import pdq, phash
-from app.embedding.base import Embedder
-from app.embedding.bits import as_vectors, scale_of
+from app.embedding.models import pdq, phash
+from app.embedding.models.base import Embedder
+from app.embedding.models.bits import as_vectors, scale_of
 from tests.pictures import encoded, photo
 
 

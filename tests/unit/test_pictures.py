@@ -12,11 +12,11 @@ from PIL import Image, ImageCms
 
 from app.domain.errors import ImageError
 from app.domain.options import ImageLimits
-from app.embedding import colour_profiles
-from app.embedding.avif import coded_pixels
-from app.embedding.colour_profiles import D65, MAX_PROFILE_BYTES, matrix_profile
-from app.embedding.formats import FORMATS, MEDIA_TYPES
-from app.embedding.images import decode
+from app.embedding.pictures import colour_profiles
+from app.embedding.pictures.avif import coded_pixels
+from app.embedding.pictures.colour_profiles import D65, MAX_PROFILE_BYTES, matrix_profile
+from app.embedding.pictures.formats import FORMATS, MEDIA_TYPES
+from app.embedding.pictures.images import decode
 from tests.cases.pictures import GREY, INKS, KINDS, PLAIN, Kind, on_clear, on_white, white_ring
 from tests.pictures import apart, encoded, photo, png_chunk, tiff_in_order, tiff_of
 

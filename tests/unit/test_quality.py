@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from app.domain.options import ImageLimits, ModelOptions
-from app.embedding import registry
-from app.embedding.base import Embedder
-from app.embedding.images import decode
+from app.embedding.models import registry
+from app.embedding.models.base import Embedder
+from app.embedding.pictures.images import decode
 from tests.pictures import encoded, photo
 
 CLASSES = 10

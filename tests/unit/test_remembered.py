@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from app.domain.errors import ImageError
-from app.embedding.base import ModelFacts
-from app.embedding.remembered import Key, Remembered, Seen
+from app.embedding.models.base import ModelFacts
+from app.embedding.models.vector_cache import Key, Remembered, Seen
 
 FACTS = ModelFacts("m", "1", 256, 1.0, "none")
 KEY = Key.of(b"picture", None, FACTS)

@@ -12,7 +12,7 @@ import pytest
 
 from app.domain.errors import ImageError
 from app.domain.options import FetchPolicy, ImageLimits
-from app.embedding.sources import PictureSource, from_base64
+from app.embedding.fetch.sources import PictureSource, from_base64
 from tests.hosts import Caller, host
 
 LIMITS = ImageLimits(max_bytes=1000)

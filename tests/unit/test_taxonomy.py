@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from app.domain.errors import ConfigurationError
-from app.embedding import taxonomy
-from app.embedding.colour_names import EXAMPLES
+from app.embedding.tags import taxonomy
+from app.embedding.tags.colour_names import EXAMPLES
 
 GOOD = """
 templates = ["a photo of {}.", "{} up close"]

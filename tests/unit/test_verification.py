@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
-from app.embedding.edits import EDITS
-from app.embedding.images import thumbnail
-from app.embedding.verification import may_be_the_same, may_be_the_same_if_plain, opinion
+from app.embedding.pictures.edits import EDITS
+from app.embedding.pictures.images import thumbnail
+from app.embedding.pictures.verification import may_be_the_same, may_be_the_same_if_plain, opinion
 from tests.pictures import encoded
 from tests.pictures import photo as drawn
 

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from app.domain.errors import ConfigurationError, InvalidRequest
 from app.domain.options import ModelOptions
-from app.embedding import taxonomy
-from app.embedding.base import TextScoring
-from app.embedding.batching import BatchedEmbedder, Models
-from app.embedding.tagger import Tagger
-from app.embedding.zeroshot import Tag, probabilities
+from app.embedding.models.base import TextScoring
+from app.embedding.models.batching import BatchedEmbedder, Models
+from app.embedding.tags import taxonomy
+from app.embedding.tags.tagger import Tagger
+from app.embedding.tags.zeroshot import Tag, probabilities
 from tests.fashion import TAXONOMY, tags_by_hand
 from tests.pictures import embed_pictures, photo
 from tests.textmodels import FAMILIES, ByHand, save

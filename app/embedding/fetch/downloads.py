@@ -1,0 +1,186 @@
+"""Pictures from URLs, safe by construction.
+
+The host is resolved once, its addresses are checked, and the connection goes to the very address that was checked: a
+name that changes its address in between (DNS rebinding) gains nothing. Redirects are followed by hand, each checked
+like the first URL. No proxy of the environment is used. One deadline covers everything, size is bounded while reading.
+"""
+
+import contextlib
+import http.client
+import socket
+import ssl
+import string
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import quote, urljoin, urlsplit
+
+import idna
+
+from app.domain.errors import ImageError
+from app.domain.options import FetchPolicy
+from app.embedding.fetch.addresses import Address, carried, checked, is_public, resolve
+from app.embedding.fetch.encodings import plain
+from app.embedding.fetch.wire import Connection, Wire, secured
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_PIECE = 64 * 1024
+_MAX_URL = 8192
+_SAFE = "%/:=&?~+!$,;'@()*[]"  # what stays as it is in a path and a query; everything else is percent-encoded
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    url: str
+    scheme: str
+    host: str
+    port: int
+    path: str
+
+    @property
+    def host_header(self) -> str:
+        name = f"[{self.host}]" if ":" in self.host else self.host
+        return name if self.port == _DEFAULT_PORTS.get(self.scheme) else f"{name}:{self.port}"
+
+
+def fetch(url: str, policy: FetchPolicy) -> bytes:
+    """Return what lies at a URL.
+
+    Raises:
+        ImageError: the URL is not allowed, cannot be reached, answers with another status than 200, takes too long,
+            is too large, or sends more or fewer bytes than it announced.
+
+    """
+    deadline = time.monotonic() + policy.total_timeout_seconds
+    base = ""
+    for _ in range(policy.max_redirects + 1):
+        target = _target(base, url, policy)
+        answer = _get(target, policy, deadline)
+        if isinstance(answer, bytes):
+            return answer
+        base, url = target.url, answer
+    raise ImageError(f"the URL redirects more than {policy.max_redirects} times")
+
+
+def _target(base: str, url: str, policy: FetchPolicy) -> _Target:
+    """Return what a URL, which may be relative to the one that redirected here, leads to."""
+    if len(url) > _MAX_URL:
+        raise ImageError(f"the URL is longer than {_MAX_URL} characters")
+    try:
+        url = urljoin(base, url.strip())
+        parts = urlsplit(url)
+        port = parts.port
+        host = _ascii(parts.hostname or "")
+        path = quote(parts.path or "/", _SAFE) + (f"?{quote(parts.query, _SAFE)}" if parts.query else "")
+    except ValueError:
+        raise ImageError("the URL is not valid") from None
+    if parts.scheme not in policy.schemes:
+        raise ImageError(f"a URL must begin with {' or '.join(sorted(policy.schemes))}")
+    if not host or "@" in parts.netloc:
+        raise ImageError("a URL must name a host, and no user")
+    if port is None:
+        port = _DEFAULT_PORTS.get(parts.scheme, 0)
+    if port not in policy.ports:
+        raise ImageError(f"the port {port} is not one of the allowed ports {sorted(policy.ports)}")
+    return _Target(url, parts.scheme, host, port, path)
+
+
+def _ascii(host: str) -> str:
+    """Return a host's name as name servers know it; raise ValueError where it is none.
+
+    A name in other letters is mapped as browsers map it (UTS 46): `straße.example` is not `strasse.example`.
+    """
+    if host.isascii():
+        return host.encode("idna").decode("ascii")
+    return idna.encode(host, uts46=True).decode("ascii")
+
+
+def _get(target: _Target, policy: FetchPolicy, deadline: float) -> bytes | str:
+    """Return the body at a URL, or the place that it redirects to."""
+    try:
+        with _connected(target, policy, deadline) as sock:
+            return _answer(target, policy, Wire(sock, deadline))
+    except TimeoutError:
+        raise ImageError(f"the download from the host {target.host} took too long") from None
+    except ssl.SSLCertVerificationError:
+        raise ImageError(f"the host {target.host} has no valid certificate") from None
+    except (OSError, http.client.HTTPException, ValueError):
+        raise ImageError(f"the host {target.host} cannot be reached, broke off, or does not speak HTTP") from None
+
+
+@contextlib.contextmanager
+def _connected(target: _Target, policy: FetchPolicy, deadline: float) -> Iterator[socket.socket]:
+    """Connect to the host's first address that answers; with TLS where the scheme wants it."""
+
+    def seconds() -> float:
+        return max(0.001, min(policy.connect_timeout_seconds, deadline - time.monotonic()))
+
+    def allowed(address: Address) -> bool:
+        named = any(carried(address) in network for network in policy.allowed_networks)
+        return policy.allow_private or named or is_public(address)
+
+    resolver = policy.resolver or resolve
+    addresses = checked(target.host, target.port, allow=allowed, seconds=seconds(), resolver=resolver)
+    for number, address in enumerate(addresses, 1):
+        try:
+            sock = socket.create_connection((address, target.port), seconds())
+            break
+        except OSError:
+            if number == len(addresses) or time.monotonic() >= deadline:
+                raise
+    with sock:
+        if target.scheme != "https":
+            yield sock
+            return
+        sock.settimeout(seconds())
+        with secured(sock, target.host, policy.ca_file) as safe:
+            yield safe
+
+
+def _answer(target: _Target, policy: FetchPolicy, wire: Wire) -> bytes | str:
+    connection = Connection(target.host, wire)
+    headers = {
+        "Host": target.host_header,
+        "User-Agent": policy.user_agent,
+        "Accept": "image/*",
+        "Accept-Encoding": "identity",
+        "Connection": "close",
+    }
+    connection.request("GET", target.path, headers=headers)
+    with connection.getresponse() as response:
+        if response.status in _REDIRECTS and (place := response.headers.get("Location")):
+            return _place(str(place))
+        if response.status != 200:
+            raise ImageError(f"the URL answers with the status {response.status}")
+        encodings = ", ".join(response.headers.get_all("Content-Encoding", []))
+        return plain(_body(response, wire, policy.max_bytes), encodings, policy.max_bytes)
+
+
+def _place(header: str) -> str:
+    """Return where a Location leads, as browsers read it: UTF-8, or else byte by byte."""
+    raw = header.encode("latin-1")  # as http.client decoded it
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return quote(raw, safe=string.printable)
+
+
+def _body(response: http.client.HTTPResponse, wire: Wire, max_bytes: int) -> bytes:
+    header = response.headers.get("Content-Length")
+    announced = None if header is None or response.chunked else int(header)
+    if announced is not None and announced > max_bytes:
+        raise ImageError(f"the picture has {announced} bytes; {max_bytes} are allowed")
+    response.length = None  # or the response would end at the announced length, and hide that more was sent
+    body = bytearray()
+    while (announced is None or len(body) < announced) and (piece := response.read1(_PIECE)):
+        body += piece
+        if len(body) > max_bytes:
+            raise ImageError(f"the picture has more than the {max_bytes} bytes that are allowed")
+    if announced is not None:
+        wire.patient = False  # whether there is more is asked, not waited for: the host may keep the connection open
+        body += response.read1(1)
+        if len(body) != announced:
+            more = "more" if len(body) > announced else f"only {len(body)}"
+            raise ImageError(f"the host announced {announced} bytes and sent {more}")
+    return bytes(body)

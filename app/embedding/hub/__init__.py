@@ -1,0 +1,1 @@
+"""The Hugging Face hub: names, files, places, and downloads of models."""

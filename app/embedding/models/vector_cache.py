@@ -1,0 +1,169 @@
+"""What was computed of recent pictures, by their content: the same picture is not decoded and embedded again.
+
+Bounded in bytes; the longest unused goes first. Of callers that come with one picture at the same time one computes,
+and the others wait for it.
+"""
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from cachetools import LRUCache
+from numpy.typing import NDArray
+
+from app.embedding.models.base import ModelFacts
+
+Box = tuple[int, int, int, int]
+_OVERHEAD_BYTES = 900  # of an entry beside its vector and its thumbnail: keys, objects and three dictionaries' places
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A picture as one model sees it: SHA-256 of its encoded bytes, the part that is looked at, model and revision."""
+
+    digest: bytes
+    box: Box | None
+    model: str
+    revision: str
+
+    @classmethod
+    def of(cls, data: bytes, box: Box | None, facts: ModelFacts) -> "Key":
+        """Return the key of an encoded picture."""
+        return cls(hashlib.sha256(data).digest(), box, facts.name, facts.revision)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was computed: float32 of unit length, and the thumbnail (WebP) if one was made."""
+
+    embedding: NDArray[np.float32]
+    thumbnail: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A place for what is computed of a picture; by the holder where it is `mine`, else by somebody else, or done."""
+
+    key: Key
+    mine: bool
+    result: "Future[Seen]" = field(default_factory=Future)
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """How the memory was used since the process began: claims met and not met, what is stored, `size` in bytes."""
+
+    hits: int
+    misses: int
+    entries: int
+    size: int
+
+
+class Remembered:
+    """The memory, safe for threads.
+
+    Args:
+        max_bytes: vectors, thumbnails and their keys together, at most; 0 keeps nothing.
+
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self._stored: LRUCache[Key, Seen] = LRUCache(max_bytes, getsizeof=_size)
+        self._running: dict[Key, Claim] = {}
+        self._lock = threading.Lock()
+        self._hits = 0
+        self._misses = 0
+
+    def get(self, key: Key) -> Seen | None:
+        """Return what is stored of a picture, without waiting for anybody; it is not counted."""
+        with self._lock:
+            return self._stored.get(key)
+
+    @contextmanager
+    def claims(self) -> Iterator["Claims"]:
+        """Give one caller's claims. Those of its own that it has not settled at the end fail, so that nobody waits on.
+
+        To wait for another's claim before one's own are settled may wait for ever: it is done after this.
+        """
+        made = Claims(self)
+        try:
+            yield made
+        except BaseException as error:
+            made.abandon(error)
+            raise
+        made.abandon(RuntimeError("a picture was claimed and not computed"))
+
+    def put(self, key: Key, seen: Seen) -> None:
+        """Store what was computed; it replaces what is stored of the picture."""
+        embedding = np.array(seen.embedding, np.float32)  # a row of its own: it may be part of a large batch
+        embedding.flags.writeable = False
+        own = replace(seen, embedding=embedding)
+        with self._lock:
+            if _size(own) <= self._stored.maxsize:
+                self._stored[key] = own
+
+    def figures(self) -> Figures:
+        """Return how the memory was used."""
+        with self._lock:
+            return Figures(self._hits, self._misses, len(self._stored), int(self._stored.currsize))
+
+    def _claim(self, key: Key) -> Claim:
+        with self._lock:
+            stored = self._stored.get(key)
+            running = self._running.get(key)
+            hit = stored is not None or running is not None
+            self._hits += hit
+            self._misses += not hit
+            if stored is not None:
+                done = Claim(key, mine=False)
+                done.result.set_result(stored)
+                return done
+            if running is not None:
+                return Claim(key, mine=False, result=running.result)
+            own = self._running[key] = Claim(key, mine=True)
+            return own
+
+    def _end(self, claim: Claim) -> None:
+        with self._lock:
+            self._running.pop(claim.key, None)
+
+
+class Claims:
+    """The claims of one caller."""
+
+    def __init__(self, memory: Remembered) -> None:
+        self._memory = memory
+        self._open: dict[Key, Claim] = {}
+
+    def claim(self, key: Key) -> Claim:
+        """Return a claim: to be settled where it is `mine`."""
+        made = self._memory._claim(key)
+        if made.mine:
+            self._open[key] = made
+        return made
+
+    def settle(self, claim: Claim, seen: Seen) -> None:
+        """Store what was computed and give it to those who wait."""
+        self._memory.put(claim.key, seen)
+        self._memory._end(claim)
+        del self._open[claim.key]
+        claim.result.set_result(seen)
+
+    def fail(self, claim: Claim, error: BaseException) -> None:
+        """Give an error to those who wait; nothing is stored, and the next caller tries again."""
+        self._memory._end(claim)
+        del self._open[claim.key]
+        claim.result.set_exception(error)
+
+    def abandon(self, error: BaseException) -> None:
+        """Fail whatever is not settled."""
+        for claim in list(self._open.values()):
+            self.fail(claim, error)
+
+
+def _size(seen: Seen) -> int:
+    return seen.embedding.nbytes + len(seen.thumbnail or b"") + _OVERHEAD_BYTES

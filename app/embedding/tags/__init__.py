@@ -1,0 +1,1 @@
+"""Tags of pictures, and names of their colours."""
