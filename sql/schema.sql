@@ -1541,10 +1541,13 @@ DECLARE
     climbing boolean;
     rows_per_match double precision := 0;
     expected bigint;
-    effort integer := 150;
+    effort integer := 100 * lookalike.search_figure('effort');
+    most constant integer := lookalike.search_figure('effort_max');
+    visits constant integer := lookalike.search_figure('visits');
+    slack constant double precision := lookalike.search_figure('slack');
     settings text[];
-    keeps integer[] := '{80,160,400,800}';
-    spare double precision := 1.25;
+    keeps integer[] := lookalike.search_rungs('keep');
+    offered integer[] := lookalike.search_rungs('candidates');
     candidates integer;
     budget bigint;
     edge double precision := '-infinity';
@@ -1573,20 +1576,23 @@ BEGIN
          ) AS n', space.half, space.cosine, asked.condition);
     climbing := space.indexed AND k > 0;
     IF climbing AND asked.path IS NOT NULL THEN
-        keeps := '{30,80,250,800}';
-        spare := 2;
-        SELECT greatest(t.reltuples, 1) AS rows,
-               coalesce(s.match_us + s.distance_us, 0.8 + 0.0006 * space.dimensions) AS match_us,
-               coalesce(s.candidate_us, 4 + 0.008 * space.dimensions) AS candidate_us
+        keeps := lookalike.search_rungs('keep_matches');
+        offered := lookalike.search_rungs('candidates_matches');
+        SELECT greatest(t.reltuples, 1) AS rows, coalesce(s.match_us + s.distance_us, u.match_us) AS match_us,
+               coalesce(s.candidate_us, u.candidate_us) AS candidate_us
         INTO costs
-        FROM pg_class AS t LEFT JOIN lookalike.search_costs AS s ON s.dimensions = space.dimensions
+        FROM lookalike.usual_search_costs(space.dimensions) AS u, pg_class AS t
+        LEFT JOIN lookalike.search_costs AS s ON s.dimensions = space.dimensions
         WHERE t.oid = space.records::regclass;
-        effort := least(1000, 150 * sqrt(greatest(1, costs.rows / 60000)));
-        few := greatest(1000, sqrt(2.0 * 20 * costs.rows * costs.candidate_us / costs.match_us));
+        effort := least(most, effort * sqrt(greatest(1, costs.rows / lookalike.search_figure('effort_rows'))));
+        budget := slack * lookalike.search_figure('ranks');
+        few := sqrt(budget * costs.rows * costs.candidate_us / costs.match_us);
+        few := greatest(lookalike.search_figure('bound_at_least'), few);
         expected := greatest(1, lookalike.expected_matches(space.records, asked.condition, asked.path));
         rows_per_match := costs.rows / expected;
-        IF greatest(200, 2 * 20 * rows_per_match) * costs.candidate_us >= 0.7 * expected * costs.match_us THEN
-            few := greatest(few, 2 * expected);
+        IF greatest(effort, budget * rows_per_match) * costs.candidate_us
+           >= lookalike.search_figure('hope') * expected * costs.match_us THEN
+            few := greatest(few, lookalike.search_figure('doubt') * expected);
             EXECUTE format('SELECT count(*) FROM (SELECT FROM %s AS r WHERE %s LIMIT %s) AS m',
                            space.records, asked.condition, few + 1)
                 INTO counted USING space.scale, vector, asked.path;
@@ -1598,22 +1604,18 @@ BEGIN
         settings := ARRAY[current_setting('hnsw.iterative_scan'), current_setting('hnsw.ef_search'),
                           current_setting('hnsw.max_scan_tuples')];
         effort := greatest(settings[2]::integer, effort);
-        FOR rung IN 1 .. 4 LOOP
-            candidates := keeps[rung] * spare;
-            budget := greatest(candidates, CASE WHEN asked.path IS NOT NULL THEN effort END, ceil(candidates * rows_per_match));
-            PERFORM set_config('hnsw.iterative_scan', 'relaxed_order', true),
-                    set_config('hnsw.ef_search', least(1000, greatest(
-                        effort, CASE WHEN asked.path IS NULL THEN candidates ELSE keeps[rung] END))::text, true),
-                    set_config('hnsw.max_scan_tuples', least(2147483647, 40 * budget)::text, true);
+        FOR rung IN 1 .. cardinality(keeps) LOOP
+            candidates := offered[rung];
+            budget := greatest(candidates, effort * (asked.path IS NOT NULL)::integer, slack * keeps[rung] * rows_per_match);
+            PERFORM set_config('hnsw.iterative_scan', 'relaxed_order', true), set_config('hnsw.ef_search', least(
+                        most, greatest(effort, CASE WHEN asked.path IS NULL THEN candidates ELSE keeps[rung] END))::text, true),
+                    set_config('hnsw.max_scan_tuples', least(2147483647, visits * budget)::bigint::text, true);
             EXECUTE format(
-                statement,
-                format('(SELECT w.* FROM %1$s AS w ORDER BY w.embedding::%2$s %3$s $2::%2$s LIMIT %4$s)',
-                       space.records, space.half, space.cosine, budget),
-                -- Between two batches of candidates the graph loses some: more are found than are kept.
-                format('LIMIT %s', candidates))
+                statement, format('(SELECT w.* FROM %1$s AS w ORDER BY w.embedding::%2$s %3$s $2::%2$s LIMIT %4$s)',
+                                  space.records, space.half, space.cosine, budget), format('LIMIT %s', candidates))
                 INTO near_ids, near_distances, near_attributes USING space.scale, vector, asked.path;
             climbing := coalesce(cardinality(near_ids), 0) > keeps[rung]
-                AND (rung > 1 OR near_distances[21] > near_distances[1]);
+                AND (rung > 1 OR near_distances[lookalike.search_figure('alike')::integer + 1] > near_distances[1]);
             EXIT WHEN NOT climbing;
             beyond := near_distances[keeps[rung] + 1];
             SELECT ids || coalesce(array_agg(n.id ORDER BY n.place), '{}'),
@@ -1625,8 +1627,7 @@ BEGIN
             edge := greatest(edge, beyond);
             EXIT WHEN cardinality(ids) >= k;
         END LOOP;
-        PERFORM set_config('hnsw.iterative_scan', settings[1], true),
-                set_config('hnsw.ef_search', settings[2], true),
+        PERFORM set_config('hnsw.iterative_scan', settings[1], true), set_config('hnsw.ef_search', settings[2], true),
                 set_config('hnsw.max_scan_tuples', settings[3], true);
         IF asked_for <> ALL (ids) AND cardinality(ids) > 0 THEN
             EXECUTE format('SELECT EXISTS (SELECT FROM %s AS r WHERE r.collection_id = $2 AND r.id = $1 AND (%s))',
@@ -1640,8 +1641,7 @@ BEGIN
     IF cardinality(ids) < k THEN
         -- Never through the HNSW index, which orders by the distance without the scale: every match is compared.
         EXECUTE format(
-            statement, space.records,
-            format('AND r.id <> ALL ($4) ORDER BY distance, r.id LIMIT %s', k - cardinality(ids)))
+            statement, space.records, format('AND r.id <> ALL ($4) ORDER BY distance, r.id LIMIT %s', k - cardinality(ids)))
             INTO near_ids, near_distances, near_attributes USING space.scale, vector, asked.path, ids;
         ids := ids || near_ids;
         distances := distances || near_distances;
@@ -2079,6 +2079,18 @@ $_$;
 
 COMMENT ON FUNCTION lookalike.regex_translated(source text, options text, place text, OUT pattern text, OUT ignore_case boolean) IS 'Internal: a regular expression of MongoDB''s dialect in PostgreSQL''s. Caller''s rights.';
 
+CREATE FUNCTION lookalike.search_figure(name text) RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE name WHEN 'alike'::text THEN '20'::double precision WHEN 'ranks'::text THEN '20'::double precision WHEN 'slack'::text THEN '2'::double precision WHEN 'hope'::text THEN '0.7'::double precision WHEN 'doubt'::text THEN '2'::double precision WHEN 'bound_at_least'::text THEN '1000'::double precision WHEN 'effort'::text THEN '1.5'::double precision WHEN 'effort_rows'::text THEN '60000'::double precision WHEN 'effort_max'::text THEN '1000'::double precision WHEN 'visits'::text THEN '40'::double precision ELSE NULL::double precision END;
+
+COMMENT ON FUNCTION lookalike.search_figure(name text) IS 'Internal: a figure of the rule of searches, by name. Caller''s rights.';
+
+CREATE FUNCTION lookalike.search_rungs(name text) RETURNS integer[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE name WHEN 'keep'::text THEN '{80,160,400,800}'::integer[] WHEN 'candidates'::text THEN '{100,200,500,1000}'::integer[] WHEN 'keep_matches'::text THEN '{30,80,250,800}'::integer[] WHEN 'candidates_matches'::text THEN '{60,160,500,1600}'::integer[] ELSE NULL::integer[] END;
+
+COMMENT ON FUNCTION lookalike.search_rungs(name text) IS 'Internal: the rungs of searches, by name. Caller''s rights.';
+
 CREATE FUNCTION lookalike.set_search_paths() RETURNS integer
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'public', 'pg_temp'
@@ -2135,6 +2147,15 @@ CREATE FUNCTION lookalike.tags_of(attributes jsonb, field text) RETURNS text[]
 END;
 
 COMMENT ON FUNCTION lookalike.tags_of(attributes jsonb, field text) IS 'The tags of a record: the strings in one of its attributes, each once. Caller''s rights.';
+
+CREATE FUNCTION lookalike.usual_search_costs(dimensions integer, OUT match_us double precision, OUT candidate_us double precision) RETURNS record
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT (0.8 + (0.0006 * (dimensions)::numeric)),
+     ((4)::numeric + (0.008 * (dimensions)::numeric));
+END;
+
+COMMENT ON FUNCTION lookalike.usual_search_costs(dimensions integer, OUT match_us double precision, OUT candidate_us double precision) IS 'Internal: what the steps of a search usually cost, in microseconds. Caller''s rights.';
 
 CREATE FUNCTION lookalike.vector_of(collection text, id text) RETURNS public.halfvec
     LANGUAGE plpgsql STABLE STRICT SECURITY DEFINER

@@ -74,12 +74,12 @@ def render() -> dict[str, str]:
     """Return the generated files of `sql/functions`, by name."""
     filters = [
         _operators(),
-        _case("filter_fragment(name text)", "text", "name", _fragments(), "the jsonpath of a condition"),
-        _case("filter_type_named(name jsonb)", "text", "name", _types(), "the JSON type that $type names"),
+        case("filter_fragment(name text)", "text", "name", _fragments(), "the jsonpath of a condition"),
+        case("filter_type_named(name jsonb)", "text", "name", _types(), "the JSON type that $type names"),
     ]
     expressions = [
-        _case("regex_set(name text)", "int4multirange", "name", _sets(), "a class of characters"),
-        _case("regex_fragment(name text)", "text", "name", _anchors(), "an anchor or a dot"),
+        case("regex_set(name text)", "int4multirange", "name", _sets(), "a class of characters"),
+        case("regex_fragment(name text)", "text", "name", _anchors(), "an anchor or a dot"),
     ]
     return {
         "010_filter_tables.sql": "\n".join([_FILTERS + _NEVER + _RIGHTS, *filters]),
@@ -96,7 +96,8 @@ def _operators() -> str:
     return _TABLE.replace("@rows@", ",\n".join(" " * 8 + row for row in rows))
 
 
-def _case(signature: str, result: str, argument: str, rows: dict[str, str], what: str) -> str:
+def case(signature: str, result: str, argument: str, rows: dict[str, str], what: str) -> str:
+    """Return a function that answers with the value of a name, NULL where there is none of this name."""
     cast = "" if result == "text" else f"::{result}"
     lines = "\n".join(f"    WHEN {_quoted(name)} THEN {_quoted(text)}{cast}" for name, text in rows.items())
     types = signature.replace("(name ", "(")

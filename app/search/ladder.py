@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from app.domain.records import Found
 
 # So many nearest records at one distance are more than the index can be trusted to have found all of.
-_ALIKE = 20
+ALIKE = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Ladder:
         edge = distance(nearest[keep])
         self.records += [one for one in nearest[:keep] if self.edge <= distance(one) < edge]
         self.edge = max(self.edge, edge)
-        if not self.records and keep >= _ALIKE:
+        if not self.records and keep >= ALIKE:
             self.give_up()
 
 

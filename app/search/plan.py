@@ -59,25 +59,25 @@ DEEPER_MATCHES = (Rung(80, 160), Rung(250, 500), Rung(800, 1600))
 # Where only some of the candidates are kept: one a product, or those that no record with other tags can pass.
 SIFTED = (Rung(50, 200), Rung(250, 1000))
 # For so many ranks the way is chosen, whatever the window.
-_RANKS = 20
+RANKS = 20
 # The chance that a walk is not in vain.
-_HOPE = 0.7
+HOPE = 0.7
 # A walk looks for twice as many as wanted and keeps the nearest, with half as much effort again as without a filter:
 # between two batches of candidates the graph loses some. Recall@20 at a filter of a fifth of 60,000 vectors is .980
 # with half as many again and .996 with twice as many, for .25 ms; of a tenth .989 and .994.
 _SPARE = 2.0
-_EFFORT = 1.5
-_SLACK = 2.0
+EFFORT = 1.5
+SLACK = 2.0
 # Of more records the graph loses more at the same effort, so that grows with the root of their number from here on. At
 # effort 150 recall@20 is .990 of 60,000 vectors and .931 of 500,000, where 400 finds .986.
-_EFFORT_ROWS = 60_000
-_BOUND_AT_LEAST = 1000
+EFFORT_ROWS = 60_000
+BOUND_AT_LEAST = 1000
 # An estimate may be so many times too low before the few that it promised are given up.
-_DOUBT = 2
+DOUBT = 2
 # A record that is read in its turn, by a sequential scan, costs this part of one that an index finds.
 _IN_TURN = 0.4
 # Records that pgvector may visit for a candidate that it offers; it visits some 6.
-_VISITS = 40
+VISITS = 40
 # A search that compares all records of a collection for longer than this is a heavy one.
 _HEAVY_MS = 100.0
 _UNCOUNTED_ROWS = 10_000
@@ -143,7 +143,7 @@ class Walk:
     @property
     def visits(self) -> int:
         """Records that pgvector may visit before it gives up: more than the budget can need."""
-        return self.budget * _VISITS
+        return self.budget * VISITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +187,7 @@ class Plan:
         if self.matches is None:
             return Walk(rung.candidates, rung.candidates, min(EF_SEARCH_MAX, max(self.effort, rung.candidates)))
         effort = min(EF_SEARCH_MAX, max(self.effort, rung.keep))
-        budget = max(effort, rung.candidates, ceil(_SLACK * rung.keep * self.rows / self.matches))
+        budget = max(effort, rung.candidates, ceil(SLACK * rung.keep * self.rows / self.matches))
         return Walk(rung.candidates, budget, effort)
 
 
@@ -208,8 +208,8 @@ def planned(query: Query, default_effort: int, expected: Callable[[], Expectatio
         return Plan((Way.INDEX, Way.EXACT), effort=min(EF_SEARCH_MAX, usual))
     part = part_of(collection, query.where.equalities)
     matches = expected()
-    usual_limits = limits(collection, _RANKS, default_effort, query.effort, part)
-    first, found = begin(collection, _RANKS, usual_limits, matches, part)
+    usual_limits = limits(collection, RANKS, default_effort, query.effort, part)
+    first, found = begin(collection, RANKS, usual_limits, matches, part)
     if first is Way.EXACT:
         return Plan((Way.EXACT,))
     ways = (Way.INDEX, Way.EXACT) if first is Way.INDEX else (Way.FEW, Way.INDEX, Way.EXACT)
@@ -233,14 +233,14 @@ def begin(
     """Return where to begin, and how far the ways are followed then; `part` is the index that a walk goes through."""
     costs = costs_of(collection)
     matches = max(1, expected.matches)
-    budget = max(limits.effort, limits.candidates, ceil(_SLACK * ranks * _rows(collection, part) / matches))
+    budget = max(limits.effort, limits.candidates, ceil(SLACK * ranks * _rows(collection, part) / matches))
     reading = _rows(collection) * _IN_TURN if expected.reads_all else matches
     compared_us = reading * costs.match_us + matches * costs.distance_us
-    if budget * costs.candidate_us < _HOPE * compared_us:
+    if budget * costs.candidate_us < HOPE * compared_us:
         return Way.INDEX, replace(limits, budget=budget)
     if matches > limits.bound and expected.reads_all:
         return Way.EXACT, limits
-    return Way.FEW, replace(limits, bound=max(limits.bound, _DOUBT * matches))
+    return Way.FEW, replace(limits, bound=max(limits.bound, DOUBT * matches))
 
 
 def limits(
@@ -263,10 +263,10 @@ def limits(
     """
     costs = costs_of(collection)
     match = costs.match_us + costs.distance_us
-    chosen = min(EF_SEARCH_MAX, effort or max(ceil(_EFFORT * grown_effort(collection, default_effort)), ranks))
-    needed = _SLACK * max(1, ranks) * _rows(collection, part)
+    chosen = min(EF_SEARCH_MAX, effort or max(ceil(EFFORT * grown_effort(collection, default_effort)), ranks))
+    needed = SLACK * max(1, ranks) * _rows(collection, part)
     # The graph is walked to `effort` candidates at least, whatever the filter.
-    bound = max(_BOUND_AT_LEAST, ranks, chosen * costs.candidate_us / match, sqrt(needed * costs.candidate_us / match))
+    bound = max(BOUND_AT_LEAST, ranks, chosen * costs.candidate_us / match, sqrt(needed * costs.candidate_us / match))
     candidates = ceil(_SPARE * ranks)
     return Limits(round(bound), max(chosen, candidates, ceil(needed / bound)), candidates, chosen)
 
@@ -283,7 +283,7 @@ def _rows(collection: Collection, part: PartialIndex | None = None) -> int:
 
 def grown_effort(collection: Collection, default_effort: int) -> int:
     """Return the search effort that finds as large a share of a collection's neighbours as the default does of few."""
-    return min(EF_SEARCH_MAX, ceil(default_effort * max(1.0, sqrt(collection.rows / _EFFORT_ROWS))))
+    return min(EF_SEARCH_MAX, ceil(default_effort * max(1.0, sqrt(collection.rows / EFFORT_ROWS))))
 
 
 def costs_of(collection: Collection) -> SearchCosts:

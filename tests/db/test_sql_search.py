@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -16,11 +17,13 @@ from app.db import collections, indexes, loads, pairs, records
 from app.db.engine import Database
 from app.db.listing import Listing
 from app.db.records import NewRecord, halfvec_text
-from app.domain.collections import Collection, NewCollection
+from app.db.resources import folder
+from app.domain.collections import Collection, NewCollection, SearchCosts
 from app.domain.errors import InvalidRequest
 from app.domain.records import Fields, Found
 from app.domain.windows import Window
 from app.filters import compile_filter, parse_filter
+from app.search import plpgsql
 from app.search.request import Query
 from tests.db.vectors import random_vectors
 from tests.support.searching import answered, exact, vector_of
@@ -83,6 +86,24 @@ def answers(found: list[Found]) -> list[tuple[str, float | None]]:
     return [(one.id, one.distance) for one in found]
 
 
+def test_both_sides_search_by_the_same_figures(sql: Connection) -> None:
+    """The functions are generated from the rule, and hold every name that the search inside the database asks for."""
+    for name, text in plpgsql.render().items():
+        assert (folder("sql") / "functions" / name).read_text() == text, "run `lookalike sql sync`"
+    asked = (folder("sql") / "functions" / "405_nearest_records.sql").read_text()
+    for function, known in (("search_figure", plpgsql.figures()), ("search_rungs", plpgsql.rungs())):
+        assert set(re.findall(rf"{function}\('(\w+)'\)", asked)) == set(known)
+        for name, value in known.items():
+            assert rows(sql, f"SELECT lookalike.{function}(%s)", name) == [(value,)]
+
+
+def test_usual_costs_are_the_same_on_both_sides(sql: Connection) -> None:
+    for dimensions in (64, 256, 768):
+        usual = SearchCosts.usual(dimensions)
+        [found] = rows(sql, "SELECT * FROM lookalike.usual_search_costs(%s)", dimensions)
+        assert found == pytest.approx((usual.match_us + usual.distance_us, usual.candidate_us))
+
+
 @pytest.mark.parametrize("name", ["shop", "plain"])
 @pytest.mark.parametrize("k", [0, 1, 30, 300, 1001])
 def test_knn_answers_what_the_server_answers(
@@ -90,7 +111,6 @@ def test_knn_answers_what_the_server_answers(
 ) -> None:
     db, _ = shop
     near = answered(db, Query(collections.get(db, name), Window(k), Fields()), "r7")
-    assert near is not None
     found = rows(sql, "SELECT id, distance FROM lookalike.knn(%s, 'r7', %s)", name, k)
     assert found == answers(near.records)
     assert len(found) == k
