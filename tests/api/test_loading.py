@@ -156,7 +156,9 @@ def test_pictures_are_read_ahead_by_their_bytes(api: Api) -> None:
 def _size(api: Api, own: str) -> int:
     with psycopg.connect(api.context.db.url) as connection:
         row = connection.execute(
-            "SELECT octet_length(attributes::text) FROM lookalike.records WHERE id = %s", (own,)
+            "SELECT octet_length(r.attributes::text) FROM lookalike.records AS r"
+            " JOIN lookalike.collections AS c ON c.id = r.collection_id WHERE c.name = %s AND r.id = %s",
+            (api.collection, own),
         ).fetchone()
     assert row is not None
     return int(row[0])
@@ -179,7 +181,8 @@ def test_no_record_grows_beyond_what_an_insert_may_bring(api: Api, tmp_path: Pat
         text = (
             """UPDATE lookalike.records SET attributes = attributes || jsonb_build_object('big', repeat('y', 300000))"""
         )
-        connection.execute(f"{text} WHERE id = 'a'")
+        own = table.get(api.context.db, api.collection).id
+        connection.execute(f"{text} WHERE collection_id = %s AND id = 'a'", (own,))
     api.post("update", {"records": [{"_id": "a", "z": 1}]}, code=402)
     api.post("update", {"records": [{"_id": "a", "part1": None}]}, code=205)
     api.post("update", {"records": [{"_id": "a", "big": None}]}, code=205)
