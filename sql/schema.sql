@@ -1427,7 +1427,7 @@ BEGIN
     END IF;
     IF TG_OP = 'UPDATE' AND OLD.id = NEW.id THEN
         INSERT INTO lookalike.reembedding_changes (collection_id, id, new_picture)
-        VALUES (NEW.collection_id, NEW.id, false);
+        VALUES (NEW.collection_id, NEW.id, NEW.embedding IS DISTINCT FROM OLD.embedding);
         RETURN NULL;
     END IF;
     IF TG_OP <> 'INSERT' THEN
@@ -2411,6 +2411,7 @@ CREATE TABLE lookalike.records (
     embedding public.halfvec NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    digest bytea,
     CONSTRAINT records_attributes_check CHECK ((jsonb_typeof(attributes) = 'object'::text)),
     CONSTRAINT records_embedding_check CHECK ((public.l2_norm(embedding) > (0)::double precision)),
     CONSTRAINT records_id_check CHECK (((octet_length(id) >= 1) AND (octet_length(id) <= 1024))),
@@ -2419,6 +2420,8 @@ CREATE TABLE lookalike.records (
 PARTITION BY LIST (collection_id);
 
 COMMENT ON TABLE lookalike.records IS 'One row a record: attributes and embedding; a partition a collection.';
+
+COMMENT ON COLUMN lookalike.records.digest IS 'SHA-256 of the encoded picture that the embedding was made of, null where that is not known.';
 
 CREATE TABLE lookalike.reembedding_changes (
     collection_id integer NOT NULL,

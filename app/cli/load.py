@@ -47,19 +47,30 @@ _SKIPPED_TO = click.option(
 @click.command()
 @click.argument("collection")
 @click.argument("source", type=click.Path(exists=True, allow_dash=True, path_type=Path))
+@click.option("--replace", is_flag=True, help="Bring records that are stored already up to date with SOURCE.")
+@click.option("--delete-missing", is_flag=True, help="Delete records that SOURCE does not have; only with --replace.")
 @_SKIPPED_TO
 @json_option
-def load(collection: str, source: Path, skipped_to: Path | None, *, as_json: bool) -> None:
+def load(
+    collection: str, source: Path, skipped_to: Path | None, *, replace: bool, delete_missing: bool, as_json: bool
+) -> None:
     """Load SOURCE into COLLECTION: a folder of pictures, a file of JSON lines, or - for lines from standard input.
 
     In a folder the path of a file below it is the _id and the _file, the sub-folder the category. A picture or line
     that cannot be used is named with the reason and skipped; other files are named and passed over. Run again, it goes
     on where it stopped: records that are there already stay as they are.
 
-    Exit status: 0 where anything was stored or there already, or there was nothing to do; 1 where all was skipped.
+    With --replace they take the picture and the attributes that SOURCE has for them; pictures whose bytes are the same
+    are not embedded again. With --delete-missing, too, COLLECTION holds at the end what SOURCE holds. Nothing is
+    deleted where a line or a picture could not be used or SOURCE has no record, and no record that came meanwhile.
+
+    Exit status: 0 where anything was stored or there already, or there was nothing to do; 1 where all was skipped, or
+    nothing was deleted for one of these reasons.
     """
+    if delete_missing and not replace:
+        raise click.UsageError("--delete-missing needs --replace: SOURCE is then what COLLECTION holds at the end")
     with opened() as context:
-        report = load_with_progress(context, collection, source)
+        report = load_with_progress(context, collection, source, replace=replace, delete_missing=delete_missing)
     _write_skipped(skipped_to, [*report.failed, *report.passed_over])
     if as_json:
         print_json(
@@ -67,18 +78,26 @@ def load(collection: str, source: Path, skipped_to: Path | None, *, as_json: boo
                 "seen": report.seen,
                 "stored": report.stored,
                 "present": report.present,
+                "replaced": report.replaced,
+                "updated": report.updated,
+                "deleted": report.deleted,
+                "kept_because": report.kept_because,
                 "failed": _plain(report.failed),
                 "passed_over": _plain(report.passed_over),
                 "index_built": report.index_built,
             }
         )
     else:
-        _tell(report, skipped_to)
-    if report.failed and not report.stored and not report.present:
+        _tell(report, skipped_to, replace=replace)
+    if report.kept_because:
+        click.echo(f"lookalike: nothing was deleted: {report.kept_because}", err=True)
+    if report.kept_because or len(report.failed) == report.seen - len(report.passed_over) > 0:
         sys.exit(1)
 
 
-def load_with_progress(context: Context, collection: str, source: Path) -> Report:
+def load_with_progress(
+    context: Context, collection: str, source: Path, *, replace: bool = False, delete_missing: bool = False
+) -> Report:
     """Load a source and show how far it is, on stderr."""
     found = table.get(context.db, collection)
     items: Iterable[Item | Unusable]
@@ -90,7 +109,14 @@ def load_with_progress(context: Context, collection: str, source: Path) -> Repor
         total, items = lines.count(), line_items(context, lines)
     with progress_bar() as progress:
         task = progress.add_task(f"loading {collection}", total=total)
-        return run(context, found, items, progress=lambda n: progress.advance(task, n))
+        return run(
+            context,
+            found,
+            items,
+            replace_stored=replace,
+            delete_missing=delete_missing,
+            progress=lambda n: progress.advance(task, n),
+        )
 
 
 @click.command()
@@ -136,9 +162,16 @@ def update(collection: str, file: Path, skipped_to: Path | None, *, rebuild_inde
         sys.exit(1)
 
 
-def _tell(report: Report, skipped_to: Path | None) -> None:
-    counts = f"{report.stored} stored, {report.present} were there already, {len(report.failed)} skipped"
-    click.echo(f"{report.seen} seen: {counts}, {len(report.passed_over)} passed over")
+def _tell(report: Report, skipped_to: Path | None, *, replace: bool) -> None:
+    counts = f"{report.stored} stored, {report.present} were there already"
+    if replace:
+        counts = (
+            f"{report.stored} stored, {report.replaced} have another picture now, {report.updated} other attributes,"
+            f" {report.present} were so already"
+        )
+    click.echo(f"{report.seen} seen: {counts}, {len(report.failed)} skipped, {len(report.passed_over)} passed over")
+    if report.deleted:
+        click.echo(f"{report.deleted} that the source does not have were deleted")
     _list("skipped", report.failed, skipped_to)
     _list("passed over", report.passed_over, skipped_to)
     if report.index_built:

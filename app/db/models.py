@@ -107,6 +107,9 @@ class Record(Base):
     id: Mapped[str] = mapped_column(Text(collation="C"), primary_key=True)
     attributes: Mapped[dict[str, Any]] = mapped_column(JSONB)
     embedding: Mapped[Any] = mapped_column(HALFVEC)
+    digest: Mapped[bytes | None] = mapped_column(
+        comment="SHA-256 of the encoded picture that the embedding was made of, null where that is not known."
+    )
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
 

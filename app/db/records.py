@@ -21,7 +21,7 @@ class NewRecord:
     """A record to store: `attributes` is JSON text, `embedding` a float32 vector of the collection's dimension.
 
     `original` is the picture as it came, None where it is not kept; `box` the part of it that is the record's, None
-    for all of it.
+    for all of it; `digest` the SHA-256 of the picture, None where it is not known.
     """
 
     id: str
@@ -30,6 +30,7 @@ class NewRecord:
     thumbnail: bytes | None = None
     original: bytes | None = None
     box: tuple[int, int, int, int] | None = None
+    digest: bytes | None = None
 
 
 def fields_sql(fields: Fields, alias: str = "r") -> str:

@@ -1,15 +1,20 @@
 """Bulk loading of a folder of pictures, or of JSON lines: resumable, a bad picture or line never stops it.
 
+A load stores what is not stored yet. One that replaces brings stored records up to date, too: a picture is told by the
+SHA-256 of its bytes, so that only those that changed are embedded; where that is not known (of records that were
+inserted by the API), the vector is made anew and compared.
+
 Decoding runs in threads ahead of the model, the model ahead of the database, each a step that is bounded in records and
 in bytes, so memory is flat whatever the size of the folder or of a line. Rows are written by COPY into a temporary
 table and from there, past ids that are taken, into the partition: one transaction a chunk. Run again, it asks which ids
 are stored and does only the rest.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -22,11 +27,12 @@ from app.domain.collections import Collection
 from app.domain.errors import ImageError, InvalidRequest
 from app.domain.jsontext import dumps
 from app.domain.records import Attributes, Json
+from app.domain.tags import field_of
 from app.services.context import Context
-from app.services.extraction import tags_are_made, with_tags
+from app.services.extraction import COLOURS_FIELD, tags_are_made, with_tags
 from app.services.folders import read_file
 from app.services.incoming import Incoming, attributes_of, check_size, record_id
-from app.services.indexing import build_if_outgrown
+from app.services.indexing import build_if_outgrown, nudge
 from app.services.jsonlines import LineFile, longest_line
 from app.services.pipeline import Item, Pipeline, Prepared, Unusable, chunks
 from app.services.vectors import embedder_of
@@ -41,12 +47,18 @@ _FETCHED_BYTES = 2**20
 class Report:
     """What became of everything that was met: each is counted once.
 
-    `stored` are new records, `present` those that were there already; `failed` could not be stored, `passed_over` are
-    files that are no pictures: each with its place and the reason.
+    `stored` are new records, `present` those that were there already, `replaced` those that have another picture now,
+    `updated` those that have other attributes alone; `failed` could not be stored, `passed_over` are files that are no
+    pictures: each with its place and the reason. Of what was not met, `deleted` records are gone; `kept_because` says
+    why none was deleted although that was asked for.
     """
 
     stored: int = 0
     present: int = 0
+    replaced: int = 0
+    updated: int = 0
+    deleted: int = 0
+    kept_because: str | None = None
     failed: list[Unusable] = field(default_factory=list)
     passed_over: list[Unusable] = field(default_factory=list)
     index_built: bool = False
@@ -54,7 +66,8 @@ class Report:
     @property
     def seen(self) -> int:
         """How many files or lines were met: the sum of all."""
-        return self.stored + self.present + len(self.failed) + len(self.passed_over)
+        done = self.stored + self.present + self.replaced + self.updated
+        return done + len(self.failed) + len(self.passed_over)
 
 
 def line_items(context: Context, lines: Path | LineFile) -> Iterator[Item | Unusable]:
@@ -104,9 +117,15 @@ def load(
     collection: Collection,
     items: Iterable[Item | Unusable],
     *,
+    replace_stored: bool = False,
+    delete_missing: bool = False,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Report:
     """Load items that are not stored yet; `progress` is called with the number of items that are done with.
+
+    With `replace_stored`, items take the place of the stored records of their ids where their picture or their
+    attributes are others. With `delete_missing`, records that were there when the load began and that no item names are
+    deleted at the end; none is where an item could not be used, or where there was none: the source may not be whole.
 
     Tags are made as an insert makes them. An index that is there stays: entering a row into it costs a tenth of making
     its vector, so that to drop and rebuild it was no faster, and searches would be exact meanwhile (3,068 photos into
@@ -116,8 +135,12 @@ def load(
         Unavailable: the database is away; what was reported as stored is on disk, and another run goes on from there.
 
     """
-    run = _Load(context, collection, Report(), progress)
+    run = _Load(context, collection, Report(), progress, replace_stored)
+    began = loads.moment(context.db)
     run.all(items)
+    if delete_missing:
+        run.delete_missing(began)
+        nudge(context, collection)
     context.lookup.forget(collection.name)
     run.report.index_built = build_if_outgrown(context, context.lookup.collection(collection.name))
     return run.report
@@ -137,7 +160,7 @@ class _Chunk:
         if made:
             check_size(one.item.attributes | made, max_bytes)
         attributes = dumps(one.item.attributes | made)
-        row = table.NewRecord(one.item.id, attributes, embedding, one.thumbnail, one.original, one.box)
+        row = table.NewRecord(one.item.id, attributes, embedding, one.thumbnail, one.original, one.box, one.digest)
         self.rows.append(row)
         self.places[row.id] = one.item.place
         self.size += len(one.original or b"") + len(attributes)
@@ -151,14 +174,22 @@ class _Load:
     collection: Collection
     report: Report
     progress: Callable[[int], None]
+    replace_stored: bool
+    # Items whose pictures are the stored ones, until their attributes are compared.
+    same: list[Item] = field(default_factory=list)
+    # Every _id that was met, where records are replaced.
+    met: set[str] = field(default_factory=set)
 
     def all(self, items: Iterable[Item | Unusable]) -> None:
         embedder = embedder_of(self.context, self.collection)
         tagged = tags_are_made(self.context, self.collection)
         with (
-            closing(Pipeline(self.context, self.collection, embedder, self._failed)) as pipeline,
+            closing(
+                Pipeline(self.context, self.collection, embedder, self._failed, same=self._same_picture)
+            ) as pipeline,
             ThreadPoolExecutor(1, thread_name_prefix="write") as writer,
         ):
+            store = partial(loads.store, self.context.db, self.collection, replace=self.replace_stored)
             writing: tuple[Future[loads.Written], Mapping[str, str]] | None = None
             chunk = _Chunk()
             for batch, embeddings in pipeline.embedded(self._fresh(items)):
@@ -175,19 +206,26 @@ class _Load:
                 if len(chunk.rows) >= _CHUNK or chunk.size >= _CHUNK_BYTES:
                     # One chunk is written while the next is made; never more, so that memory stays flat.
                     self._note(writing)
-                    writing = writer.submit(loads.store, self.context.db, self.collection, chunk.rows), chunk.places
+                    writing = writer.submit(store, chunk.rows), chunk.places
                     chunk = _Chunk()
             self._note(writing)
             if chunk.rows:
-                self._note((writer.submit(loads.store, self.context.db, self.collection, chunk.rows), chunk.places))
+                self._note((writer.submit(store, chunk.rows), chunk.places))
+            self._refresh()
 
     def _fresh(self, items: Iterable[Item | Unusable]) -> Iterator[Item]:
-        """Yield the items that are not stored yet, asked for a chunk at a time; the first where an id comes twice."""
+        """Yield the items to be looked at, asked for a chunk at a time; the first where an id comes twice.
+
+        Those are the ones that are not stored yet or, where records are replaced, all, with what is stored of them.
+        """
         for chunk in chunks(self._usable(items), _CHUNK, lambda item: item.size):
             first: dict[str, Item] = {}
             for item in chunk:
                 if first.setdefault(item.id, item) is not item:
                     self._failed(item, f"the _id stands in {first[item.id].place} already")
+            if self.replace_stored:
+                yield from self._to_compare(first.values())
+                continue
             known = self._stored(first.values())
             self.report.present += len(known)
             self.progress(len(known))
@@ -197,11 +235,61 @@ class _Load:
         """Return the ids of the items that are stored, be it under the id that their file was given once."""
         found = {item.id: item for item in items}
         known = table.existing(self.context.db, self.collection, list(found))
-        former = {item.former: item.id for item in found.values() if item.former and item.id not in known}
+        return known | self._under_former_ids([item for own, item in found.items() if own not in known])
+
+    def _under_former_ids(self, items: Sequence[Item]) -> set[str]:
+        """Return the ids of the items that are stored under the id that their file was given once."""
+        former = [item.former for item in items if item.former]
+        files = table.files(self.context.db, self.collection, former) if former else {}
+        return {item.id for item in items if item.former and files.get(item.former) == item.id}
+
+    def _to_compare(self, items: Iterable[Item]) -> Iterator[Item]:
+        """Yield items with what the pictures of the stored records of their ids are known by."""
+        fresh = []
+        for item in items:
+            if item.id in self.met:
+                self._failed(item, "a record of this _id stands further above")
+            else:
+                self.met.add(item.id)
+                fresh.append(item)
+        stored = loads.contents(self.context.db, self.collection, [item.id for item in fresh])
+        former = self._under_former_ids([item for item in fresh if item.id not in stored])
+        renamed = [replace(item, id=str(item.former)) if item.id in former else item for item in fresh]
         if former:
-            files = table.files(self.context.db, self.collection, list(former))
-            known |= {own for own, item in found.items() if item.former and files.get(item.former) == own}
-        return known
+            self.met.update(item.id for item in renamed)
+            stored |= loads.contents(self.context.db, self.collection, [item.id for item in renamed])
+        yield from (replace(item, stored=stored.get(item.id)) for item in renamed)
+
+    def _same_picture(self, item: Item) -> None:
+        self.same.append(item)
+        if len(self.same) >= _CHUNK:
+            self._refresh()
+
+    def _refresh(self) -> None:
+        """Give the records whose pictures are the stored ones the attributes of their items."""
+        items = list(self.same)
+        self.same.clear()
+        if not items:
+            return
+        tags = [field_of(self.collection.service)] if tags_are_made(self.context, self.collection) else []
+        attributes = {item.id: dumps(item.attributes) for item in items}
+        most = self.context.settings.max_attributes_bytes
+        updated = loads.refresh(self.context.db, self.collection, attributes, [COLOURS_FIELD, *tags], most)
+        self.report.updated += len(updated)
+        self.report.present += len(items) - len(updated)
+        self.progress(len(items))
+
+    def delete_missing(self, before: datetime) -> None:
+        """Delete the records that were stored before a moment and that no item named; say why where none is."""
+        if self.report.failed:
+            self.report.kept_because = f"{len(self.report.failed)} of the source could not be used, so it is not whole"
+        elif not self.met:
+            self.report.kept_because = "the source has no record"
+        else:
+            for ids in loads.older(self.context.db, self.collection, before):
+                gone = [own for own in ids if own not in self.met]
+                if gone:
+                    self.report.deleted += len(table.delete(self.context.db, self.collection, gone))
 
     def _usable(self, items: Iterable[Item | Unusable]) -> Iterator[Item]:
         for one in items:
@@ -221,8 +309,12 @@ class _Load:
             return
         written, places = writing[0].result(), writing[1]
         self.report.stored += len(written.stored)
+        self.report.replaced += len(written.replaced)
+        self.report.updated += len(written.updated)
+        self.report.present += len(written.same)
+        done = written.stored | written.replaced | written.updated | written.same
         for own, place in places.items():
-            if own not in written.stored:
+            if own not in done:
                 reason = written.refused.get(
                     own, "a record of this _id was stored just before: it stands further above, or came from elsewhere"
                 )

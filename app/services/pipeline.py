@@ -1,5 +1,6 @@
 """Pictures in bulk: decoded in threads ahead of the model, each step bounded, so that memory is flat."""
 
+import hashlib
 import os
 import sys
 import threading
@@ -12,6 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from app.db.loads import Content
 from app.domain.collections import Collection
 from app.domain.errors import ImageError, InvalidRequest
 from app.domain.records import Json
@@ -29,6 +31,7 @@ _AHEAD = 64
 _AHEAD_BYTES = 16 * 2**20
 _CHUNK_BYTES = 8 * 2**20
 _DECODING_NICENESS = 5
+_NO_PICTURE = hashlib.sha256(b"").digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,7 @@ class Item:
 
     `place` says where it comes from: a path in a folder, a line of a file. `size` is how many bytes it holds in memory
     until its picture is read, or what its picture will take. `former` is the `_id` that earlier versions gave the file.
+    `stored` is what the picture of the stored record of this `_id` is known by, where it may be the same one.
     `embedding` is the `_embedding` that an export wrote; where it fits the collection, a picture is read only if the
     record brings it along (`inline`).
     """
@@ -50,6 +54,7 @@ class Item:
     former: str | None = None
     embedding: Json = None
     inline: bool = False
+    stored: Content | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +84,19 @@ class Prepared:
     original: bytes | None
     box: Box | None
 
+    @property
+    def digest(self) -> bytes | None:
+        """SHA-256 of the picture; None where there is none, but a vector alone."""
+        return None if self.key.digest == _NO_PICTURE else self.key.digest
+
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
     """What reading pictures in bulk needs.
 
     `collection` says whether thumbnails and originals are made; `failed` is told of each item whose picture cannot be
-    read, with the reason. `threads` that read and decode: more than the cores where pictures are fetched.
+    read, with the reason, `same` of each whose picture is the stored one. `threads` that read and decode: more than
+    the cores where pictures are fetched.
     """
 
     context: Context
@@ -93,6 +104,7 @@ class Pipeline:
     embedder: BatchedEmbedder
     failed: Callable[[Item, str], None]
     threads: int | None = None
+    same: Callable[[Item], None] = lambda _: None
     _pool: ThreadPoolExecutor = field(init=False)
 
     def __post_init__(self) -> None:
@@ -106,7 +118,7 @@ class Pipeline:
 
     def prepared(self, items: Iterable[Item]) -> Iterator[Prepared]:
         """Yield items with their prepared pictures, in order, decoded in threads a bounded way ahead."""
-        running: deque[tuple[Item, Future[Prepared | InvalidRequest]]] = deque()
+        running: deque[tuple[Item, Future[Prepared | Item | InvalidRequest]]] = deque()
         source = iter(items)
         held = 0
 
@@ -125,6 +137,8 @@ class Pipeline:
             fill()
             if isinstance(done, Prepared):
                 yield done
+            elif isinstance(done, Item):
+                self.same(done)
             else:
                 self.failed(item, str(done))
 
@@ -158,7 +172,8 @@ class Pipeline:
                 self.context.remembered.put(one.key, Seen(row, one.thumbnail))
         return rows
 
-    def _prepare(self, item: Item) -> Prepared | InvalidRequest:
+    def _prepare(self, item: Item) -> Prepared | Item | InvalidRequest:
+        """Read and decode a picture; return the item itself where its picture is the stored one."""
         try:
             box = checked_box(item.box)
             given = given_embedding(item.embedding, self.collection)
@@ -169,20 +184,26 @@ class Pipeline:
             data = item.read()
             item = replace(item, read=_was_read)  # what it held to read the picture is free now
             key = Key.of(data, box, self.embedder.facts)
-            kept = data if self.collection.keep_images else None
-            known = self.context.remembered.get(key) if given is None else None
-            if known is not None and (known.thumbnail is not None or not self.collection.thumbnails):
-                return Prepared(item, key, known, known.thumbnail if self.collection.thumbnails else None, kept, box)
-            picture = decoded(self.context, data, box)
-            small = thumbnail(picture) if self.collection.thumbnails else None
-            pixels = self.embedder.prepare(picture) if given is None else Seen(given)
-            return Prepared(item, key, pixels, small, kept, box)
+            if given is None and item.stored == (key.digest, box):
+                return item
+            return self._looked_at(item, key, data, given)
         except InvalidRequest as error:
             if item.embedding is not None and not item.inline and isinstance(error, ImageError):
                 return InvalidRequest(f"{error}; its _embedding is of another model or revision than the collection's")
             return error
         except OSError as error:
             return InvalidRequest(f"the file cannot be read: {error.strerror}")
+
+    def _looked_at(self, item: Item, key: Key, data: bytes, given: NDArray[np.float32] | None) -> Prepared:
+        """Decode a picture, unless what is wanted of it is given or remembered."""
+        kept = data if self.collection.keep_images else None
+        known = self.context.remembered.get(key) if given is None else None
+        if known is not None and (known.thumbnail is not None or not self.collection.thumbnails):
+            return Prepared(item, key, known, known.thumbnail if self.collection.thumbnails else None, kept, key.box)
+        picture = decoded(self.context, data, key.box)
+        small = thumbnail(picture) if self.collection.thumbnails else None
+        pixels = self.embedder.prepare(picture) if given is None else Seen(given)
+        return Prepared(item, key, pixels, small, kept, key.box)
 
 
 def _was_read() -> bytes:

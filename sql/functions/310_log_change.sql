@@ -18,7 +18,7 @@ BEGIN
     END IF;
     IF TG_OP = 'UPDATE' AND OLD.id = NEW.id THEN
         INSERT INTO lookalike.reembedding_changes (collection_id, id, new_picture)
-        VALUES (NEW.collection_id, NEW.id, false);
+        VALUES (NEW.collection_id, NEW.id, NEW.embedding IS DISTINCT FROM OLD.embedding);
         RETURN NULL;
     END IF;
     IF TG_OP <> 'INSERT' THEN
