@@ -6,8 +6,8 @@ from typing import Any
 
 from app.api.methods import Answer, Method
 from app.api.parsing import Parameters
-from app.db.searchlog import Entry
 from app.domain.collections import Collection
+from app.domain.searches import Entry
 from app.domain.tokens import Principal
 from app.services.searchlog import storable
 

@@ -1,29 +1,12 @@
 """The log of searches: batches in, all but the latest out."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from dataclasses import asdict
 
 from app.db.engine import Connection, Database
 from app.db.loader import query
 from app.domain.jsontext import dumps
-from app.domain.records import Json
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One search that was answered. `filter` is JSON that jsonb can hold; `k` is None where all were asked for."""
-
-    at: datetime
-    token_id: int
-    collection_id: int
-    method: str
-    query_id: str | None
-    filter: Json
-    k: int | None
-    results: int
-    milliseconds: float
-    way: str | None
+from app.domain.searches import Entry
 
 
 def add(db: Database, entries: Sequence[Entry], keep: int) -> None:

@@ -6,10 +6,10 @@ from collections import deque
 
 from app.db import searchlog as table
 from app.db.engine import Database
-from app.db.searchlog import Entry
 from app.domain.errors import InvalidRequest, LookalikeError
 from app.domain.jsontext import check
 from app.domain.records import Json
+from app.domain.searches import Entry
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from app import create_app
 from app.config import Settings
 from app.db.engine import Database
-from app.db.searchlog import Entry
+from app.domain.searches import Entry
 from app.domain.tokens import Scope
 from app.services import collections, tokens
 from app.services.context import Context

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pgvector import HalfVector
 
 from app.db.engine import Database
-from app.db.search import compare, find, stored
+from app.db.search import compared, find, stored
 from app.db.search.statements import candidates
 from app.domain.collections import Collection, PartialIndex
 from app.domain.ranking import Nearest
@@ -23,7 +23,7 @@ def answered(db: Database, query: Query, what: What) -> Nearest:
 
 def exact(db: Database, query: Query, what: What) -> list[Found]:
     """Return what a search should find."""
-    return compare(db, query.near(what))
+    return compared(db, query.near(what))
 
 
 def vector_of(db: Database, collection: Collection, record_id: str) -> HalfVector:

@@ -1,11 +1,18 @@
 """The rule of filtered searches."""
 
 from dataclasses import replace
+from itertools import pairwise
 
+import numpy as np
 import pytest
 
 from app.domain.collections import Collection, PartialIndex, SearchCosts
-from app.search.plan import Expectation, Walk, Way, begin, grown_effort, heavy, limits, part_of
+from app.domain.ranking import Aggregation
+from app.domain.records import Fields
+from app.domain.windows import Window
+from app.filters import NO_FILTER, Where
+from app.search.plan import Expectation, Walk, Way, begin, grown_effort, heavy, limits, part_of, planned
+from app.search.request import Point, Query, Several, What, several
 
 
 def collection(rows: int, costs: SearchCosts | None = None) -> Collection:
@@ -99,3 +106,60 @@ def test_heavy_is_what_takes_long() -> None:
 def test_the_effort_without_a_filter_grows_too() -> None:
     efforts = [grown_effort(collection(rows), 100) for rows in (0, 60_000, 240_000, 500_000, 10**9)]
     assert efforts == [100, 100, 200, 289, 1000]
+
+
+VECTOR = np.asarray([1.0, 0.0], np.float32)
+FILTER = Where("r.id <> 'x'", {})
+TAGGED = Several([Point(VECTOR, ["sale"], 0.5)], tags_field="tags")
+ASKED: dict[str, What] = {
+    "stored": "r1",
+    "vector": VECTOR,
+    "mean": several([VECTOR, VECTOR], Aggregation.MEAN),
+    "tags": TAGGED,
+}
+
+
+def ways(query: Query, matches: int = 50, *, reads_all: bool = False) -> str:
+    return ", ".join(planned(query, 100, lambda: Expectation(matches, reads_all)).ways)
+
+
+@pytest.mark.parametrize("what", ASKED.values(), ids=ASKED)
+@pytest.mark.parametrize("product_field", [None, "product"])
+def test_all_searches_go_by_one_rule(what: What, product_field: str | None) -> None:
+    query = Query(collection(50_000), Window(20), Fields(), what=what, product_field=product_field)
+    if product_field and what is TAGGED:
+        assert ways(query) == "exact"
+        return
+    assert ways(query) == "index, exact"
+    assert ways(replace(query, exact=True)) == "exact"
+    assert ways(replace(query, where=FILTER)) == "few, index, exact"
+    assert ways(replace(query, where=FILTER), 25_000) == "index, exact"
+    assert ways(replace(query, where=FILTER), 5_000, reads_all=True) == "index, exact"
+    without = replace(query, collection=replace(collection(50_000), indexed=False))
+    assert ways(without) == ("index, exact" if what is TAGGED else "exact")
+
+
+def test_what_no_single_vector_stands_for_is_compared() -> None:
+    for what in (several([VECTOR, VECTOR], Aggregation.MIN), several([VECTOR, -VECTOR], Aggregation.MEAN)):
+        assert ways(Query(collection(50_000), Window(20), Fields(), what=what)) == "exact"
+
+
+def test_the_plan_of_a_page_is_that_of_every_page() -> None:
+    """Nothing of it depends on `k` and `from`: pages are cuts of one list."""
+    for where in (NO_FILTER, FILTER):
+        plans = {
+            planned(Query(collection(50_000), window, Fields(), where, "r1"), 100, lambda: Expectation(9_000, True))
+            for window in (Window(1), Window(30), Window(10, 900), Window(1000))
+        }
+        assert len(plans) == 1
+
+
+def test_walks_grow_with_their_rungs() -> None:
+    for where in (NO_FILTER, FILTER):
+        query = Query(collection(50_000), Window(20), Fields(), where, "r1")
+        plan = planned(query, 100, lambda: Expectation(25_000, reads_all=False))
+        walks = [plan.first_walk(plan.first[-1].candidates), *map(plan.walk, plan.deeper)]
+        for before, after in pairwise(walks):
+            assert before.budget < after.budget
+            assert before.effort <= after.effort <= 1000
+            assert after.candidates <= after.budget

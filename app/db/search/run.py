@@ -46,11 +46,6 @@ def find(db: Database, query: Query) -> Nearest | None:
     return replace(nearest, records=kept, milliseconds=(perf_counter() - started) * 1000)
 
 
-def compare(db: Database, query: Query) -> list[Found]:
-    """Return the page that is asked for, of all matches, compared with what is looked for."""
-    return compared(db, query)
-
-
 def _found(db: Database, query: Query) -> Nearest | None:
     plan = planned(query, db.ef_search, lambda: expectation(db, query))
     if isinstance(query.what, str) and (query.filtered or query.product_field or plan.ways[0] is not Way.INDEX):
