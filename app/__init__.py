@@ -28,7 +28,7 @@ def create_context(settings: "Settings", database_url: str) -> "Context":
     from app.db.engine import Database  # noqa: PLC0415  (importing the package must stay cheap: the CLI imports it)
     from app.embedding.fetch.sources import PictureSource  # noqa: PLC0415
     from app.embedding.models.batching import Models  # noqa: PLC0415
-    from app.embedding.models.vector_cache import Remembered  # noqa: PLC0415
+    from app.embedding.models.vector_cache import VectorCache  # noqa: PLC0415
     from app.embedding.tags.tagger import Tagger  # noqa: PLC0415
     from app.embedding.tags.taxonomy import read as read_taxonomy  # noqa: PLC0415
     from app.services.context import Context, Lookup  # noqa: PLC0415
@@ -49,7 +49,7 @@ def create_context(settings: "Settings", database_url: str) -> "Context":
         db=db,
         models=models,
         pictures=PictureSource(settings.files_root, settings.images, settings.fetch, settings.fetch_workers),
-        remembered=Remembered(settings.vector_cache_bytes),
+        vector_cache=VectorCache(settings.vector_cache_bytes),
         tagger=Tagger(models, taxonomy, settings.home / "taxonomies"),
         lookup=Lookup(db, settings.auth_cache_seconds),
     )

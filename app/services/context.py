@@ -12,7 +12,7 @@ from app.domain.collections import Collection
 from app.domain.tokens import Principal, digest
 from app.embedding.fetch.sources import PictureSource
 from app.embedding.models.batching import Models
-from app.embedding.models.vector_cache import Remembered
+from app.embedding.models.vector_cache import VectorCache
 from app.embedding.tags.tagger import Tagger
 from app.services.searchlog import SearchLog
 
@@ -77,7 +77,7 @@ class Context:
     db: Database
     models: Models
     pictures: PictureSource
-    remembered: Remembered
+    vector_cache: VectorCache
     tagger: Tagger
     lookup: Lookup
     searches: SearchLog | None = None

@@ -8,8 +8,8 @@ from pathlib import Path
 from app.domain.errors import ImageError, InvalidRequest
 from app.domain.records import Json
 from app.embedding.pictures.formats import HEAD_BYTES, MEDIA_TYPES, looks_like_a_picture
-from app.services.incoming import record_id
 from app.services.pipeline import Item, Unusable
+from app.services.record_input import record_id
 
 # Files of these names are tried whatever is in them, so that a damaged one is named; others where their first bytes are
 # those of a picture.

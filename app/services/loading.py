@@ -31,10 +31,10 @@ from app.domain.tags import field_of
 from app.services.context import Context
 from app.services.extraction import COLOURS_FIELD, tags_are_made, with_tags
 from app.services.folders import read_file
-from app.services.incoming import Incoming, attributes_of, check_size, record_id
 from app.services.indexing import build_if_outgrown, nudge
 from app.services.jsonlines import LineFile, longest_line
 from app.services.pipeline import Item, Pipeline, Prepared, Unusable, chunks
+from app.services.record_input import Incoming, attributes_of, check_size, record_id
 from app.services.vectors import embedder_of
 
 _CHUNK = 500

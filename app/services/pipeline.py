@@ -18,7 +18,7 @@ from app.domain.collections import Collection
 from app.domain.errors import ImageError, InvalidRequest
 from app.domain.records import Json
 from app.embedding.models.batching import BatchedEmbedder
-from app.embedding.models.vector_cache import Box, Key, Seen
+from app.embedding.models.vector_cache import Box, Cached, Key
 from app.embedding.pictures.images import thumbnail
 from app.services.context import Context
 from app.services.given import given_embedding
@@ -79,7 +79,7 @@ class Prepared:
 
     item: Item
     key: Key
-    pixels: NDArray[Any] | Seen
+    pixels: NDArray[Any] | Cached
     thumbnail: bytes | None
     original: bytes | None
     box: Box | None
@@ -168,8 +168,8 @@ class Pipeline:
         """
         rows = embed_each_once(self.context, self.embedder, [(one.key, one.pixels) for one in batch])
         for one, row in zip(batch, rows, strict=True):
-            if not isinstance(one.pixels, Seen):  # what is remembered may have a thumbnail that this load did not want
-                self.context.remembered.put(one.key, Seen(row, one.thumbnail))
+            if not isinstance(one.pixels, Cached):  # which may have a thumbnail that this load did not want
+                self.context.vector_cache.put(one.key, Cached(row, one.thumbnail))
         return rows
 
     def _prepare(self, item: Item) -> Prepared | Item | InvalidRequest:
@@ -179,7 +179,7 @@ class Pipeline:
             given = given_embedding(item.embedding, self.collection)
             if given is not None and not item.inline:
                 return Prepared(
-                    replace(item, read=_was_read), Key.of(b"", box, self.embedder.facts), Seen(given), None, None, box
+                    replace(item, read=_was_read), Key.of(b"", box, self.embedder.facts), Cached(given), None, None, box
                 )
             data = item.read()
             item = replace(item, read=_was_read)  # what it held to read the picture is free now
@@ -197,12 +197,12 @@ class Pipeline:
     def _looked_at(self, item: Item, key: Key, data: bytes, given: NDArray[np.float32] | None) -> Prepared:
         """Decode a picture, unless what is wanted of it is given or remembered."""
         kept = data if self.collection.keep_images else None
-        known = self.context.remembered.get(key) if given is None else None
+        known = self.context.vector_cache.get(key) if given is None else None
         if known is not None and (known.thumbnail is not None or not self.collection.thumbnails):
             return Prepared(item, key, known, known.thumbnail if self.collection.thumbnails else None, kept, key.box)
         picture = decoded(self.context, data, key.box)
         small = thumbnail(picture) if self.collection.thumbnails else None
-        pixels = self.embedder.prepare(picture) if given is None else Seen(given)
+        pixels = self.embedder.prepare(picture) if given is None else Cached(given)
         return Prepared(item, key, pixels, small, kept, key.box)
 
 

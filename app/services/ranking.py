@@ -15,7 +15,7 @@ from app.domain.tags import field_of, jaccard_distance, tags_of
 from app.search.request import Vector
 from app.services.context import Context
 from app.services.extraction import made_tags, tags_are_made
-from app.services.incoming import Incoming, record_id, skip
+from app.services.record_input import Incoming, record_id, skip
 from app.services.search import object_of, read_queries
 from app.services.vectors import read_pictures
 

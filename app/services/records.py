@@ -19,7 +19,7 @@ from app.services import indexing
 from app.services.context import Context
 from app.services.extraction import NOTHING, Extract
 from app.services.ids import new_id
-from app.services.incoming import Incoming, attributes_of, check_size, read_ids, record_id, skip, stored_part
+from app.services.record_input import Incoming, attributes_of, check_size, read_ids, record_id, skip, stored_part
 from app.services.search import NEAR_DUPLICATE_RADIUS
 from app.services.vectors import Picture, read_pictures
 

@@ -16,7 +16,7 @@ from app.search.request import Point, Query, Several, Vector, several
 from app.services.context import Context
 from app.services.extraction import made_tags, tags_are_made
 from app.services.filtering import condition
-from app.services.incoming import record_id
+from app.services.record_input import record_id
 from app.services.texts import embed_text, text_of
 from app.services.vectors import embed_query
 

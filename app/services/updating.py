@@ -10,10 +10,10 @@ from app.domain.errors import InvalidRequest
 from app.domain.records import Fields, Json
 from app.services import records
 from app.services.context import Context
-from app.services.incoming import record_id
 from app.services.indexing import build_if_outgrown
 from app.services.jsonlines import Line, LineFile, longest_line
 from app.services.pipeline import Unusable
+from app.services.record_input import record_id
 
 # As many as one request of the API takes: one transaction, which holds up writers of the same records for a second.
 _CHUNK = 1000

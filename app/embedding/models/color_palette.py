@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from app.embedding.models.base import ModelFacts, Prepared, Verify, normalised
+from app.embedding.models.base import Embedder, ModelFacts, Prepared, Verify
 from app.embedding.pictures.backdrop import SIDE, product_mask
 from app.embedding.pictures.colour_space import even, lab
 
@@ -63,7 +63,7 @@ FACTS = ModelFacts(
 )
 
 
-class ColorPalette:
+class ColorPalette(Embedder):
     """The colours of a picture and their shares, as a distribution over a grid of colours."""
 
     facts = FACTS
@@ -72,11 +72,8 @@ class ColorPalette:
         """Return (64, 64, 3) uint8; the picture's sides are squeezed alike, since places do not count."""
         return small(picture)
 
-    def embed(self, prepared: Sequence[Prepared]) -> NDArray[np.float32]:
-        """Return (n, dimensions) float32 rows of unit length."""
-        if not prepared:
-            return np.empty((0, FACTS.dimensions), np.float32)
-        return normalised(np.stack([_distribution(pixels) for pixels in prepared]))
+    def _embed(self, prepared: Sequence[Prepared]) -> NDArray[np.float64]:
+        return np.stack([_distribution(pixels) for pixels in prepared])
 
 
 def small(picture: Image.Image) -> NDArray[np.uint8]:

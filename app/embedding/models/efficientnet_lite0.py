@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app.domain.options import ModelOptions
-from app.embedding.models.base import ModelFacts, Prepared, normalised
+from app.embedding.models.base import Embedder, ModelFacts, Prepared
 from app.embedding.models.device_batches import SIZES, in_rounds
 from app.embedding.models.options import device_of, dtype_of
 
@@ -45,7 +45,7 @@ _GEM_P = 3.0
 _MIDDLE, _WHOLE = 1.5, 1.75
 
 
-class EfficientNetLite0:
+class EfficientNetLite0(Embedder):
     """The model, loaded: about 20 MB of weights.
 
     Args:
@@ -87,20 +87,12 @@ class EfficientNetLite0:
             boxes = _both_ends(*picture.size)
         return np.stack([_square(picture, box) for box in boxes])
 
-    def embed(self, prepared: Sequence[Prepared]) -> NDArray[np.float32]:
-        """Return (n, 256) float32 rows of unit length; one by one or in a batch gives the same to 1e-5.
-
-        Raises:
-            Unavailable: the GPU has no memory for even one picture.
-
-        """
-        if not prepared:
-            return np.empty((0, FACTS.dimensions), np.float32)
+    def _embed(self, prepared: Sequence[Prepared]) -> NDArray[np.float32]:
         self._torch.set_num_threads(self._threads)  # counts for the thread that calls it, not only for the loader's
         squares = [square for one in prepared for square in one]
         rows = np.concatenate([one.numpy() for one in in_rounds(self._torch, self._device, squares, self._forward)])
         starts = np.cumsum([0, *(len(one) for one in prepared[:-1])])
-        return normalised(np.add.reduceat(rows, starts))
+        return np.add.reduceat(rows, starts)
 
     def _forward(self, batch: Sequence[Prepared]) -> Any:
         torch = self._torch

@@ -19,7 +19,7 @@ from app.domain.errors import ConfigurationError, InvalidRequest
 from app.domain.options import ModelOptions
 from app.embedding.hub import repository
 from app.embedding.models import pooling
-from app.embedding.models.base import ModelFacts, Prepared, TextScoring, normalised
+from app.embedding.models.base import Embedder, ModelFacts, Prepared, TextScoring, normalised
 from app.embedding.models.device_batches import SIZES, in_rounds
 from app.embedding.models.options import device_of, dtype_of
 
@@ -69,7 +69,7 @@ def _facts(source: repository.Source, config: Any) -> ModelFacts:
     )
 
 
-class HuggingFace:
+class HuggingFace(Embedder):
     """A model, loaded.
 
     Args:
@@ -97,6 +97,7 @@ class HuggingFace:
         source = repository.locate(name, options)
         self._config = repository.read_config(source)
         self._family = pooling.family_of(name, self._config)
+        self.pooling = self._family.pooling  # a word of the module `pooling`
         self._source = replace(source, runs_code=self._family.own_code)
         self.facts = _facts(self._source, self._config)
         self._processor = self._load_processor()
@@ -106,11 +107,6 @@ class HuggingFace:
         self._tokenizing = threading.Lock()  # a tokenizer keeps the settings of the call that runs
         self.text_scoring: TextScoring | None = pooling.text_scoring(self._family, self._network)
         self._try()
-
-    @property
-    def pooling(self) -> str:
-        """How one vector is made of what the network gives: a word of the module `pooling`."""
-        return self._family.pooling
 
     @property
     def knows_text(self) -> bool:
@@ -131,14 +127,7 @@ class HuggingFace:
         shapes = np.broadcast_to(np.asarray(given[_SHAPES][0], np.float32), (len(pixels), 2))
         return np.concatenate([pixels, mask, shapes], axis=1)
 
-    def embed(self, prepared: Sequence[Prepared]) -> NDArray[np.float32]:
-        """Return (n, dimensions) float32 rows of unit length.
-
-        Raises:
-            Unavailable: the GPU has no memory for even one picture.
-            ValueError: the network gave no finite values for a picture.
-
-        """
+    def _embed(self, prepared: Sequence[Prepared]) -> NDArray[np.float32]:
         return self._rows(prepared, self._forward)
 
     def embed_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -152,7 +141,7 @@ class HuggingFace:
         """
         if not self.knows_text:
             raise InvalidRequest(f"the model {self.facts.name!r} knows pictures only; a text needs a text-image model")
-        return self._rows(texts, self._forward_text)
+        return normalised(self._rows(texts, self._forward_text))
 
     def check_text(self, text: str) -> None:
         """Refuse a text that `embed_text` would cut.
@@ -177,11 +166,10 @@ class HuggingFace:
         return int(min(self._config.text_config.max_position_embeddings, tokenizer.model_max_length))
 
     def _rows(self, items: Sequence[Any], forward: Callable[[Sequence[Any]], Any]) -> NDArray[np.float32]:
-        if not items:
-            return np.empty((0, self.facts.dimensions), np.float32)
         self._torch.set_num_threads(self._threads)  # counts for the thread that calls it, not only for the loader's
         rows = in_rounds(self._torch, self._device, items, lambda batch: forward(batch).float().cpu())
-        return normalised(np.concatenate([one.numpy() for one in rows]))
+        made: NDArray[np.float32] = np.concatenate([one.numpy() for one in rows])
+        return made
 
     def _forward(self, batch: Sequence[Prepared]) -> Any:
         torch = self._torch

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app.domain.errors import ConfigurationError
-from app.embedding.models.base import ModelFacts, Prepared, Verify
+from app.embedding.models.base import Embedder, ModelFacts, Prepared, Verify
 from app.embedding.models.bits import BITS, as_vectors, scale_of
 
 RADIUS = 46  # bits
@@ -30,7 +30,7 @@ FACTS = ModelFacts(
 )
 
 
-class PDQ:
+class PDQ(Embedder):
     """The hash, loaded.
 
     Raises:
@@ -55,6 +55,5 @@ class PDQ:
         bits, _quality = self._hash(np.asarray(resized, np.uint8))
         return np.asarray(bits, np.uint8)
 
-    def embed(self, prepared: Sequence[Prepared]) -> NDArray[np.float32]:
-        """Return (n, 256) float32 rows of unit length: +1/16 for a 1, -1/16 for a 0."""
+    def _embed(self, prepared: Sequence[Prepared]) -> NDArray[np.float32]:
         return as_vectors(prepared)

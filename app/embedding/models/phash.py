@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from app.embedding.models.base import ModelFacts, Prepared, Verify
+from app.embedding.models.base import Embedder, ModelFacts, Prepared, Verify
 from app.embedding.models.bits import BITS, as_vectors, scale_of
 
 RADIUS = 46  # bits
@@ -44,7 +44,7 @@ FACTS = ModelFacts(
 )
 
 
-class PHash:
+class PHash(Embedder):
     """The hash; nothing to load but SciPy, at once, so that the first picture does not wait for it."""
 
     facts = FACTS
@@ -59,6 +59,5 @@ class PHash:
         """Return the hash: (256,) uint8 of 0 and 1."""
         return np.asarray(self._hash(picture, hash_size=_SIDE).hash, np.uint8).ravel()
 
-    def embed(self, prepared: Sequence[Prepared]) -> NDArray[np.float32]:
-        """Return (n, 256) float32 rows of unit length: +1/16 for a 1, -1/16 for a 0."""
+    def _embed(self, prepared: Sequence[Prepared]) -> NDArray[np.float32]:
         return as_vectors(prepared)

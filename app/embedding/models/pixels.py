@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from app.embedding.models.base import ModelFacts, Prepared, Verify, normalised
+from app.embedding.models.base import Embedder, ModelFacts, Prepared, Verify
 
 _SIDE = 8
 FACTS = ModelFacts(
@@ -19,7 +19,7 @@ FACTS = ModelFacts(
 )
 
 
-class Pixels:
+class Pixels(Embedder):
     """Average colours of an 8 x 8 grid, centred, and a constant that keeps a grey picture's vector from zero."""
 
     facts = FACTS
@@ -28,9 +28,6 @@ class Pixels:
         """Return (8, 8, 3) uint8."""
         return np.asarray(picture.convert("RGB").resize((_SIDE, _SIDE), Image.Resampling.BOX), np.uint8)
 
-    def embed(self, prepared: Sequence[Prepared]) -> NDArray[np.float32]:
-        """Return (n, 193) float32 rows of unit length."""
-        if not prepared:
-            return np.empty((0, FACTS.dimensions), np.float32)
+    def _embed(self, prepared: Sequence[Prepared]) -> NDArray[np.float32]:
         flat = np.stack(prepared).reshape(len(prepared), -1).astype(np.float32) / 127.5 - 1.0
-        return normalised(np.hstack([flat, np.ones((len(prepared), 1), np.float32)]))
+        return np.hstack([flat, np.ones((len(prepared), 1), np.float32)])

@@ -1,7 +1,7 @@
-"""What was computed of recent pictures, by their content: the same picture is not decoded and embedded again.
+"""A cache of the vectors of recent pictures, by their content: the same picture is not decoded and embedded again.
 
-Bounded in bytes; the longest unused goes first. Of callers that come with one picture at the same time one computes,
-and the others wait for it.
+It is bounded in bytes; the longest unused goes first. Of callers that come with one picture at the same time one
+computes, and the others wait for it.
 """
 
 import hashlib
@@ -37,8 +37,8 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What was computed: float32 of unit length, and the thumbnail (WebP) if one was made."""
+class Cached:
+    """What is kept of a picture: its vector, float32 of unit length, and the thumbnail (WebP) if one was made."""
 
     embedding: NDArray[np.float32]
     thumbnail: bytes | None = None
@@ -50,12 +50,12 @@ class Claim:
 
     key: Key
     mine: bool
-    result: "Future[Seen]" = field(default_factory=Future)
+    result: "Future[Cached]" = field(default_factory=Future)
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """How the memory was used since the process began: claims met and not met, what is stored, `size` in bytes."""
+    """How the cache was used since the process began: claims met and not met, entries, and their `size` in bytes."""
 
     hits: int
     misses: int
@@ -63,8 +63,8 @@ class Figures:
     size: int
 
 
-class Remembered:
-    """The memory, safe for threads.
+class VectorCache:
+    """The cache, safe for threads.
 
     Args:
         max_bytes: vectors, thumbnails and their keys together, at most; 0 keeps nothing.
@@ -72,13 +72,13 @@ class Remembered:
     """
 
     def __init__(self, max_bytes: int) -> None:
-        self._stored: LRUCache[Key, Seen] = LRUCache(max_bytes, getsizeof=_size)
+        self._stored: LRUCache[Key, Cached] = LRUCache(max_bytes, getsizeof=_size)
         self._running: dict[Key, Claim] = {}
         self._lock = threading.Lock()
         self._hits = 0
         self._misses = 0
 
-    def get(self, key: Key) -> Seen | None:
+    def get(self, key: Key) -> Cached | None:
         """Return what is stored of a picture, without waiting for anybody; it is not counted."""
         with self._lock:
             return self._stored.get(key)
@@ -87,7 +87,7 @@ class Remembered:
     def claims(self) -> Iterator["Claims"]:
         """Give one caller's claims. Those of its own that it has not settled at the end fail, so that nobody waits on.
 
-        To wait for another's claim before one's own are settled may wait for ever: it is done after this.
+        Wait for other callers' claims only after this block, or two callers may deadlock.
         """
         made = Claims(self)
         try:
@@ -97,17 +97,17 @@ class Remembered:
             raise
         made.abandon(RuntimeError("a picture was claimed and not computed"))
 
-    def put(self, key: Key, seen: Seen) -> None:
+    def put(self, key: Key, entry: Cached) -> None:
         """Store what was computed; it replaces what is stored of the picture."""
-        embedding = np.array(seen.embedding, np.float32)  # a row of its own: it may be part of a large batch
+        embedding = np.array(entry.embedding, np.float32)  # a row of its own: it may be part of a large batch
         embedding.flags.writeable = False
-        own = replace(seen, embedding=embedding)
+        own = replace(entry, embedding=embedding)
         with self._lock:
             if _size(own) <= self._stored.maxsize:
                 self._stored[key] = own
 
     def figures(self) -> Figures:
-        """Return how the memory was used."""
+        """Return how the cache was used."""
         with self._lock:
             return Figures(self._hits, self._misses, len(self._stored), int(self._stored.currsize))
 
@@ -135,27 +135,27 @@ class Remembered:
 class Claims:
     """The claims of one caller."""
 
-    def __init__(self, memory: Remembered) -> None:
-        self._memory = memory
+    def __init__(self, cache: VectorCache) -> None:
+        self._cache = cache
         self._open: dict[Key, Claim] = {}
 
     def claim(self, key: Key) -> Claim:
         """Return a claim: to be settled where it is `mine`."""
-        made = self._memory._claim(key)
+        made = self._cache._claim(key)
         if made.mine:
             self._open[key] = made
         return made
 
-    def settle(self, claim: Claim, seen: Seen) -> None:
+    def settle(self, claim: Claim, entry: Cached) -> None:
         """Store what was computed and give it to those who wait."""
-        self._memory.put(claim.key, seen)
-        self._memory._end(claim)
+        self._cache.put(claim.key, entry)
+        self._cache._end(claim)
         del self._open[claim.key]
-        claim.result.set_result(seen)
+        claim.result.set_result(entry)
 
     def fail(self, claim: Claim, error: BaseException) -> None:
         """Give an error to those who wait; nothing is stored, and the next caller tries again."""
-        self._memory._end(claim)
+        self._cache._end(claim)
         del self._open[claim.key]
         claim.result.set_exception(error)
 
@@ -165,5 +165,5 @@ class Claims:
             self.fail(claim, error)
 
 
-def _size(seen: Seen) -> int:
-    return seen.embedding.nbytes + len(seen.thumbnail or b"") + _OVERHEAD_BYTES
+def _size(entry: Cached) -> int:
+    return entry.embedding.nbytes + len(entry.thumbnail or b"") + _OVERHEAD_BYTES

@@ -15,7 +15,7 @@ from app.db import collections as table
 from app.domain.options import ImageLimits
 from app.embedding.models.batching import BatchedEmbedder, ModelFailed
 from app.embedding.models.efficientnet_lite0 import EfficientNetLite0
-from app.embedding.models.vector_cache import Remembered
+from app.embedding.models.vector_cache import VectorCache
 from app.embedding.pictures import images
 from app.embedding.pictures.images import decode, thumbnail
 from app.services import loading, vectors
@@ -39,10 +39,10 @@ def work(api: Api, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, int]]:
 
     monkeypatch.setattr(BatchedEmbedder, "embed", counted_embed)
     monkeypatch.setattr(vectors, "decode", counted_decode)
-    kept = api.context.remembered
-    object.__setattr__(api.context, "remembered", Remembered(2**20))
+    kept = api.context.vector_cache
+    object.__setattr__(api.context, "vector_cache", VectorCache(2**20))
     yield done
-    object.__setattr__(api.context, "remembered", kept)
+    object.__setattr__(api.context, "vector_cache", kept)
 
 
 def thumbnails_of(api: Api, collection: str) -> dict[str, bytes]:
@@ -115,7 +115,7 @@ def test_a_bad_picture_spoils_no_other_and_is_not_remembered(api: Api, work: dic
     got = api.post("insert", {"records": records}, code=211)
     assert [record["_id"] for record in got["skipped_records"]] == ["0", "2"]
     assert work["embedded"] == 2
-    assert api.context.remembered.figures().entries == 2
+    assert api.context.vector_cache.figures().entries == 2
 
 
 def test_a_model_that_fails_answers_everybody_and_the_next_request_tries_again(

@@ -9,17 +9,17 @@ import pytest
 
 from app.domain.errors import ImageError
 from app.embedding.models.base import ModelFacts
-from app.embedding.models.vector_cache import Key, Remembered, Seen
+from app.embedding.models.vector_cache import Cached, Key, VectorCache
 
 FACTS = ModelFacts("m", "1", 256, 1.0, "none")
 KEY = Key.of(b"picture", None, FACTS)
 
 
-def seen(value: float, thumbnail: bytes | None = None) -> Seen:
-    return Seen(np.full(256, value, np.float32), thumbnail)
+def seen(value: float, thumbnail: bytes | None = None) -> Cached:
+    return Cached(np.full(256, value, np.float32), thumbnail)
 
 
-def compute(memory: Remembered, key: Key, value: float) -> Seen:
+def compute(memory: VectorCache, key: Key, value: float) -> Cached:
     with memory.claims() as claims:
         claim = claims.claim(key)
         if claim.mine:
@@ -39,7 +39,7 @@ def test_the_key_is_of_content_part_model_and_revision() -> None:
 
 
 def test_what_was_computed_is_given_again_and_counted() -> None:
-    memory = Remembered(2**20)
+    memory = VectorCache(2**20)
     assert compute(memory, KEY, 1.0).embedding[0] == 1.0
     assert compute(memory, KEY, 2.0).embedding[0] == 1.0
     figures = memory.figures()
@@ -47,14 +47,14 @@ def test_what_was_computed_is_given_again_and_counted() -> None:
 
 
 def test_what_is_stored_cannot_be_changed_by_one_who_got_it() -> None:
-    memory = Remembered(2**20)
+    memory = VectorCache(2**20)
     compute(memory, KEY, 1.0)
     with pytest.raises(ValueError, match="read-only"):
         compute(memory, KEY, 1.0).embedding[0] = 5.0
 
 
 def test_with_no_room_nothing_is_kept_but_still_only_one_computes() -> None:
-    memory = Remembered(0)
+    memory = VectorCache(0)
     assert compute(memory, KEY, 1.0).embedding[0] == 1.0
     assert compute(memory, KEY, 2.0).embedding[0] == 2.0
     assert memory.figures().size == 0
@@ -62,7 +62,7 @@ def test_with_no_room_nothing_is_kept_but_still_only_one_computes() -> None:
 
 def test_memory_is_bounded_in_bytes_as_the_process_counts_them_and_the_longest_unused_goes_first() -> None:
     limit = 4 * 2**20
-    memory = Remembered(limit)
+    memory = VectorCache(limit)
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
@@ -81,7 +81,7 @@ def test_memory_is_bounded_in_bytes_as_the_process_counts_them_and_the_longest_u
 
 
 def test_of_callers_at_the_same_time_one_computes_and_the_others_wait() -> None:
-    memory = Remembered(2**20)
+    memory = VectorCache(2**20)
     begun, gate = threading.Event(), threading.Event()
     computed = []
 
@@ -106,7 +106,7 @@ def test_of_callers_at_the_same_time_one_computes_and_the_others_wait() -> None:
 
 
 def test_an_error_reaches_all_who_wait_and_the_next_one_tries_again() -> None:
-    memory = Remembered(2**20)
+    memory = VectorCache(2**20)
     with memory.claims() as claims, memory.claims() as others:
         claim, waiting = claims.claim(KEY), others.claim(KEY)
         assert (claim.mine, waiting.mine) == (True, False)
@@ -117,7 +117,7 @@ def test_an_error_reaches_all_who_wait_and_the_next_one_tries_again() -> None:
 
 
 def test_who_breaks_off_leaves_nobody_waiting() -> None:
-    memory = Remembered(2**20)
+    memory = VectorCache(2**20)
     waiting = []
 
     def broken_off() -> None:
