@@ -141,6 +141,8 @@ class HuggingFace(Embedder):
         """
         if not self.knows_text:
             raise InvalidRequest(f"the model {self.facts.name!r} knows pictures only; a text needs a text-image model")
+        if not texts:
+            return np.empty((0, self.facts.dimensions), np.float32)
         return normalised(self._rows(texts, self._forward_text))
 
     def check_text(self, text: str) -> None:
