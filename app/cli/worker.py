@@ -26,8 +26,7 @@ log = logging.getLogger(__name__)
 
 # They only refuse and answer health checks, of which one may wait for a database connection.
 _REFUSING_THREADS = 4
-# A client that asks one thing after another sends the next within this; then no other thread needs to be woken for it,
-# and a search by `_id` is answered in 1.45 ms instead of 1.70.
+# A client that asks one thing after another sends the next within this; then no other thread needs to be woken for it.
 _LINGER_MS = 2
 # A client that is still sending when its connection is to be closed would lose the answer: what it sends is taken for
 # so long, or so many times the largest body.

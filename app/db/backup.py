@@ -63,7 +63,7 @@ def restore(url: str, file: Path, *, replace: bool) -> None:
             if used is not None and used["used"] and not replace:
                 raise InvalidRequest("this database holds collections or tokens already: --replace drops them")
             with connection.transaction(force_rollback=True):
-                drop_schema(connection)  # says what of the house would go with it
+                drop_schema(connection)  # names what else in the database would go with it
     _replay(url, file)
     if not schema.ensure(url):
         schema.apply_sql(url)  # which gives the roles their rights again

@@ -18,8 +18,7 @@ log = logging.getLogger(__name__)
 _LOCK_SPACE = 42_071
 M = 16
 EF_CONSTRUCTION = 64
-# A graph of more records than this is built with more care: of 500,000 vectors of crops, 147 a photo, recall@20 at
-# effort 100 rose from .890 to .976 (the worst query from .00 to .75), where the build took 179 s in place of 79.
+# A graph of more records than this is built with more effort: its worst queries find too little without.
 LARGE = 100_000
 EF_CONSTRUCTION_LARGE = 200
 
@@ -151,9 +150,7 @@ def rebuild_hnsw(
 
     `also` names partial indexes that are ready: they are built anew, too. It is not done where another process builds
     an index of this collection, or where there is none to build anew. Dead rows are swept up afterwards: with none of
-    them in the new graph that is quick, where a vacuum of the old graph would have mended it link by link (30 % of
-    100,000 deleted: 44 s; built anew and swept up: 6.7 s, 256 dimensions;
-    docs/adr/measurements/attribute_updates.py).
+    them in the new graph that is quick, where a vacuum of the old graph would have mended it link by link.
     """
     name = hnsw_name(collection)
     with db.session() as connection:

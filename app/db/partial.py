@@ -14,7 +14,7 @@ from app.domain.jsontext import dumps, loads_stored
 from app.domain.records import Json
 from app.filters import equality
 
-# Of fewer records it is as fast to compare them all: 2,442 of 60,000 take 1.35 ms, through an index of theirs 1.00.
+# Fewer records are compared about as fast one by one as through an index of their own.
 LEAST = 2000
 # Whoever plans a query looks at each index.
 MOST = 32

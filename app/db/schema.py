@@ -139,7 +139,7 @@ def connections_short(url: str, wanted: int) -> str | None:
 def apply_sql(url: str) -> list[str]:
     """Apply the files of `sql/` whose text differs from what was applied last; return their names.
 
-    What depends on the house is put right each time: where pgvector lies, and the rights of the two roles.
+    What depends on the host database is put right each time: where pgvector lies, and the rights of the two roles.
     """
     applied = []
     with translated(), connect(url) as connection:

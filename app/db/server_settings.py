@@ -18,8 +18,8 @@ def fitted(memory: int, cores: int) -> dict[str, str]:
     """Return PostgreSQL settings fitted to a machine of so much memory, in bytes, that also runs a model.
 
     An eighth of the memory for shared buffers (at most 8 GB), as much again for building an index: an HNSW graph that
-    does not fit is built 2.4 times slower. Durability is PostgreSQL's default: fsync on, synchronous_commit on. After a
-    crash the file system is synced as a whole: file by file took 2 s of a nearly empty database's 2.3 s.
+    does not fit is built far more slowly. Durability is PostgreSQL's default: fsync on, synchronous_commit on. After a
+    crash the file system is synced as a whole: file by file is slower even where it is nearly empty.
     """
     megabytes = memory // 2**20
     shared = max(128, min(8192, megabytes // 8))

@@ -1,4 +1,4 @@
-"""What a session is set to, whatever the house's own defaults are.
+"""The settings of a session, whatever the host database's defaults are.
 
 On a direct connection it is set once, behind a pooler in each transaction.
 
@@ -66,7 +66,7 @@ def begin(connection: psycopg.Connection[Any], values: dict[str, str], pooler: P
     with connection.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(_FACTS).fetchone() or {}
     if row["vector_schema"] is not None:
-        # Only that: the program's own statements name their schema, and nothing of the house's is found by accident.
+        # Only that: the program's own statements name their schema, and no other object is found by accident.
         values = {**values, "search_path": row["vector_schema"]}
     session = Session(values, pooled(connection, row["pid"], pooler))
     if session.pooled:

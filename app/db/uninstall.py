@@ -6,7 +6,7 @@ from app.db.engine import Connection, connect
 from app.db.errors import translated
 from app.domain.errors import ConfigurationError
 
-# What would go with the schema although it lies outside: views, functions and keys of the house that use it.
+# What would go with the schema although it lies outside: views, functions and keys of the host database that use it.
 _OUTSIDE = """
     SELECT format('%s %s', CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' ELSE 'relation' END,
                   c.oid::regclass) AS name
@@ -31,7 +31,7 @@ def uninstall(url: str) -> list[str]:
     """Drop the schema `lookalike` with everything in it, and the extension if it came with it; say what was done.
 
     Raises:
-        ConfigurationError: there is no schema of ours, it is not the role's, or something of the house depends on it;
+        ConfigurationError: there is no schema of ours, it is not the role's, or other objects depend on it;
             nothing is dropped then.
         Unavailable: a table stayed in use.
 
@@ -60,7 +60,7 @@ def drop_schema(connection: Connection) -> None:
     """Drop the schema in the transaction that runs.
 
     Raises:
-        ConfigurationError: something of the house depends on it; the transaction is to be rolled back.
+        ConfigurationError: something else in the database depends on it; the transaction is to be rolled back.
 
     """
     connection.execute("SET LOCAL search_path = pg_catalog")  # so that every name is said with its schema
@@ -70,6 +70,6 @@ def drop_schema(connection: Connection) -> None:
     after = {found["name"] for found in connection.execute(_OUTSIDE).fetchall()}
     if lost := sorted(before - after):
         raise ConfigurationError(
-            "nothing was dropped: what is of the house depends on the schema lookalike; drop or change it first:"
-            f" {', '.join(lost)}"
+            "nothing was dropped: other objects of this database depend on the schema lookalike; drop or change them"
+            f" first: {', '.join(lost)}"
         )

@@ -5,6 +5,6 @@ Importing this package loads no model and imports no torch.
 
 import os
 
-# OpenMP's default is to spin while it waits. With PostgreSQL busy on the same cores that made a forward pass 6 to 33
-# times slower; it is read once, when torch is imported.
+# OpenMP's default is to spin while it waits, which makes a forward pass many times slower where PostgreSQL is busy on
+# the same cores. The variable is read once, when torch is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -63,13 +63,11 @@ RANKS = 20
 # The chance that a walk is not in vain.
 HOPE = 0.7
 # A walk looks for twice as many as wanted and keeps the nearest, with half as much effort again as without a filter:
-# between two batches of candidates the graph loses some. Recall@20 at a filter of a fifth of 60,000 vectors is .980
-# with half as many again and .996 with twice as many, for .25 ms; of a tenth .989 and .994.
+# between two batches of candidates the graph loses some.
 _SPARE = 2.0
 EFFORT = 1.5
 SLACK = 2.0
-# Of more records the graph loses more at the same effort, so that grows with the root of their number from here on. At
-# effort 150 recall@20 is .990 of 60,000 vectors and .931 of 500,000, where 400 finds .986.
+# Of more records the graph loses more at the same effort, so that grows with the root of their number from here on.
 EFFORT_ROWS = 60_000
 BOUND_AT_LEAST = 1000
 # An estimate may be so many times too low before the few that it promised are given up.

@@ -127,9 +127,8 @@ def load(
     attributes are others. With `delete_missing`, records that were there when the load began and that no item names are
     deleted at the end; none is where an item could not be used, or where there was none: the source may not be whole.
 
-    Tags are made as an insert makes them. An index that is there stays: entering a row into it costs a tenth of making
-    its vector, so that to drop and rebuild it was no faster, and searches would be exact meanwhile (3,068 photos into
-    20,000 records, twice: 16.7 and 18.3 s with it, 17.5 and 18.7 s rebuilt).
+    Tags are made as an insert makes them. An index that is there stays: entering a row into it costs little beside
+    making its vector, so that to drop and rebuild it is no faster, and searches would be exact meanwhile.
 
     Raises:
         Unavailable: the database is away; what was reported as stored is on disk, and another run goes on from there.

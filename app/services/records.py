@@ -85,10 +85,10 @@ def insert(
 
 
 def without_near_duplicates(collection: Collection, radius: float, fields: Fields) -> Twins:
-    """Return the condition of nearDupsInsert: no stored record within the radius that may show the same picture.
+    """Return the condition of nearDupsInsert: refuse a record if a stored one within the radius shows the same picture.
 
-    A radius beyond that of near duplicates asks for pictures that look alike, and the model alone decides. `fields` of
-    those that are found are told.
+    A radius beyond that of near duplicates asks for pictures that look alike, and the model alone decides. `fields`
+    chooses what is returned of the stored records.
     """
     return Twins(radius, fields, opinion(collection.model) if radius <= NEAR_DUPLICATE_RADIUS else None)
 

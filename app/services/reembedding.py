@@ -29,9 +29,9 @@ from app.services.pipeline import Item, Pipeline, Prepared
 from app.services.vectors import embedder_of
 
 _CHUNK = 500
-# So many last changes are seen to while writers wait; more of them, while they do not.
+# Block writers for the final catch-up only if at most this many changes are left.
 _LAST = 32
-# Pictures that have to be fetched are not waited for with writers kept out, until that has failed so many times.
+# Fetch pictures of the last changes without blocking writers; block them only after so many rounds.
 _FETCH_ROUNDS = 20
 _EXAMPLES = 20
 

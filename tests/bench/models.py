@@ -11,10 +11,10 @@ from pathlib import Path
 from app.domain.errors import LookalikeError
 from app.embedding.models import registry
 from app.embedding.models.options import accelerators
-from app.embedding.models.sample import write_small_vit
 from tests.bench.modelrun import Job, Measured
 from tests.bench.report import Table, Target
 from tests.bench.setup import Setup
+from tests.support.small_vit import write_small_vit
 
 _MODELS = ("efficientnet-lite0", "color-palette", "phash", "pdq")
 _VIT = "ViT, 5.5 M random weights"

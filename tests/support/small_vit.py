@@ -19,10 +19,10 @@ _PROCESSOR = {
 
 def write_small_vit(folder: Path) -> Path:
     """Write a checkpoint of a small ViT into a folder, the same one each time; what it sees means nothing."""
-    import torch  # noqa: PLC0415
-    from transformers import ViTConfig, ViTModel  # noqa: PLC0415
+    import torch
+    from transformers import ViTConfig, ViTModel
 
-    from app.embedding.hub import repository  # noqa: PLC0415
+    from app.embedding.hub import repository
 
     folder.mkdir(parents=True, exist_ok=True)
     with repository.quiet(), torch.random.fork_rng():

@@ -12,7 +12,6 @@ import pytest
 from app.domain.errors import LookalikeError
 from app.domain.options import ModelOptions
 from app.embedding.models import registry
-from app.embedding.models.sample import write_small_vit
 from app.services.pipeline import Item
 from tests.bench import models
 from tests.bench.clients import HttpJob, Round, post, run_round
@@ -20,6 +19,7 @@ from tests.bench.modelrun import Job
 from tests.bench.report import Table, Target, machine, summary
 from tests.bench.setup import held_out
 from tests.pictures import encoded, photo
+from tests.support.small_vit import write_small_vit
 
 
 class Counting(http.server.BaseHTTPRequestHandler):

@@ -102,7 +102,7 @@ class EfficientNetLite0(Embedder):
         maps = self._network(pixels).float()
         pooled = maps.clamp(min=1e-6).pow(_GEM_P).mean(dim=(2, 3)).pow(1.0 / _GEM_P)
         features = pooled / pooled.norm(dim=1, keepdim=True)
-        # Not NumPy's product: its BLAS has threads of its own, which took 20 ms for this on two busy cores.
+        # Not NumPy's product: its BLAS has threads of its own, which wait for one another on busy cores.
         return ((features - self._mean) @ self._components).cpu()
 
 

@@ -59,7 +59,7 @@ class Fused(Plain):
     """The same as one operation of oneDNN, with the weights packed for a single picture where `single`.
 
     How weights are best packed depends on the number of pictures and of threads. Given to another number, packed ones
-    may have to be packed anew each time, by a routine that took 200 ms a forward pass; plain ones cost 1.5 ms.
+    may have to be packed anew each time, which takes far longer than the forward pass.
     """
 
     def __init__(self, convolution: Any, *, limited: bool, side: int, dtype: torch.dtype, single: bool) -> None:
