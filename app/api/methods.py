@@ -55,6 +55,17 @@ class Example:
         return {"status": status, "statistics": {"OperationTime": self.milliseconds}, **self.body}
 
 
+def example_of_search(request: Body, distances: list[float], milliseconds: int = 1) -> Example:
+    """Return the example of a search that finds the records 1, 2, …, at these distances."""
+    body = {
+        "answer_records": [{"_id": str(rank)} for rank in range(1, len(distances) + 1)],
+        "answer_distances": distances,
+        "query_records": request.get("query_records") or [request["query_record"]],
+        "answer_count": len(distances),
+    }
+    return Example(request, body, milliseconds=milliseconds)
+
+
 # The groups of methods, in the order of the page.
 TAGS = {
     "Records": "Put records in, take them out, change them; each named by its `_id`.",

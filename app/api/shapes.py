@@ -248,8 +248,7 @@ class Facet(TypedDict):
     """How many of the records have which values of a field. A list counts once for each value in it."""
 
     values: Annotated[
-        list[FacetValue],
-        Field(description="Single values by their count, the greatest first; ranges in their order."),
+        list[FacetValue], Field(description="Single values by their count, the greatest first; ranges in their order.")
     ]
     missing: Annotated[int, Field(ge=0, description="Records without a value in the field.")]
     other: Annotated[

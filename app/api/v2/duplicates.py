@@ -4,7 +4,7 @@ import orjson
 from pydantic import Field
 
 from app.api.envelope import Body
-from app.api.methods import Answer, Call, Example, method
+from app.api.methods import Answer, Call, Example, example_of_search, method
 from app.api.parsing import (
     DuplicateRadius,
     FieldsToReturn,
@@ -60,7 +60,7 @@ class AllNearDupPairsParameters(Parameters):
     NearDuplicatesParameters,
     tag="Near duplicates",
     answer=RankedAnswer,
-    example=Example(
+    example=example_of_search(
         {
             "cand_set_size": 1000,
             "fields_to_return": ["_id"],
@@ -68,12 +68,7 @@ class AllNearDupPairsParameters(Parameters):
             "query_record": {"_url": "http://mydomain.com/my-image.png"},
             "radius": 5.0,
         },
-        {
-            "answer_records": [{"_id": "1"}, {"_id": "2"}],
-            "answer_distances": [10.0, 20.0],
-            "query_records": [{"_url": "http://mydomain.com/my-image.png"}],
-            "answer_count": 2,
-        },
+        [10.0, 20.0],
         milliseconds=6,
     ),
     own_statuses=RANKED,

@@ -12,12 +12,7 @@ from app.domain.tokens import Scope
 from app.services import records as service
 from app.services.extraction import Extract
 
-INSERTED = (
-    statuses.RECORDS_INSERTED,
-    statuses.SOME_INSERTED,
-    statuses.RECORD_DUPLICATE,
-    statuses.CAPACITY_EXCEEDED,
-)
+INSERTED = (statuses.RECORDS_INSERTED, statuses.SOME_INSERTED, statuses.RECORD_DUPLICATE, statuses.CAPACITY_EXCEEDED)
 _FOUND = (statuses.RECORDS_FOUND, statuses.SOME_NOT_FOUND, statuses.RECORDS_NOT_FOUND)
 _DELETED = (statuses.RECORDS_DELETED, statuses.SOME_NOT_FOUND, statuses.RECORDS_NOT_FOUND)
 

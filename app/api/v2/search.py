@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import Field
 
 from app.api.envelope import Body, query_records, ranked, skipped
-from app.api.methods import Answer, Call, Example, method
+from app.api.methods import Answer, Call, Example, example_of_search, method
 from app.api.parsing import (
     Effort,
     FieldsToReturn,
@@ -172,7 +172,7 @@ def _statistics(found: Nearest) -> Body:
     return {name: figure for name, figure in figures.items() if figure is not None}
 
 
-_KNN_EXAMPLE = Example(
+_KNN_EXAMPLE = example_of_search(
     {
         "cand_set_size": 1000,
         "fields_to_return": ["_id"],
@@ -182,14 +182,9 @@ _KNN_EXAMPLE = Example(
         "product_field": "product_id",
         "query_record": {"_url": "http://mydomain.com/my-image.png"},
     },
-    {
-        "answer_records": [{"_id": "1"}, {"_id": "2"}, {"_id": "3"}],
-        "answer_distances": [40.0, 50.0, 60.0],
-        "query_records": [{"_url": "http://mydomain.com/my-image.png"}],
-        "answer_count": 3,
-    },
+    [40.0, 50.0, 60.0],
 )
-_MULTI_EXAMPLE = Example(
+_MULTI_EXAMPLE = example_of_search(
     {
         "cand_set_size": 1000,
         "fields_to_return": ["_id"],
@@ -198,12 +193,7 @@ _MULTI_EXAMPLE = Example(
         "k": 3,
         "query_records": [{"_id": "10"}, {"_id": "11"}],
     },
-    {
-        "answer_records": [{"_id": "1"}, {"_id": "2"}, {"_id": "3"}],
-        "answer_distances": [40.0, 50.0, 60.0],
-        "query_records": [{"_id": "10"}, {"_id": "11"}],
-        "answer_count": 3,
-    },
+    [40.0, 50.0, 60.0],
     milliseconds=5,
 )
 _RANK_EXAMPLE = Example(
@@ -231,13 +221,7 @@ _RANK_EXAMPLE = Example(
 
 
 @method(
-    "visualKNN",
-    Scope.READ,
-    KnnParameters,
-    tag="Search",
-    answer=RankedAnswer,
-    example=_KNN_EXAMPLE,
-    own_statuses=RANKED,
+    "visualKNN", Scope.READ, KnnParameters, tag="Search", answer=RankedAnswer, example=_KNN_EXAMPLE, own_statuses=RANKED
 )
 def visual_knn(call: Call, parameters: KnnParameters) -> Answer:
     """Find the records that look most like the query record."""
@@ -251,14 +235,9 @@ def visual_knn(call: Call, parameters: KnnParameters) -> Answer:
     KnnParameters,
     tag="Search",
     answer=RankedAnswer,
-    example=Example(
+    example=example_of_search(
         {"fields_to_return": ["_id"], "k": 3, "query_record": {"_text_data": "red summer dress"}},
-        {
-            "answer_records": [{"_id": "1"}, {"_id": "2"}, {"_id": "3"}],
-            "answer_distances": [44.0, 45.5, 46.0],
-            "query_records": [{"_text_data": "red summer dress"}],
-            "answer_count": 3,
-        },
+        [44.0, 45.5, 46.0],
         milliseconds=9,
     ),
     own_statuses=RANKED,
@@ -350,7 +329,7 @@ def visual_tags_rank_records(call: Call, parameters: TagsRankParameters) -> Answ
     RangeParameters,
     tag="Search",
     answer=RankedAnswer,
-    example=Example(
+    example=example_of_search(
         {
             "cand_set_size": 1000,
             "fields_to_return": ["_id"],
@@ -359,12 +338,7 @@ def visual_tags_rank_records(call: Call, parameters: TagsRankParameters) -> Answ
             "query_record": {"_url": "http://mydomain.com/my-image.png"},
             "radius": 100,
         },
-        {
-            "answer_records": [{"_id": "1"}, {"_id": "2"}, {"_id": "3"}],
-            "answer_distances": [40.0, 50.0, 60.0],
-            "query_records": [{"_url": "http://mydomain.com/my-image.png"}],
-            "answer_count": 3,
-        },
+        [40.0, 50.0, 60.0],
     ),
     own_statuses=RANKED,
 )
