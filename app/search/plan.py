@@ -222,7 +222,7 @@ def _indexable(query: Query) -> bool:
     """
     if query.exact or not (query.collection.indexed or query.tagged) or (query.tagged and query.product_field):
         return False
-    return isinstance(query.what, str) or direction(query.what) is not None
+    return query.several is None or direction(query.several) is not None
 
 
 def begin(

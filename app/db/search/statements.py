@@ -18,8 +18,6 @@ from app.search.request import Query, Several, direction, half
 _AGGREGATES = {Aggregation.MEAN: "avg", Aggregation.MIN: "min", Aggregation.MAX: "max"}
 # The predicate of a partial index, as the planner must see it to take that.
 _IN_PART = "walked.attributes @? %(part)s::jsonpath"
-# So many records may be visited where a filter stands within the walk: pgvector's own default.
-VISITS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +111,7 @@ def _text(
     """Return a text, which is the same for most searches of a collection."""
     return named(area, name).render(
         records=partition("records", collection),
-        vector=f"halfvec({collection.dimensions:d})",
+        vector=vector_type(collection),
         fields=fields_sql(fields, "nearest"),
         filter=where,
         aggregate=aggregate,
@@ -121,14 +119,15 @@ def _text(
     )
 
 
-def _vector(query: Query) -> str:
-    return f"halfvec({query.collection.dimensions:d})"
+def vector_type(collection: Collection) -> str:
+    """Return the type of a collection's vectors, as its index has it."""
+    return f"halfvec({collection.dimensions:d})"
 
 
 def _point(query: Query) -> str:
     if isinstance(query.what, str):
         return f"({render(query, 'point')})"
-    return f"%(query)s::{_vector(query)}"
+    return f"%(query)s::{vector_type(query.collection)}"
 
 
 def _values(query: Query) -> dict[str, object]:

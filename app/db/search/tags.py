@@ -9,7 +9,7 @@ from app.db.engine import Database
 from app.db.search.ranks import unseen
 from app.db.search.reads import count_matches
 from app.db.search.send import fetch
-from app.db.search.statements import VISITS, bound, candidates, render, shaped
+from app.db.search.statements import bound, candidates, render, shaped, vector_type
 from app.domain.records import Found
 from app.domain.windows import Window
 from app.filters import Where
@@ -22,6 +22,8 @@ __all__ = ["climb", "unseen"]
 # Up to so many records that share a tag are all compared; beyond, the visually nearest of them.
 _SHARING = 10_000
 _SHARING_NEAREST = 2000
+# Records that may be visited at most, as the filter stands within the walk: pgvector's own default.
+_VISITS = 20_000
 _NO_TAG = "\x01"  # of no record's: its set of candidates is empty
 
 
@@ -59,8 +61,8 @@ def _candidates(db: Database, query: Query, asked: Several, walk: Walk) -> tuple
     # Records that share the only tag are those that share all; what lacks a tag of one query may have all of another's.
     several = not few and len(tags) > 1 and len(asked.points) == 1
     few_whole = not several or _count(db, query, [whole]) <= _SHARING
-    knobs: dict[str, object] = {"effort": str(walk.effort), "visits": str(VISITS), "sharing": sharing}
-    vector = f"halfvec({query.collection.dimensions:d})"
+    knobs: dict[str, object] = {"effort": str(walk.effort), "visits": str(_VISITS), "sharing": sharing}
+    vector = vector_type(query.collection)
     nearest = f"ORDER BY r.embedding::{vector} <=> %(query)s::{vector} LIMIT {_SHARING_NEAREST:d}"
     source = render(
         query,
