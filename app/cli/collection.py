@@ -34,15 +34,15 @@ collection.add_command(reembed)
 @collection.command()
 @click.argument("name")
 @click.option(
-    "--service", type=click.Choice(list(SERVICES)), required=True, help="Which of the services it belongs to."
+    "--service", type=click.Choice(list(SERVICES)), required=True, help="Service that the collection belongs to."
 )
-@click.option("--model", help="What makes its embeddings; without it, the service's default.")
-@click.option("--capacity", type=click.IntRange(min=1), help="Records that it may hold; without it, no limit.")
+@click.option("--model", help="Model that makes its vectors; without it, the service's default.")
+@click.option("--capacity", type=click.IntRange(min=1), help="Number of records at most; without it, no limit.")
 @click.option(
     "--thumbnails/--no-thumbnails", default=True, show_default=True, help="Keep a small picture of each record."
 )
 @click.option(
-    "--keep-images", is_flag=True, help="Keep each picture as it came, so that another model can be used later."
+    "--keep-images", is_flag=True, help="Keep each picture as it came, so that another model can embed it later."
 )
 @click.option("--product-field", help="The attribute that names a record's product, for searches that name none.")
 @json_option
@@ -141,9 +141,11 @@ def show(name: str, *, as_json: bool) -> None:
 @collection.command("set")
 @click.argument("name")
 @click.option("--product-field", help="The attribute that names a record's product, for searches that name none.")
-@click.option("--no-product-field", is_flag=True, help="Searches that name no product field have none.")
+@click.option(
+    "--no-product-field", is_flag=True, help="Take the product field away: searches that name none answer every record."
+)
 def set_(name: str, product_field: str | None, *, no_product_field: bool) -> None:
-    """Change a setting of a collection; servers go by it within LOOKALIKE_AUTH_CACHE_SECONDS."""
+    """Change a setting of a collection; servers apply it within LOOKALIKE_AUTH_CACHE_SECONDS."""
     if (product_field is not None) == no_product_field:
         raise click.UsageError("give one of --product-field FIELD and --no-product-field")
     with opened() as context:

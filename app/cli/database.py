@@ -74,7 +74,7 @@ def uninstall(*, yes: bool) -> None:
 
 @db.command()
 def check() -> None:
-    """Say what keeps this database from being served, and what mends it; exit status 1 where there is anything."""
+    """Report what keeps this database from being served, and how to mend it; exit with 1 if there is anything."""
     settings = Settings()
     with database(settings, make=False) as url:
         problems = schema.problems(url)
@@ -93,7 +93,7 @@ def check() -> None:
 )
 @json_option
 def calibrate(dimensions: tuple[int, ...], *, as_json: bool) -> None:
-    """Measure what the steps of a search cost on this database; filtered searches choose their way by it.
+    """Measure what the steps of a search cost on this database, so that filtered searches choose well.
 
     Takes some seconds for each number of dimensions, on a temporary table. Servers use the figures within seconds.
     """

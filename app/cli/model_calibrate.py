@@ -27,7 +27,7 @@ from app.services.folders import folder_items
     required=True,
     help="Photos of different things, 20 at least; sub-folders are looked into.",
 )
-@click.option("--sample", type=click.IntRange(min=20), help="So many of the photos, evenly spread; without it, all.")
+@click.option("--sample", type=click.IntRange(min=20), help="Number of photos to use, evenly spread; without it, all.")
 @json_option
 def calibrate(name: str, folder: Path, sample: int | None, *, as_json: bool) -> None:
     """Measure which edits of a picture MODEL finds again within 5.0, and propose a distance scale.

@@ -20,7 +20,7 @@ UNDECIDED = 3
 
 @click.command()
 @click.argument("name")
-@click.option("--model", help="What makes the new vectors; need not be named again when a run is gone on with.")
+@click.option("--model", help="Model that makes the new vectors; an interrupted run goes on with its own.")
 @click.option("--drop-unreadable", is_flag=True, help="Delete the records whose pictures cannot be read, and switch.")
 @click.option("--abandon", is_flag=True, help="Give up, and remove the new vectors; those in use stay.")
 @click.option(

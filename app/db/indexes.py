@@ -44,7 +44,7 @@ def outgrown(db: Database, collection: Collection, rows: int) -> bool:
     return bool(row and row["more"])
 
 
-def care(db: Database, collection: Collection) -> int:
+def ef_construction(db: Database, collection: Collection) -> int:
     """Return pgvector's ef_construction for an index of a collection that is built now."""
     return EF_CONSTRUCTION_LARGE if outgrown(db, collection, LARGE) else EF_CONSTRUCTION
 
@@ -111,7 +111,7 @@ def _build(
     if _valid(connection, name):
         return False
     _drop(connection, name)
-    _equip(connection, resources)
+    _set_build_resources(connection, resources)
     where = sql.SQL("" if condition is None else " WHERE attributes @? {}::jsonpath").format(sql.Literal(condition))
     connection.execute(
         sql.SQL(
@@ -124,7 +124,7 @@ def _build(
             table=sql.Identifier(collection.records_table),
             dimensions=sql.Literal(collection.dimensions),
             m=sql.Literal(M),
-            ef=sql.Literal(care(db, collection)),
+            ef=sql.Literal(ef_construction(db, collection)),
             where=where,
         )
     )
@@ -156,8 +156,8 @@ def rebuild_hnsw(
     with db.session() as connection:
         if not _lock(connection, collection) or not _valid(connection, name):
             return False
-        _equip(connection, resources)
-        ef = sql.Literal(care(db, collection))
+        _set_build_resources(connection, resources)
+        ef = sql.Literal(ef_construction(db, collection))
         for one in (name, *also):
             _drop(connection, f"{one}_ccnew")  # what an interrupted rebuild left
             own = sql.Identifier("lookalike", one)
@@ -182,7 +182,7 @@ def progress(db: Database, collection: Collection) -> dict[str, Any] | None:
     return db.read(lambda connection: connection.execute(text, _named(collection)).fetchone())
 
 
-def _equip(connection: Connection, resources: Resources) -> None:
+def _set_build_resources(connection: Connection, resources: Resources) -> None:
     """Give a session of its own what a build may take."""
     if resources.memory_mb is not None:
         connection.execute("SELECT set_config('maintenance_work_mem', %s, false)", (f"{resources.memory_mb}MB",))

@@ -219,7 +219,7 @@ def _download_places(at: Set) -> int:
 def _building(at: Set, name: str) -> str:
     """A setting of PostgreSQL, on a connection that builds an index."""
     with at.api.context.db.session() as connection:
-        indexes._equip(connection, indexing.resources(at.settings))
+        indexes._set_build_resources(connection, indexing.resources(at.settings))
         return _shown(connection, name)
 
 
