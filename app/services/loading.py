@@ -33,7 +33,7 @@ from app.services.extraction import COLOURS_FIELD, tags_are_made, with_tags
 from app.services.folders import read_file
 from app.services.indexing import build_if_outgrown, nudge
 from app.services.jsonlines import LineFile, longest_line
-from app.services.pipeline import Item, Pipeline, Prepared, Unusable, chunks
+from app.services.pipeline import Item, Pipeline, PreparedItem, Unusable, chunks
 from app.services.record_input import Incoming, attributes_of, check_size, record_id
 from app.services.vectors import embedder_of
 
@@ -153,7 +153,7 @@ class _Chunk:
     places: dict[str, str] = field(default_factory=dict)
     size: int = 0
 
-    def add(self, one: Prepared, embedding: NDArray[np.float32], made: Attributes, max_bytes: int) -> None:
+    def add(self, one: PreparedItem, embedding: NDArray[np.float32], made: Attributes, max_bytes: int) -> None:
         if one.item.id in self.places:
             raise InvalidRequest(f"the _id stands in {self.places[one.item.id]} already")
         if made:

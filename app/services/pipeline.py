@@ -71,7 +71,7 @@ class Unusable:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedItem:
     """An item whose picture was read: what it is remembered by, and what is stored beside the vector.
 
     `pixels` is what the model takes of it or, where it is remembered, what the model gave for it.
@@ -116,9 +116,9 @@ class Pipeline:
         """Begin nothing further, and wait for what runs."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def prepared(self, items: Iterable[Item]) -> Iterator[Prepared]:
+    def prepared(self, items: Iterable[Item]) -> Iterator[PreparedItem]:
         """Yield items with their prepared pictures, in order, decoded in threads a bounded way ahead."""
-        running: deque[tuple[Item, Future[Prepared | Item | InvalidRequest]]] = deque()
+        running: deque[tuple[Item, Future[PreparedItem | Item | InvalidRequest]]] = deque()
         source = iter(items)
         held = 0
 
@@ -135,17 +135,17 @@ class Pipeline:
             held -= item.size
             del future  # its own reference would hold the picture while the next one is waited for
             fill()
-            if isinstance(done, Prepared):
+            if isinstance(done, PreparedItem):
                 yield done
             elif isinstance(done, Item):
                 self.same(done)
             else:
                 self.failed(item, str(done))
 
-    def embedded(self, items: Iterable[Item]) -> Iterator[tuple[list[Prepared], list[NDArray[np.float32]]]]:
+    def embedded(self, items: Iterable[Item]) -> Iterator[tuple[list[PreparedItem], list[NDArray[np.float32]]]]:
         """Yield batches with their embeddings, in order; the next batch waits at the model while one is computed."""
         with ThreadPoolExecutor(2, "embed") as pool:
-            running: deque[tuple[list[Prepared], Future[list[NDArray[np.float32]]]]] = deque()
+            running: deque[tuple[list[PreparedItem], Future[list[NDArray[np.float32]]]]] = deque()
             for batch in self.batches(items):
                 running.append((batch, pool.submit(self.embed, batch)))
                 if len(running) == 2:
@@ -154,11 +154,11 @@ class Pipeline:
             for batch, embeddings in running:
                 yield batch, embeddings.result()
 
-    def batches(self, items: Iterable[Item]) -> Iterator[list[Prepared]]:
+    def batches(self, items: Iterable[Item]) -> Iterator[list[PreparedItem]]:
         """Yield prepared items in lists of two micro-batches of the model, so that it has the next one at hand."""
         return chunks(self.prepared(items), 2 * self.embedder.batch, lambda one: len(one.original or b""))
 
-    def embed(self, batch: Sequence[Prepared]) -> list[NDArray[np.float32]]:
+    def embed(self, batch: Sequence[PreparedItem]) -> list[NDArray[np.float32]]:
         """Return the embeddings of prepared items, in order, and remember them.
 
         Raises:
@@ -172,13 +172,13 @@ class Pipeline:
                 self.context.vector_cache.put(one.key, Cached(row, one.thumbnail))
         return rows
 
-    def _prepare(self, item: Item) -> Prepared | Item | InvalidRequest:
+    def _prepare(self, item: Item) -> PreparedItem | Item | InvalidRequest:
         """Read and decode a picture; return the item itself where its picture is the stored one."""
         try:
             box = checked_box(item.box)
             given = given_embedding(item.embedding, self.collection)
             if given is not None and not item.inline:
-                return Prepared(
+                return PreparedItem(
                     replace(item, read=_was_read), Key.of(b"", box, self.embedder.facts), Cached(given), None, None, box
                 )
             data = item.read()
@@ -194,16 +194,18 @@ class Pipeline:
         except OSError as error:
             return InvalidRequest(f"the file cannot be read: {error.strerror}")
 
-    def _looked_at(self, item: Item, key: Key, data: bytes, given: NDArray[np.float32] | None) -> Prepared:
+    def _looked_at(self, item: Item, key: Key, data: bytes, given: NDArray[np.float32] | None) -> PreparedItem:
         """Decode a picture, unless what is wanted of it is given or remembered."""
         kept = data if self.collection.keep_images else None
         known = self.context.vector_cache.get(key) if given is None else None
         if known is not None and (known.thumbnail is not None or not self.collection.thumbnails):
-            return Prepared(item, key, known, known.thumbnail if self.collection.thumbnails else None, kept, key.box)
+            return PreparedItem(
+                item, key, known, known.thumbnail if self.collection.thumbnails else None, kept, key.box
+            )
         picture = decoded(self.context, data, key.box)
         small = thumbnail(picture) if self.collection.thumbnails else None
         pixels = self.embedder.prepare(picture) if given is None else Cached(given)
-        return Prepared(item, key, pixels, small, kept, key.box)
+        return PreparedItem(item, key, pixels, small, kept, key.box)
 
 
 def _was_read() -> bytes:

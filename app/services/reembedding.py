@@ -25,7 +25,7 @@ from app.embedding.models import registry
 from app.embedding.models.batching import BatchedEmbedder, ModelFailed
 from app.services.context import Context
 from app.services.indexing import index_values_again, resources
-from app.services.pipeline import Item, Pipeline, Prepared
+from app.services.pipeline import Item, Pipeline, PreparedItem
 from app.services.vectors import embedder_of
 
 _CHUNK = 500
@@ -283,7 +283,7 @@ class _Worker:
     def _embed(
         self,
         pipeline: Pipeline,
-        batch: Sequence[Prepared],
+        batch: Sequence[PreparedItem],
         vectors: dict[str, NDArray[np.float32]],
         failed: dict[str, str],
     ) -> None:

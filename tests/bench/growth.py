@@ -13,12 +13,12 @@ from app.db.engine import Database
 from app.domain.collections import Collection
 from app.embedding.models import registry
 from tests.bench import plots
-from tests.bench.fit import HOLDS, Power, power
 from tests.bench.peers.base import Place, Stock
 from tests.bench.peers.job import Round
 from tests.bench.peers.own import Engine
 from tests.bench.peers.truth import Judged, Truth
 from tests.bench.peers.worker import answer
+from tests.bench.power_law import HOLDS, Power, power
 from tests.bench.report import Table
 from tests.bench.setup import Setup, Stopwatch
 from tests.bench.shop import shop, visits

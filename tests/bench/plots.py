@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.bench.fit import Power
+from tests.bench.power_law import Power
 
 if TYPE_CHECKING:
     from tests.bench.growth import Measured

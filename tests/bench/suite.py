@@ -8,8 +8,8 @@ from app.db import tokens as tokens_table
 from app.domain.tokens import Scope
 from app.services import tokens
 from tests.bench import (
-    beside,
     duplicates,
+    engines,
     facets,
     filtered,
     growth,
@@ -68,7 +68,7 @@ def run(
     yield from _photos(setup, only)
     yield from _own_collections(setup, only)
     if "peers" in only:
-        yield from beside.measure(setup)
+        yield from engines.measure(setup)
     if "growth" in only:
         yield from growth.measure(setup)
     if {"recall", "sql", "serving", "pictures", "layers"} & set(only):

@@ -14,13 +14,13 @@ from app import create_context
 from app.config import Settings
 from app.services.pipeline import Item
 from tests.bench import growth, plots
-from tests.bench.fit import power
 from tests.bench.growth import Measured
 from tests.bench.peers.base import PEERS, Peer
 from tests.bench.peers.compare import Result, compare
 from tests.bench.peers.job import Answers, Round
 from tests.bench.peers.tables import tables
 from tests.bench.peers.truth import Judged, Truth
+from tests.bench.power_law import power
 from tests.bench.setup import Setup
 from tests.bench.shop import Condition, Shop
 from tests.bench.vectors import Crops
