@@ -19,7 +19,7 @@ from app.domain.jsontext import loads
 from app.services import collections, indexing, recalling
 from app.services.context import Context
 
-# A table of so many bytes is read in some tens of milliseconds.
+# Count a table exactly if it has at most this many bytes: that takes some tens of milliseconds.
 _COUNTED_BYTES = 64 * 2**20
 
 

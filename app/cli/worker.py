@@ -1,7 +1,7 @@
 """gunicorn's worker with threads, and a queue in front of them that has an end.
 
-gunicorn's own accepts every request and lets it wait for a thread, however many wait and however long. Here so many may
-wait for so long; the others are told at once, on threads of their own, and the health checks never wait.
+gunicorn's own accepts every request and lets it wait for a thread, however many wait and however long. Here a limited
+number waits for a limited time; the others are refused at once, on threads of their own, and health checks never wait.
 """
 
 import logging
@@ -28,8 +28,8 @@ log = logging.getLogger(__name__)
 _REFUSING_THREADS = 4
 # A client that asks one thing after another sends the next within this; then no other thread needs to be woken for it.
 _LINGER_MS = 2
-# A client that is still sending when its connection is to be closed would lose the answer: what it sends is taken for
-# so long, or so many times the largest body.
+# A client that is still sending when its connection is to be closed would lose the answer: it is read for at
+# most this long, and at most this many times the largest body.
 _LINGER_SECONDS = 2.0
 _LINGER_BODIES = 4
 _PIECE = 2**16

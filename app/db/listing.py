@@ -14,7 +14,7 @@ from app.domain.records import Fields, Found
 from app.filters import NO_FILTER, Where
 
 _STREAM_ROWS = 1000
-# Up to so many matches are all given a random number and sorted: some milliseconds.
+# Sort all matches by a random number if there are at most this many: some milliseconds.
 _SORTED_SAMPLE = 5000
 # Places tried in one round of sampling, and in all rounds, before the sample is taken the exact way.
 _PROBES = 512

@@ -106,7 +106,7 @@ def _replace(
 ) -> list[str]:
     """Store some of the records that were copied, in the place of stored ones; return all their ids.
 
-    `before` is told of each that was stored whether its picture and its attributes are as they came. Records that
+    `before` takes down of each stored record whether its picture and its attributes are as they came. Records that
     others insert or delete at the same moment are met by inserting first: what is taken then is there to be locked,
     but for one that is deleted in between, which is inserted at the next try.
     """

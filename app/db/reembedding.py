@@ -216,9 +216,9 @@ def switch(
 ) -> Switched:
     """Put the new vectors in the place of the old ones, in one transaction.
 
-    `follow` sees to what was written, while everyone is let through. Then writers are kept out, searches are not, and
-    `settle` sees to the last changes, or raises NotYet where they are too many: then it all begins again, and `settle`
-    is told the number of the round. Only then are searches kept out as well, for the milliseconds of a change in the
+    `follow` copies what was written meanwhile and blocks nobody. Then writers are blocked, searches are not, and
+    `settle`, given the number of the round, copies the last changes, or raises NotYet where they are too many: then it
+    all begins again. Only at the end are searches blocked as well, for the milliseconds of a change in the
     catalogue; where a long query is in the way they are let through again, so that none waits for longer than
     `_LOCK_WAIT` and the change itself.
 

@@ -34,8 +34,8 @@ Same = Callable[[bytes, bytes], bool]
 class Twins:
     """What counts as a near duplicate: a record within `radius` whose thumbnail may be of the `same` picture.
 
-    The radius alone decides where `same` is None, or one of the two has no thumbnail. `fields` of each near duplicate
-    are told.
+    The radius alone decides where `same` is None, or one of the two has no thumbnail. `fields` chooses
+    what is returned of each near duplicate.
     """
 
     radius: float

@@ -144,7 +144,7 @@ def check_text(text: str, what: str) -> None:
 
 
 class _Refused:
-    """Stands in a parsed value where a number was that is none, until its place is told."""
+    """Marks the place of a number that is none in a parsed value, so that the error can name it."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from app.domain.records import Found
 
-# So many nearest records at one distance are more than the index can be trusted to have found all of.
+# The index cannot be trusted to find all of this many nearest records at one distance.
 ALIKE = 20
 
 

@@ -58,7 +58,7 @@ FIRST_MATCHES = (Rung(10, 20), Rung(20, 40), Rung(30, 60))
 DEEPER_MATCHES = (Rung(80, 160), Rung(250, 500), Rung(800, 1600))
 # Where only some of the candidates are kept: one a product, or those that no record with other tags can pass.
 SIFTED = (Rung(50, 200), Rung(250, 1000))
-# For so many ranks the way is chosen, whatever the window.
+# The way is chosen for this many ranks, whatever the window.
 RANKS = 20
 # The chance that a walk is not in vain.
 HOPE = 0.7
@@ -70,7 +70,7 @@ SLACK = 2.0
 # Of more records the graph loses more at the same effort, so that grows with the root of their number from here on.
 EFFORT_ROWS = 60_000
 BOUND_AT_LEAST = 1000
-# An estimate may be so many times too low before the few that it promised are given up.
+# Give up the few matches that an estimate promised once it proves this many times too low.
 DOUBT = 2
 # A record that is read in its turn, by a sequential scan, costs this part of one that an index finds.
 _IN_TURN = 0.4

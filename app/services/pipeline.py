@@ -26,7 +26,7 @@ from app.services.vectors import checked_box, decoded, embed_each_once
 
 T = TypeVar("T")
 
-# Pictures that are decoded ahead of the model: so many, and no more once they hold so many bytes.
+# Decode at most this many pictures ahead of the model, and no more once they hold this many bytes.
 _AHEAD = 64
 _AHEAD_BYTES = 16 * 2**20
 _CHUNK_BYTES = 8 * 2**20
@@ -92,11 +92,11 @@ class PreparedItem:
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """What reading pictures in bulk needs.
+    """Reads pictures in bulk, ahead of the model.
 
-    `collection` says whether thumbnails and originals are made; `failed` is told of each item whose picture cannot be
-    read, with the reason, `same` of each whose picture is the stored one. `threads` that read and decode: more than
-    the cores where pictures are fetched.
+    `collection` says whether thumbnails and originals are made; `failed` is called with each item whose picture
+    cannot be read and the reason, `same` with each whose picture is the stored one. `threads` read and decode: more
+    than the cores where pictures are fetched.
     """
 
     context: Context

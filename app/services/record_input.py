@@ -92,7 +92,7 @@ def stored_part(record: Mapping[str, Json]) -> Attributes:
 
 
 def skip(value: Json, error: InvalidRequest, place: int | None = None) -> Skipped:
-    """Return the note that a record was skipped because of an error; its place is told if it has no `_id` to show."""
+    """Return the note that a record was skipped because of an error; it names the place of one without an `_id`."""
     own = value.get("_id") if isinstance(value, dict) else None
     # What cannot be written as UTF-8 is shown as a question mark, the beginning of an id that is too long.
     shown = own.encode("utf-8", "replace").decode() if isinstance(own, str) else None

@@ -19,7 +19,7 @@ from app.search.request import Query, Several, direction
 
 __all__ = ["climb", "unseen"]
 
-# Up to so many records that share a tag are all compared; beyond, the visually nearest of them.
+# Compare all records that share a tag if there are at most this many; else only the visually nearest of them.
 _SHARING = 10_000
 _SHARING_NEAREST = 2000
 # Records that may be visited at most, as the filter stands within the walk: pgvector's own default.
