@@ -24,9 +24,11 @@ def climb(db: Database, query: Query, plan: Plan, ladder: Ladder) -> None:
         if ladder.complete or not ladder.trusted:
             break
         wide = replace(query.only_ids(), window=Window(rung.keep + 1))
+        walk = plan.walk(Rung(rung.candidates, rung.candidates))
         if ladder.records:
             wide = wide.but(unseen(db, query, [one.id for one in ladder.records]))
-        walk = plan.walk(Rung(rung.candidates, rung.candidates))
+            # The first candidates are offered again, and most of them are of products that were seen.
+            walk = replace(walk, budget=walk.budget + SIFTED[0].candidates)
         found = fetch(db, shaped(wide, walked(wide, plan, walk), knobs(plan, walk)))
         ladder.climb(found, rung.keep if len(found) > rung.keep else int(_TRUSTED * len(found)))
 
