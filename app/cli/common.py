@@ -122,9 +122,7 @@ def opened(settings: Settings | None = None, *, reads: bool = False) -> Iterator
         try:
             yield context
         finally:
-            context.pictures.close()
-            context.models.close()
-            context.db.close()
+            context.close()
 
 
 def print_json(value: object) -> None:

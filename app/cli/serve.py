@@ -81,12 +81,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
 def _worker_stopped(_: object, worker: Any) -> None:
     application = getattr(worker, "application", None)  # None where it could not be made
     if application is not None:
-        context = application.extensions["lookalike"]
-        if context.searches is not None:
-            context.searches.close()
-        context.pictures.close()
-        context.models.close()
-        context.db.close()
+        application.extensions["lookalike"].close()
 
 
 def run(settings: Settings) -> None:

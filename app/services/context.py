@@ -1,6 +1,7 @@
 """What every service function is given: the database, the models, the way to pictures, the settings."""
 
 import threading
+import time
 from dataclasses import dataclass, field
 
 from cachetools import TTLCache
@@ -69,9 +70,38 @@ class Lookup:
             self._collections.pop(name, None)
 
 
+class Builds:
+    """Which collections' indexes this process looks after, so that each is looked at now and then, once at a time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._next: dict[int, float] = {}
+        self._running: set[int] = set()
+
+    def begin(self, collection_id: int, pause_seconds: float) -> bool:
+        """Say whether to look at an index now: nobody is at it, and nobody was within the pause; then call `end`."""
+        now = time.monotonic()
+        with self._lock:
+            if collection_id in self._running or now < self._next.get(collection_id, now):
+                return False
+            self._next[collection_id] = now + pause_seconds
+            self._running.add(collection_id)
+            return True
+
+    def end(self, collection_id: int, pause_seconds: float = 0.0) -> None:
+        """Say that the look is over; `pause_seconds` puts the next one off."""
+        with self._lock:
+            self._running.discard(collection_id)
+            if pause_seconds:
+                self._next[collection_id] = time.monotonic() + pause_seconds
+
+
 @dataclass(frozen=True)
 class Context:
-    """The parts that services work with; made once, by `create_app` or the command line."""
+    """The parts that services work with, and the one owner of what lives on between requests.
+
+    Made once, by `create_app` or the command line; `close` ends its threads and connections.
+    """
 
     settings: Settings
     db: Database
@@ -82,3 +112,12 @@ class Context:
     lookup: Lookup
     searches: SearchLog | None = None
     """The log of searches, where it is on; only a server has one."""
+    builds: Builds = field(default_factory=Builds)
+
+    def close(self) -> None:
+        """End all threads and connections; what waits to be written is."""
+        if self.searches is not None:
+            self.searches.close()
+        self.pictures.close()
+        self.models.close()
+        self.db.close()

@@ -2,7 +2,6 @@
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 
 from app.config import Settings
@@ -17,9 +16,6 @@ log = logging.getLogger(__name__)
 
 _CHECK_SECONDS = 5.0
 _REFUSED_SECONDS = 600.0
-_lock = threading.Lock()
-_checked: dict[int, float] = {}
-_building: set[int] = set()
 
 
 def nudge(context: Context, collection: Collection) -> None:
@@ -28,16 +24,12 @@ def nudge(context: Context, collection: Collection) -> None:
     Called after every change of a collection's records. Costs nothing but a look at the clock when called again within
     a few seconds. Of several servers one builds.
     """
-    now = time.monotonic()
-    with _lock:
-        if collection.id in _building or now - _checked.get(collection.id, -1e9) < _CHECK_SECONDS:
-            return
-        _checked[collection.id] = now
-        _building.add(collection.id)
-    threading.Thread(target=_build, args=(context, collection), name="index-build", daemon=True).start()
+    if context.builds.begin(collection.id, _CHECK_SECONDS):
+        threading.Thread(target=_build, args=(context, collection), name="index-build", daemon=True).start()
 
 
 def _build(context: Context, collection: Collection) -> None:
+    pause = 0.0
     try:
         if collection.indexed:
             rebuild_if_worn(context, collection)
@@ -50,14 +42,12 @@ def _build(context: Context, collection: Collection) -> None:
             " As the schema's owner run: lookalike collection %s %s",
             collection.name, error, "reindex" if collection.indexed else "build", collection.name,
         )  # fmt: skip
-        with _lock:
-            _checked[collection.id] = time.monotonic() + _REFUSED_SECONDS
+        pause = _REFUSED_SECONDS
     except LookalikeError as error:
         # Searches stay exact and complete; the next insert nudges again.
         log.warning("the index of collection %s was not built: %s", collection.name, error)
     finally:
-        with _lock:
-            _building.discard(collection.id)
+        context.builds.end(collection.id, pause)
 
 
 def build_if_outgrown(context: Context, collection: Collection) -> bool:

@@ -67,9 +67,7 @@ def app_context(
     application = create_app(settings, url_of(server_url, name))
     context: Context = application.extensions["lookalike"]
     yield application.test_client(), context
-    context.pictures.close()
-    context.models.close()
-    context.db.close()
+    context.close()
     _drop(server_url, name)
 
 

@@ -45,9 +45,7 @@ def served(
     report = load(context, collection, list(line_items(context, demo_lines)))
     assert (report.stored, report.failed) == (PRODUCTS, [])
     yield application.test_client(), tokens.create(context, [Scope.ADMIN], None).token
-    context.pictures.close()
-    context.models.close()
-    context.db.close()
+    context.close()
 
 
 @pytest.fixture(scope="module")

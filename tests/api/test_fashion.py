@@ -67,9 +67,7 @@ def application(server_url: str, template: str, tmp_path_factory: pytest.TempPat
     flask = create_app(settings, url_of(server_url, name))
     yield flask
     context: Context = flask.extensions["lookalike"]
-    context.pictures.close()
-    context.models.close()
-    context.db.close()
+    context.close()
     _drop(server_url, name)
 
 

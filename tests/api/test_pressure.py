@@ -34,9 +34,7 @@ def narrow(database_url: str, settings: Callable[..., Settings]) -> Iterator[Api
     api = Api(application.test_client(), context, made.name, tokens.create(context, [Scope.ADMIN], None).token)
     api.fill(10)
     yield api
-    context.pictures.close()
-    context.models.close()
-    context.db.close()
+    context.close()
 
 
 def sleep(db: Database, until: threading.Event) -> None:

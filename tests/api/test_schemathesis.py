@@ -55,8 +55,7 @@ def application(module_database_url: str, tmp_path_factory: pytest.TempPathFacto
     flask = create_app(Settings(home=tmp_path_factory.mktemp("home"), fetch_ports=(9,)), module_database_url)
     yield flask
     context = flask.extensions["lookalike"]
-    context.models.close()
-    context.db.close()
+    context.close()
 
 
 @pytest.fixture

@@ -30,10 +30,7 @@ def logging_app(
     context: Context = application.extensions["lookalike"]
     yield application.test_client(), context
     assert context.searches is not None
-    context.searches.close()
-    context.pictures.close()
-    context.models.close()
-    context.db.close()
+    context.close()
 
 
 @pytest.fixture

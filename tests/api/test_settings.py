@@ -181,10 +181,7 @@ def everything(module_database_url: str, pictures: str, tmp_path_factory: pytest
     for name in "abc":
         api.post("insert", {"records": [{"_id": name, "_base64": picture(ord(name))}]}, code=210)
     yield Set(api, pictures, folder)
-    context.searches.close()
-    context.pictures.close()
-    context.models.close()
-    context.db.close()
+    context.close()
 
 
 def _records(count: int) -> dict[str, Any]:
@@ -411,9 +408,7 @@ def test_an_index_is_built_anew_from_the_share_that_is_set(
         time.sleep(0.1)  # PostgreSQL's statistics come a little later
     assert 0.1 < worn < 1
     assert indexing.rebuild_if_worn(context, made) == rebuilt
-    context.pictures.close()
-    context.models.close()
-    context.db.close()
+    context.close()
 
 
 def test_exports_are_as_large_as_the_setting_says(everything: Set) -> None:

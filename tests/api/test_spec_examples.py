@@ -106,8 +106,7 @@ def served(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -
         context = application.extensions["lookalike"]
         token = tokens.create(context, [Scope.ADMIN], None).token
         yield Api(application.test_client(), context, "", token), f"{pictures.address}:{pictures.port}"
-        context.models.close()
-        context.db.close()
+        context.close()
 
 
 def real(value: Any, address: str) -> Any:

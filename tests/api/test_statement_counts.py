@@ -66,9 +66,7 @@ def shop(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> 
     indexes.build_hnsw(context.db, table.get(context.db, "shop"))
     context.lookup.forget("shop")
     yield api
-    context.pictures.close()
-    context.models.close()
-    context.db.close()
+    context.close()
 
 
 @pytest.fixture

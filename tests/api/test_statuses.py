@@ -139,9 +139,7 @@ def served(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -
     api = Api(application.test_client(), context, collection, tokens.create(context, [Scope.ADMIN], None).token)
     api.fill(3)
     yield api
-    context.pictures.close()
-    context.models.close()
-    context.db.close()
+    context.close()
 
 
 @pytest.mark.parametrize("name", sorted(PRODUCERS))
