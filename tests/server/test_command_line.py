@@ -1,4 +1,4 @@
-"""The command line as a user types it: every command in a process of its own."""
+"""The command line as a user types it: in a process of its own where a process is what is tested."""
 
 import json
 import signal
@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import requests
 
@@ -17,12 +18,22 @@ from app.db.records import NewRecord
 from tests.api.conftest import drawing
 from tests.db.vectors import random_vectors
 from tests.server.conftest import LOOKALIKE, Server, clean_environment
+from tests.support.commands import run
+
+
+class Shell(Server):
+    """Commands that run in this process."""
+
+    def command(self, *arguments: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
+        done = run(arguments, self.environment)
+        assert not check or done.returncode == 0, done.stdout + done.stderr
+        return done
 
 
 @pytest.fixture(scope="module")
 def shell(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Server:
     home = tmp_path_factory.mktemp("shell")
-    return Server(clean_environment(LOOKALIKE_HOME=str(home), DATABASE_URL=module_database_url), home / "log")
+    return Shell(clean_environment(LOOKALIKE_HOME=str(home), DATABASE_URL=module_database_url), home / "log")
 
 
 @pytest.fixture
@@ -170,7 +181,7 @@ def test_load_skips_bad_files_and_goes_on_where_it_stopped(shell: Server, folder
     assert (second["stored"], second["present"]) == (1, 12)
     assert shell.json("collection", "show", "loaded")["records"] == 13
     query = "SELECT attributes FROM lookalike.records WHERE id = 'hats/3.png'"
-    told = shell.command("db", "psql", "-At", "-c", query).stdout
+    told = Server.command(shell, "db", "psql", "-At", "-c", query).stdout  # psql writes by itself: a process
     assert json.loads(told) == {"_file": "hats/3.png", "category": "hats"}
 
 
@@ -184,9 +195,10 @@ def test_a_killed_load_is_resumed(shell: Server, folder: Path) -> None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    deadline = time.monotonic() + 50
-    while shell.json("collection", "show", "killed")["records"] == 0:
-        assert time.monotonic() < deadline
+    with psycopg.connect(shell.environment["DATABASE_URL"], autocommit=True) as connection:
+        while connection.execute("SELECT FROM lookalike.killed LIMIT 1").fetchone() is None:
+            assert process.poll() is None
+            time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
     process.wait(10)
     before = shell.json("collection", "show", "killed")["records"]
