@@ -186,6 +186,12 @@ class Settings(BaseSettings):
     fetch_timeout_seconds: float = Field(default=20.0, gt=0, le=_DAY, description="Time for one download, all in all.")
     fetch_max_redirects: int = Field(default=3, ge=0, le=20, description="Redirects followed for one `_url`.")
     fetch_workers: int = Field(default=32, ge=1, le=256, description="Downloads at the same time in one process.")
+    fetch_host_workers: int = Field(
+        default=8,
+        ge=1,
+        le=256,
+        description="Downloads from one host at the same time, so that one that does not answer leaves others theirs.",
+    )
     fetch_requests: int = Field(
         default=32,
         ge=1,
@@ -314,4 +320,5 @@ class Settings(BaseSettings):
             total_timeout_seconds=self.fetch_timeout_seconds,
             max_bytes=self.max_image_bytes,
             max_redirects=self.fetch_max_redirects,
+            per_host=self.fetch_host_workers,
         )

@@ -52,7 +52,7 @@ class FetchPolicy:
 
     `allow_private` opens all addresses, `allowed_networks` only some that are not public. `ca_file` (PEM) adds
     authorities to the system's. `resolver` gives a host's addresses (None: the system's does); it may block, and is
-    held to the time limit.
+    held to the time limit. `per_host` downloads from one host and port run at the same time at most.
     """
 
     schemes: frozenset[str] = frozenset({"http", "https"})
@@ -63,6 +63,7 @@ class FetchPolicy:
     total_timeout_seconds: float = 20.0
     max_bytes: int = 20 * 2**20
     max_redirects: int = 3
+    per_host: int = 8
     user_agent: str = "Lookalike"
     ca_file: str | None = None
     resolver: Resolver | None = None

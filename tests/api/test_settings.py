@@ -78,6 +78,7 @@ _TOGETHER: dict[str, Any] = {
     "fetch_timeout_seconds": 2.25,
     "fetch_max_redirects": 1,
     "fetch_workers": 3,
+    "fetch_host_workers": 2,
     "fetch_requests": 6,
     "model_threads": 2,
     "model_queue_pictures": 9,
@@ -292,7 +293,8 @@ _FOUND: dict[str, tuple[Callable[[Set], Any], Any]] = {
     "fetch_connect_timeout_seconds": (lambda at: at.api.context.pictures._policy.connect_timeout_seconds, 1.25),
     "fetch_timeout_seconds": (lambda at: at.api.context.pictures._policy.total_timeout_seconds, 2.25),
     "fetch_requests": (_download_places, 6),
-    "fetch_workers": (lambda at: at.api.context.pictures._pool._max_workers, 3),
+    "fetch_workers": (lambda at: at.api.context.pictures._turns._pool._max_workers, 3),
+    "fetch_host_workers": (lambda at: at.api.context.pictures._turns._per_host, 2),
     "model_queue_pictures": (lambda at: at.api.context.models.get("phash")._capacity, 9),
     "model_threads": (lambda at: at.api.context.models.get("efficientnet-lite0")._embedder._threads, 2),  # type: ignore[attr-defined]
     "vector_cache_bytes": (lambda at: at.api.context.vector_cache.figures().entries, 0),

@@ -13,6 +13,7 @@ import pytest
 from app.domain.errors import ImageError
 from app.domain.options import FetchPolicy, ImageLimits
 from app.embedding.fetch.sources import PictureSource, from_base64
+from app.embedding.fetch.turns import host_of
 from tests.hosts import Caller, host
 
 LIMITS = ImageLimits(max_bytes=1000)
@@ -154,9 +155,79 @@ BUSY = "too many downloads wait for their turn; try again in a moment"
 def test_a_url_twice_in_a_batch_that_gets_no_turn_is_an_error_for_both(source: Make) -> None:
     released = threading.Event()
     files = source(policy=replace(POLICY, total_timeout_seconds=0.1), workers=1)
-    files._pool.submit(released.wait, 10)  # as another batch's download would, keep the only worker busy
+    files._turns._pool.submit(released.wait, 10)  # as another batch's download would, keep the only worker busy
     assert answers(files.read_many([{"_url": "http://127.0.0.1/"}] * 2)) == [BUSY] * 2
     released.set()
+
+
+def test_a_silent_host_leaves_threads_to_others(source: Make) -> None:
+    released = threading.Event()
+
+    def late(caller: Caller) -> None:
+        released.wait(5)
+        caller.reply(b"late")
+
+    files = source(policy=replace(POLICY, per_host=2), workers=3)
+    with (
+        host(late) as silent,
+        host(lambda caller: caller.reply(b"good")) as good,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        waiting = pool.submit(files.read_many, [{"_url": silent.url(f"/{number}")} for number in range(40)])
+        assert _until(lambda: len(silent.asked) == 2)
+        assert files.read_many([{"_url": good.url(f"/{number}")} for number in range(5)]) == [b"good"] * 5
+        assert not waiting.done()
+        assert len(silent.asked) == 2
+        released.set()
+        assert waiting.result() == [b"late"] * 40
+
+
+@pytest.mark.parametrize(("workers", "per_host", "at_once"), [(4, 2, 2), (2, 9, 1), (1, 1, 1)])
+def test_so_many_downloads_of_a_host_run_at_once_and_all_are_done(
+    source: Make, workers: int, per_host: int, at_once: int
+) -> None:
+    lock, running, most = threading.Lock(), 0, 0
+
+    def answer(caller: Caller) -> None:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.01)
+        with lock:
+            running -= 1
+        caller.reply(caller.path.encode())
+
+    files = source(policy=replace(POLICY, per_host=per_host), workers=workers)
+    with host(answer) as found:
+        got = files.read_many([{"_url": found.url(f"/{number}")} for number in range(20)])
+    assert got == [f"/{number}".encode() for number in range(20)]
+    assert most == at_once
+    assert not files._turns._running
+    assert not files._turns._waiting
+
+
+@pytest.mark.parametrize(
+    ("url", "named"),
+    [
+        ("http://a.example/x", "a.example:80"),
+        (" HTTPS://A.Example./y", "a.example:443"),
+        ("http://u@a.example:8080", "a.example:8080"),
+        ("http://a.example:port/", ""),
+        ("http://[::1/", ""),
+        ("nothing", ""),
+    ],
+)
+def test_a_host_is_known_in_any_spelling(url: str, named: str) -> None:
+    assert host_of(url) == named
+
+
+def _until(true: Callable[[], bool]) -> bool:
+    """Wait until something is true, for some seconds at most."""
+    deadline = time.monotonic() + 5
+    while not true() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    return true()
 
 
 def test_closing_answers_those_whose_downloads_had_not_begun(source: Make) -> None:

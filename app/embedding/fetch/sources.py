@@ -4,14 +4,16 @@ import base64
 import re
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeout
+from functools import partial
 from pathlib import Path
 
 from app.domain.errors import ImageError
 from app.domain.options import FetchPolicy, ImageLimits
 from app.domain.waiting import aside
 from app.embedding.fetch.downloads import fetch
+from app.embedding.fetch.turns import HostTurns, host_of
 
 _DATA_URI = re.compile(r"\s*data:[^,]{0,200},", re.IGNORECASE)
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
@@ -26,7 +28,7 @@ class PictureSource:
         files_root: folder under which `_file` is opened; None: it never is.
         limits: size of one picture at most.
         policy: what may be fetched.
-        workers: downloads at the same time, over all batches.
+        workers: downloads at the same time, over all batches; of one host at most `policy.per_host`.
 
     """
 
@@ -34,7 +36,7 @@ class PictureSource:
         self._root = files_root.resolve() if files_root is not None else None
         self._limits = limits
         self._policy = policy
-        self._pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="fetch")
+        self._turns = HostTurns(workers, policy.per_host)
 
     def read_many(self, records: Sequence[Mapping[str, object]]) -> list[bytes | ImageError]:
         """Return each record's picture, or the error that says why there is none, in order.
@@ -50,7 +52,7 @@ class PictureSource:
         if not wanted:
             return self._read_all(records, {})
         with aside():
-            urls = {url: self._pool.submit(fetch, url, self._policy) for url in wanted}
+            urls = {url: self._turns.submit(host_of(url), partial(fetch, url, self._policy)) for url in wanted}
             return self._read_all(records, urls)
 
     def _read_all(
@@ -61,7 +63,7 @@ class PictureSource:
 
     def close(self) -> None:
         """Begin no further download; those that run end by themselves, at their deadline at the latest."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._turns.close()
 
     def _read(
         self, record: Mapping[str, object], urls: Mapping[str, Future[bytes]], deadline: float
