@@ -2208,10 +2208,13 @@ CREATE TABLE lookalike.alembic_version (
 CREATE TABLE lookalike.applied_sql (
     name text NOT NULL,
     digest text NOT NULL,
-    applied_at timestamp with time zone DEFAULT now() NOT NULL
+    applied_at timestamp with time zone DEFAULT now() NOT NULL,
+    version text
 );
 
 COMMENT ON TABLE lookalike.applied_sql IS 'Which file of sql/ was applied, by the SHA-256 of its text.';
+
+COMMENT ON COLUMN lookalike.applied_sql.version IS 'Version of the program that applied the file; null where that is not known.';
 
 CREATE TABLE lookalike.collections (
     id integer NOT NULL,

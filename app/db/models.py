@@ -302,3 +302,6 @@ class AppliedSql(Base):
     name: Mapped[str] = mapped_column(Text, primary_key=True)
     digest: Mapped[str] = mapped_column(Text)
     applied_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    version: Mapped[str | None] = mapped_column(
+        Text, comment="Version of the program that applied the file; null where that is not known."
+    )

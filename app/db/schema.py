@@ -1,11 +1,13 @@
 """The schema's life: migrations first, then every file of `sql/` whose text has changed."""
 
 import hashlib
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
 import psycopg
+from packaging.version import InvalidVersion, Version
 
 from app.db import engine as engine_module
 from app.db.engine import THROUGH_A_POOLER, connect
@@ -16,13 +18,16 @@ from app.db.session import pooled
 from app.domain.errors import ConfigurationError
 from app.version import __version__
 
+log = logging.getLogger(__name__)
+
 Plain = psycopg.Connection[dict[str, object]]
 _UPGRADE = "run lookalike db upgrade"
 
 _FOLDERS = ("functions", "views")
 NOTE_FILE = (
-    "INSERT INTO lookalike.applied_sql (name, digest) VALUES (%s, %s)"
-    " ON CONFLICT (name) DO UPDATE SET digest = excluded.digest, applied_at = now()"
+    "INSERT INTO lookalike.applied_sql (name, digest, version) VALUES (%s, %s, %s)"
+    " ON CONFLICT (name) DO UPDATE"
+    " SET digest = excluded.digest, applied_at = now(), version = excluded.version"
 )
 FIND_VECTOR = """
     SELECT pg_catalog.set_config('search_path', pg_catalog.quote_ident(n.nspname), false)
@@ -139,6 +144,7 @@ def connections_short(url: str, wanted: int) -> str | None:
 def apply_sql(url: str) -> list[str]:
     """Apply the files of `sql/` whose text differs from what was applied last; return their names.
 
+    Nothing is applied where a newer version of this program has applied its own files: the log says so.
     What depends on the host database is put right each time: where pgvector lies, and the rights of the two roles.
     """
     applied = []
@@ -148,7 +154,7 @@ def apply_sql(url: str) -> list[str]:
         connection.execute(FIND_VECTOR_ONCE)
         for file in _pending(connection):
             connection.execute(file.text.encode())
-            connection.execute(NOTE_FILE, (file.name, file.digest))
+            connection.execute(NOTE_FILE, (file.name, file.digest, __version__))
             applied.append(file.name)
         for statement in FIT:
             connection.execute(statement)
@@ -156,9 +162,31 @@ def apply_sql(url: str) -> list[str]:
 
 
 def _pending(connection: Plain) -> list[SqlFile]:
-    rows = connection.execute("SELECT name, digest FROM lookalike.applied_sql").fetchall()
+    """Return the files to apply; none where a newer program has applied its own, which older ones would undo."""
+    # Through JSON, since an earlier revision's table has no such column.
+    found = connection.execute(
+        "SELECT name, digest, to_jsonb(a)->>'version' AS version FROM lookalike.applied_sql AS a"
+    )
+    rows = found.fetchall()
+    newest = max((_version(row["version"]) for row in rows), default=_version(None))
+    if newest > Version(__version__):
+        log.warning(
+            "the functions in the database are those of Lookalike %s, and this program (%s) is older: they stay as they"
+            " are; upgrade the program",
+            newest,
+            __version__,
+        )
+        return []
     known = {row["name"]: row["digest"] for row in rows}
     return [file for file in sql_files() if known.get(file.name) != file.digest]
+
+
+def _version(noted: object) -> Version:
+    """Return a version that was noted; the least there is where none was, or none that can be read."""
+    try:
+        return Version(str(noted))
+    except InvalidVersion:
+        return Version("0.dev0")
 
 
 def current_revision(url: str) -> str | None:
@@ -193,7 +221,7 @@ def script(since: str | None = None) -> str:
         f"BEGIN;\n\nSET LOCAL lock_timeout = '5s';\n\n{FIND_VECTOR_ONCE.strip()};",
     ]
     for file in sql_files():
-        note = NOTE_FILE.replace("%s", "'{}'").format(file.name, file.digest)
+        note = NOTE_FILE.replace("%s", "'{}'").format(file.name, file.digest, __version__)
         parts.append(f"-- sql/{file.name}\n{file.text.strip()}\n\n{note};")
     parts += [f"{statement};" for statement in FIT]
     return "\n\n".join([*filter(None, parts), "COMMIT;", "RESET search_path;"]) + "\n"

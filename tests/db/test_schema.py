@@ -15,6 +15,7 @@ from app.db.loader import area
 from app.db.resources import folder
 from app.domain.collections import NewCollection
 from app.domain.errors import ConfigurationError, InvalidRequest
+from app.version import __version__
 from tests.db.vectors import random_vectors
 
 # Released migrations never change: a new one is written instead. The hash of each is frozen here when it is released.
@@ -133,6 +134,37 @@ def test_check_names_what_is_missing(empty_database: str, database_url: str) -> 
     found = schema.problems(database_url)
     assert any("001_pick.sql" in problem for problem in found)
     assert any("extra" in problem for problem in found)
+
+
+@pytest.mark.parametrize(
+    ("noted", "stays"),
+    [("99.0", True), ("0.1.1.dev3", True), (__version__, False), ("0.0.9", False), (None, False)],
+)
+def test_an_older_program_does_not_put_its_functions_back(
+    noted: str | None, stays: bool, database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A program of another version changed two functions, at the same revision."""
+    changed = ["functions/001_pick.sql", "functions/402_distance.sql"]
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "UPDATE lookalike.applied_sql SET digest = 'other', version = %s WHERE name = ANY (%s)", (noted, changed)
+        )
+        connection.execute("DELETE FROM lookalike.applied_sql WHERE name = 'functions/412_within.sql'")
+        connection.execute("COMMENT ON FUNCTION lookalike.distance IS 'of another version'")
+    for bring in (schema.ensure, schema.upgrade, schema.apply_sql):
+        caplog.clear()
+        applied = bring(database_url)
+        if stays:
+            assert applied == []
+            assert [f"are those of Lookalike {noted}," in one.getMessage() for one in caplog.records] == [True]
+        elif bring is schema.ensure:
+            assert applied == [*changed, "functions/412_within.sql"]
+    with psycopg.connect(database_url) as connection:
+        row = connection.execute(
+            "SELECT obj_description(oid) = 'of another version' FROM pg_proc WHERE proname = 'distance'"
+            " AND pronamespace = 'lookalike'::regnamespace"
+        ).fetchone()
+    assert row == (stays,)
 
 
 def test_the_files_names_tell_the_revisions() -> None:
