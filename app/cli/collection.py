@@ -2,25 +2,18 @@
 
 import sys
 from dataclasses import asdict
-from itertools import groupby
-from operator import attrgetter
-from typing import Any
 
 import click
 
 from app.cli.common import json_option, opened, print_json
 from app.cli.reembed import reembed
-from app.db import collections as table
-from app.db import indexes, partial, reembedding
-from app.db import records as records_table
 from app.domain.collections import SERVICES, Collection
 from app.domain.errors import InvalidRequest
 from app.domain.jsontext import loads
-from app.services import collections, indexing, recalling
+from app.services import collections, indexing, overview, recalling, records
 from app.services.context import Context
 
 # Count a table exactly if it has at most this many bytes: that takes some tens of milliseconds.
-_COUNTED_BYTES = 64 * 2**20
 
 
 @click.group()
@@ -92,7 +85,7 @@ def create(
 def list_(*, as_json: bool) -> None:
     """List the collections."""
     with opened(reads=True) as context:
-        rows = [_counted(context, row) for row in table.list_all(context.db)]
+        rows = overview.of_all(context)
     if as_json:
         print_json(rows)
         return
@@ -104,33 +97,13 @@ def list_(*, as_json: bool) -> None:
         )
 
 
-def _counted(context: Context, row: dict[str, Any]) -> dict[str, Any]:
-    """Return the row with the exact number of records where counting takes no time: the planner knows none at first."""
-    counted = row["table_bytes"] <= _COUNTED_BYTES
-    number = (
-        records_table.count(context.db, table.get(context.db, row["name"])) if counted else row["estimated_records"]
-    )
-    return {**row, "estimated_records": number, "counted": counted}
-
-
 @collection.command()
 @click.argument("name")
 @json_option
 def show(name: str, *, as_json: bool) -> None:
     """Show one collection, with the exact number of its records."""
     with opened(reads=True) as context:
-        found = table.get(context.db, name)
-        row: dict[str, Any] = next(row for row in table.list_all(context.db) if row["name"] == name)
-        row["records"] = row["estimated_records"] = records_table.count(context.db, found)
-        row["indexed_fields"] = sorted(found.indexed_fields)
-        change = reembedding.find(context.db, found)
-        row["partial_indexes"] = {
-            field: [one.value for one in fields if one.ready]
-            for field, fields in groupby(partial.listed(context.db, found), key=attrgetter("field"))
-        }
-        row["reembedding_with"] = change.next.model if change else None
-        row["deleted_share"] = round(indexes.worn(context.db, found), 3)
-        row["index_build"] = indexes.progress(context.db, found)
+        row = overview.of(context, name)
     if as_json:
         print_json(row)
         return
@@ -149,7 +122,7 @@ def set_(name: str, product_field: str | None, *, no_product_field: bool) -> Non
     if (product_field is not None) == no_product_field:
         raise click.UsageError("give one of --product-field FIELD and --no-product-field")
     with opened() as context:
-        table.set_product_field(context.db, name, product_field)
+        collections.set_product_field(context, name, product_field)
     click.echo(f"{name}: the product field is {product_field}" if product_field else f"{name}: no product field")
 
 
@@ -159,11 +132,11 @@ def set_(name: str, product_field: str | None, *, no_product_field: bool) -> Non
 def drop(name: str, *, yes: bool) -> None:
     """Drop a collection with all its records."""
     with opened() as context:
-        found = table.get(context.db, name)
-        number = records_table.count(context.db, found)
+        found = collections.get(context, name)
+        number = records.count(context, found)
         if not yes:
             click.confirm(f"Drop {name} with its {number} records? There is no way back", abort=True)
-        table.drop(context.db, name)
+        collections.drop(context, name)
     click.echo(f"dropped {name} ({number} records)")
 
 
@@ -183,9 +156,9 @@ def index(name: str, field: str, *, each_value: bool | None) -> None:
     its records and time when one is written. Run it again when new values came up; `reindex` does so, too.
     """
     with opened() as context:
-        found = table.get(context.db, name)
+        found = collections.get(context, name)
         if each_value is None:
-            made = indexes.declare_field(context.db, found, field)
+            made = indexing.declare_field(context, found, field)
             click.echo(f"{name}: {field} is served by the index {made}")
         elif each_value:
             _index_values(context, found, field)
@@ -206,7 +179,7 @@ def _index_values(context: Context, found: Collection, field: str) -> None:
 
     indexing.index_values(context, found, field, tell)
     if not number:
-        click.echo(f"{found.name}: no value of {field} is that of {partial.LEAST} records or more")
+        click.echo(f"{found.name}: no value of {field} is that of {indexing.LEAST_OF_A_VALUE} records or more")
 
 
 @collection.command()
@@ -217,8 +190,8 @@ def build(names: tuple[str, ...]) -> None:
     A server does this by itself, unless its database role does not own the tables.
     """
     with opened() as context:
-        for name in names or [row["name"] for row in table.list_all(context.db)]:
-            built = indexing.build_if_outgrown(context, table.get(context.db, name))
+        for name in names or collections.names(context):
+            built = indexing.build_if_outgrown(context, collections.get(context, name))
             click.echo(f"{name}: {'built' if built else 'nothing to build'}")
 
 
@@ -230,7 +203,7 @@ def reindex(name: str) -> None:
     The server does it by itself after large deletions (LOOKALIKE_REINDEX_SHARE).
     """
     with opened() as context:
-        found = table.get(context.db, name)
+        found = collections.get(context, name)
         if not found.indexed:
             raise InvalidRequest(f"{name} has no index: it gets one beyond {context.settings.index_rows} records")
         if not indexing.rebuild(context, found):
@@ -248,7 +221,7 @@ def recall(name: str, sample: int, k: int, filter_text: str | None, *, as_json: 
     """Measure what share of the true nearest records the searches of a collection find."""
     filter_ = loads(filter_text, "--filter") if filter_text is not None else None
     with opened(reads=True) as context:
-        chosen = table.get(context.db, name)
+        chosen = collections.get(context, name)
         with click.progressbar(length=sample, file=sys.stderr, label="searching") as bar:
             found = recalling.measure(context, chosen, sample=sample, k=k, filter_=filter_, progress=bar.update)
     if as_json:

@@ -10,12 +10,10 @@ from app.cli.listening import check_free, url_of
 from app.cli.load import load_with_progress
 from app.cli.serve import run
 from app.config import Settings
-from app.db import collections as table
-from app.db import records
 from app.demo.catalogue import RECORDS, unpack
 from app.domain.errors import CollectionNotFound
 from app.domain.tokens import Scope
-from app.services import collections, tokens
+from app.services import collections, records, tokens
 from app.services.context import Context
 
 _SAMPLE = "demo"
@@ -38,13 +36,13 @@ def demo(photos: Path | None, port: int | None, *, prepare_only: bool) -> None:
     with opened(settings) as context:
         name, service = (_OWN, "photo") if photos else (_SAMPLE, "products")
         try:
-            table.get(context.db, name)
+            collections.get(context, name)
         except CollectionNotFound:
             collections.create(context, name, service)
         source = photos or _sample(settings)
         report = load_with_progress(context, name, source)
-        found = table.get(context.db, name)
-        click.echo(f"collection {name!r}: {records.count(context.db, found)} pictures", err=True)
+        found = collections.get(context, name)
+        click.echo(f"collection {name!r}: {records.count(context, found)} pictures", err=True)
         if report.failed:
             first = report.failed[0]
             told = f"{len(report.failed)} pictures could not be read, e.g. {first.place}: {first.reason}"
@@ -64,7 +62,7 @@ def _token(context: Context, name: str) -> str:
     if kept.is_file():
         token = kept.read_text("utf-8").strip()
         principal = context.lookup.principal(token)
-        if principal is not None and table.get(context.db, name).id in (principal.collections or ()):
+        if principal is not None and collections.get(context, name).id in (principal.collections or ()):
             return token
         kept.unlink()
     token = tokens.create(context, [Scope.ADMIN], [name], "demo").token
@@ -82,7 +80,7 @@ def _sample(settings: Settings) -> Path:
 
 def _guide(settings: Settings, context: Context, name: str, service: str, token: str) -> str:
     path = {"products": "similarity/products", "photo": "photo/search"}[service]
-    first = records.any_id(context.db, table.get(context.db, name))
+    first = records.any_id(context, collections.get(context, name))
     body = json.dumps({"query_record": {"_id": first}, "k": 5, "fields_to_return": ["*"]})
     return f"""
 Your token: {token}

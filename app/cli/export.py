@@ -8,11 +8,9 @@ from rich.console import Console
 from rich.progress import Progress
 
 from app.cli.common import opened
-from app.db import collections as table
-from app.db import pairs, records
-from app.domain.errors import InvalidRequest
 from app.domain.jsontext import loads
 from app.domain.records import Fields
+from app.services import collections, pairs
 from app.services import listing as service
 from app.services.exporting import Parts, lines
 
@@ -34,7 +32,7 @@ def export(collection: str, file: BinaryIO, filter_: str | None, *, no_pictures:
     (_embedding): a collection of that model takes the vector as it is, and needs no picture.
     """
     with opened(reads=True) as context:
-        found = table.get(context.db, collection)
+        found = collections.get(context, collection)
         listing = service.of(found, Fields(everything=True), _parsed(filter_))  # type: ignore[arg-type]
         parts = Parts(pictures=not no_pictures, embeddings=not no_embeddings)
         file.writelines(lines(context, listing, parts))
@@ -50,16 +48,14 @@ def export(collection: str, file: BinaryIO, filter_: str | None, *, no_pictures:
 def duplicates(collection: str, radius: float, limit: int, filter_: str | None) -> None:
     """Print the pairs of records of COLLECTION that show the same picture, nearest first, a line of JSON each."""
     with opened(reads=True) as context:
-        found = table.get(context.db, collection)
+        found = collections.get(context, collection)
         listing = service.of(found, Fields(), _parsed(filter_))  # type: ignore[arg-type]
-        vectors = pairs.read_vectors(context.db, listing, max(1, records.count(context.db, found)))
-        if vectors is None:
-            raise InvalidRequest("the collection grew while it was read; try again")
         with Progress(console=Console(stderr=True)) as progress:
-            task = progress.add_task(f"comparing {len(vectors.ids)} records", total=len(vectors.ids))
-            best = pairs.nearest_pairs(
-                vectors, found.distance_scale, radius, limit, lambda done: progress.advance(task, done)
-            )
-    for one, other, distance in best:
-        line = {"records": [vectors.ids[one], vectors.ids[other]], "distance": round(distance, 6)}
-        click.echo(orjson.dumps(line).decode())
+            task = progress.add_task("comparing records", total=None)
+
+            def tell(done: int, total: int) -> None:
+                progress.update(task, description=f"comparing {total} records", total=total, advance=done)
+
+            found_pairs = pairs.all_pairs(context, listing, radius, limit, tell)
+    for pair in found_pairs:
+        click.echo(orjson.dumps({"records": pair.ids, "distance": round(pair.distance, 6)}).decode())

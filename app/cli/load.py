@@ -10,8 +10,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 from app.cli.common import json_option, opened, print_json
-from app.db import collections as table
 from app.domain.jsontext import dumps
+from app.services import collections
 from app.services.context import Context
 from app.services.folders import scan
 from app.services.jsonlines import LineFile
@@ -99,7 +99,7 @@ def load_with_progress(
     context: Context, collection: str, source: Path, *, replace: bool = False, delete_missing: bool = False
 ) -> Report:
     """Load a source and show how far it is, on stderr."""
-    found = table.get(context.db, collection)
+    found = collections.get(context, collection)
     items: Iterable[Item | Unusable]
     if str(source) != "-" and source.is_dir():
         items = scanned = scan(source, context.settings.max_image_bytes)
@@ -140,7 +140,7 @@ def update(collection: str, file: Path, skipped_to: Path | None, *, rebuild_inde
     """
     lines = LineFile(file)
     with opened() as context, progress_bar() as progress:
-        found = table.get(context.db, collection)
+        found = collections.get(context, collection)
         task = progress.add_task(f"updating {collection}", total=lines.count())
         report = update_from_lines(context, found, lines, lambda n: progress.advance(task, n), rebuild=rebuild_index)
     _write_skipped(skipped_to, report.skipped)

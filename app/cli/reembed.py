@@ -8,12 +8,9 @@ import click
 from app.cli.common import json_option, opened, print_json
 from app.cli.load import progress_bar
 from app.config import Settings
-from app.db import collections as table
-from app.db import records
-from app.db import reembedding as steps
-from app.services import reembedding
+from app.services import collections, records, reembedding
 from app.services.context import Context
-from app.services.reembedding import Report, Watch
+from app.services.reembedding import Job, Report, Watch
 
 UNDECIDED = 3
 
@@ -54,8 +51,8 @@ def reembed(
         raise click.UsageError("--abandon goes with no other choice")
     settings = Settings(**({"files_root": files} if files else {}))
     with opened(settings) as context:
-        collection = table.get(context.db, name)
-        with steps.alone(context.db, collection):
+        collection = collections.get(context, name)
+        with reembedding.alone(context, collection):
             if abandon:
                 given_up = reembedding.abandon(context, collection)
                 click.echo(f"{name}: {'the new vectors are removed' if given_up else 'there was nothing to give up'}")
@@ -72,9 +69,9 @@ def reembed(
         sys.exit(UNDECIDED)
 
 
-def _with_progress(context: Context, job: steps.Job, unreadable_to: Path | None, *, drop_unreadable: bool) -> Report:
+def _with_progress(context: Context, job: Job, unreadable_to: Path | None, *, drop_unreadable: bool) -> Report:
     """Run it and show how far it is, on stderr."""
-    total, done = records.count(context.db, job.collection), records.count(context.db, job.next)
+    total, done = records.count(context, job.collection), records.count(context, job.next)
     with progress_bar() as progress:
         task = progress.add_task("embedding", total=total, completed=done)
         watch = Watch(

@@ -3,8 +3,6 @@
 import click
 
 from app.cli.common import json_option, opened, print_json
-from app.db import tokens as table
-from app.domain.errors import InvalidRequest
 from app.domain.tokens import Scope
 from app.services import tokens
 
@@ -42,7 +40,7 @@ def create(scopes: tuple[str, ...], collections: tuple[str, ...], label: str, *,
 def list_(*, as_json: bool) -> None:
     """List tokens; the tokens themselves are not kept."""
     with opened(reads=True) as context:
-        rows = table.list_all(context.db)
+        rows = tokens.listed(context)
     if as_json:
         print_json(rows)
         return
@@ -57,6 +55,5 @@ def list_(*, as_json: bool) -> None:
 def revoke(token_id: int) -> None:
     """Revoke the token with this id (see token list)."""
     with opened() as context:
-        if not table.revoke(context.db, token_id):
-            raise InvalidRequest(f"there is no token {token_id} that is not revoked already")
+        tokens.revoke(context, token_id)
     click.echo(f"token {token_id} is revoked; servers refuse it within {context.settings.auth_cache_seconds:g} seconds")

@@ -1,4 +1,4 @@
-"""Collections: created with a model that is known to load."""
+"""Collections: created with a model that is known to load, looked up, changed and dropped."""
 
 from app.db import collections as table
 from app.domain.collections import SERVICES, Collection, NewCollection
@@ -43,3 +43,40 @@ def create(
             product_field=product_field,
         ),
     )
+
+
+def get(context: Context, name: str) -> Collection:
+    """Return a collection as it is now.
+
+    Raises:
+        CollectionNotFound: there is none of this name.
+
+    """
+    return table.get(context.db, name)
+
+
+def names(context: Context) -> list[str]:
+    """Return the names of all collections, in their order."""
+    return [row["name"] for row in table.list_all(context.db)]
+
+
+def set_product_field(context: Context, name: str, field: str | None) -> None:
+    """Say which attribute names a record's product, for searches that name none; None: no attribute does.
+
+    Raises:
+        CollectionNotFound: there is none of this name.
+        InvalidRequest: it is not the name of a top-level attribute.
+
+    """
+    table.set_product_field(context.db, name, field)
+
+
+def drop(context: Context, name: str) -> None:
+    """Drop a collection with all its records.
+
+    Raises:
+        CollectionNotFound: there is none of this name.
+
+    """
+    table.drop(context.db, name)
+    context.lookup.forget(name)

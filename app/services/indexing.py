@@ -14,6 +14,8 @@ from app.services.context import Context
 
 log = logging.getLogger(__name__)
 
+LEAST_OF_A_VALUE = partial_indexes.LEAST
+"""Records that a value must have to get an index of its own."""
 _CHECK_SECONDS = 5.0
 _REFUSED_SECONDS = 600.0
 
@@ -91,6 +93,19 @@ def rebuild(context: Context, collection: Collection) -> bool:
         index_values_again(context, collection, collection)
     context.lookup.forget(collection.name)
     return done
+
+
+def declare_field(context: Context, collection: Collection, field: str) -> str:
+    """Give an attribute a B-tree, so that filters on its range are fast; return the index's name.
+
+    Raises:
+        InvalidRequest: it is not the name of an attribute.
+        Unavailable: the database is away, or the build was interrupted.
+
+    """
+    name = indexes.declare_field(context.db, collection, field)
+    context.lookup.forget(collection.name)
+    return name
 
 
 def index_values(

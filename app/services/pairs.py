@@ -1,5 +1,6 @@
 """allNearDupPairs: all pairs of records that show the same picture."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from app.db import pairs as search
@@ -10,6 +11,14 @@ from app.domain.records import Found
 from app.domain.windows import Window
 from app.services.context import Context
 from app.services.search import check_window
+
+
+@dataclass(frozen=True, slots=True)
+class PairOfIds:
+    """The `_id`s of two records, the lesser first, and their distance."""
+
+    ids: tuple[str, str]
+    distance: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +59,25 @@ def near_duplicate_pairs(context: Context, listing: Listing, radius: float, wind
         if first in stored and second in stored:
             answers.append(NearPair((stored[first], stored[second]), distance))
     return answers
+
+
+def all_pairs(
+    context: Context, listing: Listing, radius: float, most: int, progress: Callable[[int, int], None]
+) -> list[PairOfIds]:
+    """Return the `most` nearest pairs of matching records within a radius, whatever the number of records.
+
+    All vectors are held in memory. `progress` is called with the number of records done with, and of all.
+
+    Raises:
+        InvalidRequest: the collection grew while it was read.
+
+    """
+    number = max(1, table.count(context.db, listing.collection))
+    vectors = search.read_vectors(context.db, listing, number)
+    if vectors is None:
+        raise InvalidRequest("the collection grew while it was read; try again")
+    total = len(vectors.ids)
+    found = search.nearest_pairs(
+        vectors, listing.collection.distance_scale, radius, most, lambda done: progress(done, total)
+    )
+    return [PairOfIds((vectors.ids[one], vectors.ids[other]), distance) for one, other, distance in found]

@@ -254,6 +254,11 @@ def count(context: Context, collection: Collection) -> int:
     return table.count(context.db, collection)
 
 
+def any_id(context: Context, collection: Collection) -> str | None:
+    """Return the first `_id` of a collection; None where it is empty."""
+    return table.any_id(context.db, collection)
+
+
 def _by_id(ids: Sequence[str], found: Mapping[str, Found], skipped: Sequence[Skipped], complete: Status) -> Processed:
     missing = [Skipped(own, statuses.SKIPPED_NOT_FOUND) for own in ids if own not in found]
     answer = Processed(complete, [found[own] for own in ids if own in found], [*skipped, *missing])

@@ -6,7 +6,7 @@ new in its place. What is written meanwhile is noted by a trigger and followed. 
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,8 @@ from app.services.context import Context
 from app.services.indexing import index_values_again, resources
 from app.services.pipeline import Item, Pipeline, PreparedItem
 from app.services.vectors import embedder_of
+
+__all__ = ["Job", "Report", "Watch", "abandon", "alone", "run", "start"]
 
 _CHUNK = 500
 # Block writers for the final catch-up only if at most this many changes are left.
@@ -60,6 +62,16 @@ class Report:
     examples: Sequence[tuple[str, str]] = ()
     dropped: int = 0
     seconds: float = 0.0
+
+
+def alone(context: Context, collection: Collection) -> AbstractContextManager[None]:
+    """Keep other processes from changing the same collection's model until the block ends, or this process does.
+
+    Raises:
+        InvalidRequest: another process is at it.
+
+    """
+    return steps.alone(context.db, collection)
 
 
 def start(context: Context, collection: Collection, model: str | None) -> Job | None:

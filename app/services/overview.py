@@ -1,0 +1,49 @@
+"""What is told of collections at a glance: what `collection list` and `collection show` print, and a console draws."""
+
+from itertools import groupby
+from operator import attrgetter
+from typing import Any
+
+from app.db import collections as table
+from app.db import indexes, partial, records, reembedding
+from app.services.context import Context
+
+# Up to this size of its table, counting a collection's records takes no time.
+_COUNTED_BYTES = 64 * 2**20
+
+
+def of_all(context: Context) -> list[dict[str, Any]]:
+    """Return a row for each collection: its facts and sizes in bytes.
+
+    `estimated_records` is the exact number, and `counted` true, where counting takes no time; else it is the planner's
+    estimate, who knows none at first.
+    """
+    return [_counted(context, row) for row in table.list_all(context.db)]
+
+
+def _counted(context: Context, row: dict[str, Any]) -> dict[str, Any]:
+    counted = row["table_bytes"] <= _COUNTED_BYTES
+    number = records.count(context.db, table.get(context.db, row["name"])) if counted else row["estimated_records"]
+    return {**row, "estimated_records": number, "counted": counted}
+
+
+def of(context: Context, name: str) -> dict[str, Any]:
+    """Return all that is known of one collection, its records counted, with the state of its indexes.
+
+    Raises:
+        CollectionNotFound: there is none of this name.
+
+    """
+    found = table.get(context.db, name)
+    row: dict[str, Any] = next(row for row in table.list_all(context.db) if row["name"] == name)
+    row["records"] = row["estimated_records"] = records.count(context.db, found)
+    row["indexed_fields"] = sorted(found.indexed_fields)
+    change = reembedding.find(context.db, found)
+    row["partial_indexes"] = {
+        field: [one.value for one in fields if one.ready]
+        for field, fields in groupby(partial.listed(context.db, found), key=attrgetter("field"))
+    }
+    row["reembedding_with"] = change.next.model if change else None
+    row["deleted_share"] = round(indexes.worn(context.db, found), 3)
+    row["index_build"] = indexes.progress(context.db, found)
+    return row
