@@ -17,6 +17,8 @@ import orjson
 import pytest
 import requests
 
+from tests.support.commands import run
+
 LOOKALIKE = Path(sys.executable).with_name("lookalike")
 
 
@@ -45,6 +47,14 @@ class Server:
         return f"http://localhost:{self.port}"
 
     def command(self, *arguments: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
+        """Run a command: in this process, unless it serves or uses an embedded database, which belongs to a process."""
+        if "DATABASE_URL" not in self.environment or arguments[0] in {"serve", "demo"}:
+            return self.process_of(*arguments, check=check)
+        done = run(arguments, self.environment)
+        assert not check or done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    def process_of(self, *arguments: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
         done = subprocess.run(
             [LOOKALIKE, *arguments], env=self.environment, capture_output=True, text=True, check=False, timeout=280
         )

@@ -18,22 +18,12 @@ from app.db.records import NewRecord
 from tests.api.conftest import drawing
 from tests.db.vectors import random_vectors
 from tests.server.conftest import LOOKALIKE, Server, clean_environment
-from tests.support.commands import run
-
-
-class Shell(Server):
-    """Commands that run in this process."""
-
-    def command(self, *arguments: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
-        done = run(arguments, self.environment)
-        assert not check or done.returncode == 0, done.stdout + done.stderr
-        return done
 
 
 @pytest.fixture(scope="module")
 def shell(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Server:
     home = tmp_path_factory.mktemp("shell")
-    return Shell(clean_environment(LOOKALIKE_HOME=str(home), DATABASE_URL=module_database_url), home / "log")
+    return Server(clean_environment(LOOKALIKE_HOME=str(home), DATABASE_URL=module_database_url), home / "log")
 
 
 @pytest.fixture
@@ -181,7 +171,7 @@ def test_load_skips_bad_files_and_goes_on_where_it_stopped(shell: Server, folder
     assert (second["stored"], second["present"]) == (1, 12)
     assert shell.json("collection", "show", "loaded")["records"] == 13
     query = "SELECT attributes FROM lookalike.records WHERE id = 'hats/3.png'"
-    told = Server.command(shell, "db", "psql", "-At", "-c", query).stdout  # psql writes by itself: a process
+    told = shell.process_of("db", "psql", "-At", "-c", query).stdout  # psql writes by itself
     assert json.loads(told) == {"_file": "hats/3.png", "category": "hats"}
 
 

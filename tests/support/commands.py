@@ -18,6 +18,7 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> "subprocess
     with (
         patch.dict(os.environ, environment, clear=True),
         patch.object(sys, "argv", ["lookalike", *arguments]),
+        patch.object(sys, "stdin", io.StringIO()),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
         _signals(),
