@@ -141,11 +141,7 @@ CREATE FUNCTION lookalike.collection_space(collection text, OUT id integer, OUT 
     AS $$
 BEGIN
     SELECT c.id, format('lookalike.%I', r.name), c.dimensions, c.distance_scale,
-           EXISTS (
-               SELECT FROM pg_index AS i
-               WHERE i.indrelid = to_regclass('lookalike.' || r.name)
-                 AND i.indexrelid = to_regclass('lookalike.' || r.name || '_hnsw')
-                 AND i.indisvalid),
+           lookalike.is_indexed(c.id, c.generation),
            format('%I.halfvec(%s)', n.nspname, c.dimensions), format('OPERATOR(%I.<=>)', n.nspname),
            quote_ident(n.nspname)
     INTO id, records, dimensions, scale, indexed, half, cosine, pgvector
@@ -1394,6 +1390,29 @@ $_$;
 
 COMMENT ON FUNCTION lookalike.insert_record(collection text, id text, attributes jsonb, vector public.vector) IS 'Stores a record with a vector of one''s own, brought to length 1; refuses what the API would refuse. Caller''s rights.';
 
+CREATE FUNCTION lookalike.records_table(collection_id integer, generation integer) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT
+         CASE generation
+             WHEN 1 THEN format('records_%s'::text, collection_id)
+             ELSE format('records_%s_v%s'::text, collection_id, generation)
+         END AS format;
+END;
+
+COMMENT ON FUNCTION lookalike.records_table(collection_id integer, generation integer) IS 'The name of the table of a collection''s records. Caller''s rights.';
+
+CREATE FUNCTION lookalike.is_indexed(collection_id integer, generation integer) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT (EXISTS ( SELECT
+            FROM pg_index i
+           WHERE ((i.indexrelid = (to_regclass((('lookalike.'::text || lookalike.records_table(is_indexed.collection_id, is_indexed.generation)) || '_hnsw'::text)))::oid) AND i.indisvalid))) AS "exists";
+END;
+
+COMMENT ON FUNCTION lookalike.is_indexed(collection_id integer, generation integer) IS 'Internal: whether the HNSW index of a collection''s records is there and valid. Caller''s rights.';
+
 CREATE FUNCTION lookalike.knn(collection text, record_id text, k integer DEFAULT 30, filter jsonb DEFAULT NULL::jsonb) RETURNS TABLE(id text, distance double precision, attributes jsonb)
     LANGUAGE sql STABLE SECURITY DEFINER COST 10000 ROWS 30
     SET search_path TO 'pg_catalog', 'public', 'pg_temp'
@@ -1666,18 +1685,6 @@ CREATE FUNCTION lookalike.pick(attributes jsonb, fields text[]) RETURNS jsonb
 END;
 
 COMMENT ON FUNCTION lookalike.pick(attributes jsonb, fields text[]) IS 'The named fields of a record''s attributes, as one JSON object. Caller''s rights.';
-
-CREATE FUNCTION lookalike.records_table(collection_id integer, generation integer) RETURNS text
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    BEGIN ATOMIC
- SELECT
-         CASE generation
-             WHEN 1 THEN format('records_%s'::text, collection_id)
-             ELSE format('records_%s_v%s'::text, collection_id, generation)
-         END AS format;
-END;
-
-COMMENT ON FUNCTION lookalike.records_table(collection_id integer, generation integer) IS 'The name of the table of a collection''s records. Caller''s rights.';
 
 CREATE FUNCTION lookalike.regex_bracket(source text, at integer, place text, OUT next integer, OUT chars int4multirange) RETURNS record
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -2251,11 +2258,7 @@ CREATE VIEW lookalike.collection_stats AS
     pg_table_size((t.oid)::regclass) AS table_bytes,
     pg_indexes_size((t.oid)::regclass) AS index_bytes,
     pg_total_relation_size((format('lookalike.thumbnails_%s'::text, c.id))::regclass) AS thumbnail_bytes,
-    (EXISTS ( SELECT
-           FROM ((pg_index i
-             JOIN pg_class ic ON ((ic.oid = i.indexrelid)))
-             JOIN pg_am am ON ((am.oid = ic.relam)))
-          WHERE ((i.indrelid = t.oid) AND (am.amname = 'hnsw'::name) AND i.indisvalid))) AS hnsw_index_ready,
+    lookalike.is_indexed(c.id, c.generation) AS hnsw_index_ready,
     c.created_at,
     pg_total_relation_size((format('lookalike.originals_%s'::text, c.id))::regclass) AS original_bytes
    FROM (lookalike.collections c

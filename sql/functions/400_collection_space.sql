@@ -23,11 +23,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     SELECT c.id, format('lookalike.%I', r.name), c.dimensions, c.distance_scale,
-           EXISTS (
-               SELECT FROM pg_index AS i
-               WHERE i.indrelid = to_regclass('lookalike.' || r.name)
-                 AND i.indexrelid = to_regclass('lookalike.' || r.name || '_hnsw')
-                 AND i.indisvalid),
+           lookalike.is_indexed(c.id, c.generation),
            format('%I.halfvec(%s)', n.nspname, c.dimensions), format('OPERATOR(%I.<=>)', n.nspname),
            quote_ident(n.nspname)
     INTO id, records, dimensions, scale, indexed, half, cosine, pgvector

@@ -16,13 +16,7 @@ SELECT c.id, c.name, c.service, c.model, c.model_revision, c.dimensions, c.dista
        coalesce((c.settings ->> 'thumbnails')::boolean, true) AS thumbnails,
        coalesce((c.settings ->> 'keep_images')::boolean, false) AS keep_images,
        c.settings ->> 'product_field' AS product_field, c.generation,
-       EXISTS (
-           SELECT FROM pg_catalog.pg_index AS i
-           WHERE i.indrelid = pg_catalog.to_regclass('lookalike.' || lookalike.records_table(c.id, c.generation))
-             AND i.indexrelid =
-                 pg_catalog.to_regclass('lookalike.' || lookalike.records_table(c.id, c.generation) || '_hnsw')
-             AND i.indisvalid
-       ) AS indexed,
+       lookalike.is_indexed(c.id, c.generation) AS indexed,
        ARRAY(SELECT jsonb_array_elements_text(coalesce(c.settings -> 'indexed_fields', '[]'))) AS indexed_fields,
        coalesce((SELECT greatest(t.reltuples, 0)::bigint FROM pg_catalog.pg_class AS t
                  WHERE t.oid = pg_catalog.to_regclass('lookalike.' || lookalike.records_table(c.id, c.generation))), 0) AS rows,

@@ -11,12 +11,7 @@ SELECT
     pg_catalog.pg_table_size(t.oid) AS table_bytes,
     pg_catalog.pg_indexes_size(t.oid) AS index_bytes,
     pg_catalog.pg_total_relation_size(pg_catalog.format('lookalike.thumbnails_%s', c.id)::regclass) AS thumbnail_bytes,
-    EXISTS (
-        SELECT FROM pg_catalog.pg_index AS i
-        JOIN pg_catalog.pg_class AS ic ON ic.oid = i.indexrelid
-        JOIN pg_catalog.pg_am AS am ON am.oid = ic.relam
-        WHERE i.indrelid = t.oid AND am.amname = 'hnsw' AND i.indisvalid
-    ) AS hnsw_index_ready,
+    lookalike.is_indexed(c.id, c.generation) AS hnsw_index_ready,
     c.created_at,
     pg_catalog.pg_total_relation_size(pg_catalog.format('lookalike.originals_%s', c.id)::regclass) AS original_bytes
 FROM lookalike.collections AS c

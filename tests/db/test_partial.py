@@ -275,6 +275,16 @@ def test_an_index_that_was_dropped_or_is_broken_is_not_used(context: Context, fi
     assert len(index(context, now, "class").partial_indexes) == 3, "another run mends both"
 
 
+def test_indexes_of_values_alone_are_no_index_of_the_collection(context: Context, filled: Collection) -> None:
+    found = index(context, filled, "class")
+    with psycopg.connect(context.db.url) as connection:
+        connection.execute(f"DROP INDEX lookalike.{found.records_table}_hnsw")
+    now = collections.get(context.db, "c")
+    assert len(now.partial_indexes) == 3
+    ready = [row["hnsw_index_ready"] for row in collections.list_all(context.db) if row["name"] == "c"]
+    assert (now.indexed, ready) == (False, [False])
+
+
 def test_built_anew_with_the_index_of_all(context: Context, filled: Collection) -> None:
     """New values get theirs and rare ones lose it, by the command as by the server after large deletions."""
     found = index(context, filled, "class")
