@@ -55,7 +55,7 @@ def test_what_is_there_is_replaced_only_where_that_is_said(file: Path, database_
         backup.restore(database_url, file, replace=False)
     with psycopg.connect(database_url) as connection:
         connection.execute("CREATE VIEW public.mine AS SELECT name FROM lookalike.collections")
-    with pytest.raises(ConfigurationError, match=r"depends on the schema lookalike.*view public\.mine"):
+    with pytest.raises(ConfigurationError, match=r"depend on the schema lookalike.*view public\.mine"):
         backup.restore(database_url, file, replace=True)
     assert len(content(database_url)) == 100
     with psycopg.connect(database_url) as connection:
