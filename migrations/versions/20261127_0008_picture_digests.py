@@ -8,6 +8,18 @@ down_revision = "0007"
 STATEMENTS = [
     # Without a default, so that no table is rewritten; of records that are there it is not known.
     "ALTER TABLE lookalike.records ADD COLUMN digest bytea",
+    # The table that gets the new vectors of a change of the model under way is no partition yet.
+    """
+    DO $$
+    DECLARE
+        made text;
+    BEGIN
+        FOR made IN SELECT format('records_%s_v%s', e.collection_id, e.generation) FROM lookalike.reembeddings AS e LOOP
+            EXECUTE format('ALTER TABLE lookalike.%I ADD COLUMN digest bytea', made);
+        END LOOP;
+    END
+    $$
+    """,
     """
     COMMENT ON COLUMN lookalike.records.digest IS
         'SHA-256 of the encoded picture that the embedding was made of, null where that is not known.'

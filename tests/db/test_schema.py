@@ -99,6 +99,33 @@ def test_a_collection_of_an_earlier_version_is_brought_along(empty_database: str
     assert left == []
 
 
+def test_a_change_of_the_model_under_way_is_brought_along(empty_database: str) -> None:
+    schema.upgrade(empty_database, "0007")
+    with psycopg.connect(empty_database) as connection:
+        connection.execute(
+            "INSERT INTO lookalike.collections (name, service, model, model_revision, dimensions, distance_scale)"
+            " VALUES ('old', 'photo', 'some-model', '1', 8, 62.5)"
+        )
+        for kind in ("records", "thumbnails", "originals"):
+            connection.execute(f"CREATE TABLE lookalike.{kind}_1 PARTITION OF lookalike.{kind} FOR VALUES IN (1)")
+        connection.execute(
+            "INSERT INTO lookalike.reembeddings"
+            " (collection_id, model, model_revision, dimensions, distance_scale, generation)"
+            " VALUES (1, 'other-model', '1', 16, 62.5, 2)"
+        )
+        connection.execute("CREATE TABLE lookalike.records_1_v2 (LIKE lookalike.records INCLUDING ALL)")
+    schema.upgrade(empty_database)
+    with psycopg.connect(empty_database) as connection:
+        connection.execute(
+            "INSERT INTO lookalike.records_1_v2 (collection_id, id, attributes, embedding, digest)"
+            " VALUES (1, 'a', '{}', array_fill(1, ARRAY[16])::vector::halfvec, '\\x00')"
+        )
+        connection.execute(
+            "ALTER TABLE lookalike.records DETACH PARTITION lookalike.records_1;"
+            "ALTER TABLE lookalike.records ATTACH PARTITION lookalike.records_1_v2 FOR VALUES IN (1)"
+        )
+
+
 @pytest.mark.parametrize("store", [records.insert, loads.copy])
 def test_a_vector_of_another_dimension_is_refused(db: Database, store: Any) -> None:
     own = collections.create(db, new(dimensions=8))
