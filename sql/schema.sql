@@ -1446,7 +1446,8 @@ BEGIN
     END IF;
     IF TG_OP = 'UPDATE' AND OLD.id = NEW.id THEN
         INSERT INTO lookalike.reembedding_changes (collection_id, id, new_picture)
-        VALUES (NEW.collection_id, NEW.id, NEW.embedding IS DISTINCT FROM OLD.embedding);
+        VALUES (NEW.collection_id, NEW.id,
+                (NEW.embedding, NEW.digest) IS DISTINCT FROM (OLD.embedding, OLD.digest));
         RETURN NULL;
     END IF;
     IF TG_OP <> 'INSERT' THEN

@@ -49,10 +49,18 @@ _SKIPPED_TO = click.option(
 @click.argument("source", type=click.Path(exists=True, allow_dash=True, path_type=Path))
 @click.option("--replace", is_flag=True, help="Bring records that are stored already up to date with SOURCE.")
 @click.option("--delete-missing", is_flag=True, help="Delete records that SOURCE does not have; only with --replace.")
+@click.option("--dry-run", is_flag=True, help="Say what would change, and write nothing; only with --replace.")
 @_SKIPPED_TO
 @json_option
 def load(
-    collection: str, source: Path, skipped_to: Path | None, *, replace: bool, delete_missing: bool, as_json: bool
+    collection: str,
+    source: Path,
+    skipped_to: Path | None,
+    *,
+    replace: bool,
+    delete_missing: bool,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
     """Load SOURCE into COLLECTION: a folder of pictures, a file of JSON lines, or - for lines from standard input.
 
@@ -62,15 +70,20 @@ def load(
 
     With --replace they take the picture and the attributes that SOURCE has for them; pictures whose bytes are the same
     are not embedded again. With --delete-missing, too, COLLECTION holds at the end what SOURCE holds. Nothing is
-    deleted where a line or a picture could not be used or SOURCE has no record, and no record that came meanwhile.
+    deleted where a line or a picture could not be used, a link was not followed or SOURCE has no record, and no record
+    that came meanwhile. With --dry-run nothing is written: it prints the same counts, and some _ids of each.
 
     Exit status: 0 where anything was stored or there already, or there was nothing to do; 1 where all was skipped, or
     nothing was deleted for one of these reasons.
     """
     if delete_missing and not replace:
         raise click.UsageError("--delete-missing needs --replace: SOURCE is then what COLLECTION holds at the end")
+    if dry_run and not replace:
+        raise click.UsageError("--dry-run needs --replace: a load without it changes no record that is stored")
     with opened() as context:
-        report = load_with_progress(context, collection, source, replace=replace, delete_missing=delete_missing)
+        report = load_with_progress(
+            context, collection, source, replace=replace, delete_missing=delete_missing, dry_run=dry_run
+        )
     _write_skipped(skipped_to, [*report.failed, *report.passed_over])
     if as_json:
         print_json(
@@ -85,18 +98,26 @@ def load(
                 "failed": _plain(report.failed),
                 "passed_over": _plain(report.passed_over),
                 "index_built": report.index_built,
+                **({"dry_run": True, "examples": report.examples} if dry_run else {}),
             }
         )
     else:
-        _tell(report, skipped_to, replace=replace)
+        _tell(report, skipped_to, replace=replace, dry_run=dry_run)
     if report.kept_because:
-        click.echo(f"lookalike: nothing was deleted: {report.kept_because}", err=True)
+        done = "would be" if dry_run else "was"
+        click.echo(f"lookalike: nothing {done} deleted: {report.kept_because}", err=True)
     if report.kept_because or len(report.failed) == report.seen - len(report.passed_over) > 0:
         sys.exit(1)
 
 
 def load_with_progress(
-    context: Context, collection: str, source: Path, *, replace: bool = False, delete_missing: bool = False
+    context: Context,
+    collection: str,
+    source: Path,
+    *,
+    replace: bool = False,
+    delete_missing: bool = False,
+    dry_run: bool = False,
 ) -> Report:
     """Load a source and show how far it is, on stderr."""
     found = collections.get(context, collection)
@@ -108,13 +129,15 @@ def load_with_progress(
         lines = LineFile(source)
         total, items = lines.count(), line_items(context, lines)
     with progress_bar() as progress:
-        task = progress.add_task(f"loading {collection}", total=total)
+        doing = "comparing" if dry_run else "loading"
+        task = progress.add_task(f"{doing} {collection}", total=total)
         return run(
             context,
             found,
             items,
             replace_stored=replace,
             delete_missing=delete_missing,
+            dry_run=dry_run,
             progress=lambda n: progress.advance(task, n),
         )
 
@@ -162,7 +185,9 @@ def update(collection: str, file: Path, skipped_to: Path | None, *, rebuild_inde
         sys.exit(1)
 
 
-def _tell(report: Report, skipped_to: Path | None, *, replace: bool) -> None:
+def _tell(report: Report, skipped_to: Path | None, *, replace: bool, dry_run: bool) -> None:
+    if dry_run:
+        click.echo("nothing was written; this is what a load would do")
     counts = f"{report.stored} stored, {report.present} were there already"
     if replace:
         counts = (
@@ -172,10 +197,18 @@ def _tell(report: Report, skipped_to: Path | None, *, replace: bool) -> None:
     click.echo(f"{report.seen} seen: {counts}, {len(report.failed)} skipped, {len(report.passed_over)} passed over")
     if report.deleted:
         click.echo(f"{report.deleted} that the source does not have were deleted")
+    if dry_run:
+        _tell_examples(report)
     _list("skipped", report.failed, skipped_to)
     _list("passed over", report.passed_over, skipped_to)
     if report.index_built:
         click.echo("the HNSW index was built")
+
+
+def _tell_examples(report: Report) -> None:
+    for outcome, ids in report.examples.items():
+        more = getattr(report, outcome) - len(ids)
+        click.echo(f"  {outcome}: {', '.join(ids)}{f' … and {more} more' if more else ''}")
 
 
 def _plain(unusable: Sequence[Unusable]) -> list[dict[str, str | None]]:

@@ -101,6 +101,7 @@ def _insert(connection: Connection, collection: Collection, records: Sequence[Ne
         "ids": [record.id for record in records],
         "attributes": [record.attributes for record in records],
         "embeddings": [halfvec_text(record.embedding) for record in records],
+        "digests": [record.digest for record in records],
     }
     rows = connection.execute(query("records", "insert").render(records=name), values).fetchall()
     stored = {str(row["id"]) for row in rows}

@@ -15,6 +15,11 @@ from app.services.record_input import record_id
 # those of a picture.
 PICTURE_SUFFIXES = frozenset(MEDIA_TYPES)
 
+_LINK_TO_NOTHING = "a link to nothing"
+_LINK_TO_A_FOLDER = "a link to a folder, which is not followed"
+# What an unmounted disk or a folder that was moved leaves: there may be pictures behind them.
+_LINKS = (_LINK_TO_NOTHING, _LINK_TO_A_FOLDER)
+
 
 def folder_items(folder: Path, max_bytes: int | None = None) -> list[Item]:
     """Return an item for each picture below a folder, as `scan` finds them.
@@ -66,7 +71,7 @@ def _scan(root: Path, below: str, max_bytes: int | None) -> Iterator[Item | Unus
 def _file(entry: os.DirEntry[str], path: str, max_bytes: int | None) -> Item | Unusable:
     try:
         if (reason := _passed_over(entry)) is not None:
-            return Unusable(shown(path), reason, passed_over=True)
+            return Unusable(shown(path), reason, passed_over=True, hides=reason in _LINKS)
         return _item(entry, path, max_bytes)
     except OSError as error:
         return Unusable(shown(path), f"the file cannot be read: {error.strerror}")
@@ -80,9 +85,9 @@ def _passed_over(entry: os.DirEntry[str]) -> str | None:
         return "hidden"
     path = Path(entry.path)
     if entry.is_symlink() and not path.exists():
-        return "a link to nothing"
+        return _LINK_TO_NOTHING
     if entry.is_dir():
-        return "a link to a folder, which is not followed"
+        return _LINK_TO_A_FOLDER
     if not entry.is_file():
         return "not a file"
     if path.suffix.lower() in PICTURE_SUFFIXES:

@@ -1,8 +1,8 @@
 """Bulk loading of a folder of pictures, or of JSON lines: resumable, a bad picture or line never stops it.
 
 A load stores what is not stored yet. One that replaces brings stored records up to date, too: a picture is told by the
-SHA-256 of its bytes, so that only those that changed are embedded; where that is not known (of records that were
-inserted by the API), the vector is made anew and compared.
+SHA-256 of its bytes, so that only those that changed are embedded; where that is not known (of records that SQL or an
+earlier version inserted), the vector is made anew and compared.
 
 Decoding runs in threads ahead of the model, the model ahead of the database, each a step that is bounded in records and
 in bytes, so memory is flat whatever the size of the folder or of a line. Rows are written by COPY into a temporary
@@ -17,17 +17,20 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.db import loads
+from app.db import loads, replacing
 from app.db import records as table
+from app.db.loads import Outcome, Written
 from app.domain.collections import Collection
 from app.domain.errors import ImageError, InvalidRequest
 from app.domain.jsontext import dumps
 from app.domain.records import Attributes, Json
 from app.domain.tags import field_of
+from app.embedding.models.batching import BatchedEmbedder
 from app.services.context import Context
 from app.services.extraction import COLOURS_FIELD, tags_are_made, with_tags
 from app.services.folders import read_file
@@ -41,6 +44,8 @@ _CHUNK = 500
 _CHUNK_BYTES = 32 * 2**20  # of kept originals
 # What a picture takes that is kept and of which only the URL is known yet.
 _FETCHED_BYTES = 2**20
+# Ids that a report names of those that were stored, replaced, updated and deleted.
+_EXAMPLES = 10
 
 
 @dataclass(slots=True)
@@ -50,7 +55,8 @@ class Report:
     `stored` are new records, `present` those that were there already, `replaced` those that have another picture now,
     `updated` those that have other attributes alone; `failed` could not be stored, `passed_over` are files that are no
     pictures: each with its place and the reason. Of what was not met, `deleted` records are gone; `kept_because` says
-    why none was deleted although that was asked for.
+    why none was deleted although that was asked for. `examples` are the first ids of each count but `present`. Of a dry
+    run it is what would become of everything.
     """
 
     stored: int = 0
@@ -61,6 +67,7 @@ class Report:
     kept_because: str | None = None
     failed: list[Unusable] = field(default_factory=list)
     passed_over: list[Unusable] = field(default_factory=list)
+    examples: dict[str, list[str]] = field(default_factory=dict)
     index_built: bool = False
 
     @property
@@ -68,6 +75,14 @@ class Report:
         """How many files or lines were met: the sum of all."""
         done = self.stored + self.present + self.replaced + self.updated
         return done + len(self.failed) + len(self.passed_over)
+
+    def count(self, outcome: Outcome | Literal["deleted"], ids: Iterable[str]) -> None:
+        """Count records that something became of."""
+        counted = list(ids)
+        setattr(self, outcome, getattr(self, outcome) + len(counted))
+        if outcome != "present" and counted:
+            named = self.examples.setdefault(outcome, [])
+            named += counted[: _EXAMPLES - len(named)]
 
 
 def line_items(context: Context, lines: Path | LineFile) -> Iterator[Item | Unusable]:
@@ -119,6 +134,7 @@ def load(
     *,
     replace_stored: bool = False,
     delete_missing: bool = False,
+    dry_run: bool = False,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Report:
     """Load items that are not stored yet; `progress` is called with the number of items that are done with.
@@ -126,6 +142,8 @@ def load(
     With `replace_stored`, items take the place of the stored records of their ids where their picture or their
     attributes are others. With `delete_missing`, records that were there when the load began and that no item names are
     deleted at the end; none is where an item could not be used, or where there was none: the source may not be whole.
+    With `dry_run`, of a load that replaces, nothing is written: the report says what would become of everything, but
+    for what the database itself would refuse, a capacity included. The model runs only where vectors are compared.
 
     Tags are made as an insert makes them. An index that is there stays: entering a row into it costs little beside
     making its vector, so that to drop and rebuild it is no faster, and searches would be exact meanwhile.
@@ -134,11 +152,16 @@ def load(
         Unavailable: the database is away; what was reported as stored is on disk, and another run goes on from there.
 
     """
-    run = _Load(context, collection, Report(), progress, replace_stored)
-    began = loads.moment(context.db)
+    tags = [field_of(collection.service)] if tags_are_made(context, collection) else []
+    rules = replacing.Rules([COLOURS_FIELD, *tags], context.settings.max_attributes_bytes, dry_run)
+    run = _Load(context, collection, Report(), progress, rules if replace_stored else None, dry_run)
+    began = replacing.moment(context.db)
     run.all(items)
     if delete_missing:
         run.delete_missing(began)
+    if dry_run:
+        return run.report
+    if delete_missing:
         nudge(context, collection)
     context.lookup.forget(collection.name)
     run.report.index_built = build_if_outgrown(context, context.lookup.collection(collection.name))
@@ -173,7 +196,8 @@ class _Load:
     collection: Collection
     report: Report
     progress: Callable[[int], None]
-    replace_stored: bool
+    rules: replacing.Rules | None
+    dry_run: bool
     # Items whose pictures are the stored ones, until their attributes are compared.
     same: list[Item] = field(default_factory=list)
     # Every _id that was met, where records are replaced.
@@ -183,13 +207,10 @@ class _Load:
         embedder = embedder_of(self.context, self.collection)
         tagged = tags_are_made(self.context, self.collection)
         with (
-            closing(
-                Pipeline(self.context, self.collection, embedder, self._failed, same=self._same_picture)
-            ) as pipeline,
+            closing(self._pipeline(embedder)) as pipeline,
             ThreadPoolExecutor(1, thread_name_prefix="write") as writer,
         ):
-            store = partial(loads.store, self.context.db, self.collection, replace=self.replace_stored)
-            writing: tuple[Future[loads.Written], Mapping[str, str]] | None = None
+            writing: tuple[Future[Written], Mapping[str, str]] | None = None
             chunk = _Chunk()
             for batch, embeddings in pipeline.embedded(self._fresh(items)):
                 made: list[Attributes] = [{} for _ in batch]
@@ -205,12 +226,39 @@ class _Load:
                 if len(chunk.rows) >= _CHUNK or chunk.size >= _CHUNK_BYTES:
                     # One chunk is written while the next is made; never more, so that memory stays flat.
                     self._note(writing)
-                    writing = writer.submit(store, chunk.rows), chunk.places
+                    writing = writer.submit(self._store, chunk.rows), chunk.places
                     chunk = _Chunk()
             self._note(writing)
             if chunk.rows:
-                self._note((writer.submit(store, chunk.rows), chunk.places))
+                self._note((writer.submit(self._store, chunk.rows), chunk.places))
             self._refresh()
+
+    def _pipeline(self, embedder: BatchedEmbedder) -> Pipeline:
+        return Pipeline(
+            self.context,
+            self.collection,
+            embedder,
+            self._failed,
+            same=self._same_picture,
+            settled=self._settled if self.dry_run else lambda _: False,
+        )
+
+    def _store(self, rows: Sequence[table.NewRecord]) -> Written:
+        if self.rules is None:
+            return loads.store(self.context.db, self.collection, rows)
+        return replacing.store(self.context.db, self.collection, rows, self.rules)
+
+    def _settled(self, one: PreparedItem) -> bool:
+        """Count an item of a dry run whose outcome needs no vector."""
+        stored = one.item.stored
+        if stored is None:
+            self.report.count("stored", [one.item.id])
+        elif None not in (stored.digest, one.digest) and stored != (one.digest, one.box):
+            self.report.count("replaced", [one.item.id])
+        else:
+            return False
+        self.progress(1)
+        return True
 
     def _fresh(self, items: Iterable[Item | Unusable]) -> Iterator[Item]:
         """Yield the items to be looked at, asked for a chunk at a time; the first where an id comes twice.
@@ -222,11 +270,11 @@ class _Load:
             for item in chunk:
                 if first.setdefault(item.id, item) is not item:
                     self._failed(item, f"the _id stands in {first[item.id].place} already")
-            if self.replace_stored:
+            if self.rules is not None:
                 yield from self._to_compare(first.values())
                 continue
             known = self._stored(first.values())
-            self.report.present += len(known)
+            self.report.count("present", known)
             self.progress(len(known))
             yield from (item for item in first.values() if item.id not in known)
 
@@ -251,12 +299,12 @@ class _Load:
             else:
                 self.met.add(item.id)
                 fresh.append(item)
-        stored = loads.contents(self.context.db, self.collection, [item.id for item in fresh])
+        stored = replacing.contents(self.context.db, self.collection, [item.id for item in fresh])
         former = self._under_former_ids([item for item in fresh if item.id not in stored])
         renamed = [replace(item, id=str(item.former)) if item.id in former else item for item in fresh]
         if former:
             self.met.update(item.id for item in renamed)
-            stored |= loads.contents(self.context.db, self.collection, [item.id for item in renamed])
+            stored |= replacing.contents(self.context.db, self.collection, [item.id for item in renamed])
         yield from (replace(item, stored=stored.get(item.id)) for item in renamed)
 
     def _same_picture(self, item: Item) -> None:
@@ -268,27 +316,28 @@ class _Load:
         """Give the records whose pictures are the stored ones the attributes of their items."""
         items = list(self.same)
         self.same.clear()
-        if not items:
+        if not items or self.rules is None:
             return
-        tags = [field_of(self.collection.service)] if tags_are_made(self.context, self.collection) else []
-        attributes = {item.id: dumps(item.attributes) for item in items}
-        most = self.context.settings.max_attributes_bytes
-        updated = loads.refresh(self.context.db, self.collection, attributes, [COLOURS_FIELD, *tags], most)
-        self.report.updated += len(updated)
-        self.report.present += len(items) - len(updated)
+        coming = {item.id: (dumps(item.attributes), item.stored) for item in items if item.stored is not None}
+        written = replacing.refresh(self.context.db, self.collection, coming, self.rules)
+        self._count(written, {item.id: item.place for item in items})
         self.progress(len(items))
 
     def delete_missing(self, before: datetime) -> None:
         """Delete the records that were stored before a moment and that no item named; say why where none is."""
         if self.report.failed:
             self.report.kept_because = f"{len(self.report.failed)} of the source could not be used, so it is not whole"
+        elif hiding := [one for one in self.report.passed_over if one.hides]:
+            more = f" ({len(hiding) - 1} more such links)" if len(hiding) > 1 else ""
+            self.report.kept_because = f"{hiding[0].place} is {hiding[0].reason}: records may lie behind it{more}"
         elif not self.met:
             self.report.kept_because = "the source has no record"
         else:
-            for ids in loads.older(self.context.db, self.collection, before):
+            for ids in replacing.older(self.context.db, self.collection, before):
                 gone = [own for own in ids if own not in self.met]
-                if gone:
-                    self.report.deleted += len(table.delete(self.context.db, self.collection, gone))
+                if gone and not self.dry_run:
+                    gone = replacing.delete_older(self.context.db, self.collection, gone, before)
+                self.report.count("deleted", gone)
 
     def _usable(self, items: Iterable[Item | Unusable]) -> Iterator[Item]:
         for one in items:
@@ -302,19 +351,15 @@ class _Load:
         self.report.failed.append(Unusable(item.place, reason, item.id))
         self.progress(1)
 
-    def _note(self, writing: tuple[Future[loads.Written], Mapping[str, str]] | None) -> None:
+    def _note(self, writing: tuple[Future[Written], Mapping[str, str]] | None) -> None:
         """Wait until a chunk is written, and report what became of its rows."""
-        if writing is None:
-            return
-        written, places = writing[0].result(), writing[1]
-        self.report.stored += len(written.stored)
-        self.report.replaced += len(written.replaced)
-        self.report.updated += len(written.updated)
-        self.report.present += len(written.same)
-        done = written.stored | written.replaced | written.updated | written.same
+        if writing is not None:
+            self._count(writing[0].result(), writing[1])
+
+    def _count(self, written: Written, places: Mapping[str, str]) -> None:
+        taken = "a record of this _id was stored just before: it stands further above, or came from elsewhere"
         for own, place in places.items():
-            if own not in done:
-                reason = written.refused.get(
-                    own, "a record of this _id was stored just before: it stands further above, or came from elsewhere"
-                )
-                self.report.failed.append(Unusable(place, reason, own))
+            if own in written.outcomes:
+                self.report.count(written.outcomes[own], [own])
+            else:
+                self.report.failed.append(Unusable(place, written.refused.get(own, taken), own))

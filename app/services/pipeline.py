@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from app.db.loads import Content
+from app.db.replacing import Content
 from app.domain.collections import Collection
 from app.domain.errors import ImageError, InvalidRequest
 from app.domain.records import Json
@@ -61,13 +61,14 @@ class Item:
 class Unusable:
     """What was met and is not stored: where, and why. `passed_over`: it was not meant to be a record.
 
-    `id` is the record's `_id`, None where it has none that can be told.
+    `hides`: records may lie behind it. `id` is the record's `_id`, None where it has none that can be told.
     """
 
     place: str
     reason: str
     id: str | None = None
     passed_over: bool = False
+    hides: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +96,8 @@ class Pipeline:
     """Reads pictures in bulk, ahead of the model.
 
     `collection` says whether thumbnails and originals are made; `failed` is called with each item whose picture
-    cannot be read and the reason, `same` with each whose picture is the stored one. `threads` read and decode: more
-    than the cores where pictures are fetched.
+    cannot be read and the reason, `same` with each whose picture is the stored one. `settled` says of a prepared item
+    whether it goes no further. `threads` read and decode: more than the cores where pictures are fetched.
     """
 
     context: Context
@@ -105,6 +106,7 @@ class Pipeline:
     failed: Callable[[Item, str], None]
     threads: int | None = None
     same: Callable[[Item], None] = lambda _: None
+    settled: Callable[[PreparedItem], bool] = lambda _: False
     _pool: ThreadPoolExecutor = field(init=False)
 
     def __post_init__(self) -> None:
@@ -136,7 +138,8 @@ class Pipeline:
             del future  # its own reference would hold the picture while the next one is waited for
             fill()
             if isinstance(done, PreparedItem):
-                yield done
+                if not self.settled(done):
+                    yield done
             elif isinstance(done, Item):
                 self.same(done)
             else:

@@ -124,7 +124,13 @@ def _with(record: Incoming, made: Attributes, max_bytes: int) -> Incoming:
 
 def _row(record: Incoming, picture: Picture) -> table.NewRecord:
     return table.NewRecord(
-        record.id, record.attributes, picture.embedding, picture.thumbnail, picture.original, picture.box
+        record.id,
+        record.attributes,
+        picture.embedding,
+        picture.thumbnail,
+        picture.original,
+        picture.box,
+        picture.digest,
     )
 
 

@@ -30,11 +30,12 @@ class Picture:
     """A picture as it is stored: its embedding (float32, unit length) and its thumbnail (WebP).
 
     `original` is the picture as it came, None where the collection does not keep it; `box` the part of it that is the
-    record's, None for all of it; `made` the attributes that were made of it.
+    record's, None for all of it; `made` the attributes that were made of it; `digest` the SHA-256 of its bytes.
     """
 
     embedding: NDArray[np.float32]
     thumbnail: bytes | None
+    digest: bytes
     original: bytes | None = None
     box: Box | None = None
     made: Attributes = field(default_factory=dict)
@@ -65,19 +66,20 @@ def read_pictures(
     sources = context.pictures.read_many(fields)
     usable: list[tuple[Incoming, Picture]] = []
     skipped = []
-    for record, source, seen in zip(
+    for record, source, looked in zip(
         records, sources, _seen(context, collection, fields, sources, thumbnails=collection.thumbnails), strict=True
     ):
         if isinstance(source, ImageError):
             skipped.append(skip(record.fields, source))
-        elif isinstance(seen, InvalidRequest):
-            skipped.append(skip(record.fields, seen))
+        elif isinstance(looked, InvalidRequest):
+            skipped.append(skip(record.fields, looked))
         else:
+            seen, digest = looked
             box = checked_box(record.fields.get("_box"))
             made = with_colours(record.fields, decoded(context, source, box)) if extract.colours else {}
             small = seen.thumbnail if collection.thumbnails else None
             kept = source if collection.keep_images else None
-            usable.append((record, Picture(seen.embedding, small, kept, box, made)))
+            usable.append((record, Picture(seen.embedding, small, digest, kept, box, made)))
     if not extract.makes_tags(context, collection):
         return usable, skipped
     tags = with_tags(
@@ -100,10 +102,10 @@ def embed_query(context: Context, collection: Collection, record: Mapping[str, J
         own = record.get("_id")
         lacks = "has no _id" if own is None else f'has the _id "{shown(str(own))}", which is not stored,'
         raise WrongQueryRecord(f"the query record {lacks} and no _base64, _url, _file or _text_data")
-    seen = _seen(context, collection, [record], context.pictures.read_many([record]), thumbnails=False)[0]
-    if isinstance(seen, InvalidRequest):
-        raise WrongQueryRecord(str(seen)) from seen
-    return seen.embedding
+    looked = _seen(context, collection, [record], context.pictures.read_many([record]), thumbnails=False)[0]
+    if isinstance(looked, InvalidRequest):
+        raise WrongQueryRecord(str(looked)) from looked
+    return looked[0].embedding
 
 
 def embed_each_once(
@@ -159,8 +161,8 @@ def _seen(
     sources: Sequence[bytes | ImageError],
     *,
     thumbnails: bool,
-) -> list[Cached | InvalidRequest]:
-    """Return what is seen of each record's picture, or why it cannot be read, in order."""
+) -> list[tuple[Cached, bytes] | InvalidRequest]:
+    """Return what is seen of each record's picture and its digest, or why it cannot be read, in order."""
     embedder = embedder_of(context, collection)
     looks: list[_Look | InvalidRequest] = []
     with context.vector_cache.claims() as claims:
@@ -199,8 +201,11 @@ def _look(
         raise
 
 
-def _result(context: Context, look: _Look, *, thumbnails: bool) -> Cached | InvalidRequest:
-    """Return what was computed, waiting for another request that does it; with a thumbnail where one is wanted."""
+def _result(context: Context, look: _Look, *, thumbnails: bool) -> tuple[Cached, bytes] | InvalidRequest:
+    """Return what was computed, waiting for another request that does it, with a thumbnail where one is wanted.
+
+    Beside it stands the digest of the picture.
+    """
     try:
         seen = look.claim.result.result()
     except InvalidRequest as error:
@@ -209,7 +214,7 @@ def _result(context: Context, look: _Look, *, thumbnails: bool) -> Cached | Inva
         small = thumbnail(decoded(context, look.data, look.claim.key.box))
         seen = Cached(seen.embedding, small)
         context.vector_cache.put(look.claim.key, seen)
-    return seen
+    return seen, look.claim.key.digest
 
 
 def decoded(context: Context, data: bytes, box: Box | None = None) -> Image.Image:

@@ -1,8 +1,9 @@
 -- Notes which records of a collection are written while its vectors are being made anew: a trigger on the table of its
 -- records, made by begin_reembedding and gone with the table.
 --
--- Result: rows of lookalike.reembedding_changes; `new_picture` is false where only attributes changed. Notes are only
---   ever added, so that none depends on what the writing transaction sees.
+-- Result: rows of lookalike.reembedding_changes; `new_picture` is false where only attributes changed. Two pictures may
+--   have one vector, so their digests count as well. Notes are only ever added, so that none depends on what the
+--   writing transaction sees.
 -- Rights: the owner's: whoever may write a record may have that noted.
 CREATE OR REPLACE FUNCTION lookalike.log_change() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
@@ -18,7 +19,8 @@ BEGIN
     END IF;
     IF TG_OP = 'UPDATE' AND OLD.id = NEW.id THEN
         INSERT INTO lookalike.reembedding_changes (collection_id, id, new_picture)
-        VALUES (NEW.collection_id, NEW.id, NEW.embedding IS DISTINCT FROM OLD.embedding);
+        VALUES (NEW.collection_id, NEW.id,
+                (NEW.embedding, NEW.digest) IS DISTINCT FROM (OLD.embedding, OLD.digest));
         RETURN NULL;
     END IF;
     IF TG_OP <> 'INSERT' THEN

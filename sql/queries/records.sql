@@ -14,9 +14,10 @@ WHERE r.collection_id = :collection_id AND r.id = ANY (:ids) AND r.attributes ? 
 -- name: insert
 -- Stores new records in the order of their ids (so that two batches cannot deadlock; the byte order, as everywhere) and
 -- returns the stored ids; an id that is taken is passed over.
-INSERT INTO /*records*/ lookalike.records /*end*/ AS r (collection_id, id, attributes, embedding)
-SELECT :collection_id, new.id, new.attributes, new.embedding::halfvec
-FROM unnest(:ids::text[], :attributes::jsonb[], :embeddings::text[]) AS new (id, attributes, embedding)
+INSERT INTO /*records*/ lookalike.records /*end*/ AS r (collection_id, id, attributes, embedding, digest)
+SELECT :collection_id, new.id, new.attributes, new.embedding::halfvec, new.digest
+FROM unnest(:ids::text[], :attributes::jsonb[], :embeddings::text[], :digests::bytea[])
+    AS new (id, attributes, embedding, digest)
 ORDER BY new.id COLLATE "C"
 ON CONFLICT (collection_id, id) DO NOTHING
 RETURNING r.id;

@@ -9,21 +9,24 @@ ORDER BY i.id COLLATE "C"
 ON CONFLICT DO NOTHING
 RETURNING id;
 
--- loads.compare: Locks those of the incoming records that are stored, in the order of their ids, and says what of them is as it comes.
-SELECT r.id, r.embedding = i.embedding AS same_picture, r.attributes = i.attributes AS same_attributes
-FROM "lookalike"."records_1" AS r
-JOIN "lookalike"."records_1" AS i ON i.id = r.id
+-- loads.lock: Locks those of these records that are stored, in the order of their ids.
+SELECT r.id FROM "lookalike"."records_1" AS r
 WHERE r.collection_id = %(collection_id)s AND r.id = ANY (%(ids)s)
 ORDER BY r.id
-FOR NO KEY UPDATE OF r;
+FOR NO KEY UPDATE;
 
--- loads.replace: Puts incoming records in the place of stored ones; a row that is already as it comes is not written.
-UPDATE "lookalike"."records_1" AS r
-SET attributes = i.attributes, embedding = i.embedding, digest = coalesce(i.digest, r.digest),
-    updated_at = CASE WHEN r.id = ANY (%(changed)s) THEN now() ELSE r.updated_at END
+-- loads.compare: Says of the incoming records that are stored whether the vector is the stored one, and what the stored picture is known by.
+SELECT r.id, r.embedding = i.embedding AS same_vector, r.digest, o.box
 FROM "lookalike"."records_1" AS i
-WHERE i.id = r.id AND r.collection_id = %(collection_id)s AND r.id = ANY (%(ids)s)
-    AND (r.id = ANY (%(changed)s) OR r.digest IS DISTINCT FROM coalesce(i.digest, r.digest));
+JOIN "lookalike"."records_1" AS r ON r.collection_id = %(collection_id)s AND r.id = i.id
+LEFT JOIN "lookalike"."originals_1" AS o ON o.collection_id = r.collection_id AND o.id = r.id
+WHERE i.id = ANY (%(ids)s);
+
+-- loads.replace: Puts incoming records, whose pictures are others, in the place of stored ones.
+UPDATE "lookalike"."records_1" AS r
+SET attributes = i.attributes, embedding = i.embedding, digest = i.digest, updated_at = now()
+FROM "lookalike"."records_1" AS i
+WHERE i.id = r.id AND r.collection_id = %(collection_id)s AND r.id = ANY (%(ids)s);
 
 -- loads.contents: The digests of the pictures of these records, and the part of each that is the record's.
 SELECT r.id, r.digest, o.box
@@ -31,28 +34,38 @@ FROM "lookalike"."records_1" AS r
 LEFT JOIN "lookalike"."originals_1" AS o ON o.collection_id = r.collection_id AND o.id = r.id
 WHERE r.collection_id = %(collection_id)s AND r.id = ANY (%(ids)s);
 
--- loads.refresh: Gives records the attributes of their lines, and keeps what was made of their pictures where a line has none of it; returns those that were not so already, and how many bytes they have as text.
-WITH coming AS (
-    SELECT r.id, new.attributes || coalesce(
-        (SELECT jsonb_object_agg(made.field, r.attributes->made.field) FROM unnest(%(made)s::text[]) AS made (field)
-         WHERE r.attributes ? made.field AND NOT new.attributes ? made.field), '{}') AS attributes
-    FROM unnest(%(ids)s::text[], %(attributes)s::jsonb[]) AS new (id, attributes)
-    JOIN "lookalike"."records_1" AS r ON r.collection_id = %(collection_id)s AND r.id = new.id
-    ORDER BY r.id
-    FOR NO KEY UPDATE OF r
-)
+-- loads.outcome: Says of records, whose pictures stay, whether other attributes would change them, and whether these would be too long with what was made of the picture (`made`), which is kept where the new attributes have none of it.
+SELECT r.id, whole.attributes <> r.attributes AS changed,
+       whole.attributes <> new.attributes AND octet_length(whole.attributes::text) > %(most)s AS too_long
+FROM unnest(%(ids)s::text[], %(attributes)s::jsonb[]) AS new (id, attributes)
+JOIN "lookalike"."records_1" AS r ON r.collection_id = %(collection_id)s AND r.id = new.id
+CROSS JOIN LATERAL (SELECT lookalike.pick(r.attributes, %(made)s::text[]) || new.attributes) AS whole (attributes);
+
+-- loads.refresh: Gives records, whose pictures stay, other attributes, and keeps what was made of the pictures where these have none of it; takes down the digests of pictures that were not known.
 UPDATE "lookalike"."records_1" AS r
-SET attributes = c.attributes, updated_at = now()
-FROM coming AS c
-WHERE r.collection_id = %(collection_id)s AND r.id = c.id AND r.attributes <> c.attributes
-    AND octet_length(c.attributes::text) <= %(most)s
-RETURNING r.id;
+SET attributes = lookalike.pick(r.attributes, %(made)s::text[]) || new.attributes,
+    digest = coalesce(r.digest, new.digest),
+    updated_at = CASE WHEN r.id = ANY (%(changed)s) THEN now() ELSE r.updated_at END
+FROM unnest(%(ids)s::text[], %(attributes)s::jsonb[], %(digests)s::bytea[]) AS new (id, attributes, digest)
+WHERE r.collection_id = %(collection_id)s AND r.id = new.id;
 
 -- loads.missing: Ids of records that were there before a moment, in their order, after an id.
 SELECT r.id FROM "lookalike"."records_1" AS r
 WHERE r.collection_id = %(collection_id)s AND r.id > %(after)s AND r.created_at < %(moment)s
 ORDER BY r.collection_id, r.id
 LIMIT 30;
+
+-- loads.delete_missing: Deletes those of these records that were there before a moment, locked in the order of their ids, and returns them: one that came in place of such a record since stays.
+WITH doomed AS (
+    SELECT r.id FROM "lookalike"."records_1" AS r
+    WHERE r.collection_id = %(collection_id)s AND r.id = ANY (%(ids)s) AND r.created_at < %(moment)s
+    ORDER BY r.id
+    FOR UPDATE
+)
+DELETE FROM "lookalike"."records_1" AS r
+USING doomed
+WHERE r.collection_id = %(collection_id)s AND r.id = doomed.id
+RETURNING r.id;
 
 -- loads.moment: This moment, by the database's clock.
 SELECT clock_timestamp() AS moment;

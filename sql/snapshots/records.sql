@@ -9,9 +9,10 @@ SELECT r.id, r.attributes ->> '_file' AS file FROM "lookalike"."records_1" AS r
 WHERE r.collection_id = %(collection_id)s AND r.id = ANY (%(ids)s) AND r.attributes ? '_file';
 
 -- records.insert: Stores new records in the order of their ids (so that two batches cannot deadlock; the byte order, as everywhere) and returns the stored ids; an id that is taken is passed over.
-INSERT INTO "lookalike"."records_1" AS r (collection_id, id, attributes, embedding)
-SELECT %(collection_id)s, new.id, new.attributes, new.embedding::halfvec
-FROM unnest(%(ids)s::text[], %(attributes)s::jsonb[], %(embeddings)s::text[]) AS new (id, attributes, embedding)
+INSERT INTO "lookalike"."records_1" AS r (collection_id, id, attributes, embedding, digest)
+SELECT %(collection_id)s, new.id, new.attributes, new.embedding::halfvec, new.digest
+FROM unnest(%(ids)s::text[], %(attributes)s::jsonb[], %(embeddings)s::text[], %(digests)s::bytea[])
+    AS new (id, attributes, embedding, digest)
 ORDER BY new.id COLLATE "C"
 ON CONFLICT (collection_id, id) DO NOTHING
 RETURNING r.id;

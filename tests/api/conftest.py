@@ -18,6 +18,7 @@ from app.config import Settings
 from app.domain.tokens import Scope
 from app.services import collections, tokens
 from app.services.context import Context
+from app.services.pipeline import Pipeline
 from tests.conftest import _drop, _recreate, url_of
 
 _numbers = itertools.count()
@@ -112,3 +113,17 @@ def encoded(image: Image.Image, kind: str = "PNG") -> str:
 
 def picture(number: int) -> str:
     return encoded(drawing(number))
+
+
+@pytest.fixture
+def embedded(api: Api, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The ids of all records whose pictures are embedded, as it happens."""
+    seen: list[str] = []
+    before = Pipeline.embed
+
+    def embed(self: Pipeline, batch: Any) -> Any:
+        seen.extend(one.item.id for one in batch)
+        return before(self, batch)
+
+    monkeypatch.setattr(Pipeline, "embed", embed)
+    return seen

@@ -2,72 +2,20 @@
 
 import base64
 import json
-import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
-from click.testing import CliRunner
 
-from app.cli import cli
-from app.db import collections as table
 from app.db import records
-from app.services import collections, reembedding
+from app.domain.records import Fields
+from app.services import collections, listing, reembedding
+from app.services.exporting import Parts
+from app.services.exporting import lines as exported
 from app.services.folders import scan
-from app.services.loading import Report, line_items, load
-from app.services.pipeline import Pipeline
-from tests.api.conftest import Api, picture
-
-Json = dict[str, Any]
-
-
-def lines(api: Api, folder: Path, records_: list[Json], *, delete_missing: bool = False) -> Report:
-    """Load records as JSON lines, in the place of stored ones."""
-    (folder / "in.jsonl").write_text("".join(json.dumps(one) + "\n" for one in records_))
-    items = line_items(api.context, folder / "in.jsonl")
-    report = load(api.context, own(api), items, replace_stored=True, delete_missing=delete_missing)
-    assert report.seen == len(records_)
-    return report
-
-
-def own(api: Api) -> Any:
-    return table.get(api.context.db, api.collection)
-
-
-def given(api: Api) -> Json:
-    """Return a vector as an export writes it."""
-    vector = np.eye(1, own(api).dimensions)[0].tolist()
-    return {"model": own(api).model, "revision": own(api).model_revision, "vector": vector}
-
-
-def counts(report: Report) -> tuple[int, int, int, int]:
-    return report.stored, report.replaced, report.updated, report.present
-
-
-def stored(api: Api) -> dict[str, Json]:
-    got = api.post("allRecords", {"fields_to_return": ["*"]})["answer_records"]
-    return {one.pop("_id"): one for one in got}
-
-
-def rows(api: Api, columns: str) -> dict[str, tuple[Any, ...]]:
-    with api.context.db.session() as connection:
-        found = connection.execute(f"SELECT id, {columns} FROM lookalike.{own(api).records_table}".encode()).fetchall()
-    return {row.pop("id"): tuple(row.values()) for row in found}
-
-
-@pytest.fixture
-def embedded(api: Api, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The ids of all records whose pictures are embedded, as it happens."""
-    seen: list[str] = []
-    before = Pipeline.embed
-
-    def embed(self: Pipeline, batch: Any) -> Any:
-        seen.extend(one.item.id for one in batch)
-        return before(self, batch)
-
-    monkeypatch.setattr(Pipeline, "embed", embed)
-    return seen
+from app.services.loading import load
+from tests.api.conftest import Api, drawing, encoded, picture
+from tests.support.replacing import counts, forget_digests, given, lines, noted, own, rows, stored
 
 
 def test_only_what_changed_is_written_and_only_other_pictures_are_embedded(
@@ -111,8 +59,20 @@ def test_only_what_changed_is_written_and_only_other_pictures_are_embedded(
     assert rows(api, "updated_at") == {one: (after[one][1],) for one in after}
 
 
-def test_what_the_api_inserted_is_compared_by_its_vector_once(api: Api, tmp_path: Path, embedded: list[str]) -> None:
+def test_what_the_api_inserted_is_not_embedded_again(api: Api, tmp_path: Path, embedded: list[str]) -> None:
+    api.fill(2)
+    near = api.post("nearDupsInsert", {"records": [{"_id": "near", "_base64": picture(50)}]}, code=210)
+    assert near["answer_count"] == 1
+    source = [{"_id": str(n), "_base64": picture(n), "n": n, "price": n * 10} for n in range(2)]
+    assert counts(lines(api, tmp_path, [*source, {"_id": "near", "_base64": picture(50)}])) == (0, 0, 0, 3)
+    assert embedded == []
+
+
+def test_a_picture_of_no_known_hash_is_compared_by_its_vector_once(
+    api: Api, tmp_path: Path, embedded: list[str]
+) -> None:
     api.fill(4)
+    forget_digests(api)
     same = [{"_id": str(n), "_base64": picture(n), "n": n, "price": n * 10} for n in range(4)]
     same[3]["price"] = 1
     assert counts(lines(api, tmp_path, same)) == (0, 0, 1, 3)
@@ -149,42 +109,24 @@ def test_a_record_that_came_as_a_vector_has_no_thumbnail_and_everything_else(api
     assert api.post("get", {"records": [{"_id": "v"}], "fields_to_return": ["*"]})["answer_records"] == [
         {"_id": "v", "n": 1}
     ]
+    chosen = listing.of(own(api), Fields(everything=True), None)
+    (line,) = map(json.loads, exported(api.context, chosen, Parts()))
+    assert (line["n"], line["_embedding"]["vector"], "_base64" in line) == (1, given(api)["vector"], False)
 
 
-def test_what_the_source_lacks_is_deleted_but_for_what_came_meanwhile(
-    api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_model_alone_decides_on_a_near_duplicate_of_a_vector(
+    api: Api, tmp_path: Path, new_collection: Callable[..., str]
 ) -> None:
-    api.fill(5)
-    source = [{"_id": str(n), "_base64": picture(n), "n": n, "price": n * 10} for n in (1, 3)]
-    before = Pipeline.embed
-
-    def meanwhile(self: Pipeline, batch: Any) -> Any:
-        api.post("insert", {"records": [{"_id": "late", "_base64": picture(70)}]}, code=210)
-        monkeypatch.setattr(Pipeline, "embed", before)
-        return before(self, batch)
-
-    monkeypatch.setattr(Pipeline, "embed", meanwhile)
-    report = lines(api, tmp_path, source, delete_missing=True)
-    assert (counts(report), report.deleted, report.kept_because) == ((0, 0, 0, 2), 3, None)
-    assert sorted(stored(api)) == ["1", "3", "late"]
-
-
-@pytest.mark.parametrize(
-    ("source", "reason"),
-    [
-        ([{"_id": "1", "_base64": "AAAA"}], "1 of the source could not be used"),
-        ([{"_id": "1", "_base64": picture(1)}, {"_base64": picture(2)}], "1 of the source could not be used"),
-        ([], "the source has no record"),
-    ],
-)
-def test_nothing_is_deleted_where_the_source_may_not_be_whole(
-    api: Api, tmp_path: Path, source: list[Json], reason: str
-) -> None:
-    api.fill(3)
-    report = lines(api, tmp_path, source, delete_missing=True)
-    assert report.deleted == 0
-    assert reason in str(report.kept_because)
-    assert len(stored(api)) == 3
+    api.post("insert", {"records": [{"_id": "p", "_base64": picture(1)}]}, code=210)
+    chosen = listing.of(own(api), Fields(everything=True), None)
+    (line,) = map(json.loads, exported(api.context, chosen, Parts()))
+    api.collection = new_collection()
+    lines(api, tmp_path, [line])
+    assert records.thumbnail(api.context.db, own(api), "p") is None
+    near = api.post("nearDupsInsert", {"records": [{"_id": "q", "_base64": picture(1)}]}, code=411)
+    assert [one["_id"] for one in near["skipped_records"]] == ["q"]
+    assert sorted(stored(api)) == ["p"]
+    api.post("nearDupsInsert", {"records": [{"_id": "r", "_base64": picture(9)}]}, code=210)
 
 
 def test_a_folder_is_followed_and_ids_of_earlier_versions_stay(api: Api, tmp_path: Path) -> None:
@@ -209,71 +151,78 @@ def test_an_id_that_stands_twice_far_apart_is_told(api: Api, tmp_path: Path) -> 
     )
 
 
-def test_callers_that_insert_and_delete_the_same_ids_lose_nothing(api: Api, tmp_path: Path) -> None:
-    source = [{"_id": str(n), "_base64": picture(n % 7), "round": 1} for n in range(60)]
-    lines(api, tmp_path, source)
-    stop = threading.Event()
-    wrong: list[object] = []
-
-    def disturb(number: int) -> None:
-        while not stop.is_set():
-            ids = [{"_id": str(n)} for n in range(number * 20, number * 20 + 10)]
-            for method, body in (
-                ("delete", {"records": ids}),
-                ("insert", {"records": [{**one, "_base64": picture(6), "by": "api"} for one in ids]}),
-            ):
-                code = api.call(method, body).get_json()["status"]["code"]
-                if code >= 500:
-                    wrong.append((method, code))
-
-    callers = [threading.Thread(target=disturb, args=(n,)) for n in range(3)]
-    for caller in callers:
-        caller.start()
-    for number in range(2, 6):
-        report = lines(api, tmp_path, [{**one, "round": number} for one in source])
-        assert report.failed == []
-    stop.set()
-    for caller in callers:
-        caller.join()
-    assert wrong == []
-    found = stored(api)
-    assert len(found) == 60
-    assert all(found[str(n)] == {"round": 5} for n in range(60) if n % 20 >= 10)
-    assert all(found[str(n)] in ({"round": 5}, {"by": "api"}) for n in range(60))
-
-
 def test_a_change_of_the_model_under_way_makes_the_new_picture_s_vector(api: Api, tmp_path: Path) -> None:
     kept = collections.create(api.context, f"{api.collection}r", "photo", keep_images=True)
     api.collection = kept.name
     lines(api, tmp_path, [{"_id": "a", "_base64": picture(1)}, {"_id": "b", "_base64": picture(2)}])
     assert reembedding.start(api.context, own(api), "phash") is not None
     lines(api, tmp_path, [{"_id": "a", "_base64": picture(5)}, {"_id": "b", "_base64": picture(2), "n": 1}])
-    with api.context.db.session() as connection:
-        notes = connection.execute(
-            "SELECT id, bool_or(new_picture) AS new FROM lookalike.reembedding_changes"
-            " WHERE collection_id = %s GROUP BY id",
-            (kept.id,),
-        ).fetchall()
-    assert {row["id"]: row["new"] for row in notes} == {"a": True, "b": False}
+    assert noted(api) == {"a": True, "b": False}
 
 
-def test_the_command_says_what_it_did_and_refuses_half_an_order(api: Api, tmp_path: Path) -> None:
-    file = tmp_path / "in.jsonl"
-    file.write_text(json.dumps({"_id": "a", "_base64": picture(1)}) + "\n")
-    environment = {"DATABASE_URL": api.context.db.url, "LOOKALIKE_HOME": str(tmp_path)}
-    half = CliRunner().invoke(cli, ["load", api.collection, str(file), "--delete-missing"], env=environment)
-    assert half.exit_code == 2
-    assert "--delete-missing needs --replace" in half.stderr
-    command = ["load", api.collection, str(file), "--replace", "--delete-missing"]
-    api.fill(2)
-    done = CliRunner().invoke(cli, command, env=environment)
-    assert done.exit_code == 0, done.output
-    assert (
-        "1 seen: 1 stored, 0 have another picture now, 0 other attributes, 0 were so already, 0 skipped" in done.stdout
-    )
-    assert "2 that the source does not have were deleted" in done.stdout
-    file.write_text("no line\n")
-    broken = CliRunner().invoke(cli, command, env=environment)
-    assert broken.exit_code == 1
-    assert "nothing was deleted: 1 of the source could not be used" in broken.stderr
-    assert sorted(stored(api)) == ["a"]
+def test_a_picture_that_a_vector_took_the_place_of_is_embedded_again(
+    api: Api, tmp_path: Path, embedded: list[str]
+) -> None:
+    lines(api, tmp_path, [{"_id": "a", "_base64": picture(2)}])
+    vector = rows(api, "embedding::text")
+    assert counts(lines(api, tmp_path, [{"_id": "a", "_embedding": given(api)}])) == (0, 1, 0, 0)
+    assert rows(api, "digest") == {"a": (None,)}, "the hash is that of the picture that the vector was made of"
+    embedded.clear()
+    assert counts(lines(api, tmp_path, [{"_id": "a", "_base64": picture(2)}])) == (0, 1, 0, 0)
+    assert embedded == ["a"]
+    assert rows(api, "embedding::text") == vector
+
+
+def test_another_picture_of_the_same_vector_is_another_picture(
+    api: Api, tmp_path: Path, new_collection: Callable[..., str]
+) -> None:
+    api.collection = new_collection(model="phash", keep_images=True)
+    first, second = (encoded(drawing(1), kind) for kind in ("PNG", "BMP"))
+    lines(api, tmp_path, [{"_id": "a", "_base64": first}])
+    vector = rows(api, "embedding::text")
+    assert reembedding.start(api.context, own(api), "efficientnet-lite0") is not None
+    assert counts(lines(api, tmp_path, [{"_id": "a", "_base64": second}])) == (0, 1, 0, 0)
+    assert rows(api, "embedding::text") == vector
+    assert records.original(api.context.db, own(api), "a") == base64.b64decode(second)
+    assert noted(api) == {"a": True}
+
+
+def test_attributes_that_grow_too_long_with_what_was_made_are_told(api: Api, tmp_path: Path) -> None:
+    api.post("insert", {"records": [{"_id": "a", "_base64": picture(1)}], "extract_colors": True}, code=210)
+    lines(api, tmp_path, [{"_id": "a", "_base64": picture(1)}])
+    before = stored(api)
+    most = api.context.settings.max_attributes_bytes
+    report = lines(api, tmp_path, [{"_id": "a", "_base64": picture(1), "n": "x" * (most - 30)}])
+    assert counts(report) == (0, 0, 0, 0)
+    assert [(one.place, one.id) for one in report.failed] == [("line 1", "a")]
+    assert f"{most}" in report.failed[0].reason
+    assert stored(api) == before
+
+
+def test_a_vector_alone_takes_no_picture_from_the_record_whose_vector_it_is(
+    api: Api, tmp_path: Path, new_collection: Callable[..., str]
+) -> None:
+    api.collection = new_collection(keep_images=True)
+    lines(api, tmp_path, [{"_id": "a", "_base64": picture(1), "_box": [0, 0, 80, 80]}])
+    chosen = listing.of(own(api), Fields(everything=True), None)
+    line = json.loads(next(iter(exported(api.context, chosen, Parts(pictures=False)))))
+    assert "_base64" not in line
+    thumbnail = records.thumbnail(api.context.db, own(api), "a")
+    assert counts(lines(api, tmp_path, [{**line, "n": 1}])) == (0, 0, 1, 0)
+    assert records.original(api.context.db, own(api), "a") == base64.b64decode(picture(1))
+    assert records.thumbnail(api.context.db, own(api), "a") == thumbnail
+    assert counts(lines(api, tmp_path, [{"_id": "a", "_base64": picture(1), "_box": [0, 0, 80, 80], "n": 1}])) == (
+        0, 0, 0, 1,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_what_was_made_of_a_picture_stays_while_it_stays(api: Api, tmp_path: Path, *, known: bool) -> None:
+    api.post("insert", {"records": [{"_id": "a", "_base64": picture(1)}], "extract_colors": True}, code=210)
+    if not known:
+        forget_digests(api)
+    colours = stored(api)["a"]["_colors"]
+    assert counts(lines(api, tmp_path, [{"_id": "a", "_base64": picture(1), "n": 1}])) == (0, 0, 1, 0)
+    assert stored(api) == {"a": {"n": 1, "_colors": colours}}
+    assert counts(lines(api, tmp_path, [{"_id": "a", "_base64": picture(2), "n": 1}])) == (0, 1, 0, 0)
+    assert stored(api) == {"a": {"n": 1}}

@@ -1,0 +1,257 @@
+"""Loads that bring stored records up to date: pictures are compared by digest or vector, attributes as JSON."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import NamedTuple
+
+from psycopg import sql
+
+from app.db import loads
+from app.db.engine import Connection, Database, partition
+from app.db.loader import query
+from app.db.loads import INCOMING, Outcome, Written
+from app.db.records import NewRecord, check_capacity, take_turns
+from app.db.refusals import write_each
+from app.domain.collections import Collection
+
+_PAGE = 1000
+
+
+class Content(NamedTuple):
+    """What a stored record's picture is known by: its SHA-256, None where it is not known, and the part in use."""
+
+    digest: bytes | None
+    box: tuple[int, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How stored records are brought up to date.
+
+    `made` are the attributes that are made of a picture: they stay while it stays, unless new ones come. With those
+    that stay, attributes may have `max_bytes` bytes as text. With `dry_run` nothing is written or locked.
+    """
+
+    made: Sequence[str]
+    max_bytes: int
+    dry_run: bool = False
+
+
+def store(db: Database, collection: Collection, records: Sequence[NewRecord], rules: Rules) -> Written:
+    """Store records in one transaction, by COPY: new ones, and others in the place of the stored ones of their ids.
+
+    One whose picture is another replaces vector, attributes, thumbnail and kept picture. One whose picture is the same
+    gives its attributes; a vector that comes without a picture leaves the picture of the record whose vector it is.
+    A refused record is left out. A dry run cannot know what the database would refuse.
+
+    Raises:
+        CapacityExceeded: they would take the collection over its capacity; nothing is stored.
+
+    """
+
+    def work(connection: Connection) -> Written:
+        step = _Step(connection, collection, {record.id: record for record in records}, rules)
+        ids = sorted(step.records)
+        if rules.dry_run:
+            with connection.transaction(force_rollback=True):  # the temporary table is all that it undoes
+                loads.copy_in(connection, records)
+                step.foresee(ids)
+            return Written(step.outcomes, step.refused)
+        take_turns(connection, collection)
+        loads.copy_in(connection, records)
+        done, refused = write_each(connection, ids, step.write, str)
+        check_capacity(connection, collection)
+        outcomes = {own: outcome for own, outcome in step.outcomes.items() if own in done}
+        return Written(outcomes, step.refused | refused)
+
+    return db.write(work)
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """Records that were copied into the temporary table, and what became of them; a later try counts."""
+
+    connection: Connection
+    collection: Collection
+    records: Mapping[str, NewRecord]
+    rules: Rules
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+
+    def write(self, ids: Sequence[str]) -> list[str]:
+        """Store some of the records; return the ids of those that were not refused.
+
+        Records that others insert or delete at the same moment are met by inserting first: what is taken then is there
+        to be locked, but for one that is deleted in between, which is inserted at the next try.
+        """
+        left = list(ids)
+        for own in ids:
+            self.refused.pop(own, None)  # of a try that was undone
+        while left:
+            new = loads.insert(self.connection, self.collection, left)
+            self._note(new, "stored")
+            found = self._lock([own for own in left if own not in set(new)])
+            other, same, unknown = self._compared(found)
+            self._replace(other)
+            self._note(other, "replaced")
+            self._take_over(same, unknown)
+            # Pictures are as they are, but where none was known and one came now.
+            loads.store_pictures(self.connection, self.collection, [*other, *unknown])
+            left = [own for own in left if own not in {*new, *found}]
+        return [own for own in ids if own not in self.refused]
+
+    def foresee(self, ids: Sequence[str]) -> None:
+        """Take down what would become of records."""
+        other, same, unknown = self._compared(ids)
+        self._note([own for own in ids if own not in {*other, *same}], "stored")
+        self._note(other, "replaced")
+        self._take_over(same, unknown)
+
+    def _note(self, ids: Sequence[str], outcome: Outcome) -> None:
+        self.outcomes.update(dict.fromkeys(ids, outcome))
+
+    def _lock(self, ids: Sequence[str]) -> list[str]:
+        return _lock(self.connection, self.collection, ids) if ids else []
+
+    def _compared(self, ids: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
+        """Return which stored ones have another picture, which the same, and of which of these it was not known."""
+        text = query("loads", "compare").render(
+            records=partition("records", self.collection),
+            originals=partition("originals", self.collection),
+            incoming=INCOMING,
+        )
+        rows = self.connection.execute(text, {"collection_id": self.collection.id, "ids": list(ids)}).fetchall()
+        other: list[str] = []
+        same: list[str] = []
+        unknown: list[str] = []
+        for row in rows:
+            own, known = str(row["id"]), _content(row)
+            record = self.records[own]
+            # Two pictures may have one vector, and a vector may be given beside a picture: both must be the same.
+            same_picture = record.digest is None or (known.digest in (None, record.digest) and known.box == record.box)
+            (same if same_picture and row["same_vector"] else other).append(own)
+            if same_picture and row["same_vector"] and known.digest is None and record.digest is not None:
+                unknown.append(own)
+        return sorted(other), sorted(same), sorted(unknown)
+
+    def _replace(self, ids: Sequence[str]) -> None:
+        if not ids:
+            return
+        text = query("loads", "replace").render(records=partition("records", self.collection), incoming=INCOMING)
+        self.connection.execute(text, {"collection_id": self.collection.id, "ids": list(ids)})
+        for name in ("thumbnails", "originals"):
+            self.connection.execute(
+                sql.SQL("DELETE FROM lookalike.{} WHERE id = ANY (%s)").format(
+                    sql.Identifier(f"{name}_{self.collection.id}")
+                ),
+                (list(ids),),
+            )
+
+    def _take_over(self, ids: Sequence[str], unknown: Sequence[str]) -> None:
+        digests = {own: self.records[own].digest for own in unknown}
+        coming = {own: (self.records[own].attributes, digests.get(own)) for own in ids}
+        outcomes, refused = _take_over(self.connection, self.collection, coming, self.rules)
+        self.outcomes.update(outcomes)
+        self.refused.update(refused)
+
+
+def contents(db: Database, collection: Collection, ids: Sequence[str]) -> dict[str, Content]:
+    """Return what the pictures of the stored ones of these records are known by, by id."""
+    return db.read(lambda connection: _contents(connection, collection, ids))
+
+
+def refresh(db: Database, collection: Collection, coming: Mapping[str, tuple[str, Content]], rules: Rules) -> Written:
+    """Give stored records other attributes, in one transaction.
+
+    Args:
+        db: the database.
+        collection: the records' collection.
+        coming: by id, the attributes as JSON text, and what the picture is known by that they belong to: a record
+            that has another one by now, or is gone, stays as others left it, and counts as `present`.
+        rules: what stays, and how long attributes may be.
+
+    """
+
+    def work(connection: Connection) -> Written:
+        ids = sorted(coming)
+        if not rules.dry_run:
+            _lock(connection, collection, ids)
+        known = _contents(connection, collection, ids)
+        still = {own: (coming[own][0], None) for own in ids if known.get(own) == coming[own][1]}
+        outcomes, refused = _take_over(connection, collection, still, rules)
+        gone: dict[str, Outcome] = dict.fromkeys(coming.keys() - still.keys(), "present")
+        return Written(outcomes | gone, refused)
+
+    return db.read(work) if rules.dry_run else db.write(work)
+
+
+def _lock(connection: Connection, collection: Collection, ids: Sequence[str]) -> list[str]:
+    """Lock the stored ones of these records, in order, in a statement of its own: what is read next is as of then."""
+    text = query("loads", "lock").render(records=partition("records", collection))
+    rows = connection.execute(text, {"collection_id": collection.id, "ids": list(ids)}).fetchall()
+    return [str(row["id"]) for row in rows]
+
+
+def _contents(connection: Connection, collection: Collection, ids: Sequence[str]) -> dict[str, Content]:
+    text = query("loads", "contents").render(
+        records=partition("records", collection), originals=partition("originals", collection)
+    )
+    rows = connection.execute(text, {"collection_id": collection.id, "ids": list(ids)}).fetchall()
+    return {str(row["id"]): _content(row) for row in rows}
+
+
+def _content(row: Mapping[str, object]) -> Content:
+    digest, box = row["digest"], row["box"]
+    return Content(digest if isinstance(digest, bytes) else None, tuple(box) if isinstance(box, list) else None)
+
+
+def _take_over(
+    connection: Connection, collection: Collection, coming: Mapping[str, tuple[str, bytes | None]], rules: Rules
+) -> tuple[dict[str, Outcome], dict[str, str]]:
+    """Give records, whose pictures stay, attributes and digests; return what became of them, and why of others not."""
+    if not coming:
+        return {}, {}
+    records = partition("records", collection)
+    values: dict[str, object] = {"collection_id": collection.id, "made": list(rules.made), "most": rules.max_bytes}
+    values |= {"ids": list(coming), "attributes": [attributes for attributes, _ in coming.values()]}
+    rows = connection.execute(query("loads", "outcome").render(records=records), values).fetchall()
+    reason = f"the attributes and what was made of the picture take more than {rules.max_bytes} bytes together"
+    refused = {str(row["id"]): reason for row in rows if row["too_long"]}
+    outcomes: dict[str, Outcome] = {
+        str(row["id"]): "updated" if row["changed"] else "present" for row in rows if not row["too_long"]
+    }
+    changed = [own for own, outcome in outcomes.items() if outcome == "updated"]
+    written = [own for own in outcomes if outcomes[own] == "updated" or coming[own][1] is not None]
+    if written and not rules.dry_run:
+        values |= {"ids": written, "changed": changed}
+        values |= {"attributes": [coming[own][0] for own in written], "digests": [coming[own][1] for own in written]}
+        connection.execute(query("loads", "refresh").render(records=records), values)
+    return outcomes, refused
+
+
+def moment(db: Database) -> datetime:
+    """Return this moment, by the database's clock."""
+    row = db.read(lambda connection: connection.execute(query("loads", "moment").render()).fetchone())
+    found: datetime = (row or {})["moment"]
+    return found
+
+
+def older(db: Database, collection: Collection, before: datetime) -> Iterator[list[str]]:
+    """Yield the ids of all records that were stored before a moment, in their order, a thousand at a time."""
+    text = query("loads", "missing").render(records=partition("records", collection), limit=f"{_PAGE:d}")
+    after = ""
+    while page := db.read(partial(_page, text, {"collection_id": collection.id, "after": after, "moment": before})):
+        yield page
+        after = page[-1]
+
+
+def delete_older(db: Database, collection: Collection, ids: Sequence[str], before: datetime) -> list[str]:
+    """Delete those of these records that were stored before a moment; return their ids."""
+    text = query("loads", "delete_missing").render(records=partition("records", collection))
+    return db.write(partial(_page, text, {"collection_id": collection.id, "ids": list(ids), "moment": before}))
+
+
+def _page(text: str, values: Mapping[str, object], connection: Connection) -> list[str]:
+    return [row["id"] for row in connection.execute(text, values).fetchall()]
