@@ -196,7 +196,8 @@ def _tell(report: Report, skipped_to: Path | None, *, replace: bool, dry_run: bo
         )
     click.echo(f"{report.seen} seen: {counts}, {len(report.failed)} skipped, {len(report.passed_over)} passed over")
     if report.deleted:
-        click.echo(f"{report.deleted} that the source does not have were deleted")
+        done = "would be" if dry_run else "were"
+        click.echo(f"{report.deleted} that the source does not have {done} deleted")
     if dry_run:
         _tell_examples(report)
     _list("skipped", report.failed, skipped_to)

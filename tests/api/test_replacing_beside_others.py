@@ -114,7 +114,7 @@ def test_the_command_says_what_it_did_and_refuses_half_an_order(api: Api, tmp_pa
     assert tried.stdout.splitlines() == [
         "nothing was written; this is what a load would do",
         "1 seen: 1 stored, 0 have another picture now, 0 other attributes, 0 were so already, 0 skipped, 0 passed over",
-        "2 that the source does not have were deleted",
+        "2 that the source does not have would be deleted",
         "  stored: a",
         "  deleted: 0, 1",
     ]
