@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import partial
 from typing import NamedTuple
 
-from psycopg import sql
+from psycopg import Rollback, sql
 
 from app.db import loads
 from app.db.engine import Connection, Database, partition
@@ -84,22 +84,28 @@ class _Step:
         """Store some of the records; return the ids of those that were not refused.
 
         Records that others insert or delete at the same moment are met by inserting first: what is taken then is there
-        to be locked, but for one that is deleted in between, which is inserted at the next try.
+        to be locked, but for one that is deleted in between. Then all is done anew, and what was stored or locked is
+        let go before: another caller may wait for it who holds what is inserted next.
         """
-        left = list(ids)
+        while True:
+            with self.connection.transaction() as attempt:
+                new = set(loads.insert(self.connection, self.collection, ids))
+                found = self._lock([own for own in ids if own not in new])
+                if len(new) + len(found) < len(ids):
+                    raise Rollback(attempt)
+                return self._written(ids, new, found)
+
+    def _written(self, ids: Sequence[str], new: set[str], found: Sequence[str]) -> list[str]:
+        """Bring records that were found, and are locked, up to date; take down what became of all."""
         for own in ids:
             self.refused.pop(own, None)  # of a try that was undone
-        while left:
-            new = loads.insert(self.connection, self.collection, left)
-            self._note(new, "stored")
-            found = self._lock([own for own in left if own not in set(new)])
-            other, same, unknown = self._compared(found)
-            self._replace(other)
-            self._note(other, "replaced")
-            self._take_over(same, unknown)
-            # Pictures are as they are, but where none was known and one came now.
-            loads.store_pictures(self.connection, self.collection, [*other, *unknown])
-            left = [own for own in left if own not in {*new, *found}]
+        self._note(sorted(new), "stored")
+        other, same, unknown = self._compared(found)
+        self._replace(other)
+        self._note(other, "replaced")
+        self._take_over(same, unknown)
+        # Pictures are as they are, but where none was known and one came now.
+        loads.store_pictures(self.connection, self.collection, [*other, *unknown])
         return [own for own in ids if own not in self.refused]
 
     def foresee(self, ids: Sequence[str]) -> None:
@@ -107,6 +113,7 @@ class _Step:
         other, same, unknown = self._compared(ids)
         self._note([own for own in ids if own not in {*other, *same}], "stored")
         self._note(other, "replaced")
+        self._note(same, "present")  # but for what is found of them now: nothing is locked
         self._take_over(same, unknown)
 
     def _note(self, ids: Sequence[str], outcome: Outcome) -> None:
@@ -177,11 +184,11 @@ def refresh(db: Database, collection: Collection, coming: Mapping[str, tuple[str
     def work(connection: Connection) -> Written:
         ids = sorted(coming)
         if not rules.dry_run:
-            _lock(connection, collection, ids)
+            ids = _lock(connection, collection, ids)  # others may come in meanwhile, and go again
         known = _contents(connection, collection, ids)
         still = {own: (coming[own][0], None) for own in ids if known.get(own) == coming[own][1]}
         outcomes, refused = _take_over(connection, collection, still, rules)
-        gone: dict[str, Outcome] = dict.fromkeys(coming.keys() - still.keys(), "present")
+        gone: dict[str, Outcome] = dict.fromkeys(coming.keys() - outcomes.keys() - refused.keys(), "present")
         return Written(outcomes | gone, refused)
 
     return db.read(work) if rules.dry_run else db.write(work)

@@ -4,6 +4,7 @@ import base64
 import itertools
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -154,6 +155,35 @@ def test_a_record_that_another_caller_put_in_the_place_of_the_compared_one_stays
     assert report.seen == 3
 
 
+def test_a_record_that_comes_and_goes_after_the_others_are_locked_is_none_that_failed(
+    api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = [{"_id": one, "_base64": picture(1)} for one in "ab"]
+    lines(api, tmp_path, source)
+    refresh, lock, contents = replacing.refresh, replacing._lock, replacing._contents
+
+    def refreshing(*given: Any) -> Any:
+        api.post("delete", {"records": [{"_id": "a"}]}, code=220)
+        monkeypatch.setattr(replacing, "_lock", locking)
+        monkeypatch.setattr(replacing, "_contents", reading)
+        return refresh(*given)
+
+    def locking(*given: Any) -> Any:
+        locked = lock(*given)
+        api.post("insert", {"records": [{"_id": "a", "_base64": picture(1), "by": "api"}]}, code=210)
+        return locked
+
+    def reading(*given: Any) -> Any:
+        known = contents(*given)
+        api.post("delete", {"records": [{"_id": "a"}]}, code=220)
+        return known
+
+    monkeypatch.setattr(replacing, "refresh", refreshing)
+    report = lines(api, tmp_path, [{**one, "round": 2} for one in source])
+    assert (counts(report), report.failed) == ((0, 0, 1, 1), [])
+    assert stored(api) == {"b": {"round": 2}}
+
+
 def test_a_record_that_comes_while_the_old_one_is_deleted_stays(
     api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -279,3 +309,33 @@ def test_a_load_that_was_interrupted_ends_as_one_that_was_not(
             ).fetchall()
         ends.append((rows(api, columns), kept))
     assert ends[0] == ends[1]
+
+
+def test_a_load_lets_go_of_what_another_caller_waits_for_before_it_waits_itself(
+    api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.post("insert", {"records": [{"_id": "a", "_base64": picture(1)}]}, code=210)
+    lock = replacing._lock
+    codes: list[int] = []
+
+    def insert() -> None:
+        both = [{"_id": own, "_base64": picture(3), "by": "api"} for own in "ab"]
+        codes.append(api.call("insert", {"records": both}).get_json()["status"]["code"])
+
+    caller = threading.Thread(target=insert)
+
+    def meanwhile(*given: Any) -> list[str]:
+        monkeypatch.setattr(replacing, "_lock", lock)
+        api.post("delete", {"records": [{"_id": "a"}]}, code=220)
+        caller.start()  # stores a, and waits for b, which the load has stored
+        with api.context.db.session() as connection:
+            while not connection.execute("SELECT FROM pg_locks WHERE NOT granted").fetchall():
+                time.sleep(0.01)
+        return lock(*given)
+
+    monkeypatch.setattr(replacing, "_lock", meanwhile)
+    report = lines(api, tmp_path, [{"_id": own, "_base64": picture(2), "by": "load"} for own in "ab"])
+    caller.join()
+    assert codes == [210]
+    assert (counts(report), report.failed) == ((0, 2, 0, 0), [])
+    assert stored(api) == {"a": {"by": "load"}, "b": {"by": "load"}}
