@@ -137,7 +137,7 @@ class EmbeddedDatabase:
         return self._server.process() is not None or self._server.answers()
 
     def _url(self, database: str) -> str:
-        folder, port = self._server.place() or (self._socket_folder(), _PORT)
+        folder, port = self._server.place() or (self._socket_folder(), self._port or _PORT)
         return f"postgresql://postgres:@/{database}?host={quote(os.fspath(folder))}&port={port}"
 
     @contextlib.contextmanager

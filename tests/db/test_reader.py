@@ -32,6 +32,13 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, int
     database.stop()
 
 
+def test_the_url_of_a_server_that_is_not_running_is_that_of_the_next_one(tmp_path: Path) -> None:
+    database = EmbeddedDatabase(tmp_path / "home", port=free_port())
+    before = database.url
+    assert database.start() == before
+    database.stop()
+
+
 def run(home: Path, port: int | None, *arguments: str) -> Result:
     variables = {"DATABASE_URL": None, "LOOKALIKE_HOME": str(home), "LOOKALIKE_EMBEDDED_PORT": str(port or "")}
     return CliRunner().invoke(cli, ["db", "reader", *arguments], env=variables)
