@@ -15,8 +15,8 @@ from app.filters import Where, path_to
 class Condition:
     """The filter's own condition on one field: as it stands, and as it is asked of one value of the field.
 
-    Both are None where the filter says nothing of the field. `kept` goes by the alias r of the records, `chosen` by
-    the alias r of rows whose `attributes` hold nothing but the field.
+    `kept` goes by the alias r of the records, `chosen` by the alias r of rows whose `attributes` hold nothing but the
+    field.
     """
 
     kept: Where
@@ -25,10 +25,10 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is counted: the facets, the filter without what is excluded, and the conditions on the facets' fields.
+    """What is counted: facets, the filter without what is excluded, and the conditions on the facets' fields.
 
-    `where` holds for all facets. `conditions` are by the field's path; those in `excluded` are not in `where`, and
-    count for every facet but those on that field which exclude their own.
+    There is one facet at least. `where` holds for all. `conditions` are by the field's path; those in `excluded` are
+    not in `where`, and count for every facet but those on that field which exclude their own.
     """
 
     collection: Collection

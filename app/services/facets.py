@@ -4,13 +4,14 @@ import orjson
 
 from app.db import facets as table
 from app.db.facets import Asked, Condition, Counted
+from app.db.search import count_matches
 from app.domain.collections import Collection
 from app.domain.errors import InvalidRequest
 from app.domain.facets import Facet
 from app.domain.records import Json
 from app.filters import TRUE, lets_through, split
 from app.services.context import Context
-from app.services.filtering import compiled, tree
+from app.services.filtering import compiled, condition, tree
 
 
 def count(context: Context, collection: Collection, facets: tuple[Facet, ...], filter_: Json) -> Counted:
@@ -21,6 +22,8 @@ def count(context: Context, collection: Collection, facets: tuple[Facet, ...], f
         InvalidRequest: a histogram is asked for of a field whose values are no numbers.
 
     """
+    if not facets:
+        return Counted(count_matches(context.db, collection, condition(collection, filter_)), {})
     counted = table.count(context.db, asked(collection, facets, filter_))
     for number, facet in enumerate(facets):
         if facet.bins is not None:

@@ -191,6 +191,13 @@ def test_find_answers_facets_and_the_count_beside_its_page(api: Api) -> None:
     assert not {"facets", "total_count"} & api.post("find", {"filter": {}}, code=200).keys()
 
 
+@pytest.mark.parametrize(("filter_", "number"), [({}, 5), ({"n": 1}, 2), ({"n": 9}, 0)])
+def test_find_answers_the_count_alone(api: Api, filter_: Json, number: int) -> None:
+    fill(api, *({"n": n % 2} for n in range(5)))
+    got = api.post("find", {"filter": filter_, "limit": 1, "count": True}, code=200)
+    assert (got["total_count"], "facets" in got) == (number, False)
+
+
 def test_an_empty_set_has_facets_without_values(api: Api) -> None:
     asked = ["brand", {"field": "price", "histogram": {"bins": 3}}, {"field": "price", "ranges": [1], "name": "p"}]
     got = api.post("facets", {"facets": asked}, code=200)

@@ -45,10 +45,10 @@ def distances(db: Database, collection: Collection, vector: Vector, vectors: Seq
     return [float(row["distance"]) for row in rows]
 
 
-def count_matches(db: Database, collection: Collection, where: Where, at_most: int) -> int:
-    """Return how many records match a filter, or `at_most` where there are as many or more."""
+def count_matches(db: Database, collection: Collection, where: Where, at_most: int | None = None) -> int:
+    """Return how many records match a filter, or `at_most` where there are as many or more; None: no limit."""
     text = named("search", "count_matches").render(
-        records=partition("records", collection), filter=where.sql, limit=f"{at_most:d}"
+        records=partition("records", collection), filter=where.sql, limit="ALL" if at_most is None else f"{at_most:d}"
     )
     row = db.read(lambda connection: connection.execute(text, where.params, prepare=False).fetchone())
     return 0 if row is None else int(row["matches"])
