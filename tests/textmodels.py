@@ -12,7 +12,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
-from app.embedding.hub import repository
+from app.embedding.hub.quiet import quiet
 
 FAMILIES = ("clip", "siglip")
 SCALE = 62.5  # of distances, as for every model of the hub
@@ -35,7 +35,7 @@ def save(folder: Path, family: str) -> Path:
     """Write a checkpoint of a family into a folder, as `save_pretrained` does, and return the folder."""
     torch.manual_seed(7)
     auto: Any = transformers.AutoModel
-    with repository.quiet():
+    with quiet():
         network = auto.from_config(_config(family))
         with torch.no_grad():
             for name, weights in network.named_parameters():
@@ -78,7 +78,7 @@ class ByHand:
 
     def __init__(self, folder: Path, family: str) -> None:
         self.family = family
-        with repository.quiet():
+        with quiet():
             self.network: Any = transformers.AutoModel.from_pretrained(folder).eval()
             self.tokenizer: Any = transformers.AutoTokenizer.from_pretrained(folder)
 

@@ -4,9 +4,9 @@ The server hands such requests to threads that are marked here. On them the heal
 everything else is refused with the envelope's 503, before any of it is looked at.
 """
 
-import threading
 import time
 from collections.abc import Iterable
+from contextvars import ContextVar
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from app.api import envelope
@@ -17,19 +17,20 @@ from app.domain.errors import InvalidRequest, LookalikeError, Unavailable
 
 _RETRY_SECONDS = 1
 
-_thread = threading.local()
+# A thread begins with a context of its own, so what is set there holds for this thread alone.
+_refuses: ContextVar[bool] = ContextVar("refuses", default=False)
 
 
 def refuse_on_this_thread() -> None:
     """Mark the calling thread, for as long as it lives."""
-    _thread.refuses = True
+    _refuses.set(True)
 
 
 def refusing(application: WSGIApplication) -> WSGIApplication:
     """Return the application, which refuses on marked threads all but the health checks."""
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if not getattr(_thread, "refuses", False) or environ["PATH_INFO"] in PATHS:
+        if not _refuses.get() or environ["PATH_INFO"] in PATHS:
             return application(environ, start_response)
         error = Unavailable("the server has more requests than it can serve now; try again in a moment", _RETRY_SECONDS)
         refusal = envelope.failure(error, own_id(environ.get("HTTP_X_REQUEST_ID", "")), time.perf_counter())

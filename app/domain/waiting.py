@@ -1,15 +1,15 @@
 """Waiting for strangers: whoever does so gives up its place to others meanwhile."""
 
-import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from contextvars import ContextVar
 
-_here = threading.local()
+_steps: ContextVar[Callable[[], AbstractContextManager[None]]] = ContextVar("steps", default=nullcontext)
 
 
 def let_wait(aside: Callable[[], AbstractContextManager[None]]) -> None:
     """Say how the calling thread steps aside while it waits for somebody else's server."""
-    _here.aside = aside
+    _steps.set(aside)
 
 
 def aside() -> AbstractContextManager[None]:
@@ -21,5 +21,4 @@ def aside() -> AbstractContextManager[None]:
         Unavailable: on entering it, where too many wait already.
 
     """
-    steps: Callable[[], AbstractContextManager[None]] = getattr(_here, "aside", nullcontext)
-    return steps()
+    return _steps.get()()

@@ -22,10 +22,10 @@ def write_small_vit(folder: Path) -> Path:
     import torch
     from transformers import ViTConfig, ViTModel
 
-    from app.embedding.hub import repository
+    from app.embedding.hub.quiet import quiet
 
     folder.mkdir(parents=True, exist_ok=True)
-    with repository.quiet(), torch.random.fork_rng():
+    with quiet(), torch.random.fork_rng():
         torch.manual_seed(5)
         network: Any = ViTModel(ViTConfig(**_SHAPE))
         network.save_pretrained(folder)

@@ -22,7 +22,7 @@ from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPi
 
 from app.domain.errors import ConfigurationError, InvalidRequest, Unavailable
 from app.domain.options import ModelOptions
-from app.embedding.hub import repository
+from app.embedding.hub.quiet import quiet
 from app.embedding.models import huggingface, registry
 from app.embedding.models.batching import Models
 from app.embedding.models.huggingface import HuggingFace, describe
@@ -105,7 +105,7 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pat
 
     def get(family: str) -> Path:
         if family not in made:
-            with repository.quiet():
+            with quiet():
                 made[family] = save(tmp_path_factory.mktemp(family), family)
         return made[family]
 
@@ -119,7 +119,7 @@ def copy(checkpoints: Callable[[str], Path], tmp_path: Path) -> Callable[[str], 
 
 
 def network_of(folder: Path) -> Any:
-    with repository.quiet():
+    with quiet():
         return transformers.AutoModel.from_pretrained(folder).eval()
 
 
@@ -269,7 +269,7 @@ def test_loading_prints_nothing(checkpoints: Callable[[str], Path], capfd: pytes
 
 
 def test_a_classifier_s_checkpoint_is_read_without_its_head(tmp_path: Path) -> None:
-    with repository.quiet():
+    with quiet():
         classifier: Any = transformers.ViTForImageClassification
         network = classifier(transformers.ViTConfig(**SMALL)).eval()
         network.save_pretrained(tmp_path)
@@ -290,7 +290,7 @@ def test_dinov3_is_prepared_without_torchvision(kind: str, tmp_path: Path) -> No
     torch.manual_seed(5)
     auto: Any = transformers.AutoModel
     network = auto.from_config(configs[kind]()).eval()
-    with repository.quiet():
+    with quiet():
         network.save_pretrained(tmp_path)
     settings = {"image_processor_type": "DINOv3ViTImageProcessorFast", "size": {"height": 32, "width": 32}}
     (tmp_path / "preprocessor_config.json").write_text(json.dumps(settings))
@@ -579,7 +579,7 @@ def test_quiet_is_put_back_by_the_last_of_many_threads() -> None:
 
     def work(_: int) -> None:
         for _ in range(200):
-            with repository.quiet():
+            with quiet():
                 assert remarks.get_verbosity() > before[0]
 
     with ThreadPoolExecutor(8) as pool:

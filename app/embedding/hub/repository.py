@@ -5,9 +5,7 @@ local cache alone unless asked otherwise; code that comes with a model is run on
 """
 
 import hashlib
-import logging
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from typing import Any
 from app.domain.errors import InvalidRequest
 from app.domain.options import ModelOptions
 from app.embedding.hub.hub_errors import explained
+from app.embedding.hub.quiet import quiet
 
 _ID = re.compile(
     r"(?P<id>(?=.{3,96}(@|$))[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(@(?P<revision>[\w.][\w./-]*))?", re.ASCII
@@ -202,35 +201,3 @@ def absent_files(source: Source, *, what: str = "files") -> Iterator[None]:
             f"the {what} of the model {source.name!r} are not on this machine, and the server fetches none by itself:"
             f" run 'lookalike model pull {source.name}' where there is a network"
         ) from error
-
-
-_quiet = threading.Lock()
-_quietly = 0
-_before: tuple[int, bool] = (0, False)
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep transformers from writing progress bars and remarks to the terminal meanwhile.
-
-    What it was set to is kept by the first of the threads that are within, and put back by the last.
-    """
-    from transformers.utils import logging as transformers_logging  # noqa: PLC0415
-
-    global _quietly, _before  # noqa: PLW0603
-    remarks: Any = transformers_logging
-    with _quiet:
-        if _quietly == 0:
-            _before = remarks.get_verbosity(), remarks.is_progress_bar_enabled()
-            remarks.set_verbosity(logging.CRITICAL)
-            remarks.disable_progress_bar()
-        _quietly += 1
-    try:
-        yield
-    finally:
-        with _quiet:
-            _quietly -= 1
-            if _quietly == 0:
-                remarks.set_verbosity(_before[0])
-                if _before[1]:
-                    remarks.enable_progress_bar()

@@ -18,6 +18,7 @@ from PIL import Image
 from app.domain.errors import ConfigurationError, InvalidRequest
 from app.domain.options import ModelOptions
 from app.embedding.hub import repository
+from app.embedding.hub.quiet import quiet
 from app.embedding.models import pooling
 from app.embedding.models.base import Embedder, ModelFacts, Prepared, TextScoring, normalised
 from app.embedding.models.device_batches import SIZES, in_rounds
@@ -205,7 +206,7 @@ class HuggingFace(Embedder):
                 if not any(found):
                     raise ConfigurationError(f"the model {name!r} came without its tokenizer: fetch it again, whole")
                 try:
-                    with repository.quiet():
+                    with quiet():
                         self._tokenizer = AutoTokenizer.from_pretrained(
                             self._source.id, config=self._config, **self._source.files()
                         )
@@ -226,7 +227,7 @@ class HuggingFace(Embedder):
         files = self._source.files()
         auto: Any = AutoImageProcessor
         try:
-            with repository.absent_files(self._source, what="image processor"), repository.quiet():
+            with repository.absent_files(self._source, what="image processor"), quiet():
                 known, _ = ImageProcessingMixin.get_image_processor_dict(self._source.id, **files)
                 if str(known.get("image_processor_type")).startswith("DINOv3ViTImageProcessor"):
                     return _dinov3_processor(known)
@@ -240,7 +241,7 @@ class HuggingFace(Embedder):
         files = self._source.files()
         name = self.facts.name
         try:
-            with repository.absent_files(self._source, what="weights"), repository.quiet():
+            with repository.absent_files(self._source, what="weights"), quiet():
                 network, info = AutoModel.from_pretrained(
                     self._source.id, config=self._config, dtype=self._dtype, output_loading_info=True, **files
                 )
