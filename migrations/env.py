@@ -6,10 +6,9 @@ Offline (`lookalike db upgrade --sql`) the same statements are printed, without 
 from alembic import context
 from sqlalchemy import Connection, text
 
+from app.db import locks
 from app.db.models import SCHEMA, Base
 
-# Any fixed number; two upgrades at once would otherwise run the same migration twice.
-ADVISORY_LOCK = 4_207_100_512
 # The house may have made the schema for us, and given no right to make others.
 MAKE_SCHEMA = f"""
 DO $$
@@ -41,7 +40,7 @@ def run(connection: Connection) -> None:
 
 
 def online(connection: Connection) -> None:
-    connection.execute(text(f"SELECT pg_advisory_lock({ADVISORY_LOCK})"))
+    connection.execute(text(f"SELECT pg_advisory_lock({locks.MIGRATIONS})"))
     try:
         connection.execute(text(MAKE_SCHEMA))
         connection.execute(text(FIND_VECTOR))
@@ -49,7 +48,7 @@ def online(connection: Connection) -> None:
         run(connection)
     finally:
         connection.rollback()
-        connection.execute(text(f"SELECT pg_advisory_unlock({ADVISORY_LOCK})"))
+        connection.execute(text(f"SELECT pg_advisory_unlock({locks.MIGRATIONS})"))
         connection.commit()
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from psycopg import sql
 
+from app.db import locks
 from app.db.engine import Connection, Database, partition
 from app.db.loader import query
 from app.domain.collections import Collection
@@ -14,8 +15,6 @@ from app.domain.errors import InvalidRequest
 
 log = logging.getLogger(__name__)
 
-# The advisory lock of an index build is (this number, id of the collection): one build a collection at a time.
-_LOCK_SPACE = 42_071
 M = 16
 EF_CONSTRUCTION = 64
 # A graph of more records than this is built with more effort: its worst queries find too little without.
@@ -58,7 +57,7 @@ def build_hnsw(
     says that the table is not in use yet: nobody has to be let through, and no build of the one in use is waited for.
     """
     with db.session() as connection:
-        if not unused and not _lock(connection, collection):
+        if not unused and not locks.taken(connection, locks.INDEX_BUILD, collection):
             return False
         if not _build(db, connection, collection, hnsw_name(collection), resources, unused=unused):
             return False
@@ -83,7 +82,7 @@ def build_partial(
 
     """
     with db.session() as connection:
-        if not unused and not _lock(connection, collection):
+        if not unused and not locks.taken(connection, locks.INDEX_BUILD, collection):
             raise InvalidRequest(
                 f"another process builds an index of {collection.name}; see: lookalike collection show"
             )
@@ -154,7 +153,7 @@ def rebuild_hnsw(
     """
     name = hnsw_name(collection)
     with db.session() as connection:
-        if not _lock(connection, collection) or not _valid(connection, name):
+        if not locks.taken(connection, locks.INDEX_BUILD, collection) or not _valid(connection, name):
             return False
         _set_build_resources(connection, resources)
         ef = sql.Literal(ef_construction(db, collection))
@@ -248,11 +247,6 @@ def check_field(field: str) -> None:
     """
     if not field or field.startswith(("$", "_id")) or "." in field or "\x00" in field or len(field) > 200:
         raise InvalidRequest("an index is declared on a top-level attribute, by its name")
-
-
-def _lock(connection: Connection, collection: Collection) -> bool:
-    row = connection.execute("SELECT pg_try_advisory_lock(%s, %s) AS locked", (_LOCK_SPACE, collection.id)).fetchone()
-    return bool(row and row["locked"])
 
 
 def _valid(connection: Connection, name: str) -> bool:

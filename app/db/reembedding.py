@@ -14,14 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from psycopg import errors, sql
 
+from app.db import locks
 from app.db.engine import Connection, Database, partition
 from app.db.loader import query
 from app.domain.collections import Collection
 from app.domain.errors import InvalidRequest, Unavailable
 from app.search.request import half
 
-# The advisory lock of such a change is (this number, id of the collection): one process a collection at a time.
-_LOCK_SPACE = 42_073
 # Searches wait behind a lock that waits itself; so it waits no longer than this, and is asked for again.
 _LOCK_WAIT = "300ms"
 _ATTEMPTS = 3  # with writers kept out
@@ -115,9 +114,7 @@ def alone(db: Database, collection: Collection) -> Iterator[None]:
 
     """
     with db.session() as connection:
-        values = (_LOCK_SPACE, collection.id)
-        row = connection.execute("SELECT pg_try_advisory_lock(%s, %s) AS locked", values).fetchone()
-        if not (row and row["locked"]):
+        if not locks.taken(connection, locks.REEMBEDDING, collection):
             raise InvalidRequest(f"another process is re-embedding the collection {collection.name!r}")
         yield
 

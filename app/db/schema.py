@@ -10,6 +10,7 @@ import psycopg
 from packaging.version import InvalidVersion, Version
 
 from app.db import engine as engine_module
+from app.db import locks
 from app.db.engine import THROUGH_A_POOLER, connect
 from app.db.errors import translated
 from app.db.prerequisites import missing
@@ -149,7 +150,7 @@ def apply_sql(url: str) -> list[str]:
     """
     applied = []
     with translated(), connect(url) as connection:
-        connection.execute("SELECT pg_advisory_xact_lock(4207100513)")
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (locks.SQL_FILES,))
         connection.execute("SET LOCAL lock_timeout = '5s'")
         connection.execute(FIND_VECTOR_ONCE)
         for file in _pending(connection):

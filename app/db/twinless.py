@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from psycopg import Rollback
 
+from app.db import locks
 from app.db.engine import Connection, Database, partition
 from app.db.loader import query
 from app.db.records import NewRecord, insert_with
@@ -17,9 +18,6 @@ from app.domain.records import Fields, Found
 from app.domain.windows import Window
 from app.search.request import Query, half
 
-# The advisory lock of such inserts is (this number, id of the collection): they take turns, so that two at once cannot
-# both miss the other's twin. Searches and plain inserts do not wait for it.
-_LOCK_SPACE = 42_072
 # Near duplicates that are named as the reason of a skipped record.
 _NAMED = 10
 # Records within the radius whose thumbnails are looked at, nearest first: a copy is among the nearest, and each takes
@@ -61,7 +59,7 @@ def insert(
     """
 
     def work(connection: Connection) -> tuple[set[str], dict[str, list[Found]]]:
-        connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", (_LOCK_SPACE, collection.id))
+        locks.wait_for(connection, locks.NEAR_DUPLICATE_INSERT, collection)
         waiting = list(records)
         while True:
             accepted, near = _decided(connection, collection, waiting, twins)

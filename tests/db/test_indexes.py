@@ -10,7 +10,7 @@ import pytest
 
 from app import create_context
 from app.config import Settings
-from app.db import calibration, collections, indexes, loads, records
+from app.db import calibration, collections, indexes, loads, locks, records
 from app.db.engine import Database
 from app.db.records import NewRecord
 from app.domain.collections import Collection, NewCollection
@@ -120,7 +120,7 @@ def test_searches_are_complete_while_it_is_built_anew(context: Context, filled: 
 
 def test_of_two_servers_one_builds(context: Context, filled: Collection, database_url: str) -> None:
     with psycopg.connect(database_url, autocommit=True) as other:
-        other.execute("SELECT pg_advisory_lock(42071, %s)", (filled.id,))
+        other.execute("SELECT pg_advisory_lock(%s, %s)", (locks.INDEX_BUILD, filled.id))
         assert not indexing.rebuild(context, filled)
     assert indexing.rebuild(context, filled)
 

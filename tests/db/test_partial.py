@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from app import create_context
 from app.config import Settings
-from app.db import collections, indexes, loads, partial, records
+from app.db import collections, indexes, loads, locks, partial, records
 from app.db import reembedding as steps
 from app.db.records import NewRecord, Patch
 from app.domain.collections import Collection, NewCollection
@@ -348,7 +348,7 @@ def test_what_is_no_attribute_is_refused(context: Context, filled: Collection, f
 
 def test_of_two_processes_one_builds(context: Context, filled: Collection, database_url: str) -> None:
     with psycopg.connect(database_url) as other:
-        other.execute("SELECT pg_advisory_lock(%s, %s)", (indexes._LOCK_SPACE, filled.id))
+        other.execute("SELECT pg_advisory_lock(%s, %s)", (locks.INDEX_BUILD, filled.id))
         with pytest.raises(InvalidRequest, match="another process builds an index of c"):
             indexing.index_values(context, filled, "class")
     assert len(index(context, filled, "class").partial_indexes) == 3

@@ -1,0 +1,32 @@
+"""The advisory locks of this program, which share one space of numbers with all else in the database.
+
+A lock of the whole database is one number. A lock of a collection is two: what is done, and the collection's id.
+"""
+
+from app.db.engine import Connection
+from app.domain.collections import Collection
+
+MIGRATIONS = 4_207_100_512
+"""The whole database: one process at a time runs migrations, or two would run the same one."""
+SQL_FILES = 4_207_100_513
+"""The whole database: one process at a time applies the files of `sql/`."""
+INDEX_BUILD = 42_071
+"""A collection: one process at a time builds its indexes."""
+NEAR_DUPLICATE_INSERT = 42_072
+"""A collection: inserts that look for near duplicates take turns, so that two at once cannot miss each other's records.
+
+Searches and plain inserts do not wait for it.
+"""
+REEMBEDDING = 42_073
+"""A collection: one process at a time changes its model."""
+
+
+def wait_for(connection: Connection, what: int, collection: Collection) -> None:
+    """Take a collection's lock until the transaction ends, and wait for whoever holds it."""
+    connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", (what, collection.id))
+
+
+def taken(connection: Connection, what: int, collection: Collection) -> bool:
+    """Take a collection's lock until the session ends; return False where another session holds it."""
+    row = connection.execute("SELECT pg_try_advisory_lock(%s, %s) AS locked", (what, collection.id)).fetchone()
+    return bool(row and row["locked"])
