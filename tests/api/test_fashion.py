@@ -3,7 +3,6 @@
 import itertools
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -25,6 +24,7 @@ from tests.api.conftest import Api, Json, drawing, picture
 from tests.api.test_listing import ids
 from tests.conftest import _drop, _recreate, url_of
 from tests.fashion import TAXONOMY, tags_by_hand
+from tests.support.waiting import eventually
 from tests.textmodels import FAMILIES, SCALE, ByHand, save
 
 RECORDS = 10
@@ -264,10 +264,7 @@ def test_a_model_that_is_too_busy_is_503_for_texts_and_pictures_and_those_that_w
         running = pool.submit(others[0].call, "visualKNN", word)
         entered.wait(10)
         waits = pool.submit(others[1].call, "visualKNN", word)
-        deadline = time.monotonic() + 10
-        while not embedder._waiting:
-            assert time.monotonic() < deadline
-            time.sleep(0.001)
+        eventually(lambda: embedder._waiting)
         try:
             for method, body in (("text", word), ("insert", {"records": [{"_id": "1", "_base64": picture(991)}]})):
                 answer = fashion.call(method, body)

@@ -21,6 +21,7 @@ from app.services import collections, tokens
 from app.services.context import Context
 from tests.api.conftest import Api
 from tests.support.searching import exact, vector_of
+from tests.support.waiting import eventually
 
 _WAIT = 0.5
 
@@ -45,10 +46,7 @@ def sleep(db: Database, until: threading.Event) -> None:
 def held(db: Database, number: int, until: threading.Event, pool: ThreadPoolExecutor) -> None:
     for _ in range(number):
         pool.submit(sleep, db, until)
-    end = time.monotonic() + 10
-    while db._pool.get_stats().get("pool_available", 0) or db._pool.get_stats().get("pool_size", 0) < number:
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    eventually(db._pool.get_stats, lambda now: not now.get("pool_available") and now.get("pool_size", 0) >= number)
 
 
 def test_no_connection_is_a_503_in_time_and_fifty_of_them_do_not_pile_up(narrow: Api) -> None:
@@ -88,8 +86,7 @@ def test_heavy_searches_leave_connections_to_fast_ones(narrow: Api, monkeypatch:
     with ThreadPoolExecutor(2) as holders:
         for _ in range(2):
             holders.submit(hold)
-        while db._heavy._value:
-            time.sleep(0.01)
+        eventually(lambda: db._heavy._value == 0)
         vector = vector_of(db, collection, "1")
         with pytest.raises(Unavailable, match="compare every record") as refused:
             exact(db, target, vector)

@@ -1,7 +1,6 @@
 """The log of searches: off unless asked for, written beside the searches, bounded."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,6 +16,7 @@ from app.services import collections, tokens
 from app.services.context import Context
 from app.services.searchlog import SearchLog
 from tests.api.conftest import Api, picture
+from tests.support.waiting import eventually
 
 KEEP = 20
 
@@ -43,14 +43,6 @@ def logged(logging_app: tuple[FlaskClient, Context], request: pytest.FixtureRequ
 def recent(api: Api) -> list[dict[str, Any]]:
     text = "SELECT * FROM lookalike.recent_searches WHERE collection = %s"
     return api.context.db.read(lambda connection: connection.execute(text, (api.collection,)).fetchall())
-
-
-def eventually(found: Callable[[], Any], wanted: Callable[[Any], bool]) -> Any:
-    deadline = time.monotonic() + 15
-    while not wanted(found()):
-        assert time.monotonic() < deadline, found()
-        time.sleep(0.05)
-    return found()
 
 
 def test_a_search_is_noted(logged: Api) -> None:

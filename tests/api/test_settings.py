@@ -2,7 +2,6 @@
 
 import base64
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,15 +24,18 @@ from app.db import indexes, schema
 from app.db import tokens as token_table
 from app.db.engine import Connection
 from app.db.listing import Listing
+from app.domain.collections import Collection
 from app.domain.errors import ConfigurationError, InvalidRequest
 from app.domain.records import Fields
 from app.domain.tokens import Scope
 from app.embedding.models import registry
 from app.embedding.models.inventory import inventory
 from app.services import collections, indexing, records, tokens
+from app.services.context import Context
 from app.services.listing import export
 from tests.api.conftest import Api, drawing, encoded, picture
 from tests.server.conftest import free_port
+from tests.support.waiting import build_ended, eventually
 from tests.unit.test_huggingface import modules, with_own_code
 
 __all__ = ["modules"]  # a fixture
@@ -235,23 +237,27 @@ def _exported(at: Set, name: str) -> str:
 
 
 def _log_rows(at: Set) -> int:
-    log = at.api.context.searches
-    assert log is not None
-    for _ in range(4):
-        at.api.post("visualKNN", {"query_record": {"_id": "a"}, "k": 1}, code=200)
-    log._flush()
-    row = at.api.context.db.read(lambda c: c.execute("SELECT count(*) AS n FROM lookalike.search_log").fetchone())
-    return int(row["n"]) if row else -1
+    """The number of searches that the log keeps, once its thread has written the last of four."""
+    for k in range(1, 5):
+        at.api.post("visualKNN", {"query_record": {"_id": "a"}, "k": k}, code=200)
+    text = "SELECT k FROM lookalike.search_log ORDER BY at DESC"
+    kept = eventually(
+        lambda: at.api.context.db.read(lambda c: c.execute(text).fetchall()), lambda rows: {"k": 4} in rows
+    )
+    return len(kept)
 
 
 def _index(at: Set) -> bool:
-    """Whether an index is built at once, and is left alone when half of its records are deleted."""
+    """Whether the first inserts start a build in the background."""
     made = collections.create(at.api.context, "indexed", "image_matching")
     api = Api(at.api.client, at.api.context, made.name, at.api.token, at.api.prefix)
     for number in range(2):
         api.post("insert", {"records": [{"_id": str(number), "_base64": picture(number)}]}, code=210)
-    indexing.build_if_outgrown(at.api.context, made)
-    return at.api.context.db.read(lambda c: indexes._valid(c, indexes.hnsw_name(made)))
+    return eventually(lambda: _valid(at.api.context, made))
+
+
+def _valid(context: Context, collection: Collection) -> bool:
+    return context.db.read(lambda c: indexes._valid(c, indexes.hnsw_name(collection)))
 
 
 _FOUND: dict[str, tuple[Callable[[Set], Any], Any]] = {
@@ -403,12 +409,11 @@ def test_an_index_is_built_anew_from_the_share_that_is_set(
     context.db.open()
     made = collections.create(context, "worn", "image_matching")
     records.insert(context, made, [{"_id": str(number), "_base64": picture(number)} for number in range(4)], Fields())
-    indexing.build_if_outgrown(context, made)
+    eventually(lambda: _valid(context, made))  # a thread of its own builds it
+    build_ended(context, made)
     records.delete(context, made, [{"_id": "0"}])
-    deadline = time.monotonic() + 60
-    while not (worn := indexes.worn(context.db, made)) and time.monotonic() < deadline:
-        time.sleep(0.1)  # PostgreSQL's statistics come a little later
-    assert 0.1 < worn < 1
+    assert 0.1 < eventually(lambda: indexes.worn(context.db, made)) < 1  # PostgreSQL's statistics come a little later
+    build_ended(context, made)
     assert indexing.rebuild_if_worn(context, made) == rebuilt
     context.close()
 

@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from app.cli import cli
 from app.db.embedded import EmbeddedDatabase
 from app.domain.errors import ConfigurationError
+from tests.support.waiting import eventually
 
 ODD = [
     "with space",
@@ -161,13 +162,14 @@ def test_the_server_is_started_again_while_it_is_watched(home: Path) -> None:
     database.watch()
     killed = process(home)
     killed.kill()
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
+
+    def again() -> bool:
         try:
-            assert works(url)
-            break
+            return works(url)
         except psycopg.OperationalError:
-            time.sleep(0.05)
+            return False
+
+    eventually(again)
     assert process(home) != killed
     database.stop()
 

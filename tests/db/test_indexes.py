@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 
 import psycopg
@@ -22,6 +21,7 @@ from app.services import indexing, recalling
 from app.services.context import Context
 from tests.db.vectors import random_vectors
 from tests.support.searching import answered
+from tests.support.waiting import build_ended, eventually
 
 DIMENSIONS = 64
 
@@ -44,12 +44,9 @@ def filled(context: Context) -> Collection:
     return collections.get(context.db, "c")
 
 
-def counted(db: Database, collection: Collection, share: float) -> bool:
+def counted(db: Database, collection: Collection, share: float) -> None:
     """Wait until the server's counters have what was deleted: they come a second late."""
-    end = time.monotonic() + 15
-    while indexes.worn(db, collection) < share and time.monotonic() < end:
-        time.sleep(0.1)
-    return indexes.worn(db, collection) >= share
+    eventually(lambda: indexes.worn(db, collection), lambda worn: worn >= share)
 
 
 def oid(db: Database, collection: Collection) -> int:
@@ -62,7 +59,7 @@ def oid(db: Database, collection: Collection) -> int:
 def test_an_index_worn_by_deletions_is_built_anew(context: Context, filled: Collection) -> None:
     assert not indexing.rebuild_if_worn(context, filled)
     records.delete(context.db, filled, [f"r{n}" for n in range(900)])
-    assert counted(context.db, filled, 0.3)
+    counted(context.db, filled, 0.3)
     before = oid(context.db, filled)
     assert indexing.rebuild_if_worn(context, filled)
     assert oid(context.db, filled) != before
@@ -95,12 +92,10 @@ def test_a_graph_of_many_records_is_built_with_more_care(
 def test_a_delete_starts_it_in_the_background(context: Context, filled: Collection) -> None:
     before = oid(context.db, filled)
     records.delete(context.db, filled, [f"r{n}" for n in range(900)])
-    assert counted(context.db, filled, 0.3)
+    counted(context.db, filled, 0.3)
     indexing.nudge(context, filled)
-    end = time.monotonic() + 30
-    while oid(context.db, filled) == before and time.monotonic() < end:
-        time.sleep(0.05)
-    assert oid(context.db, filled) != before
+    eventually(lambda: oid(context.db, filled), lambda now: now != before)
+    build_ended(context, filled)
 
 
 def test_searches_are_complete_while_it_is_built_anew(context: Context, filled: Collection) -> None:
@@ -132,9 +127,7 @@ def test_progress_of_a_build_is_told(context: Context, filled: Collection, datab
         other.execute("DELETE FROM lookalike.records WHERE id = 'r1'")
         builder = threading.Thread(target=indexing.rebuild, args=(context, filled))
         builder.start()
-        end = time.monotonic() + 15
-        while (seen := indexes.progress(context.db, filled)) is None and time.monotonic() < end:
-            time.sleep(0.01)
+        seen = eventually(lambda: indexes.progress(context.db, filled))
         other.rollback()
     builder.join()
     assert seen is not None

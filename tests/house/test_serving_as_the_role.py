@@ -1,7 +1,8 @@
 """The whole server as `lookalike_app`: everything the API does, and what it leaves to the schema's owner."""
 
+import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import requests
 from tests.api.conftest import picture
 from tests.house.conftest import House
 from tests.server.conftest import Server, clean_environment
+from tests.support.waiting import eventually
 
 
 def shell(house: House, home: Path, url: str, **more: str) -> Server:
@@ -76,9 +78,7 @@ def test_an_index_that_it_may_not_build_is_named_with_the_command(owner: Server,
     call = caller(server, owner.json("token", "create", "--scope", "admin")["token"], "grown")
     for first in (0, 10):
         assert call("insert", records=some(*range(first, first + 10)))["status"]["code"] == 210
-    time.sleep(5.1)  # a collection is looked at every five seconds
-    call("insert", records=some(30))
-    wait_for(lambda: "lookalike collection build grown" in server.log.read_text())
+    inserted_until(call, lambda: "lookalike collection build grown" in server.log.read_text())
     assert "grown: built" in owner.command("collection", "build", "grown").stdout
     assert owner.json("collection", "list")[-1]["hnsw_index_ready"]
     assert call("visualKNN", query_record={"_id": "3"}, k=3)["answer_records"][0]["_id"] == "3"
@@ -95,11 +95,7 @@ def test_a_server_with_the_owners_url_builds_by_itself(settled: House, owner: Se
         call = caller(server, token, "own")
         for first in (0, 10):
             call("insert", records=some(*range(first, first + 10)))
-        time.sleep(5.1)  # a collection is looked at every five seconds
-        call("insert", records=some(40))
-        wait_for(
-            lambda: next(row for row in owner.json("collection", "list") if row["name"] == "own")["hnsw_index_ready"]
-        )
+        inserted_until(call, lambda: owner.json("collection", "show", "own")["hnsw_index_ready"])
     finally:
         server.stop()
 
@@ -122,8 +118,13 @@ def test_what_the_role_may_not_do_is_refused_in_one_line(settled: House, tmp_pat
     assert "CREATE SCHEMA lookalike AUTHORIZATION house_server" in nothing_there.stderr
 
 
-def wait_for(condition: Any, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
+def inserted_until(call: Any, condition: Callable[[], bool]) -> None:
+    """Insert records one by one: a collection is looked at after an insert, at most every five seconds."""
+    numbers = itertools.count(100)
+
+    def inserted() -> bool:
+        assert call("insert", records=some(next(numbers)))["status"]["code"] == 210
         time.sleep(0.2)
+        return condition()
+
+    eventually(inserted)

@@ -69,7 +69,13 @@ class Server:
             self.process = subprocess.Popen(
                 [LOOKALIKE, "serve", "--port", str(self.port)], env=self.environment, stdout=log, stderr=log
             )
-        self.wait_ready()
+        try:
+            self.wait_ready()
+        except BaseException:
+            self.process.kill()
+            self.process.wait(200)
+            self.process = None
+            raise
 
     def wait_ready(self, seconds: float = 200) -> None:
         deadline = time.monotonic() + seconds
@@ -78,8 +84,8 @@ class Server:
             try:
                 if requests.get(f"{self.url}/readyz", timeout=5).status_code == 200:
                     return
-            except requests.ConnectionError:
-                pass
+            except (requests.ConnectionError, requests.Timeout):
+                pass  # not yet, or the machine is busy
             time.sleep(0.1)
         raise AssertionError(f"the server did not become ready:\n{self.log.read_text()}")
 

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import psycopg
 import requests
 
 from app.db.embedded import EmbeddedDatabase
 from tests.api.conftest import picture
 from tests.server.conftest import Server, clean_environment
+from tests.support.waiting import eventually
 
 
 def call(server: Server, token: str, method: str, body: Any = None, collection: str = "c") -> requests.Response:
@@ -49,25 +51,20 @@ def test_sigterm_finishes_what_runs(embedded_server: Callable[[], Server]) -> No
     server = embedded_server()
     token = prepared(server)
     server.start()
-    codes: list[int] = []
-    sent = threading.Event()
-    records = [{"_id": str(number), "_base64": picture(number)} for number in range(10)]
-
-    def work() -> None:
-        with requests.Session() as session:
-            session.headers.update({"Authorization": f"Token {token}", "collection-id": "c"})
-            assert session.post(f"{server.url}/v2/ping", timeout=60).status_code == 200
-            sent.set()
-            answer = session.post(f"{server.url}/v2/insert", json={"records": records}, timeout=60)
-            codes.append(answer.json()["status"]["code"])
-
-    worker = threading.Thread(target=work)
-    worker.start()
-    assert sent.wait(60)
-    time.sleep(0.05)
-    assert server.stop() == 0
-    worker.join()
-    assert codes == [210]
+    assert server.process is not None
+    waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    with (
+        ThreadPoolExecutor(1) as clients,
+        psycopg.connect(server.command("db", "url").stdout.strip(), autocommit=True) as database,
+    ):
+        with database.transaction():
+            database.execute("LOCK TABLE lookalike.records")
+            running = clients.submit(insert, server, token, *range(10))
+            eventually(lambda: database.execute(waiting).fetchall())
+            server.process.send_signal(signal.SIGTERM)
+        assert running.result() == 210
+    assert server.process.wait(200) == 0
+    server.process = None
     assert server.json("collection", "show", "c")["records"] == 10
 
 

@@ -15,6 +15,7 @@ from app.embedding.models import registry
 from app.embedding.models.base import Embedder, ModelFacts, Prepared, TextScoring
 from app.embedding.models.batching import BatchedEmbedder, ModelFailed, Models
 from tests.pictures import embed_pictures, photo
+from tests.support.waiting import eventually
 
 
 class Gated(Embedder):
@@ -89,10 +90,7 @@ def numbers(*values: int) -> list[Prepared]:
 
 def waiting(embedder: BatchedEmbedder, count: int) -> None:
     """Return when so many pictures wait."""
-    end = time.monotonic() + 5
-    while len(embedder._waiting) != count:
-        assert time.monotonic() < end
-        time.sleep(0.001)
+    eventually(lambda: len(embedder._waiting), lambda now: now == count)
 
 
 def test_requests_at_the_same_time_share_batches_of_eight_and_each_gets_its_own(batched: Make) -> None:

@@ -15,6 +15,7 @@ from app.domain.options import FetchPolicy, ImageLimits
 from app.embedding.fetch.sources import PictureSource, from_base64
 from app.embedding.fetch.turns import host_of
 from tests.hosts import Caller, host
+from tests.support.waiting import eventually
 
 LIMITS = ImageLimits(max_bytes=1000)
 DATA = bytes(range(256))
@@ -174,7 +175,7 @@ def test_a_silent_host_leaves_threads_to_others(source: Make) -> None:
         ThreadPoolExecutor(1) as pool,
     ):
         waiting = pool.submit(files.read_many, [{"_url": silent.url(f"/{number}")} for number in range(40)])
-        assert _until(lambda: len(silent.asked) == 2)
+        eventually(lambda: len(silent.asked) == 2)
         assert files.read_many([{"_url": good.url(f"/{number}")} for number in range(5)]) == [b"good"] * 5
         assert not waiting.done()
         assert len(silent.asked) == 2
@@ -220,14 +221,6 @@ def test_so_many_downloads_of_a_host_run_at_once_and_all_are_done(
 )
 def test_a_host_is_known_in_any_spelling(url: str, named: str) -> None:
     assert host_of(url) == named
-
-
-def _until(true: Callable[[], bool]) -> bool:
-    """Wait until something is true, for some seconds at most."""
-    deadline = time.monotonic() + 5
-    while not true() and time.monotonic() < deadline:
-        time.sleep(0.005)
-    return true()
 
 
 def test_closing_answers_those_whose_downloads_had_not_begun(source: Make) -> None:
