@@ -26,7 +26,7 @@ class Measured:
 
 def dimensions_in_use(db: Database) -> list[int]:
     """Return the dimensions of the collections, ascending; 256, the default model's, where there is none."""
-    rows = db.read(lambda connection: connection.execute(query("costs", "dimensions").render()).fetchall())
+    rows = db.all(query("costs", "dimensions").render())
     return [int(row["dimensions"]) for row in rows] or [256]
 
 

@@ -45,7 +45,7 @@ def get(db: Database, name: str) -> Collection:
 
     """
     text = query("collections", "find").render()
-    row = db.read(lambda connection: connection.execute(text, {"name": name}).fetchone())
+    row = db.one(text, {"name": name})
     if row is None:
         raise CollectionNotFound(f"there is no collection {name!r}")
     costs = SearchCosts(*row["costs"]) if row["costs"] else None
@@ -56,12 +56,12 @@ def get(db: Database, name: str) -> Collection:
 
 def list_all(db: Database) -> list[dict[str, Any]]:
     """Return the rows of the view `collection_stats`, with capacity, scale and revision, by name."""
-    return db.read(lambda connection: connection.execute(query("collections", "list").render()).fetchall())
+    return db.all(query("collections", "list").render())
 
 
 def models(db: Database) -> list[tuple[str, str]]:
     """Return name and revision of the models that collections use, and of those that they are being given."""
-    rows = db.read(lambda connection: connection.execute(query("collections", "models").render()).fetchall())
+    rows = db.all(query("collections", "models").render())
     return [(row["model"], row["revision"]) for row in rows]
 
 

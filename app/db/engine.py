@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal, TypeVar
 
@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 Connection = Bounded
 T = TypeVar("T")
+Row = dict[str, Any]
+Values = Mapping[str, object]
 
 UNREACHABLE = "the database cannot be reached; try again in a moment"
 _RETRY_SECONDS = 0.5
@@ -146,6 +148,21 @@ class Database:
                 raise
             self._empty()
             return self._run(work, deadline)
+
+    def one(self, text: str, values: Values | None = None, *, prepare: bool | None = None) -> Row | None:
+        """Return the first row of a statement that only reads, or None; it is run as by `read`.
+
+        Args:
+            text: the statement, with `%(name)s` for each of the values.
+            values: the values by name.
+            prepare: whether the server keeps its plan; None: once it has come a few times.
+
+        """
+        return self.read(lambda connection: connection.execute(text, values, prepare=prepare).fetchone())
+
+    def all(self, text: str, values: Values | None = None, *, prepare: bool | None = None) -> list[Row]:
+        """Return all rows of a statement that only reads; the arguments are those of `one`."""
+        return self.read(lambda connection: connection.execute(text, values, prepare=prepare).fetchall())
 
     def _run(self, work: Callable[[Connection], T], deadline: float) -> T:
         with translated(), self._connection(deadline) as connection:

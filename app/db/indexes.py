@@ -39,7 +39,7 @@ class Resources:
 def outgrown(db: Database, collection: Collection, rows: int) -> bool:
     """Say whether a collection holds more than `rows` records; reads no more of it than that."""
     text = query("records", "more_than").render(records=partition("records", collection))
-    row = db.read(lambda connection: connection.execute(text, {"rows": rows}).fetchone())
+    row = db.one(text, {"rows": rows})
     return bool(row and row["more"])
 
 
@@ -171,14 +171,14 @@ def rebuild_hnsw(
 def worn(db: Database, collection: Collection) -> float:
     """Return the share of the index's rows that were deleted since it was built, 0.0 and up."""
     text = query("indexes", "worn").render()
-    row = db.read(lambda connection: connection.execute(text, _named(collection)).fetchone())
+    row = db.one(text, _named(collection))
     return float(row["share"]) if row and row["share"] is not None else 0.0
 
 
 def progress(db: Database, collection: Collection) -> dict[str, Any] | None:
     """Return how far a build on this collection is, as PostgreSQL tells it; None where none runs."""
     text = query("indexes", "progress").render()
-    return db.read(lambda connection: connection.execute(text, _named(collection)).fetchone())
+    return db.one(text, _named(collection))
 
 
 def _set_build_resources(connection: Connection, resources: Resources) -> None:

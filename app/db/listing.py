@@ -154,5 +154,5 @@ def _read(
 ) -> list[Found]:
     text = listing.render(query("listing", name), **spans)
     values = listing.values(**(given or {}))
-    rows = db.read(lambda connection: connection.execute(text, values, prepare=False).fetchall())
+    rows = db.all(text, values, prepare=False)
     return [Found(row["id"], row["attributes"]) for row in rows]

@@ -48,7 +48,7 @@ def listed(db: Database, collection: Collection) -> list[Partial]:
     """Return a collection's partial indexes, by field, those of the most frequent values first."""
     text = query("indexes", "partial").render()
     values = {"records_table": collection.records_table}
-    return [Partial(**row) for row in db.read(lambda connection: connection.execute(text, values).fetchall())]
+    return [Partial(**row) for row in db.all(text, values)]
 
 
 def build(

@@ -49,14 +49,14 @@ def existing(db: Database, collection: Collection, ids: Sequence[str]) -> set[st
     """Return which of these ids are stored."""
     text = query("records", "existing").render(records=partition("records", collection))
     values = {"collection_id": collection.id, "ids": list(ids)}
-    return {row["id"] for row in db.read(lambda connection: connection.execute(text, values).fetchall())}
+    return {row["id"] for row in db.all(text, values)}
 
 
 def files(db: Database, collection: Collection, ids: Sequence[str]) -> dict[str, str]:
     """Return the `_file` of those of these records that are stored and have one, by id."""
     text = query("records", "files").render(records=partition("records", collection))
     values = {"collection_id": collection.id, "ids": list(ids)}
-    return {row["id"]: row["file"] for row in db.read(lambda connection: connection.execute(text, values).fetchall())}
+    return {row["id"]: row["file"] for row in db.all(text, values)}
 
 
 def insert(
@@ -157,7 +157,7 @@ def get(db: Database, collection: Collection, ids: Sequence[str], fields: Fields
     """Return the stored ones of these records, by id."""
     text = query("records", "get").render(records=partition("records", collection), fields=fields_sql(fields))
     values = {"collection_id": collection.id, "ids": list(ids), "fields": list(fields.names)}
-    rows = db.read(lambda connection: connection.execute(text, values).fetchall())
+    rows = db.all(text, values)
     return {row["id"]: Found(row["id"], row["attributes"]) for row in rows}
 
 
@@ -220,7 +220,7 @@ def update(
 def count(db: Database, collection: Collection) -> int:
     """Return the number of records, exactly."""
     text = query("records", "count").render(records=partition("records", collection))
-    row = db.read(lambda connection: connection.execute(text).fetchone())
+    row = db.one(text)
     return 0 if row is None else int(row["records"])
 
 
@@ -228,7 +228,7 @@ def thumbnail(db: Database, collection: Collection, record_id: str) -> bytes | N
     """Return a record's thumbnail (WebP), None where there is none."""
     text = query("records", "thumbnail").render(thumbnails=partition("thumbnails", collection))
     values = {"collection_id": collection.id, "id": record_id}
-    row = db.read(lambda connection: connection.execute(text, values).fetchone())
+    row = db.one(text, values)
     return None if row is None else bytes(row["webp"])
 
 
@@ -236,12 +236,12 @@ def original(db: Database, collection: Collection, record_id: str) -> bytes | No
     """Return a record's picture as it came; None where it is not kept."""
     text = query("records", "original").render(originals=partition("originals", collection))
     values = {"collection_id": collection.id, "id": record_id}
-    row = db.read(lambda connection: connection.execute(text, values).fetchone())
+    row = db.one(text, values)
     return None if row is None or row["picture"] is None else bytes(row["picture"])
 
 
 def any_id(db: Database, collection: Collection) -> str | None:
     """Return the first `_id` of a collection; None where it is empty."""
     text = query("records", "first_id").render(records=partition("records", collection))
-    row = db.read(lambda connection: connection.execute(text).fetchone())
+    row = db.one(text)
     return None if row is None else str(row["id"])

@@ -73,7 +73,7 @@ class Change:
 def find(db: Database, collection: Collection) -> Job | None:
     """Return the change that is under way in a collection; None where there is none."""
     text = query("reembedding", "find").render()
-    row = db.read(lambda connection: connection.execute(text, {"id": collection.id}).fetchone())
+    row = db.one(text, {"id": collection.id})
     return None if row is None else Job(collection, replace(collection, **row, indexed=False))
 
 
@@ -131,7 +131,7 @@ def sources(db: Database, job: Job, ids: Sequence[str]) -> list[Source]:
 
 
 def _sources(db: Database, text: str, values: Mapping[str, object]) -> list[Source]:
-    return [Source(**row) for row in db.read(lambda connection: connection.execute(text, values).fetchall())]
+    return [Source(**row) for row in db.all(text, values)]
 
 
 Vectors = Mapping[str, NDArray[np.float32]]
@@ -172,21 +172,21 @@ def _store(connection: Connection, job: Job, vectors: Vectors, failed: Mapping[s
 def changes(db: Database, job: Job, limit: int) -> list[Change]:
     """Return noted changes that are to be done yet."""
     text, values = job.render("changes", limit=f"{limit:d}"), {"collection_id": job.collection.id}
-    return [Change(**row) for row in db.read(lambda connection: connection.execute(text, values).fetchall())]
+    return [Change(**row) for row in db.all(text, values)]
 
 
 def failures(db: Database, job: Job, limit: int | None = None) -> list[tuple[str, str]]:
     """Return the ids of records whose pictures could not be read, and why, in the order of the ids."""
     text = job.render("failures", limit="ALL" if limit is None else f"{limit:d}")
     values = {"collection_id": job.collection.id}
-    rows = db.read(lambda connection: connection.execute(text, values).fetchall())
+    rows = db.all(text, values)
     return [(row["id"], row["reason"]) for row in rows]
 
 
 def count_failures(db: Database, job: Job) -> int:
     """Return the number of records whose pictures could not be read."""
     text, values = job.render("count_failures"), {"collection_id": job.collection.id}
-    row = db.read(lambda connection: connection.execute(text, values).fetchone())
+    row = db.one(text, values)
     return 0 if row is None else int(row["failures"])
 
 

@@ -240,7 +240,7 @@ def _take_over(
 
 def moment(db: Database) -> datetime:
     """Return this moment, by the database's clock."""
-    row = db.read(lambda connection: connection.execute(query("loads", "moment").render()).fetchone())
+    row = db.one(query("loads", "moment").render())
     found: datetime = (row or {})["moment"]
     return found
 

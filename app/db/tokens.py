@@ -41,7 +41,7 @@ def create(db: Database, digest: bytes, scopes: Sequence[Scope], collections: Se
 def find(db: Database, digest: bytes) -> Principal | None:
     """Return what the holder of a token may do; None where the token is unknown or revoked."""
     text = query("tokens", "find").render()
-    row = db.read(lambda connection: connection.execute(text, {"digest": digest}).fetchone())
+    row = db.one(text, {"digest": digest})
     if row is None:
         return None
     collections = None if row["collections"] is None else frozenset(row["collections"])
@@ -50,7 +50,7 @@ def find(db: Database, digest: bytes) -> Principal | None:
 
 def list_all(db: Database) -> list[dict[str, Any]]:
     """Return every token, without anything that could be used in its place."""
-    return db.read(lambda connection: connection.execute(query("tokens", "list").render()).fetchall())
+    return db.all(query("tokens", "list").render())
 
 
 def revoke(db: Database, token_id: int) -> bool:
