@@ -3,13 +3,12 @@
 import time
 from typing import Any
 
-from psycopg import errors
 from psycopg.types.json import Jsonb
 
 from app.db.engine import Connection, Database
 from app.db.loader import query
 from app.domain.collections import Collection, NewCollection, PartialIndex, SearchCosts, check_product_field
-from app.domain.errors import CollectionNotFound, Unavailable
+from app.domain.errors import CollectionNotFound, InTheWay
 
 _DROP_ATTEMPTS = 10
 
@@ -89,7 +88,7 @@ def drop(db: Database, name: str) -> None:
 
     Raises:
         CollectionNotFound: there is none of this name.
-        Unavailable: the tables stayed in use.
+        InTheWay: the tables stayed in use.
 
     """
     collection = get(db, name)
@@ -103,8 +102,8 @@ def drop(db: Database, name: str) -> None:
         try:
             if not db.write(work):
                 raise CollectionNotFound(f"there is no collection {name!r}")
-        except Unavailable as error:
-            if not isinstance(error.__cause__, errors.LockNotAvailable) or attempt == _DROP_ATTEMPTS - 1:
+        except InTheWay:
+            if attempt == _DROP_ATTEMPTS - 1:
                 raise
             time.sleep(0.2)
         else:

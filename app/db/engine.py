@@ -13,9 +13,9 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from app.db.bounded import Bounded, Overdue, connect_seconds
+from app.db.bounded import Bounded, connect_seconds
 from app.db.conninfo import CONNECT_SECONDS, readable
-from app.db.errors import translated
+from app.db.errors import UNREACHABLE, ConnectionLost, translated
 from app.db.session import Pooler, Session, begin
 from app.db.session import settings as session_settings
 from app.domain.collections import Collection
@@ -29,7 +29,6 @@ T = TypeVar("T")
 Row = dict[str, Any]
 Values = Mapping[str, object]
 
-UNREACHABLE = "the database cannot be reached; try again in a moment"
 _RETRY_SECONDS = 0.5
 _LEAST_SECONDS = 0.05
 # The server ends a statement that takes too long; where it does not, the client does so after this.
@@ -143,9 +142,7 @@ class Database:
         deadline = time.monotonic() + (self._timeout_seconds if wait_seconds is None else wait_seconds)
         try:
             return self._run(work, deadline)
-        except Unavailable as error:
-            if not _lost(error):
-                raise
+        except ConnectionLost:
             self._empty()
             return self._run(work, deadline)
 
@@ -258,9 +255,8 @@ class Database:
                         return work(connection)
                 with self._pooled_transaction(connection, self._behind_pooler, deadline):
                     return work(connection)
-        except Unavailable as error:
-            if _lost(error):
-                self._empty()
+        except ConnectionLost:
+            self._empty()
             raise
 
     @contextmanager
@@ -294,14 +290,6 @@ class Database:
 
     def _unlimited(self) -> dict[str, str]:
         return {**self._settings, "statement_timeout": "0"}
-
-
-def _lost(error: Unavailable) -> bool:
-    """Say whether the connection was lost, and not only too slow: it died, or the server is going down."""
-    cause = error.__cause__
-    if not isinstance(cause, psycopg.OperationalError) or isinstance(cause, Overdue):
-        return False
-    return cause.sqlstate is None or cause.sqlstate.startswith(("08", "57P"))
 
 
 def connect(url: str) -> Bounded:

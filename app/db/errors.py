@@ -11,14 +11,24 @@ import psycopg
 from psycopg import errors as pg
 from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 
+from app.db.bounded import Overdue
 from app.domain.errors import (
     CollectionNotFound,
     ConfigurationError,
     FilterError,
+    InTheWay,
     InvalidRequest,
     LookalikeError,
+    MissingRights,
     Unavailable,
 )
+
+UNREACHABLE = "the database cannot be reached; try again in a moment"
+
+
+class ConnectionLost(Unavailable):
+    """A connection died, or the server is going down: other connections are likely to be lost as well (503)."""
+
 
 _BY_CONSTRAINT: dict[str, str] = {
     "collections_name_key": "a collection of this name exists already",
@@ -51,7 +61,7 @@ _BY_CLASS: tuple[tuple[tuple[type[psycopg.Error], ...], Callable[[], LookalikeEr
     ),
     (
         (pg.LockNotAvailable, pg.DeadlockDetected, pg.SerializationFailure),
-        lambda: Unavailable("other work on the same records is in the way; try again"),
+        lambda: InTheWay("other work on the same records is in the way; try again"),
     ),
     (
         (pg.DiskFull, pg.OutOfMemory, pg.ReadOnlySqlTransaction),
@@ -63,21 +73,18 @@ _BY_CLASS: tuple[tuple[tuple[type[psycopg.Error], ...], Callable[[], LookalikeEr
     ),
     (
         (pg.InsufficientPrivilege,),
-        lambda: ConfigurationError(
+        lambda: MissingRights(
             "the role of the database URL may not do this: do it as the schema's owner"
             " (LOOKALIKE_ADMIN_DATABASE_URL); the rights of the server's role: lookalike db roles"
         ),
     ),
     (
-        (
-            pg.AdminShutdown,
-            pg.CrashShutdown,
-            pg.CannotConnectNow,
-            pg.TooManyConnections,
-            pg.IdleInTransactionSessionTimeout,
-            pg.DatabaseDropped,
-        ),
-        lambda: Unavailable("the database cannot be reached; try again in a moment"),
+        (pg.AdminShutdown, pg.CrashShutdown, pg.CannotConnectNow, pg.DatabaseDropped, pg.IdleSessionTimeout),
+        lambda: ConnectionLost(UNREACHABLE),
+    ),
+    (
+        (pg.TooManyConnections, pg.IdleInTransactionSessionTimeout, Overdue),
+        lambda: Unavailable(UNREACHABLE),
     ),
 )
 
@@ -98,7 +105,7 @@ def translate(error: psycopg.Error) -> LookalikeError | None:
         if isinstance(error, classes):
             return make()
     if isinstance(error, psycopg.OperationalError) and (error.sqlstate or "08").startswith("08"):
-        return Unavailable("the database cannot be reached; try again in a moment")
+        return ConnectionLost(UNREACHABLE)
     return None
 
 

@@ -4,13 +4,13 @@ import secrets
 from typing import Any
 from urllib.parse import quote
 
-from psycopg import errors, sql
+from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from app.db import roles
 from app.db.engine import connect
 from app.db.errors import translated
-from app.domain.errors import ConfigurationError
+from app.domain.errors import ConfigurationError, MissingRights
 
 _CONNECTIONS = 20
 _STATEMENT_TIMEOUT = "60s"
@@ -34,7 +34,8 @@ def make(url: str, name: str) -> str:
         name: the login's name.
 
     Raises:
-        ConfigurationError: the URL's role may not make roles, or the name is that of a role which may do more.
+        MissingRights: the URL's role may not make roles.
+        ConfigurationError: the name is that of a role which may do more.
 
     """
     roles.apply(url)
@@ -62,10 +63,8 @@ def make(url: str, name: str) -> str:
                 connection.execute(
                     sql.SQL("ALTER ROLE {} SET {} = {}").format(role, sql.Identifier(setting), sql.Literal(value))
                 )
-    except ConfigurationError as error:
-        if not isinstance(error.__cause__, errors.InsufficientPrivilege):
-            raise
-        raise ConfigurationError(
+    except MissingRights as error:
+        raise MissingRights(
             f"this role may not make logins: an administrator runs CREATE ROLE {name} LOGIN PASSWORD … IN ROLE"
             " lookalike_reader;"
         ) from error

@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from psycopg import errors, sql
+from psycopg import sql
 
 from app.db import locks
 from app.db.engine import Connection, Database, partition
+from app.db.errors import translated
 from app.db.loader import query
 from app.domain.collections import Collection
-from app.domain.errors import InvalidRequest, Unavailable
+from app.domain.errors import InTheWay, InvalidRequest, Unavailable
 from app.search.request import half
 
 # Searches wait behind a lock that waits itself; so it waits no longer than this, and is asked for again.
@@ -28,7 +29,6 @@ _ROUNDS = 120  # with everyone let through in between
 _PAUSE_SECONDS = 1.0
 # Writers may hold their locks for as long as a statement; an autovacuum gives way after PostgreSQL's deadlock_timeout.
 _WRITER_WAIT = "5s"
-_IN_THE_WAY = (errors.LockNotAvailable, errors.DeadlockDetected)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +98,8 @@ def _patiently(db: Database, text: str, values: Mapping[str, object]) -> Mapping
     for attempt in range(_ROUNDS):
         try:
             return db.write(work)
-        except Unavailable as error:
-            if not isinstance(error.__cause__, _IN_THE_WAY) or attempt == _ROUNDS - 1:
+        except InTheWay:
+            if attempt == _ROUNDS - 1:
                 raise
             time.sleep(_PAUSE_SECONDS)
     raise AssertionError("unreachable")
@@ -235,9 +235,7 @@ def switch(
             return Switched(dropped, time.perf_counter() - started)
         except NotYet:
             continue
-        except Unavailable as error:
-            if not isinstance(error.__cause__, _IN_THE_WAY):
-                raise
+        except InTheWay:
             time.sleep(_PAUSE_SECONDS)
     raise Unavailable(
         "the tables of the collection stayed in use, by a long query, an export or an index build; nothing was changed,"
@@ -273,9 +271,9 @@ def _finish(connection: Connection, job: Job) -> float:
     for attempt in range(_ATTEMPTS):
         started = time.perf_counter()
         try:
-            with connection.transaction():
+            with translated(), connection.transaction():
                 connection.execute(query("reembedding", "finish").render(), {"id": job.collection.id})
-        except _IN_THE_WAY:
+        except InTheWay:
             if attempt == _ATTEMPTS - 1:
                 raise
             time.sleep(_PAUSE_SECONDS / 5)

@@ -1,12 +1,10 @@
 """The roles `lookalike_app` and `lookalike_reader` (`sql/roles.sql`), and what the server's role must be able to do."""
 
-from psycopg import errors
-
 from app.db.engine import connect
 from app.db.errors import translated
 from app.db.prerequisites import missing
 from app.db.resources import folder
-from app.domain.errors import ConfigurationError
+from app.domain.errors import MissingRights
 
 _NEEDED = """
     SELECT format('%s on %s', wanted, c.oid::regclass) AS what
@@ -28,16 +26,14 @@ def apply(url: str) -> None:
     """Make the roles where they are missing, and give them their rights in this database.
 
     Raises:
-        ConfigurationError: the URL's role may not create roles.
+        MissingRights: the URL's role may not create roles.
 
     """
     try:
         with translated(), connect(url) as connection:
             connection.execute(text().encode())
-    except ConfigurationError as error:
-        if not isinstance(error.__cause__, errors.InsufficientPrivilege):
-            raise
-        raise ConfigurationError(
+    except MissingRights as error:
+        raise MissingRights(
             "this role may not create roles: an administrator runs, in this database, what `lookalike db roles` prints"
         ) from error
 

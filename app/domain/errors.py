@@ -81,5 +81,13 @@ class Unavailable(LookalikeError):
         self.retry_after_seconds = retry_after_seconds
 
 
+class InTheWay(Unavailable):
+    """Other work holds a lock on what is needed; nothing was done, and another try may succeed (503)."""
+
+
 class ConfigurationError(LookalikeError):
     """The server cannot start as it is set up; the message says what to change."""
+
+
+class MissingRights(ConfigurationError):
+    """The database role may not do what was asked of it."""
