@@ -135,7 +135,7 @@ def test_what_is_fetched_already_is_not_fetched_again(local: Local, tmp_path: Pa
 def test_list_tells_of_every_model_of_the_table_and_prints_a_table(local: Local) -> None:
     rows = {row["name"]: row for row in json.loads(local("list", "--json").stdout)}
     assert rows["efficientnet-lite0"]["at_hand"]
-    assert (rows["phash"]["dimensions"], rows["phash"]["licence"]) == (256, "BSD-2-Clause")
+    assert (rows["phash"]["dimensions"], rows["phash"]["licence"]) == (256, "Apache-2.0")
     assert not rows["color-palette"]["knows_text"]
     told = local("list").stdout
     assert all(name in told for name in rows)
