@@ -4,7 +4,6 @@
 """
 
 from dataclasses import replace
-from time import perf_counter
 from typing import TYPE_CHECKING
 
 from app.version import __version__
@@ -64,9 +63,9 @@ def create_app(settings: "Settings", database_url: str) -> "Flask":
 
     """
     from flask import Flask  # noqa: PLC0415
-    from werkzeug.exceptions import HTTPException  # noqa: PLC0415
 
-    from app.api.blueprint import blueprint, http_failure, prefixes, request_id, unexpected  # noqa: PLC0415
+    from app.api import errors  # noqa: PLC0415
+    from app.api.blueprint import blueprint, prefixes  # noqa: PLC0415
     from app.api.docs import docs  # noqa: PLC0415
     from app.api.headers import completed  # noqa: PLC0415
     from app.api.health import health  # noqa: PLC0415
@@ -82,8 +81,7 @@ def create_app(settings: "Settings", database_url: str) -> "Flask":
         flask.register_blueprint(blueprint(context, prefix, service))
     flask.register_blueprint(health(context))
     flask.register_blueprint(docs(settings.public_url))
-    flask.register_error_handler(HTTPException, lambda error: http_failure(error, request_id(), perf_counter()))
-    flask.register_error_handler(Exception, unexpected)
+    errors.register(flask)
     flask.after_request(completed)
     flask.extensions["lookalike"] = context
     context.db.open()

@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from app.api import envelope
-from app.api.blueprint import UNEXPECTED, own_id
+from app.api.errors import UNEXPECTED, request_id_of
 from app.api.headers import completed
 from app.api.health import PATHS
 from app.domain.errors import InvalidRequest, LookalikeError, Unavailable
@@ -33,7 +33,7 @@ def refusing(application: WSGIApplication) -> WSGIApplication:
         if not _refuses.get() or environ["PATH_INFO"] in PATHS:
             return application(environ, start_response)
         error = Unavailable("the server has more requests than it can serve now; try again in a moment", _RETRY_SECONDS)
-        refusal = envelope.failure(error, own_id(environ.get("HTTP_X_REQUEST_ID", "")), time.perf_counter())
+        refusal = envelope.failure(error, request_id_of(environ.get("HTTP_X_REQUEST_ID", "")), time.perf_counter())
         return completed(refusal)(environ, start_response)
 
     return answer
@@ -47,6 +47,6 @@ def refusal_of_no_http(*, broken: bool) -> bytes:
 
     """
     error = InvalidRequest("this is no HTTP request that the server can read") if broken else LookalikeError(UNEXPECTED)
-    answer = completed(envelope.failure(error, own_id(""), time.perf_counter()))
+    answer = completed(envelope.failure(error, request_id_of(""), time.perf_counter()))
     answer.headers["Connection"] = "close"
     return f"HTTP/1.1 {answer.status}\r\n{answer.headers}".encode("latin-1") + answer.get_data()

@@ -7,6 +7,7 @@ from urllib.parse import urljoin
 
 import pytest
 
+from app.api import errors
 from app.api.blueprint import blueprint
 from app.api.docs import docs
 from app.db import collections
@@ -40,6 +41,7 @@ def test_links_without_a_proxy_are_whole_and_with_the_setting_the_public_ones(ap
     assert link.startswith("http://localhost/photo/search/v2/allRecords?page=2&size=1&cursor=")
     settings = api.context.settings.model_copy(update={"public_url": "https://shop.example/vision/"})
     flask = Flask("public")
+    errors.register(flask)
     flask.register_blueprint(blueprint(replace(api.context, settings=settings), "photo/search", "photo"))
     flask.register_blueprint(docs(settings.public_url))
     public = replace(api, client=flask.test_client())

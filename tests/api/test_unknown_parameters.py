@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from app.api import errors
 from app.api.blueprint import blueprint
 from app.api.methods import METHODS
 from tests.api.conftest import Api
@@ -38,6 +39,7 @@ def strict(api: Api) -> Iterator[Api]:
 
     settings = api.context.settings.model_copy(update={"unknown_parameters": "refuse"})
     flask = Flask("strict")
+    errors.register(flask)
     flask.register_blueprint(blueprint(replace(api.context, settings=settings), "photo/search", "photo"))
     with flask.test_client() as client:
         yield replace(api, client=client)
