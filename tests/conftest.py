@@ -155,12 +155,24 @@ def database_url(server_url: str, template: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def module_database_url(server_url: str, template: str) -> Iterator[str]:
+def new_database(server_url: str, template: str) -> Iterator[Callable[[], str]]:
+    """Make databases with the schema that tests of one module share; gives the URL of each."""
+    made: list[str] = []
+
+    def make() -> str:
+        made.append(f"lookalike_module_{os.getpid()}_{next(_numbers)}")
+        _recreate(server_url, made[-1], template)
+        return url_of(server_url, made[-1])
+
+    yield make
+    for name in made:
+        _drop(server_url, name)
+
+
+@pytest.fixture(scope="module")
+def module_database_url(new_database: Callable[[], str]) -> str:
     """The URL of a database with the schema that the tests of one module share."""
-    name = f"lookalike_module_{os.getpid()}_{next(_numbers)}"
-    _recreate(server_url, name, template)
-    yield url_of(server_url, name)
-    _drop(server_url, name)
+    return new_database()
 
 
 @pytest.fixture

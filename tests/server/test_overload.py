@@ -4,7 +4,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -16,7 +16,7 @@ import psycopg.sql
 import pytest
 import requests
 
-from tests.api.conftest import picture
+from tests.api.conftest import drawing, picture
 from tests.bench.clients import HttpClient, HttpJob, post
 from tests.server.conftest import Server, clean_environment
 from tests.server.test_serving import call, insert, prepared
@@ -29,18 +29,24 @@ _STATEMENT_SECONDS = 3.0
 _BOUND = _QUEUE_SECONDS + 1 + 2 * (1 + _STATEMENT_SECONDS)
 
 
-@pytest.fixture
-def crowded(database_url: str, tmp_path: Path) -> Iterator[tuple[Server, str]]:
-    """A server with a short queue, ten records, and a token."""
+@pytest.fixture(scope="module")
+def crowded_url(new_database: Callable[[], str]) -> str:
+    return new_database()
+
+
+@pytest.fixture(scope="module")
+def crowded(crowded_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, str]]:
+    """A server with a short queue, ten records, and a token; each test leaves it as good as new."""
+    home = tmp_path_factory.mktemp("crowded")
     environment = clean_environment(
-        LOOKALIKE_HOME=str(tmp_path / "home"),
-        DATABASE_URL=database_url,
+        LOOKALIKE_HOME=str(home),
+        DATABASE_URL=crowded_url,
         LOOKALIKE_QUEUE_REQUESTS=str(_QUEUE),
         LOOKALIKE_QUEUE_SECONDS=str(_QUEUE_SECONDS),
         LOOKALIKE_POOL_TIMEOUT_SECONDS="1",
         LOOKALIKE_STATEMENT_TIMEOUT_MS=str(int(_STATEMENT_SECONDS * 1000)),
     )
-    server = Server(environment, tmp_path / "log")
+    server = Server(environment, home / "log")
     token = prepared(server)
     server.start()
     assert insert(server, token, *range(10)) == 210
@@ -84,10 +90,10 @@ def busy(server: Server, running: "list[Future[tuple[requests.Response, float]]]
         time.sleep(0.02)
 
 
-def test_a_flood_on_a_slow_database_is_answered_in_time(crowded: tuple[Server, str], database_url: str) -> None:
+def test_a_flood_on_a_slow_database_is_answered_in_time(crowded: tuple[Server, str], crowded_url: str) -> None:
     server, token = crowded
     with ThreadPoolExecutor(_CLIENTS) as clients:
-        with locked(database_url):
+        with locked(crowded_url):
             running = [clients.submit(asked, server, token, number) for number in range(_CLIENTS)]
             busy(server, running, _CLIENTS - _QUEUE - 8)
             for _ in range(5):
@@ -111,7 +117,7 @@ def test_a_flood_on_a_slow_database_is_answered_in_time(crowded: tuple[Server, s
 
 
 def test_who_waits_for_a_thread_is_told_after_the_time_of_the_settings(
-    crowded: tuple[Server, str], database_url: str
+    crowded: tuple[Server, str], crowded_url: str
 ) -> None:
     """Fewer than may wait, so all do; and a kept-alive connection that was refused serves on."""
     server, token = crowded
@@ -121,7 +127,7 @@ def test_who_waits_for_a_thread_is_told_after_the_time_of_the_settings(
         url = f"{server.url}/photo/search/v2/visualKNN"
         body: dict[str, Any] = {"query_record": {"_id": "1"}, "k": 3}
         assert session.post(url, json=body, timeout=10).status_code == 200
-        with locked(database_url):
+        with locked(crowded_url):
             running = [clients.submit(asked, server, token) for _ in range(8)]
             time.sleep(0.5)
             started = time.monotonic()
@@ -137,10 +143,10 @@ def test_who_waits_for_a_thread_is_told_after_the_time_of_the_settings(
         assert session.post(url, json=body, timeout=10).status_code == 200
 
 
-def test_connections_that_send_nothing_hold_no_place(crowded: tuple[Server, str], database_url: str) -> None:
+def test_connections_that_send_nothing_hold_no_place(crowded: tuple[Server, str], crowded_url: str) -> None:
     server, token = crowded
     with ThreadPoolExecutor(8) as clients:
-        with locked(database_url):
+        with locked(crowded_url):
             running = [clients.submit(asked, server, token) for _ in range(8)]
             time.sleep(0.5)
             silent = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(_QUEUE + 10)]
@@ -278,24 +284,28 @@ def test_a_client_that_takes_nothing_of_its_answer_is_given_up(patient: tuple[Se
 
 
 def test_slow_searches_leave_threads_and_connections_to_fast_ones(
-    crowded: tuple[Server, str], database_url: str
+    crowded: tuple[Server, str], crowded_url: str, tmp_path: Path
 ) -> None:
     """Twenty clients ask for searches that compare every record, and hang; who wants something else is served."""
     server, token = crowded
-    server.json("collection", "create", "d", "--service", "photo")
+    server.json("collection", "create", "d", "--service", "photo", "--model", "pixels")
+    server.json("collection", "create", "slow", "--service", "photo", "--model", "phash")
     record = {"_base64": picture(1)}
     assert call(server, token, "insert", {"records": [{"_id": "1", **record}]}, "d").json()["status"]["code"] == 210
-    with psycopg.connect(database_url, autocommit=True) as connection:
-        # As measured on a very slow machine: ten records are many then.
-        connection.execute("INSERT INTO lookalike.search_costs VALUES (256, 100000, 100000, 100000)")
-        row = connection.execute("SELECT c.id FROM lookalike.collections AS c WHERE c.name = 'c'").fetchone()
+    for number in range(10):
+        drawing(number).save(tmp_path / f"{number}.png")
+    server.json("load", "slow", str(tmp_path))  # not by the server, which reads the collection's facts at its first use
+    with psycopg.connect(crowded_url, autocommit=True) as connection:
+        row = connection.execute("SELECT id, dimensions FROM lookalike.collections WHERE name = 'slow'").fetchone()
         assert row is not None
+        # As measured on a very slow machine: ten records are many then.
+        connection.execute("INSERT INTO lookalike.search_costs VALUES (%s, 100000, 100000, 100000)", (row[1],))
         table = f"lookalike.records_{row[0]}"
         connection.execute(psycopg.sql.SQL("ANALYZE {}").format(_named(table)))
-    time.sleep(6)  # until the server reads the collection anew
     with ThreadPoolExecutor(20) as clients:
-        with locked(database_url, table):
-            running = [clients.submit(call, server, token, "visualKNN", {"query_record": record}) for _ in range(20)]
+        with locked(crowded_url, table):
+            body = {"query_record": record}
+            running = [clients.submit(call, server, token, "visualKNN", body, "slow") for _ in range(20)]
             time.sleep(0.5)
             for _ in range(20):
                 started = time.monotonic()
@@ -327,7 +337,7 @@ def test_urls_that_do_not_answer_hold_up_neither_searches_nor_more_than_their_sh
             LOOKALIKE_FETCH_TIMEOUT_SECONDS="20",
         )
         server = Server(environment, tmp_path / "log")
-        server.json("collection", "create", "urls", "--service", "photo")
+        server.json("collection", "create", "urls", "--service", "photo", "--model", "phash")
         token = server.json("token", "create", "--scope", "admin")["token"]
         server.start()
         stored = {"records": [{"_id": "1", "_base64": picture(1)}]}

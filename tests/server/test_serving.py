@@ -2,7 +2,6 @@
 
 import signal
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,8 +22,9 @@ def call(server: Server, token: str, method: str, body: Any = None, collection: 
     return requests.post(f"{server.url}/photo/search/v2/{method}", json=body, headers=headers, timeout=60)
 
 
-def prepared(server: Server) -> str:
-    server.json("collection", "create", "c", "--service", "photo")
+def prepared(server: Server, model: str = "phash") -> str:
+    """Make the collection `c`, with a model that loads at once where it does not matter, and return a token."""
+    server.json("collection", "create", "c", "--service", "photo", "--model", model)
     return str(server.json("token", "create", "--scope", "admin")["token"])
 
 
@@ -36,7 +36,7 @@ def insert(server: Server, token: str, *numbers: int) -> int:
 def test_healthy_ready_and_fifty_clients_at_once(server: Server) -> None:
     assert requests.get(f"{server.url}/healthz", timeout=5).json() == {"status": "ok"}
     assert requests.get(f"{server.url}/readyz", timeout=5).json() == {"status": "ready"}
-    token = prepared(server)
+    token = prepared(server, "efficientnet-lite0")
     assert insert(server, token, *range(10)) == 210
 
     def one(number: int) -> int:
@@ -93,14 +93,13 @@ def test_kill_9_of_every_process_loses_nothing_acknowledged(embedded_server: Cal
     writers = [threading.Thread(target=writer, args=(start,)) for start in (0, 1000, 2000)]
     for thread in writers:
         thread.start()
-    time.sleep(1.5)
+    eventually(lambda: len(acknowledged) > 50)
     postmaster = postgres_of(server)
     family = [psutil.Process(server.process.pid), *psutil.Process(server.process.pid).children(recursive=True)]
     kill([*family, postmaster, *postmaster.children(recursive=True)])
     server.process.wait(10)
     for thread in writers:
         thread.join(70)
-    assert len(acknowledged) > 5
 
     server.start()
     found = call(server, token, "get", {"records": [{"_id": str(number)} for number in acknowledged]}).json()
@@ -115,11 +114,13 @@ def test_the_embedded_database_is_killed_and_started_again(embedded_server: Call
     assert insert(server, token, 1, 2, 3) == 210
     postmaster = postgres_of(server)
     kill([postmaster, *postmaster.children(recursive=True)])
-    deadline = time.monotonic() + 40
     codes: list[int] = []
-    while time.monotonic() < deadline and codes[-3:] != [200] * 3:
+
+    def asked() -> list[int]:
         codes.append(call(server, token, "visualKNN", {"query_record": {"_id": "1"}}).status_code)
-    assert codes[-3:] == [200] * 3
+        return codes
+
+    eventually(asked, lambda now: now[-3:] == [200] * 3)
     assert set(codes) <= {200, 503}
     assert call(server, token, "getRecordCount").json()["answer_count"] == 3
     assert postgres_of(server).pid != postmaster.pid
