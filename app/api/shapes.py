@@ -131,6 +131,15 @@ class Status(ReasonStatus):
     request_id: Annotated[str, Field(description="Id of this request, as in the server's log.")]
 
 
+class Written(TypedDict):
+    """Numbers of records."""
+
+    inserted: Annotated[int, Field(ge=0, description="Records that are new.")]
+    replaced: Annotated[int, Field(ge=0, description="Stored records that have another picture now.")]
+    updated: Annotated[int, Field(ge=0, description="Stored records of the same picture that have other attributes.")]
+    unchanged: Annotated[int, Field(ge=0, description="Stored records that were so already.")]
+
+
 class Statistics(TypedDict, total=False):
     """Figures about the processing; searches add which way was taken."""
 
@@ -153,6 +162,10 @@ class Statistics(TypedDict, total=False):
         ),
     ]
     tags: Annotated[str, Field(description="Why no tags were made although they were asked for.")]
+    written: Annotated[
+        Written,
+        Field(description="How records were written by an insert that may replace stored ones."),
+    ]
     matches: Annotated[int, Field(ge=0, description="Records that match the filter, if counted.")]
     matches_more_than: Annotated[int, Field(ge=0, description="The number at which the count of matches was given up.")]
     candidates: Annotated[int, Field(ge=0, description="Records that were compared, if known.")]

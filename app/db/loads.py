@@ -1,10 +1,9 @@
 """Bulk writes: COPY into a temporary table, and from there, past ids that are taken, into the partition."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal, NamedTuple
-
-from psycopg import sql
 
 from app.db.engine import Connection, Database, partition
 from app.db.loader import query
@@ -12,16 +11,29 @@ from app.db.records import NewRecord, check_capacity, halfvec_text, take_turns
 from app.db.refusals import write_each
 from app.domain.collections import Collection
 from app.domain.errors import InvalidRequest
-
-INCOMING = "incoming"
-"""The temporary table that `copy_in` fills."""
+from app.domain.jsontext import dumps
 
 Outcome = Literal["stored", "replaced", "updated", "present"]
 """What became of a record: it is new; it has another picture now; other attributes alone; it was so already."""
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where SQL finds incoming records: what stands in the span `incoming`, and the values that it takes."""
+
+    text: str
+    values: Mapping[str, object] = field(default_factory=dict)
+
+
+COPIED = Source("incoming")
+"""The temporary table that `copy_in` fills."""
+
+
 class Written(NamedTuple):
-    """What became of records, by id, and why the database refused others. An id in neither was taken already."""
+    """What became of records, by id, and why the database refused others.
+
+    An id in neither was passed over: it is taken, or where only stored records are replaced, it is not stored.
+    """
 
     outcomes: dict[str, Outcome]
     refused: dict[str, str]
@@ -74,32 +86,41 @@ def copy_in(connection: Connection, records: Sequence[NewRecord]) -> None:
             )
 
 
-def insert(connection: Connection, collection: Collection, ids: Sequence[str]) -> list[str]:
-    """Store some of the records that were copied; return the ids that were not taken."""
-    text = query("loads", "insert").render(records=partition("records", collection), incoming=INCOMING)
-    rows = connection.execute(text, {"collection_id": collection.id, "ids": list(ids)}).fetchall()
-    stored = [str(row["id"]) for row in rows]
-    store_pictures(connection, collection, stored)
+def given(records: Sequence[NewRecord]) -> Source:
+    """Return a source of a few records that are sent along with each statement: no table is made for them."""
+    values = {
+        "new_ids": [record.id for record in records],
+        "new_attributes": [record.attributes for record in records],
+        "embeddings": [halfvec_text(record.embedding) for record in records],
+        "webps": [record.thumbnail for record in records],
+        "pictures": [record.original for record in records],
+        "boxes": [None if record.box is None else dumps(record.box) for record in records],
+        "new_digests": [record.digest for record in records],
+    }
+    return Source(f"({query('loads', 'given').render()})", values)
+
+
+def insert(connection: Connection, collection: Collection, ids: Sequence[str], source: Source = COPIED) -> list[str]:
+    """Store some of the incoming records; return the ids that were not taken."""
+    text = query("loads", "insert").render(records=partition("records", collection), incoming=source.text)
+    values = {**source.values, "collection_id": collection.id, "ids": list(ids)}
+    stored = [str(row["id"]) for row in connection.execute(text, values).fetchall()]
+    store_pictures(connection, collection, stored, source)
     return stored
 
 
-def store_pictures(connection: Connection, collection: Collection, ids: Sequence[str]) -> None:
-    """Store the thumbnails, kept pictures and boxes of some of the records that were copied."""
-    values = {"collection_id": collection.id, "ids": list(ids)}
-    connection.execute(
-        sql.SQL(
-            "INSERT INTO lookalike.{} (collection_id, id, webp)"
-            " SELECT %(collection_id)s, id, webp FROM incoming WHERE webp IS NOT NULL AND id = ANY (%(ids)s)"
-            " ON CONFLICT (collection_id, id) DO UPDATE SET webp = excluded.webp"
-        ).format(sql.Identifier(f"thumbnails_{collection.id}")),
-        values,
-    )
-    connection.execute(
-        sql.SQL(
-            "INSERT INTO lookalike.{} (collection_id, id, picture, box)"
-            " SELECT %(collection_id)s, id, original, box FROM incoming"
-            " WHERE (original IS NOT NULL OR box IS NOT NULL) AND id = ANY (%(ids)s)"
-            " ON CONFLICT (collection_id, id) DO UPDATE SET picture = excluded.picture, box = excluded.box"
-        ).format(sql.Identifier(f"originals_{collection.id}")),
-        values,
-    )
+def store_pictures(connection: Connection, collection: Collection, ids: Sequence[str], source: Source = COPIED) -> None:
+    """Store the thumbnails, kept pictures and boxes of some of the incoming records."""
+    if not ids:
+        return
+    values = {**source.values, "collection_id": collection.id, "ids": list(ids)}
+    for name in ("thumbnails", "originals"):
+        text = query("loads", name).render(**{name: partition(name, collection)}, incoming=source.text)
+        connection.execute(text, values)
+
+
+def forget_pictures(connection: Connection, collection: Collection, ids: Sequence[str]) -> None:
+    """Delete the thumbnails, kept pictures and boxes of records."""
+    for name in ("thumbnails", "originals"):
+        text = query("loads", f"delete_{name}").render(**{name: partition(name, collection)})
+        connection.execute(text, {"collection_id": collection.id, "ids": list(ids)})

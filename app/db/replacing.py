@@ -6,14 +6,16 @@ from datetime import datetime
 from functools import partial
 from typing import NamedTuple
 
-from psycopg import Rollback, sql
+import numpy as np
+from numpy.typing import NDArray
+from psycopg import Rollback
 
 from app.db import loads
 from app.db.engine import Connection, Database, partition
 from app.db.loader import query
-from app.db.loads import INCOMING, Outcome, Written
+from app.db.loads import COPIED, Outcome, Source, Written
 from app.db.records import NewRecord, check_capacity, take_turns
-from app.db.refusals import write_each
+from app.db.refusals import write_unheld
 from app.domain.collections import Collection
 
 _PAGE = 1000
@@ -26,17 +28,27 @@ class Content(NamedTuple):
     box: tuple[int, ...] | None
 
 
+class Known(NamedTuple):
+    """A stored record's picture, and what was made of it: its vector (float32) and its thumbnail (WebP)."""
+
+    content: Content
+    embedding: NDArray[np.float32]
+    thumbnail: bytes | None
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """How stored records are brought up to date.
 
     `made` are the attributes that are made of a picture: they stay while it stays, unless new ones come. With those
-    that stay, attributes may have `max_bytes` bytes as text. With `dry_run` nothing is written or locked.
+    that stay, attributes may have `max_bytes` bytes as text. With `dry_run` nothing is written or locked. With
+    `only_stored` no new record is stored.
     """
 
     made: Sequence[str]
     max_bytes: int
     dry_run: bool = False
+    only_stored: bool = False
 
 
 def store(db: Database, collection: Collection, records: Sequence[NewRecord], rules: Rules) -> Written:
@@ -52,60 +64,86 @@ def store(db: Database, collection: Collection, records: Sequence[NewRecord], ru
     """
 
     def work(connection: Connection) -> Written:
-        step = _Step(connection, collection, {record.id: record for record in records}, rules)
-        ids = sorted(step.records)
         if rules.dry_run:
             with connection.transaction(force_rollback=True):  # the temporary table is all that it undoes
                 loads.copy_in(connection, records)
-                step.foresee(ids)
+                step = _Step(connection, collection, {record.id: record for record in records}, rules, COPIED)
+                step.foresee(sorted(step.records))
             return Written(step.outcomes, step.refused)
         take_turns(connection, collection)
         loads.copy_in(connection, records)
-        done, refused = write_each(connection, ids, step.write, str)
-        check_capacity(connection, collection)
-        outcomes = {own: outcome for own, outcome in step.outcomes.items() if own in done}
-        return Written(outcomes, step.refused | refused)
+        return _stored(connection, collection, records, rules, COPIED)
 
     return db.write(work)
 
 
+def store_with(connection: Connection, collection: Collection, records: Sequence[NewRecord], rules: Rules) -> Written:
+    """Do what `store` does with a few records, inside a transaction of the caller's."""
+    if not rules.only_stored:
+        take_turns(connection, collection)
+    return _stored(connection, collection, records, rules, loads.given(records))
+
+
+def _stored(
+    connection: Connection, collection: Collection, records: Sequence[NewRecord], rules: Rules, source: Source
+) -> Written:
+    step = _Step(connection, collection, {record.id: record for record in records}, rules, source)
+    done, refused = write_unheld(connection, sorted(step.records), step.write)
+    if "stored" in step.outcomes.values():
+        check_capacity(connection, collection)
+    outcomes = {own: outcome for own, outcome in step.outcomes.items() if own in done}
+    return Written(outcomes, step.refused | refused)
+
+
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """Records that were copied into the temporary table, and what became of them; a later try counts."""
+    """Incoming records, and what became of them; a later try counts."""
 
     connection: Connection
     collection: Collection
     records: Mapping[str, NewRecord]
     rules: Rules
+    source: Source
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
 
-    def write(self, ids: Sequence[str]) -> list[str]:
+    def write(self, ids: Sequence[str], *, keep: bool = True) -> list[str]:
         """Store some of the records; return the ids of those that were not refused.
 
         Records that others insert or delete at the same moment are met by inserting first: what is taken then is there
         to be locked, but for one that is deleted in between. Then all is done anew, and what was stored or locked is
         let go before: another caller may wait for it who holds what is inserted next.
         """
-        while True:
+        done: list[str] | None = None
+        while done is None:
             with self.connection.transaction() as attempt:
-                new = set(loads.insert(self.connection, self.collection, ids))
-                found = self._lock([own for own in ids if own not in new])
-                if len(new) + len(found) < len(ids):
+                done = self._tried(ids)
+                if done is None or not keep:
                     raise Rollback(attempt)
-                return self._written(ids, new, found)
+        return done
+
+    def _tried(self, ids: Sequence[str]) -> list[str] | None:
+        """Do what `write` does; return None where a record was deleted in between."""
+        new: set[str] = set()
+        if not self.rules.only_stored:
+            new.update(loads.insert(self.connection, self.collection, ids, self.source))
+        found = self._lock([own for own in ids if own not in new])
+        if not self.rules.only_stored and len(new) + len(found) < len(ids):
+            return None
+        return self._written(ids, new, found)
 
     def _written(self, ids: Sequence[str], new: set[str], found: Sequence[str]) -> list[str]:
         """Bring records that were found, and are locked, up to date; take down what became of all."""
-        for own in ids:
-            self.refused.pop(own, None)  # of a try that was undone
+        for own in ids:  # of a try that was undone
+            self.refused.pop(own, None)
+            self.outcomes.pop(own, None)
         self._note(sorted(new), "stored")
         other, same, unknown = self._compared(found)
         self._replace(other)
         self._note(other, "replaced")
         self._take_over(same, unknown)
         # Pictures are as they are, but where none was known and one came now.
-        loads.store_pictures(self.connection, self.collection, [*other, *unknown])
+        loads.store_pictures(self.connection, self.collection, [*other, *unknown], self.source)
         return [own for own in ids if own not in self.refused]
 
     def foresee(self, ids: Sequence[str]) -> None:
@@ -127,9 +165,9 @@ class _Step:
         text = query("loads", "compare").render(
             records=partition("records", self.collection),
             originals=partition("originals", self.collection),
-            incoming=INCOMING,
+            incoming=self.source.text,
         )
-        rows = self.connection.execute(text, {"collection_id": self.collection.id, "ids": list(ids)}).fetchall()
+        rows = self.connection.execute(text, self._values(ids)).fetchall()
         other: list[str] = []
         same: list[str] = []
         unknown: list[str] = []
@@ -146,15 +184,13 @@ class _Step:
     def _replace(self, ids: Sequence[str]) -> None:
         if not ids:
             return
-        text = query("loads", "replace").render(records=partition("records", self.collection), incoming=INCOMING)
-        self.connection.execute(text, {"collection_id": self.collection.id, "ids": list(ids)})
-        for name in ("thumbnails", "originals"):
-            self.connection.execute(
-                sql.SQL("DELETE FROM lookalike.{} WHERE id = ANY (%s)").format(
-                    sql.Identifier(f"{name}_{self.collection.id}")
-                ),
-                (list(ids),),
-            )
+        records = partition("records", self.collection)
+        text = query("loads", "replace").render(records=records, incoming=self.source.text)
+        self.connection.execute(text, self._values(ids))
+        loads.forget_pictures(self.connection, self.collection, ids)
+
+    def _values(self, ids: Sequence[str]) -> dict[str, object]:
+        return {**self.source.values, "collection_id": self.collection.id, "ids": list(ids)}
 
     def _take_over(self, ids: Sequence[str], unknown: Sequence[str]) -> None:
         digests = {own: self.records[own].digest for own in unknown}
@@ -167,6 +203,25 @@ class _Step:
 def contents(db: Database, collection: Collection, ids: Sequence[str]) -> dict[str, Content]:
     """Return what the pictures of the stored ones of these records are known by, by id."""
     return db.read(lambda connection: _contents(connection, collection, ids))
+
+
+def known(db: Database, collection: Collection, ids: Sequence[str]) -> dict[str, Known]:
+    """Return what was made of the pictures of the stored ones of these records, by id, where the picture is known."""
+    text = query("loads", "known").render(
+        records=partition("records", collection),
+        originals=partition("originals", collection),
+        thumbnails=partition("thumbnails", collection),
+    )
+    values = {"collection_id": collection.id, "ids": list(ids)}
+    rows = db.read(lambda connection: connection.execute(text, values).fetchall())
+    return {
+        row["id"]: Known(
+            _content(row),
+            row["embedding"].to_numpy().astype(np.float32),
+            None if row["webp"] is None else bytes(row["webp"]),
+        )
+        for row in rows
+    }
 
 
 def refresh(db: Database, collection: Collection, coming: Mapping[str, tuple[str, Content]], rules: Rules) -> Written:

@@ -32,7 +32,6 @@ EXAMPLE_SPANS = {
     "records": '"lookalike"."records_1"',
     "thumbnails": '"lookalike"."thumbnails_1"',
     "originals": '"lookalike"."originals_1"',
-    "incoming": '"lookalike"."records_1"',
     "next": '"lookalike"."records_1_v2"',
     "vector": "halfvec(256)",
     "fields": "r.attributes",
@@ -78,6 +77,8 @@ def example(area_name: str, name: str) -> str:
     spans = dict(EXAMPLE_SPANS)
     if area_name in {"search", "tags"} and name != "stored":
         spans["fields"] = "nearest.attributes"
+    if "incoming" in query.spans:
+        spans["incoming"] = f"({example('loads', 'given')})"
     if area_name == "facets":
         spans["fields"] = "(r.attributes->'brand')::text COLLATE \"C\" AS v0"
     if "source" in query.spans:

@@ -1,11 +1,10 @@
 """nearDupsInsert: a record is stored only if nothing within a radius of it is."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from psycopg import Rollback
 
 from app.db import locks
 from app.db.engine import Connection, Database, partition
@@ -41,51 +40,72 @@ class Twins:
     same: Same | None
 
 
+Write = Callable[[Connection, Sequence[NewRecord]], set[str]]
+"""Writes records inside a transaction and returns the ids of those that were written; it may be called again."""
+
+
 def insert(
     db: Database,
     collection: Collection,
     records: Sequence[NewRecord],
     twins: Twins,
     refused: dict[str, str] | None = None,
+    replace: Write | None = None,
 ) -> tuple[set[str], dict[str, list[Found]]]:
     """Store the records that have no near duplicate, stored or earlier among them, in one transaction.
 
     Returns the ids that were stored and, for each record that was not because of its looks, the near duplicates.
     A record that the database refuses is left out, and `refused` says why, by id; without it, that is an error.
+    With `replace`, which writes them then, records may take the place of stored ones of their ids, and those are no
+    near duplicates of what comes in their place or after it.
 
     Raises:
         CapacityExceeded: they would take the collection over its capacity; nothing is stored.
 
     """
 
+    def insert_some(connection: Connection, some: Sequence[NewRecord]) -> set[str]:
+        return insert_with(connection, collection, some, refused)
+
+    write = replace or insert_some
+
     def work(connection: Connection) -> tuple[set[str], dict[str, list[Found]]]:
         locks.wait_for(connection, locks.NEAR_DUPLICATE_INSERT, collection)
-        waiting = list(records)
-        while True:
-            accepted, near = _decided(connection, collection, waiting, twins)
-            # One statement for all of them locks ids in the order of all inserts. What is held back for a record that
-            # is lost after all is decided anew; the ids are let go before, so that the order holds then, too.
-            with connection.transaction() as attempt:
-                stored = insert_with(connection, collection, accepted, refused) if accepted else set()
-                # Ids that another request took since they were looked for, or that the database refused. Those of this
-                # try alone: a record that was lost before may stand in the database now, as a twin like any other.
-                lost = {record.id for record in accepted} - stored
-                if any(all(twin.id in lost for twin in found) for found in near.values()):
-                    waiting = [record for record in waiting if record.id not in lost]
-                    raise Rollback(attempt)
-                return stored, near
+        accepted, near = _decided(connection, collection, waiting, twins, replaces=replace is not None)
+        # One statement for all of them locks ids in the order of all inserts.
+        stored = write(connection, accepted) if accepted else set()
+        if lost := {record.id for record in accepted} - stored:
+            raise _Lost(lost)
+        return stored, near
 
-    return db.write(work)
+    waiting = list(records)
+    while True:
+        try:
+            return db.write(work)
+        except _Lost as error:
+            # What is held back for a record that is lost after all is decided anew, without it: it may stand in the
+            # database now, as a twin like any other. All is let go before, so that the order of ids holds then, too.
+            waiting = [record for record in waiting if record.id not in error.ids]
+
+
+class _Lost(Exception):
+    """Ids that another request took, or deleted, since they were looked for, or that the database refused."""
+
+    def __init__(self, ids: set[str]) -> None:
+        super().__init__()
+        self.ids = ids
 
 
 def _decided(
-    connection: Connection, collection: Collection, records: Sequence[NewRecord], twins: Twins
+    connection: Connection, collection: Collection, records: Sequence[NewRecord], twins: Twins, *, replaces: bool
 ) -> tuple[list[NewRecord], dict[str, list[Found]]]:
     """Return the records that have no near duplicate, and the near duplicates of the others, by id."""
     accepted: list[NewRecord] = []
     refused: dict[str, list[Found]] = {}
     for record in records:
-        near = _stored_twins(connection, collection, record, twins)
+        # What is being replaced is as good as gone.
+        gone = {record.id, *(other.id for other in accepted)} if replaces else set()
+        near = _stored_twins(connection, collection, record, twins, gone)
         near += _twins_among(accepted, collection, record, twins)
         if near:
             refused[record.id] = sorted(near, key=lambda found: (found.distance or 0.0, found.id))[:_NAMED]
@@ -94,12 +114,14 @@ def _decided(
     return accepted, refused
 
 
-def _stored_twins(connection: Connection, collection: Collection, record: NewRecord, twins: Twins) -> list[Found]:
+def _stored_twins(
+    connection: Connection, collection: Collection, record: NewRecord, twins: Twins, gone: Set[str]
+) -> list[Found]:
     for start, end in ((0, _NAMED), (_NAMED, _VERIFIED)):
         window = Window(end - start, start)
         near = compare(Query(collection, window, twins.fields, what=record.embedding, radius=twins.radius))
         rows = connection.execute(near.text, near.values).fetchall()
-        found = [Found(row["id"], row["attributes"], row["distance"]) for row in rows]
+        found = [Found(row["id"], row["attributes"], row["distance"]) for row in rows if row["id"] not in gone]
         confirmed = found if twins.same is None else _confirmed(connection, collection, record, found, twins.same)
         if confirmed or len(rows) < end - start:
             return confirmed[:_NAMED]

@@ -1,8 +1,9 @@
 """What a record is on its way in and out."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import orjson
 
@@ -11,6 +12,9 @@ from app.domain.statuses import Status
 
 Json = dict[str, "Json"] | list["Json"] | str | int | float | Decimal | bool | None
 Attributes = dict[str, Json]
+
+Mode = Literal["insert", "update", "upsert"]
+"""What records may do that are written with their pictures: be new, take the place of stored ones, or both."""
 
 IMAGE_FIELDS = ("_base64", "_url", "_file")
 TEXT_FIELD = "_text_data"
@@ -79,9 +83,13 @@ class Fields:
 
 @dataclass(frozen=True, slots=True)
 class Processed:
-    """The outcome of a request that processes records one by one; `note` says what was asked for and not done."""
+    """The outcome of a request that processes records one by one.
+
+    `note` says what was asked for and not done; `outcomes` how many records were written how, where that may differ.
+    """
 
     status: Status
     records: list[Found] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     note: str | None = None
+    outcomes: Mapping[str, int] | None = None

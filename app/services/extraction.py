@@ -46,6 +46,11 @@ def tags_are_made(context: Context, collection: Collection) -> bool:
     return collection.service == _TAGGED_SERVICE and context.tagger.knows(collection.model)
 
 
+def made_fields(context: Context, collection: Collection) -> list[str]:
+    """Return the attributes that are made of the pictures of a collection: they belong to the picture."""
+    return [COLOURS_FIELD, *([field_of(collection.service)] if tags_are_made(context, collection) else [])]
+
+
 def made_tags(context: Context, collection: Collection, vectors: Sequence[Vector]) -> list[list[str]]:
     """Return the tags of pictures by their embeddings, of a collection of which tags are made.
 

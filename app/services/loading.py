@@ -29,10 +29,9 @@ from app.domain.collections import Collection
 from app.domain.errors import ImageError, InvalidRequest
 from app.domain.jsontext import dumps
 from app.domain.records import Attributes, Json
-from app.domain.tags import field_of
 from app.embedding.models.batching import BatchedEmbedder
 from app.services.context import Context
-from app.services.extraction import COLOURS_FIELD, tags_are_made, with_tags
+from app.services.extraction import made_fields, tags_are_made, with_tags
 from app.services.folders import read_file
 from app.services.indexing import build_if_outgrown, nudge
 from app.services.jsonlines import LineFile, longest_line
@@ -152,8 +151,7 @@ def load(
         Unavailable: the database is away; what was reported as stored is on disk, and another run goes on from there.
 
     """
-    tags = [field_of(collection.service)] if tags_are_made(context, collection) else []
-    rules = replacing.Rules([COLOURS_FIELD, *tags], context.settings.max_attributes_bytes, dry_run)
+    rules = replacing.Rules(made_fields(context, collection), context.settings.max_attributes_bytes, dry_run)
     run = _Load(context, collection, Report(), progress, rules if replace_stored else None, dry_run)
     began = replacing.moment(context.db)
     run.all(items)

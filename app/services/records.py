@@ -1,155 +1,20 @@
-"""insert, get, delete, update, getRecordCount."""
+"""get, delete, update, getRecordCount."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from app.db import records as table
-from app.db import twinless
 from app.db.engine import Connection
 from app.db.refusals import write_each
-from app.db.twinless import Twins
 from app.domain import statuses
 from app.domain.collections import Collection
 from app.domain.errors import InvalidRequest
 from app.domain.jsontext import dumps, loads_stored, stored_bytes
-from app.domain.records import IMAGE_FIELDS, Attributes, Fields, Found, Json, Processed, Skipped
+from app.domain.records import IMAGE_FIELDS, Fields, Found, Json, Processed, Skipped
 from app.domain.statuses import Status
-from app.embedding.pictures.verification import opinion
 from app.services import indexing
 from app.services.context import Context
-from app.services.extraction import NOTHING, Extract
-from app.services.ids import new_id
-from app.services.record_input import Incoming, attributes_of, check_size, read_ids, record_id, skip, stored_part
-from app.services.search import NEAR_DUPLICATE_RADIUS
-from app.services.vectors import Picture, read_pictures
-
-
-def insert(
-    context: Context,
-    collection: Collection,
-    records: Sequence[Json],
-    fields: Fields,
-    near_duplicates: Twins | None = None,
-    extract: Extract = NOTHING,
-) -> Processed:
-    """Store new records with their pictures' embeddings; what is returned as stored is on disk.
-
-    Tags and colours are made as `extract` says; those that a record has already are kept.
-
-    A record is skipped with a reason where its `_id` is taken (in the collection or earlier in the request), where
-    the record or its picture cannot be used, and, with `near_duplicates`, where one is stored already or stands
-    earlier in the request.
-
-    Raises:
-        CapacityExceeded: the records would take the collection over its capacity; none was stored.
-        Unavailable: the database or the model is away or too busy; nothing was stored.
-
-    """
-    incoming, skipped = _read(records, context.settings.max_attributes_bytes)
-    taken = table.existing(context.db, collection, [record.id for record in incoming])
-    fresh = []
-    seen = set(taken)
-    for record in incoming:
-        if record.id in seen:
-            skipped.append(Skipped(record.id, statuses.SKIPPED_DUPLICATE))
-        else:
-            seen.add(record.id)
-            fresh.append(record)
-
-    read, unreadable = read_pictures(context, collection, fresh, extract)
-    skipped += unreadable
-    pictures = []
-    for record, picture in read:
-        try:
-            pictures.append((_with(record, picture.made, context.settings.max_attributes_bytes), picture))
-        except InvalidRequest as error:
-            skipped.append(skip(record.fields, error))
-    new = [_row(record, picture) for record, picture in pictures]
-    twins: dict[str, list[Found]] = {}
-    refused: dict[str, str] = {}
-    if near_duplicates is None:
-        stored = table.insert(context.db, collection, new, refused) if new else set()
-    else:
-        stored, twins = twinless.insert(context.db, collection, new, near_duplicates, refused)
-    skipped += [Skipped(own, statuses.SKIPPED_ERROR, reason) for own, reason in refused.items()]
-    # Another request may have taken an `_id` since it was looked for.
-    skipped += [
-        Skipped(row.id, statuses.SKIPPED_DUPLICATE, near_duplicates=tuple(twins[row.id]) if row.id in twins else None)
-        for row in new
-        if row.id not in stored and row.id not in refused
-    ]
-    if stored:
-        indexing.nudge(context, collection)
-    found = [_answer(record, fields) for record, _ in pictures if record.id in stored]
-    return Processed(_insert_status(found, skipped), found, skipped, extract.note(context, collection))
-
-
-def without_near_duplicates(collection: Collection, radius: float, fields: Fields) -> Twins:
-    """Return the condition of nearDupsInsert: refuse a record if a stored one within the radius shows the same picture.
-
-    A radius beyond that of near duplicates asks for pictures that look alike, and the model alone decides. `fields`
-    chooses what is returned of the stored records.
-    """
-    return Twins(radius, fields, opinion(collection.model) if radius <= NEAR_DUPLICATE_RADIUS else None)
-
-
-def _read(records: Sequence[Json], max_bytes: int) -> tuple[list[Incoming], list[Skipped]]:
-    incoming = []
-    skipped = []
-    for place, record in enumerate(records):
-        try:
-            if not isinstance(record, dict):
-                raise InvalidRequest("a record must be a JSON object")
-            own = record_id(record["_id"]) if record.get("_id") is not None else new_id()
-            attributes = attributes_of(record, max_bytes)
-            incoming.append(Incoming(own, record, dumps(attributes)))
-        except InvalidRequest as error:
-            skipped.append(skip(record, error, place))
-    return incoming, skipped
-
-
-def _with(record: Incoming, made: Attributes, max_bytes: int) -> Incoming:
-    """Return a record with the attributes that were made of its picture.
-
-    Raises:
-        InvalidRequest: all of them take more than `max_bytes` bytes.
-
-    """
-    if not made:
-        return record
-    fields = record.fields | made
-    check_size(stored_part(fields), max_bytes)
-    return Incoming(record.id, fields, dumps(stored_part(fields)))
-
-
-def _row(record: Incoming, picture: Picture) -> table.NewRecord:
-    return table.NewRecord(
-        record.id,
-        record.attributes,
-        picture.embedding,
-        picture.thumbnail,
-        picture.original,
-        picture.box,
-        picture.digest,
-    )
-
-
-def _answer(record: Incoming, fields: Fields) -> Found:
-    if fields.only_id:
-        return Found(record.id)
-    if fields.everything:
-        return Found(record.id, record.attributes)
-    return Found(record.id, dumps({name: record.fields[name] for name in fields.names if name in record.fields}))
-
-
-def _insert_status(stored: Sequence[Found], skipped: Sequence[Skipped]) -> Status:
-    if not skipped:
-        return statuses.RECORDS_INSERTED
-    if stored:
-        return statuses.SOME_INSERTED
-    if all(record.status is statuses.SKIPPED_DUPLICATE for record in skipped):
-        return statuses.RECORD_DUPLICATE
-    return statuses.ABORTED
+from app.services.record_input import attributes_of, read_ids, record_id, skip
 
 
 def get(context: Context, collection: Collection, records: Sequence[Json], fields: Fields) -> Processed:

@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from app.db.replacing import Known
 from app.domain.collections import Collection
 from app.domain.errors import ConfigurationError, ImageError, InvalidRequest, WrongQueryRecord
 from app.domain.jsontext import is_integer
@@ -23,6 +25,7 @@ from app.services.record_input import Incoming, skip
 
 # Decoded at about twice the size that models take, so that their own resampling decides what they see.
 DECODE_PIXELS = 448
+_NO_PICTURES: Mapping[str, Known] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +55,16 @@ class _Look:
 
 
 def read_pictures(
-    context: Context, collection: Collection, records: Sequence[Incoming], extract: Extract = NOTHING
+    context: Context,
+    collection: Collection,
+    records: Sequence[Incoming],
+    extract: Extract = NOTHING,
+    known: Mapping[str, Known] = _NO_PICTURES,
 ) -> tuple[list[tuple[Incoming, Picture]], list[Skipped]]:
     """Return the records whose pictures could be read, with their pictures, and the others with the reason.
 
-    What `extract` asks for is made of each picture unless its record has it already.
+    What `extract` asks for is made of each picture unless its record has it already. `known` are stored pictures, by
+    the ids of these records: one that comes again is neither decoded nor embedded.
 
     Raises:
         Unavailable: the model is too busy.
@@ -64,11 +72,11 @@ def read_pictures(
     """
     fields = [record.fields for record in records]
     sources = context.pictures.read_many(fields)
+    stored = [known.get(record.id) for record in records]
+    seen_ = _seen(context, collection, fields, sources, stored, thumbnails=collection.thumbnails)
     usable: list[tuple[Incoming, Picture]] = []
     skipped = []
-    for record, source, looked in zip(
-        records, sources, _seen(context, collection, fields, sources, thumbnails=collection.thumbnails), strict=True
-    ):
+    for record, source, looked in zip(records, sources, seen_, strict=True):
         if isinstance(source, ImageError):
             skipped.append(skip(record.fields, source))
         elif isinstance(looked, InvalidRequest):
@@ -102,7 +110,7 @@ def embed_query(context: Context, collection: Collection, record: Mapping[str, J
         own = record.get("_id")
         lacks = "has no _id" if own is None else f'has the _id "{shown(str(own))}", which is not stored,'
         raise WrongQueryRecord(f"the query record {lacks} and no _base64, _url, _file or _text_data")
-    looked = _seen(context, collection, [record], context.pictures.read_many([record]), thumbnails=False)[0]
+    looked = _seen(context, collection, [record], context.pictures.read_many([record]), [None], thumbnails=False)[0]
     if isinstance(looked, InvalidRequest):
         raise WrongQueryRecord(str(looked)) from looked
     return looked[0].embedding
@@ -159,6 +167,7 @@ def _seen(
     collection: Collection,
     records: Sequence[Mapping[str, Json]],
     sources: Sequence[bytes | ImageError],
+    known: Sequence[Known | None],
     *,
     thumbnails: bool,
 ) -> list[tuple[Cached, bytes] | InvalidRequest]:
@@ -166,11 +175,15 @@ def _seen(
     embedder = embedder_of(context, collection)
     looks: list[_Look | InvalidRequest] = []
     with context.vector_cache.claims() as claims:
-        for record, source in zip(records, sources, strict=True):
+        for record, source, stored in zip(records, sources, known, strict=True):
             try:
                 if isinstance(source, ImageError):
                     raise source
-                looks.append(_look(context, embedder, claims, source, record, thumbnails=thumbnails))
+                key = Key.of(source, checked_box(record.get("_box")), embedder.facts)
+                if stored is not None and _is(stored, key, thumbnails=thumbnails):
+                    looks.append(_Look(source, Claim.done(key, Cached(stored.embedding, stored.thumbnail))))
+                else:
+                    looks.append(_look(context, embedder, claims, source, key, thumbnails=thumbnails))
             except InvalidRequest as error:
                 looks.append(error)
         own = [look for look in looks if isinstance(look, _Look) and look.prepared is not None]
@@ -180,17 +193,22 @@ def _seen(
     return [_result(context, look, thumbnails=thumbnails) if isinstance(look, _Look) else look for look in looks]
 
 
+def _is(stored: Known, key: Key, *, thumbnails: bool) -> bool:
+    """Say whether a stored picture is the one of a key, and comes with all that is wanted of it."""
+    return stored.content == (key.digest, key.box) and (stored.thumbnail is not None or not thumbnails)
+
+
 def _look(
     context: Context,
     embedder: BatchedEmbedder,
     claims: Claims,
     data: bytes,
-    record: Mapping[str, Json],
+    key: Key,
     *,
     thumbnails: bool,
 ) -> _Look:
     """Claim a picture; decode and prepare it, if it is neither remembered nor being computed by another request."""
-    claim = claims.claim(Key.of(data, checked_box(record.get("_box")), embedder.facts))
+    claim = claims.claim(key)
     if not claim.mine:
         return _Look(data, claim)
     try:

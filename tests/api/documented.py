@@ -81,6 +81,17 @@ def examples() -> list[Example]:
             },
             said="The first record shows, smaller, the picture of a stored one.",
         ),
+        Example(
+            "upsert",
+            {
+                "records": [
+                    {"_id": "new-1", "_base64": picture(new[0]), "price": 29.5, "tags": ["new", "sale"]},
+                    {"_id": "new-5", "_base64": picture(new[2], 96), "price": 12},
+                ],
+                "fields_to_return": ["price", "tags"],
+            },
+            said="The first record is stored with this picture: its attributes are replaced. [Writing](writing.md).",
+        ),
         Example("get", {"records": [{"_id": "hat-001"}]}),
         Example(
             "update",

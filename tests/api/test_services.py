@@ -22,6 +22,11 @@ _NEAR = {"query_record": {"_id": "0"}}
 # The field of a record's tags, by service; all of them are stored, so that one filling serves every service.
 _TAGS = {"tags": ["red", "round"], "_tags": ["red", "round"], "_tags_simple": ["red", "round"]}
 
+
+def record(number: int) -> Json:
+    return {"_id": str(number), "_base64": picture(number), "n": number, **_TAGS}
+
+
 # A small request to each method, its code, and how many records are in its answer.
 SMALL: dict[str, tuple[Json, int, int | None]] = {
     "get": ({"records": _SOME}, 205, 2),
@@ -42,14 +47,11 @@ SMALL: dict[str, tuple[Json, int, int | None]] = {
     "allNearDupPairs": ({"radius": 1000}, 200, 6),
     # What these change is put back by `undo`.
     "insert": ({"records": [{"_id": "new", "_base64": picture(5)}]}, 210, 1),
+    "upsert": ({"records": [{"_id": "new", "_base64": picture(5)}, record(3)]}, 210, 2),
     "nearDupsInsert": ({"records": [{"_id": "new", "_base64": picture(5)}], "radius": 0}, 210, 1),
     "delete": ({"records": [{"_id": "3"}]}, 220, 1),
     "deleteByFilter": ({"filter": {"n": 3}}, 200, 1),
 }
-
-
-def record(number: int) -> Json:
-    return {"_id": str(number), "_base64": picture(number), "n": number, **_TAGS}
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +70,7 @@ def filled(app_context: tuple[Any, Context]) -> Iterator[dict[str, Api]]:
 
 
 def undo(api: Api, method: str) -> None:
-    if method in {"insert", "nearDupsInsert"}:
+    if method in {"insert", "upsert", "nearDupsInsert"}:
         api.post("delete", {"records": [{"_id": "new"}]}, code=220)
     if method in {"delete", "deleteByFilter"}:
         api.post("insert", {"records": [record(3)]}, code=210)
@@ -81,7 +83,7 @@ def test_the_table_of_the_docs_has_a_tested_cell_for_each_method_and_service() -
     assert header == ["method", *SERVICES]
     cells = {(service, row[0]): cell for row in rows for service, cell in zip(header[1:], row[1:], strict=True)}
     tested = set(itertools.product(SERVICES, [*SMALL, "ping"]))
-    assert len(rows) == 21
+    assert len(rows) == 22
     assert cells == dict.fromkeys(tested, "yes")
     parameters = [mark.args for mark in test_every_method_works_on_every_service.pytestmark]  # type: ignore[attr-defined]
     by_name = {names: set(values) for names, values in parameters}

@@ -30,7 +30,7 @@ from app.domain.records import Fields
 from app.domain.tokens import Scope
 from app.embedding.models import registry
 from app.embedding.models.inventory import inventory
-from app.services import collections, indexing, records, tokens
+from app.services import collections, indexing, inserting, records, tokens
 from app.services.context import Context
 from app.services.listing import export
 from tests.api.conftest import Api, drawing, encoded, picture
@@ -408,7 +408,7 @@ def test_an_index_is_built_anew_from_the_share_that_is_set(
     context = create_context(settings(reindex_share=share, index_rows=0), database_url)
     context.db.open()
     made = collections.create(context, "worn", "image_matching")
-    records.insert(context, made, [{"_id": str(number), "_base64": picture(number)} for number in range(4)], Fields())
+    inserting.insert(context, made, [{"_id": str(number), "_base64": picture(number)} for number in range(4)], Fields())
     eventually(lambda: _valid(context, made))  # a thread of its own builds it
     build_ended(context, made)
     records.delete(context, made, [{"_id": "0"}])

@@ -28,8 +28,8 @@ _numbers = itertools.count()
 _PRODUCTS = catalogue(40)
 
 # The methods of the text, so that the cases have names where the text is not there.
-# `text` stands in another of the service's documents, `facets` is our own.
-ELSEWHERE = {"text", "facets"}
+# `text` stands in another of the service's documents, the others are our own.
+ELSEWHERE = {"text", "facets", "upsert"}
 EXAMPLES = {entry.name: entry.example for entry in documented()}
 NAMES = tuple(name for name in EXAMPLES if name not in ELSEWHERE)
 

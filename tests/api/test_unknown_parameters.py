@@ -13,6 +13,7 @@ from tests.api.conftest import Api
 # What is needed beside the parameter in question.
 _NEEDED: dict[str, dict[str, object]] = {
     "insert": {"records": [{"_id": "0"}]},
+    "upsert": {"records": [{"_id": "0"}]},
     "nearDupsInsert": {"records": [{"_id": "0"}]},
     "get": {"records": [{"_id": "0"}]},
     "delete": {"records": [{"_id": "none"}]},
@@ -60,7 +61,7 @@ def test_diff_every_method_names_what_it_does_not_know(api: Api, strict: Api, me
         assert ignored["fitler"] == ("filter" if "filter" in own else None)
         assert ignored[written] == (name if own else None)
     else:
-        assert method in {"insert", "nearDupsInsert", "delete", "text"}
+        assert method in {"insert", "upsert", "nearDupsInsert", "delete", "text"}
     plain = {**_NEEDED.get(method, {}), "extract_colors": None, "custom_flow": "x", "cand_set_size": 9, "nothing": None}
     assert "ignored" not in api.call(method, plain).get_json()["statistics"]
     assert api.call(method, plain).status_code == strict.call(method, plain).status_code

@@ -23,9 +23,9 @@ from app.domain import statuses
 from app.domain.records import Fields
 from app.domain.tokens import Scope
 from app.domain.windows import Window
+from app.services import inserting
 from app.services import listing as listing_service
 from app.services import pairs as pair_service
-from app.services import records as record_service
 from app.services import search as service
 
 
@@ -120,9 +120,11 @@ def near_dups_insert(call: Call, parameters: NearDupsInsertParameters) -> Answer
     """Insert records that show no picture that is stored already."""
     records = records_within(parameters.records, call.context.settings.max_batch)
     fields = Fields.of(parameters.fields_to_return)
-    condition = record_service.without_near_duplicates(call.collection, parameters.radius, fields)
-    extract = parameters.extract
-    return processed_answer(record_service.insert(call.context, call.collection, records, fields, condition, extract))
+    condition = inserting.without_near_duplicates(call.collection, parameters.radius, fields)
+    outcome = inserting.insert(
+        call.context, call.collection, records, fields, condition, parameters.extract, parameters.mode
+    )
+    return processed_answer(outcome)
 
 
 @method(

@@ -1,4 +1,4 @@
-"""insert, get, delete, update."""
+"""insert, upsert, get, delete, update."""
 
 from pydantic import Field, StrictBool
 
@@ -7,17 +7,19 @@ from app.api.methods import Answer, Call, Example, method
 from app.api.parsing import FieldsToReturn, Parameters, RecordIds, Records, records_within
 from app.api.shapes import ProcessedAnswer
 from app.domain import statuses
-from app.domain.records import Fields, Processed
+from app.domain.records import Fields, Mode, Processed
 from app.domain.tokens import Scope
+from app.services import inserting
 from app.services import records as service
 from app.services.extraction import Extract
 
-INSERTED = (statuses.RECORDS_INSERTED, statuses.SOME_INSERTED, statuses.RECORD_DUPLICATE, statuses.CAPACITY_EXCEEDED)
+_UPSERTED = (statuses.RECORDS_INSERTED, statuses.SOME_INSERTED, statuses.CAPACITY_EXCEEDED)
+INSERTED = (*_UPSERTED, statuses.RECORD_DUPLICATE, statuses.RECORDS_NOT_FOUND)
 _FOUND = (statuses.RECORDS_FOUND, statuses.SOME_NOT_FOUND, statuses.RECORDS_NOT_FOUND)
 _DELETED = (statuses.RECORDS_DELETED, statuses.SOME_NOT_FOUND, statuses.RECORDS_NOT_FOUND)
 
 
-class InsertParameters(Parameters):
+class UpsertParameters(Parameters):
     """`records` with their pictures and attributes, and what is to be made of the pictures."""
 
     records: Records = Field(
@@ -40,6 +42,17 @@ class InsertParameters(Parameters):
     def extract(self) -> Extract:
         """What is to be made of the pictures."""
         return Extract(self.extract_tags, bool(self.extract_colors))
+
+
+class InsertParameters(UpsertParameters):
+    """`records` with their pictures and attributes, and whether they may take the place of stored ones."""
+
+    mode: Mode = Field(
+        default="insert",
+        description="What becomes of a record by its `_id`: `insert` stores it only if it is new; `update` puts its "
+        "picture and all its attributes in the place of those of the stored record, and skips it where there is none; "
+        "`upsert` does either. `statistics.written` says which.",
+    )
 
 
 class GetParameters(Parameters):
@@ -69,8 +82,9 @@ def processed_answer(outcome: Processed) -> Answer:
     body = listed(outcome.records)
     if outcome.skipped:
         body["skipped_records"] = [skipped(item) for item in outcome.skipped]
-    if outcome.note is not None:
-        body["statistics"] = {"tags": outcome.note}
+    statistics = {"tags": outcome.note, "written": outcome.outcomes}
+    if told := {name: value for name, value in statistics.items() if value is not None}:
+        body["statistics"] = told
     return Answer(outcome.status, body)
 
 
@@ -108,7 +122,39 @@ def insert(call: Call, parameters: InsertParameters) -> Answer:
     """Insert records: pictures and attributes."""
     records = records_within(parameters.records, call.context.settings.max_batch)
     fields = Fields.of(parameters.fields_to_return)
-    return processed_answer(service.insert(call.context, call.collection, records, fields, extract=parameters.extract))
+    outcome = inserting.insert(
+        call.context, call.collection, records, fields, extract=parameters.extract, mode=parameters.mode
+    )
+    return processed_answer(outcome)
+
+
+@method(
+    "upsert",
+    Scope.WRITE,
+    UpsertParameters,
+    tag="Records",
+    answer=ProcessedAnswer,
+    example=Example(
+        {
+            "records": [
+                {"_id": "1", "_url": "http://mydomain.com/img.png", "price": 300},
+                {"_id": "2", "_base64": "..."},
+            ]
+        },
+        {"answer_records": [{"_id": "1"}, {"_id": "2"}], "answer_count": 2},
+        statuses.RECORDS_INSERTED,
+        milliseconds=4,
+    ),
+    own_statuses=_UPSERTED,
+)
+def upsert(call: Call, parameters: UpsertParameters) -> Answer:
+    """Insert records, or put them in the place of the stored ones of their ids: as `insert` with the mode `upsert`."""
+    records = records_within(parameters.records, call.context.settings.max_batch)
+    fields = Fields.of(parameters.fields_to_return)
+    outcome = inserting.insert(
+        call.context, call.collection, records, fields, extract=parameters.extract, mode="upsert"
+    )
+    return processed_answer(outcome)
 
 
 @method(

@@ -52,6 +52,13 @@ class Claim:
     mine: bool
     result: "Future[Cached]" = field(default_factory=Future)
 
+    @classmethod
+    def done(cls, key: Key, entry: Cached) -> "Claim":
+        """Return a claim of nobody's: what is made of the picture is there."""
+        made = cls(key, mine=False)
+        made.result.set_result(entry)
+        return made
+
 
 @dataclass(frozen=True, slots=True)
 class Figures:
@@ -119,9 +126,7 @@ class VectorCache:
             self._hits += hit
             self._misses += not hit
             if stored is not None:
-                done = Claim(key, mine=False)
-                done.result.set_result(stored)
-                return done
+                return Claim.done(key, stored)
             if running is not None:
                 return Claim(key, mine=False, result=running.result)
             own = self._running[key] = Claim(key, mine=True)
