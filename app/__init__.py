@@ -65,10 +65,11 @@ def create_app(settings: "Settings", database_url: str) -> "Flask":
     from flask import Flask  # noqa: PLC0415
 
     from app.api import errors  # noqa: PLC0415
-    from app.api.blueprint import blueprint, prefixes  # noqa: PLC0415
+    from app.api.blueprint import blueprint  # noqa: PLC0415
     from app.api.docs import docs  # noqa: PLC0415
     from app.api.headers import completed  # noqa: PLC0415
     from app.api.health import health  # noqa: PLC0415
+    from app.domain.services import prefixes  # noqa: PLC0415
     from app.services.readiness import warm_up  # noqa: PLC0415
     from app.services.searchlog import SearchLog  # noqa: PLC0415
 

@@ -14,14 +14,9 @@ from app.api.parsing import body_of, parse
 from app.api.searchnote import entry_of
 from app.api.unknown import refuse, unknown
 from app.api.v2.collection import PING  # and with it the package, which registers the methods
-from app.domain.collections import SERVICES, Collection
+from app.domain.collections import Collection
 from app.domain.errors import CollectionNotFound
 from app.services.context import Context
-
-
-def prefixes() -> dict[str, str | None]:
-    """Return every path prefix with its service; the bare prefix serves any collection."""
-    return {"": None} | {prefix: service for service, paths in SERVICES.items() for prefix in paths}
 
 
 def blueprint(context: Context, prefix: str, service: str | None) -> Blueprint:

@@ -13,11 +13,11 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import ClientDisconnected, HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
 
 from app.api import envelope
-from app.api.blueprint import prefixes
 from app.api.methods import METHODS
 from app.api.v2.collection import PING
 from app.domain import statuses
 from app.domain.errors import BodyTooLarge, InvalidRequest, LookalikeError
+from app.domain.services import prefixes
 
 log = logging.getLogger(__name__)
 

@@ -3,10 +3,10 @@
 import inspect
 from typing import Any
 
-from app.api.blueprint import prefixes
 from app.api.methods import METHODS, TAGS, Method
 from app.api.openapi_schemas import query_parameters, ref, responses, schemas
 from app.api.v2.collection import PING
+from app.domain.services import prefixes
 from app.version import __version__
 
 Document = dict[str, Any]

@@ -7,9 +7,10 @@ import click
 
 from app.cli.common import json_option, opened, print_json
 from app.cli.reembed import reembed
-from app.domain.collections import SERVICES, Collection
+from app.domain.collections import Collection
 from app.domain.errors import InvalidRequest
 from app.domain.jsontext import loads
+from app.domain.services import SERVICES
 from app.services import collections, indexing, overview, recalling, records
 from app.services.context import Context
 

@@ -12,6 +12,7 @@ from app.cli.serve import run
 from app.config import Settings
 from app.demo.catalogue import RECORDS, unpack
 from app.domain.errors import CollectionNotFound
+from app.domain.services import SERVICES
 from app.domain.tokens import Scope
 from app.services import collections, records, tokens
 from app.services.context import Context
@@ -79,7 +80,7 @@ def _sample(settings: Settings) -> Path:
 
 
 def _guide(settings: Settings, context: Context, name: str, service: str, token: str) -> str:
-    path = {"products": "similarity/products", "photo": "photo/search"}[service]
+    path = SERVICES[service].prefixes[0]
     first = records.any_id(context, collections.get(context, name))
     body = json.dumps({"query_record": {"_id": first}, "k": 5, "fields_to_return": ["*"]})
     return f"""

@@ -1,26 +1,11 @@
-"""What a collection, a token and a service are."""
+"""What a collection is."""
 
 import re
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from app.domain.errors import InvalidRequest
 from app.domain.jsontext import check_text
-
-# The seven services of the specification, each with the path prefixes it answers under.
-# The second prefix of a service is the one that newer releases of the stock client use; that with `text` is the one of
-# the method `text`.
-SERVICES = MappingProxyType(
-    {
-        "photo": ("photo/search", "similarity/photos", "similarity/text/photo"),
-        "image_matching": ("image_matching",),
-        "products": ("similarity/products", "similarity/products-new", "similarity/text/products"),
-        "custom": ("similarity/custom",),
-        "fashion": ("similarity/fashion", "similarity/fashion-new", "similarity/text/fashion"),
-        "colors": ("similarity/colors",),
-        "homedecor": ("similarity/homedecor", "similarity/homedecor-new", "similarity/text/homedecor"),
-    }
-)
+from app.domain.services import service_of
 
 _COLLECTION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
@@ -120,8 +105,7 @@ class NewCollection:
             raise InvalidRequest(
                 "a collection's name has 1 to 128 letters, digits, '.', '_' or '-', and begins with a letter or digit"
             )
-        if self.service not in SERVICES:
-            raise InvalidRequest(f"there is no service {self.service!r}; the services are {', '.join(SERVICES)}")
+        service_of(self.service)
         if self.capacity is not None and self.capacity < 1:
             raise InvalidRequest("a capacity is at least 1")
         if self.product_field is not None:

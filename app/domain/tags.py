@@ -1,16 +1,6 @@
-"""Tags: in which field they are, and how far two sets of them are apart."""
+"""Tags of a record, and how far two sets of them are apart."""
 
 from collections.abc import Collection, Mapping
-from types import MappingProxyType
-
-# The field of the service that the path belongs to; those that are not named here have TAGS_SIMPLE.
-_FIELDS = MappingProxyType({"photo": "tags", "image_matching": "tags", "colors": "tags", "custom": "_tags"})
-_TAGS_SIMPLE = "_tags_simple"
-
-
-def field_of(service: str) -> str:
-    """Return the field that holds the tags of a service's records."""
-    return _FIELDS.get(service, _TAGS_SIMPLE)
 
 
 def tags_of(record: Mapping[str, object], field: str) -> list[str]:

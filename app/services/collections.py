@@ -1,8 +1,8 @@
 """Collections: created with a model that is known to load, looked up, changed and dropped."""
 
 from app.db import collections as table
-from app.domain.collections import SERVICES, Collection, NewCollection
-from app.domain.errors import InvalidRequest
+from app.domain.collections import Collection, NewCollection
+from app.domain.services import service_of
 from app.embedding.models import registry
 from app.services.context import Context
 
@@ -24,9 +24,7 @@ def create(
         InvalidRequest: the name is taken or not allowed, there is no such service or model.
 
     """
-    if service not in SERVICES:
-        raise InvalidRequest(f"there is no service {service!r}; the services are {', '.join(SERVICES)}")
-    chosen = model or registry.default_model(service)
+    chosen = model or service_of(service).model
     facts = registry.describe(chosen, context.models.options)
     return table.create(
         context.db,

@@ -9,13 +9,12 @@ from PIL import Image
 
 from app.domain.collections import Collection
 from app.domain.records import Attributes, Json
-from app.domain.tags import field_of
+from app.domain.services import SERVICES
 from app.embedding.tags.colour_names import dominant_colors
 from app.search.request import Vector
 from app.services.context import Context
 
 COLOURS_FIELD = "_colors"
-_TAGGED_SERVICE = "fashion"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +32,9 @@ class Extract:
         """Return why no tags are made although they are asked for; None where they are, or are not asked for."""
         if not self.tags or tags_are_made(context, collection):
             return None
-        if collection.service != _TAGGED_SERVICE:
-            return f"no tags were made: they are in collections of the service {_TAGGED_SERVICE!r} alone"
+        if not SERVICES[collection.service].makes_tags:
+            tagged = " or ".join(repr(service.name) for service in SERVICES.values() if service.makes_tags)
+            return f"no tags were made: they are in collections of the service {tagged} alone"
         return f"no tags were made: the model {collection.model!r} knows pictures only, no texts"
 
 
@@ -43,12 +43,12 @@ NOTHING = Extract(tags=False)
 
 def tags_are_made(context: Context, collection: Collection) -> bool:
     """Say whether tags are made of the pictures of a collection."""
-    return collection.service == _TAGGED_SERVICE and context.tagger.knows(collection.model)
+    return SERVICES[collection.service].makes_tags and context.tagger.knows(collection.model)
 
 
 def made_fields(context: Context, collection: Collection) -> list[str]:
     """Return the attributes that are made of the pictures of a collection: they belong to the picture."""
-    return [COLOURS_FIELD, *([field_of(collection.service)] if tags_are_made(context, collection) else [])]
+    return [COLOURS_FIELD, *([SERVICES[collection.service].tags_field] if tags_are_made(context, collection) else [])]
 
 
 def made_tags(context: Context, collection: Collection, vectors: Sequence[Vector]) -> list[list[str]]:
@@ -69,7 +69,7 @@ def with_tags(
     context: Context, collection: Collection, records: Sequence[Mapping[str, Json]], vectors: Sequence[Vector]
 ) -> list[Attributes]:
     """Return for each record the tags to store with it: none where it has its own, an empty list included."""
-    field = field_of(collection.service)
+    field = SERVICES[collection.service].tags_field
     bare = [place for place, record in enumerate(records) if record.get(field) is None]
     added: list[Attributes] = [{} for _ in records]
     for place, tags in zip(bare, made_tags(context, collection, [vectors[place] for place in bare]), strict=True):

@@ -10,8 +10,9 @@ from app.domain.collections import Collection
 from app.domain.errors import InvalidRequest
 from app.domain.jsontext import check, dumps
 from app.domain.records import IMAGE_FIELDS, TEXT_FIELD, Fields, Found, Json, Processed, Skipped
+from app.domain.services import SERVICES
 from app.domain.statuses import Status
-from app.domain.tags import field_of, jaccard_distance, tags_of
+from app.domain.tags import jaccard_distance, tags_of
 from app.search.request import Vector
 from app.services.context import Context
 from app.services.extraction import made_tags, tags_are_made
@@ -53,7 +54,7 @@ def rank(
 
     """
     given, skipped = _read(records)
-    tags_field = (field_of(collection.service),) if tags_weight > 0 else ()
+    tags_field = (SERVICES[collection.service].tags_field,) if tags_weight > 0 else ()
     read = read_queries(context, collection, [query_record, *(record.fields for record in given)], tags_field)
     query = replace(read, records=[query_record])
     [vector] = query.vectors()
@@ -90,7 +91,7 @@ def _tags(
     stored: Mapping[str, Stored],
 ) -> list[list[str]]:
     """Return the tags of each record: its own, those of the stored record with its `_id`, or made of its picture."""
-    field = field_of(collection.service)
+    field = SERVICES[collection.service].tags_field
     found: list[list[str]] = []
     bare = []
     for place, (record, _) in enumerate(usable):

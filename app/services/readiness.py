@@ -6,6 +6,7 @@ import threading
 from app.db import collections, schema
 from app.db.conninfo import away
 from app.domain.errors import LookalikeError
+from app.domain.services import SERVICES
 from app.services.context import Context
 
 log = logging.getLogger(__name__)
@@ -44,11 +45,11 @@ def warm_up(context: Context) -> None:
 
 def _load(context: Context) -> None:
     try:
-        fashion = {row["model"] for row in collections.list_all(context.db) if row["service"] == "fashion"}
+        tagged = {row["model"] for row in collections.list_all(context.db) if SERVICES[row["service"]].makes_tags}
         for name, revision in collections.models(context.db):
             try:
                 context.models.get(name, revision)
-                if name in fashion and context.tagger.knows(name):
+                if name in tagged and context.tagger.knows(name):
                     context.tagger.warm_up(name)
             except LookalikeError as error:
                 # Only this model's collections are affected, and their callers are told; the rest is served.

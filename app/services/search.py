@@ -9,7 +9,8 @@ from app.domain.errors import InvalidRequest, WrongQueryRecord
 from app.domain.jsontext import loads_stored
 from app.domain.ranking import Aggregation, Nearest
 from app.domain.records import TEXT_FIELD, Fields, Json
-from app.domain.tags import field_of, tags_of
+from app.domain.services import SERVICES
+from app.domain.tags import tags_of
 from app.domain.windows import Window
 from app.filters import NO_FILTER, Where, fields_taken
 from app.search.request import Point, Query, Several, Vector, several
@@ -107,7 +108,7 @@ class QueryRecords:
             Unavailable: the model is too busy.
 
         """
-        field = field_of(self.collection.service)
+        field = SERVICES[self.collection.service].tags_field
         return [self._tags(record, vector, field) for record, vector in zip(self.records, vectors, strict=True)]
 
     def values(self) -> list[Mapping[str, object]]:
@@ -203,7 +204,7 @@ def tags_knn(
         FilterError: the filter is not one.
 
     """
-    field = field_of(given.collection.service)
+    field = SERVICES[given.collection.service].tags_field
     query, queries = _read(given, records, field)
     vectors = queries.vectors()
     tagged = zip(vectors, queries.tags(vectors), strict=True)

@@ -10,12 +10,11 @@ from flask.testing import FlaskClient
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from app.api.blueprint import prefixes
 from app.api.docs import docs
 from app.api.methods import METHODS, TAGS
 from app.api.openapi import document, documented
 from app.domain import statuses
-from app.domain.collections import SERVICES
+from app.domain.services import SERVICES, prefixes
 from app.domain.statuses import Status
 
 Json = dict[str, Any]
@@ -77,8 +76,8 @@ def test_every_method_is_in_it_under_its_verbs(whole: Json) -> None:
 def test_every_service_and_every_prefix_is_a_server(whole: Json) -> None:
     urls = {server["url"]: server["description"] for server in whole["servers"]}
     assert set(urls) == {f"/{prefix}/v2" if prefix else "/v2" for prefix in prefixes()}
-    for service, own in SERVICES.items():
-        assert all(urls[f"/{prefix}/v2"].endswith(f" {service}") for prefix in own)
+    for service in SERVICES.values():
+        assert all(urls[f"/{prefix}/v2"].endswith(f" {service.name}") for prefix in service.prefixes)
     below = document("/below")
     assert all(server["url"].startswith("/below/") for server in below["servers"])
 

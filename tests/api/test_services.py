@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.api.blueprint import prefixes
 from app.api.methods import METHODS
-from app.domain.collections import SERVICES
+from app.domain.services import SERVICES, prefixes
 from app.domain.tokens import Scope
 from app.services import collections, tokens
 from app.services.context import Context
@@ -60,9 +59,9 @@ def filled(app_context: tuple[Any, Context]) -> Iterator[dict[str, Api]]:
     client, context = app_context
     token = tokens.create(context, [Scope.ADMIN], None).token
     made = {}
-    for service, own in SERVICES.items():
+    for service in SERVICES:
         collection = collections.create(context, f"service{next(_numbers)}-{service}", service)
-        made[service] = Api(client, context, collection.name, token, own[0])
+        made[service] = Api(client, context, collection.name, token, SERVICES[service].prefixes[0])
         made[service].post("insert", {"records": [record(number) for number in range(4)]}, code=210)
     yield made
     for service in SERVICES:
@@ -101,7 +100,7 @@ def test_every_method_works_on_every_service(filled: dict[str, Api], service: st
     """Under each of the service's own prefixes, and under `/v2`."""
     api = filled[service]
     own = [prefix for prefix, serves in prefixes().items() if serves in (service, None)]
-    assert {*SERVICES[service], ""} == set(own)
+    assert {*SERVICES[service].prefixes, ""} == set(own)
     for prefix in own:
         path = f"/{prefix}/v2/{method}".replace("//", "/")
         headers = {"Authorization": f"Token {api.token}", "collection-id": api.collection}
@@ -119,7 +118,7 @@ def test_every_method_works_on_every_service(filled: dict[str, Api], service: st
 @pytest.mark.parametrize("service", SERVICES)
 def test_get_works_where_the_text_has_it(filled: dict[str, Api], service: str, method: str) -> None:
     api = filled[service]
-    for prefix in SERVICES[service]:
+    for prefix in SERVICES[service].prefixes:
         headers = {"Authorization": f"Token {api.token}", "collection-id": api.collection} if method != "ping" else {}
         answer = api.client.get(f"/{prefix}/v2/{method}", headers=headers)
         assert answer.get_json()["status"]["code"] == 200

@@ -1,6 +1,6 @@
 """Ours beside other engines, on the same vectors and queries in one run."""
 
-from app.embedding.models import registry
+from app.domain.services import SERVICES
 from tests.bench import plots
 from tests.bench.peers.compare import compare
 from tests.bench.peers.tables import tables
@@ -11,7 +11,7 @@ from tests.bench.vectors import crops
 
 def measure(setup: Setup) -> list[Table]:
     """Return the tables of all engines; a plot of each is drawn where a folder for them is named."""
-    made = crops(setup, registry.default_model("photo"))
+    made = crops(setup, SERVICES["photo"].model)
     results = compare(setup, made)
     found = tables(results, len(made.stored))
     if setup.plots is not None:

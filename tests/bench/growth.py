@@ -11,7 +11,7 @@ import numpy as np
 from app.db import collections as table
 from app.db.engine import Database
 from app.domain.collections import Collection
-from app.embedding.models import registry
+from app.domain.services import SERVICES
 from tests.bench import plots
 from tests.bench.peers.base import Place, Stock
 from tests.bench.peers.job import Round
@@ -71,7 +71,7 @@ class Measured:
 
 def measure(setup: Setup) -> list[Table]:
     """Measure parts of the vectors, chosen at random, each in a collection of its own."""
-    return grown(setup, crops(setup, registry.default_model("photo")))
+    return grown(setup, crops(setup, SERVICES["photo"].model))
 
 
 def grown(setup: Setup, made: Crops) -> list[Table]:

@@ -7,6 +7,7 @@ from PIL import Image, ImageDraw, ImageOps
 
 from app.demo.catalogue import Product, catalogue
 from app.domain.options import ModelOptions
+from app.domain.services import SERVICES
 from app.embedding.models import registry
 
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
@@ -16,7 +17,7 @@ _NEIGHBOURS, _SIDE, _GAP = 8, 132, 8
 
 def search(products: list[Product]) -> Image.Image:
     """Return a row for each query: the product itself, framed, then its nearest neighbours by the default model."""
-    embedder = registry.load(registry.default_model("products"), ModelOptions(), 2)
+    embedder = registry.load(SERVICES["products"].model, ModelOptions(), 2)
     vectors = embedder.embed([embedder.prepare(product.picture()) for product in products])
     step = _SIDE + _GAP
     page = Image.new("RGB", (step * (_NEIGHBOURS + 1) + 3 * _GAP, step * len(_QUERIES) + _GAP), "white")

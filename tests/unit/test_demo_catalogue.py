@@ -13,6 +13,7 @@ from PIL import Image
 
 from app.demo.catalogue import ARCHIVE, LICENCE, Product, catalogue, unpack
 from app.domain.options import ModelOptions
+from app.domain.services import SERVICES
 from app.embedding.models import registry
 from tests.support import make_demo
 
@@ -27,7 +28,7 @@ def products() -> list[Product]:
 @pytest.fixture(scope="module")
 def distances(products: list[Product]) -> NDArray[np.float64]:
     """Distances by the model that the demo's collection has."""
-    embedder = registry.load(registry.default_model("products"), ModelOptions(), 1)
+    embedder = registry.load(SERVICES["products"].model, ModelOptions(), 1)
     rows = [
         embedder.embed([embedder.prepare(one.picture()) for one in products[start : start + 32]])
         for start in range(0, len(products), 32)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.config import Settings
+from app.domain.services import SERVICES
 from app.embedding.models import registry
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,7 +47,7 @@ def test_every_model_has_its_row(entry: registry.Entry) -> None:
     cells = [cell.strip() for cell in row.split("|")]
     facts = entry.facts
     assert cells[4:7] == [str(facts.dimensions), str(2 * facts.dimensions + 8), facts.licence]
-    defaults = [service for service, name in registry.DEFAULTS.items() if name == facts.name]
+    defaults = [service.name for service in SERVICES.values() if service.model == facts.name]
     assert sorted(filter(None, cells[3].split(", "))) == sorted(defaults)
 
 

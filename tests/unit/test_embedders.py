@@ -14,6 +14,7 @@ from PIL import Image
 
 from app.domain.errors import ConfigurationError, InvalidRequest, Unavailable
 from app.domain.options import ImageLimits, ModelOptions
+from app.domain.services import SERVICES
 from app.embedding.models import efficientnet_lite0, registry
 from app.embedding.models.base import Embedder, normalised
 from app.embedding.pictures.images import decode
@@ -21,7 +22,6 @@ from tests.pictures import encoded, photo
 
 # A picture's vector may depend on the batch it is in by rounding alone: as a cosine distance, at most
 BATCH_TOLERANCE = 1e-5
-SERVICES = ("photo", "image_matching", "products", "custom", "fashion", "colors", "homedecor")
 
 
 def loaded(name: str) -> Embedder:
@@ -184,9 +184,8 @@ def test_a_library_s_warnings_are_ignored_in_all_threads_and_the_list_of_filters
 
 
 def test_every_service_has_a_default_that_there_is() -> None:
-    assert set(registry.DEFAULTS) == set(SERVICES)
-    for service in SERVICES:
-        registry.describe(registry.default_model(service), ModelOptions())
+    for service in SERVICES.values():
+        registry.describe(service.model, ModelOptions())
 
 
 def test_an_unknown_model_is_refused() -> None:
@@ -202,7 +201,7 @@ def test_importing_loads_no_torch_and_makes_openmp_wait_quietly(given: str | Non
         "from app.embedding.fetch import sources\n"
         "from app.embedding.models import batching, registry\n"
         "from app.embedding.pictures import images\n"
-        "registry.available(); registry.default_model('photo'); batching.Models(ModelOptions())\n"
+        "registry.available(); batching.Models(ModelOptions())\n"
         "heavy = [name for name in ('torch', 'transformers') if name in sys.modules]\n"
         "print(json.dumps([heavy, os.environ['OMP_WAIT_POLICY']]))\n"
     )

@@ -58,18 +58,6 @@ EARLIER = MappingProxyType(
     }
 )
 
-DEFAULTS = MappingProxyType(
-    {
-        "photo": "efficientnet-lite0",
-        "image_matching": "phash",
-        "products": "efficientnet-lite0",
-        "custom": "efficientnet-lite0",
-        "fashion": "efficientnet-lite0",
-        "colors": "color-palette",
-        "homedecor": "efficientnet-lite0",
-    }
-)
-
 
 def describe(name: str, options: ModelOptions) -> ModelFacts:
     """Return what is known of a model without loading it.
@@ -93,16 +81,6 @@ def describe(name: str, options: ModelOptions) -> ModelFacts:
 def available() -> tuple[ModelFacts, ...]:
     """Return what is known of every model, in the order of the table, without loading any."""
     return tuple(entry.facts for entry in MODELS.values())
-
-
-def default_model(service: str) -> str:
-    """Return the name of the model that a service's collections get unless they name one.
-
-    Raises:
-        KeyError: there is no such service.
-
-    """
-    return DEFAULTS[service]
 
 
 def identity(name: str, options: ModelOptions) -> str:
