@@ -75,7 +75,7 @@ def create_app(settings: "Settings", database_url: str) -> "Flask":
 
     context = create_context(settings, database_url)
     if settings.log_searches:
-        context = replace(context, searches=SearchLog(context.db, settings.search_log_rows))
+        context = replace(context, observers=(SearchLog(context.db, settings.search_log_rows),))
     flask = Flask("lookalike", static_folder=None)
     flask.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     for prefix, service in prefixes().items():
@@ -85,6 +85,6 @@ def create_app(settings: "Settings", database_url: str) -> "Flask":
     errors.register(flask)
     flask.after_request(completed)
     flask.extensions["lookalike"] = context
-    context.db.open()
+    context.open()
     warm_up(context)
     return flask

@@ -11,7 +11,7 @@ from app.api import envelope
 from app.api.auth import collection_of, principal_of
 from app.api.methods import METHODS, Answer, Call, Method
 from app.api.parsing import body_of, parse
-from app.api.searchnote import entry_of
+from app.api.searchnote import tell
 from app.api.unknown import refuse, unknown
 from app.api.v2.collection import PING  # and with it the package, which registers the methods
 from app.domain.collections import Collection
@@ -49,14 +49,12 @@ def _view(context: Context, entry: Method, service: str | None) -> Callable[[], 
 
         def call(target: Collection) -> Answer:
             started = time.perf_counter()
-            answer = _begun(entry.view(Call(context, principal, target, query), parameters))
+            made = Call(context, principal, target, query)
+            answer = _begun(entry.view(made, parameters))
             if ignored:
                 answer.body.setdefault("statistics", {})["ignored"] = ignored
-            if context.searches is not None:
-                spent = time.perf_counter() - started
-                noted = entry_of(entry, principal, target, parameters, answer, spent)
-                if noted is not None:
-                    context.searches.note(noted)
+            if answer.search is not None:
+                tell(made, entry.name, answer.search, time.perf_counter() - started)
             return answer
 
         try:

@@ -8,6 +8,7 @@ from app.api.envelope import Body
 from app.api.parsing import Parameters
 from app.domain import statuses
 from app.domain.collections import Collection
+from app.domain.searches import Searched
 from app.domain.statuses import Status
 from app.domain.tokens import Principal, Scope
 from app.services.context import Context
@@ -28,11 +29,13 @@ class Answer:
     """What a view returns: the status and the body's fields beside `status` and `statistics`.
 
     `stream`, where there is one, yields the JSON texts of `answer_records`, in pieces, while the answer is sent.
+    `search` says what a search did; None for what is no search.
     """
 
     status: Status
     body: Body
     stream: Iterator[list[bytes]] | None = None
+    search: Searched | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,7 +118,7 @@ def opened(settings: Settings | None = None, *, reads: bool = False) -> Iterator
         else:
             schema.require(url)
         context = create_context(settings, url)
-        context.db.open()
+        context.open()
         try:
             yield context
         finally:

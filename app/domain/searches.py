@@ -1,14 +1,38 @@
-"""What is noted of searches."""
+"""What a search was asked and did, and who is told of it."""
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from app.domain.records import Json
 
 
 @dataclass(frozen=True, slots=True)
+class Searched:
+    """What a search was asked and did.
+
+    Attributes:
+        query_id: the `_id` of the (first) query record; None for a picture or a text.
+        filter: the filter as it was sent; None where there was none.
+        k: the number of records that were asked for; None: all.
+        results: the number of records that were found.
+        way: how they were found, as `statistics.search` says it.
+
+    """
+
+    query_id: str | None
+    filter: Json
+    k: int | None
+    results: int
+    way: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
-    """One search that was answered. `filter` is JSON that jsonb can hold; `k` is None where all were asked for."""
+    """One search that was answered: when, for whom, in which collection, by which method, and what it did.
+
+    The other fields are those of `Searched`.
+    """
 
     at: datetime
     token_id: int
@@ -20,3 +44,16 @@ class Entry:
     results: int
     milliseconds: float
     way: str | None
+
+
+class SearchObserver(Protocol):
+    """Somebody who is told of every search that was answered, such as a log."""
+
+    def open(self) -> None:
+        """Begin to take notes; threads are started here, in the process that serves."""
+
+    def searched(self, entry: Entry) -> None:
+        """Take note of a search. The request waits for this, so it returns at once and raises nothing."""
+
+    def close(self) -> None:
+        """Finish what was noted, and end all threads."""

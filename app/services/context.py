@@ -10,15 +10,14 @@ from app.config import Settings
 from app.db import collections, tokens
 from app.db.engine import Database
 from app.domain.collections import Collection
+from app.domain.searches import SearchObserver
 from app.domain.tokens import Principal, digest
 from app.embedding.fetch.sources import PictureSource
 from app.embedding.models.batching import Models
 from app.embedding.models.vector_cache import VectorCache
 from app.embedding.tags.tagger import Tagger
-from app.services.searchlog import SearchLog
 
 
-@dataclass(frozen=True)
 class Lookup:
     """Tokens and collections, remembered for `auth_cache_seconds`: what is older is read anew.
 
@@ -26,16 +25,11 @@ class Lookup:
     is never remembered: a new token or collection works at once.
     """
 
-    db: Database
-    freshness_seconds: float
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    _tokens: TTLCache[bytes, Principal] = field(init=False)
-    _collections: TTLCache[str, Collection] = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Make the two caches, which are bounded."""
-        object.__setattr__(self, "_tokens", TTLCache(maxsize=4096, ttl=self.freshness_seconds))
-        object.__setattr__(self, "_collections", TTLCache(maxsize=4096, ttl=self.freshness_seconds))
+    def __init__(self, db: Database, freshness_seconds: float) -> None:
+        self._db = db
+        self._lock = threading.Lock()
+        self._tokens: TTLCache[bytes, Principal] = TTLCache(maxsize=4096, ttl=freshness_seconds)
+        self._collections: TTLCache[str, Collection] = TTLCache(maxsize=4096, ttl=freshness_seconds)
 
     def principal(self, token: str) -> Principal | None:
         """Return what a token may do; None where it is unknown or revoked."""
@@ -43,7 +37,7 @@ class Lookup:
         with self._lock:
             known = self._tokens.get(key)
         if known is None:
-            known = tokens.find(self.db, key)
+            known = tokens.find(self._db, key)
             if known is not None:
                 with self._lock:
                     self._tokens[key] = known
@@ -59,7 +53,7 @@ class Lookup:
         with self._lock:
             known = self._collections.get(name)
         if known is None:
-            known = collections.get(self.db, name)
+            known = collections.get(self._db, name)
             with self._lock:
                 self._collections[name] = known
         return known
@@ -100,7 +94,8 @@ class Builds:
 class Context:
     """The parts that services work with, and the one owner of what lives on between requests.
 
-    Made once, by `create_app` or the command line; `close` ends its threads and connections.
+    Made once, by `create_app` or the command line; `open` starts threads and connections in the process that uses
+    them, as threads do not survive a fork, and `close` ends them.
     """
 
     settings: Settings
@@ -110,14 +105,20 @@ class Context:
     vector_cache: VectorCache
     tagger: Tagger
     lookup: Lookup
-    searches: SearchLog | None = None
-    """The log of searches, where it is on; only a server has one."""
+    observers: tuple[SearchObserver, ...] = ()
+    """Who is told of searches; only a server has any."""
     builds: Builds = field(default_factory=Builds)
+
+    def open(self) -> None:
+        """Begin to connect to the database, and start the observers' threads; models are loaded at their first use."""
+        self.db.open()
+        for observer in self.observers:
+            observer.open()
 
     def close(self) -> None:
         """End all threads and connections; what waits to be written is."""
-        if self.searches is not None:
-            self.searches.close()
+        for observer in self.observers:
+            observer.close()
         self.pictures.close()
         self.models.close()
         self.db.close()

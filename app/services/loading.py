@@ -186,7 +186,7 @@ class _Chunk:
         self.size += len(one.original or b"") + len(attributes)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Load:
     """One run: what is met goes into the report."""
 

@@ -7,7 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -91,7 +91,6 @@ class PreparedItem:
         return None if self.key.digest == _NO_PICTURE else self.key.digest
 
 
-@dataclass(frozen=True, slots=True)
 class Pipeline:
     """Reads pictures in bulk, ahead of the model.
 
@@ -100,19 +99,23 @@ class Pipeline:
     whether it goes no further. `threads` read and decode: more than the cores where pictures are fetched.
     """
 
-    context: Context
-    collection: Collection
-    embedder: BatchedEmbedder
-    failed: Callable[[Item, str], None]
-    threads: int | None = None
-    same: Callable[[Item], None] = lambda _: None
-    settled: Callable[[PreparedItem], bool] = lambda _: False
-    _pool: ThreadPoolExecutor = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Make the threads that decode."""
-        workers = self.threads or max(2, self.context.settings.model_threads)
-        object.__setattr__(self, "_pool", ThreadPoolExecutor(workers, "decode", _step_back))
+    def __init__(
+        self,
+        context: Context,
+        collection: Collection,
+        embedder: BatchedEmbedder,
+        failed: Callable[[Item, str], None],
+        threads: int | None = None,
+        same: Callable[[Item], None] = lambda _: None,
+        settled: Callable[[PreparedItem], bool] = lambda _: False,
+    ) -> None:
+        self._context = context
+        self._collection = collection
+        self._embedder = embedder
+        self._failed = failed
+        self._same = same
+        self._settled = settled
+        self._pool = ThreadPoolExecutor(threads or max(2, context.settings.model_threads), "decode", _step_back)
 
     def close(self) -> None:
         """Begin nothing further, and wait for what runs."""
@@ -138,12 +141,12 @@ class Pipeline:
             del future  # its own reference would hold the picture while the next one is waited for
             fill()
             if isinstance(done, PreparedItem):
-                if not self.settled(done):
+                if not self._settled(done):
                     yield done
             elif isinstance(done, Item):
-                self.same(done)
+                self._same(done)
             else:
-                self.failed(item, str(done))
+                self._failed(item, str(done))
 
     def embedded(self, items: Iterable[Item]) -> Iterator[tuple[list[PreparedItem], list[NDArray[np.float32]]]]:
         """Yield batches with their embeddings, in order; the next batch waits at the model while one is computed."""
@@ -159,7 +162,7 @@ class Pipeline:
 
     def batches(self, items: Iterable[Item]) -> Iterator[list[PreparedItem]]:
         """Yield prepared items in lists of two micro-batches of the model, so that it has the next one at hand."""
-        return chunks(self.prepared(items), 2 * self.embedder.batch, lambda one: len(one.original or b""))
+        return chunks(self.prepared(items), 2 * self._embedder.batch, lambda one: len(one.original or b""))
 
     def embed(self, batch: Sequence[PreparedItem]) -> list[NDArray[np.float32]]:
         """Return the embeddings of prepared items, in order, and remember them.
@@ -169,24 +172,23 @@ class Pipeline:
             ModelFailed: the model raised an error on one of these pictures.
 
         """
-        rows = embed_each_once(self.context, self.embedder, [(one.key, one.pixels) for one in batch])
+        rows = embed_each_once(self._context, self._embedder, [(one.key, one.pixels) for one in batch])
         for one, row in zip(batch, rows, strict=True):
             if not isinstance(one.pixels, Cached):  # which may have a thumbnail that this load did not want
-                self.context.vector_cache.put(one.key, Cached(row, one.thumbnail))
+                self._context.vector_cache.put(one.key, Cached(row, one.thumbnail))
         return rows
 
     def _prepare(self, item: Item) -> PreparedItem | Item | InvalidRequest:
         """Read and decode a picture; return the item itself where its picture is the stored one."""
         try:
             box = checked_box(item.box)
-            given = given_embedding(item.embedding, self.collection)
+            given = given_embedding(item.embedding, self._collection)
             if given is not None and not item.inline:
-                return PreparedItem(
-                    replace(item, read=_was_read), Key.of(b"", box, self.embedder.facts), Cached(given), None, None, box
-                )
+                key = Key.of(b"", box, self._embedder.facts)
+                return PreparedItem(replace(item, read=_was_read), key, Cached(given), None, None, box)
             data = item.read()
             item = replace(item, read=_was_read)  # what it held to read the picture is free now
-            key = Key.of(data, box, self.embedder.facts)
+            key = Key.of(data, box, self._embedder.facts)
             if given is None and item.stored == (key.digest, box):
                 return item
             return self._looked_at(item, key, data, given)
@@ -199,15 +201,15 @@ class Pipeline:
 
     def _looked_at(self, item: Item, key: Key, data: bytes, given: NDArray[np.float32] | None) -> PreparedItem:
         """Decode a picture, unless what is wanted of it is given or remembered."""
-        kept = data if self.collection.keep_images else None
-        known = self.context.vector_cache.get(key) if given is None else None
-        if known is not None and (known.thumbnail is not None or not self.collection.thumbnails):
+        kept = data if self._collection.keep_images else None
+        known = self._context.vector_cache.get(key) if given is None else None
+        if known is not None and (known.thumbnail is not None or not self._collection.thumbnails):
             return PreparedItem(
-                item, key, known, known.thumbnail if self.collection.thumbnails else None, kept, key.box
+                item, key, known, known.thumbnail if self._collection.thumbnails else None, kept, key.box
             )
-        picture = decoded(self.context, data, key.box)
-        small = thumbnail(picture) if self.collection.thumbnails else None
-        pixels = self.embedder.prepare(picture) if given is None else Cached(given)
+        picture = decoded(self._context, data, key.box)
+        small = thumbnail(picture) if self._collection.thumbnails else None
+        pixels = self._embedder.prepare(picture) if given is None else Cached(given)
         return PreparedItem(item, key, pixels, small, kept, key.box)
 
 

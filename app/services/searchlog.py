@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections import deque
+from dataclasses import replace
 
 from app.db import searchlog as table
 from app.db.engine import Database
@@ -20,20 +21,23 @@ _BATCH = 1_000
 
 
 class SearchLog:
-    """Takes notes from requests and writes them every second; `note` only appends to a queue and never waits."""
+    """Takes notes from requests and writes them every second; `searched` only appends to a queue and never waits."""
 
     def __init__(self, db: Database, keep: int) -> None:
         self._db = db
         self._keep = keep
         self._waiting: deque[Entry] = deque(maxlen=_WAITING)
         self._stop = threading.Event()
-        # Made, like the application itself, in the process that serves: threads do not survive a fork.
         self._thread = threading.Thread(target=self._run, name="search-log", daemon=True)
+
+    def open(self) -> None:
+        """Begin to write."""
         self._thread.start()
 
-    def note(self, entry: Entry) -> None:
-        """Note one search."""
-        self._waiting.append(entry)
+    def searched(self, entry: Entry) -> None:
+        """Note one search, with what jsonb can hold of its filter and its query record's `_id`."""
+        query_id = entry.query_id if _storable(entry.query_id) is not None else None
+        self._waiting.append(replace(entry, query_id=query_id, filter=_storable(entry.filter)))
 
     @property
     def waiting(self) -> list[Entry]:
@@ -43,7 +47,8 @@ class SearchLog:
     def close(self) -> None:
         """Write what is waiting, and stop."""
         self._stop.set()
-        self._thread.join(timeout=10)
+        if self._thread.is_alive():
+            self._thread.join(timeout=10)
 
     def _run(self) -> None:
         while not self._stop.wait(_EVERY_SECONDS):
@@ -65,8 +70,8 @@ class SearchLog:
                 log.exception("%d searches could not be noted", len(batch))
 
 
-def storable(value: Json) -> Json:
-    """Return a filter that was answered as jsonb can hold it; None where it cannot (a search for U+0000)."""
+def _storable(value: Json) -> Json:
+    """Return a value that jsonb can hold; None where it cannot (a search for U+0000)."""
     try:
         check(value, "the filter")
     except InvalidRequest:

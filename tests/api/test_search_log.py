@@ -1,13 +1,17 @@
 """The log of searches: off unless asked for, written beside the searches, bounded."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
 from app import create_app
+from app.api import errors
+from app.api.blueprint import blueprint
 from app.config import Settings
 from app.db.engine import Database
 from app.domain.searches import Entry
@@ -29,7 +33,7 @@ def logging_app(
     application = create_app(settings, module_database_url)
     context: Context = application.extensions["lookalike"]
     yield application.test_client(), context
-    assert context.searches is not None
+    assert [type(one) for one in context.observers] == [SearchLog]
     context.close()
 
 
@@ -96,8 +100,9 @@ def test_what_waits_for_a_database_that_is_away_is_bounded(caplog: pytest.LogCap
     db = Database("postgresql://nobody@127.0.0.1:1/nowhere", timeout_seconds=0.2)
     db.open()
     notes = SearchLog(db, KEEP)
+    notes.open()
     for n in range(12_000):
-        notes.note(Entry(datetime.now(UTC), 1, 1, "visualKNN", str(n), None, 1, 1, 1.0, None))
+        notes.searched(Entry(datetime.now(UTC), 1, 1, "visualKNN", str(n), None, 1, 1, 1.0, None))
     notes.close()
     assert [entry.query_id for entry in notes.waiting] == [str(n) for n in range(2_000, 12_000)]
     assert "trying again" in caplog.text
@@ -107,5 +112,53 @@ def test_what_waits_for_a_database_that_is_away_is_bounded(caplog: pytest.LogCap
 def test_it_is_off_by_default(api: Api) -> None:
     api.fill(1)
     api.post("visualKNN", {"query_record": {"_id": "0"}}, code=200)
-    assert api.context.searches is None
+    assert api.context.observers == ()
     assert recent(api) == []
+
+
+class Listener:
+    """An observer that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[Entry] = []
+
+    def open(self) -> None:
+        self.told.clear()
+
+    def searched(self, entry: Entry) -> None:
+        self.told.append(entry)
+
+    def close(self) -> None:
+        self.told.clear()
+
+
+def test_every_observer_is_told_of_every_search_and_of_nothing_else(api: Api) -> None:
+    api.fill(4)
+    one, other = Listener(), Listener()
+    flask = Flask("observed")
+    errors.register(flask)
+    flask.register_blueprint(blueprint(replace(api.context, observers=(one, other)), "photo/search", "photo"))
+    observed = replace(api, client=flask.test_client())
+    query = {"_id": "2", "tags": ["a"]}
+    asked: dict[str, dict[str, Any]] = {
+        "visualKNN": {"query_record": query, "k": 3, "filter": {"price": {"$gte": 0}}},
+        "visualKNNMulti": {"query_records": [query, {"_id": "1"}], "k": 2},
+        "visualTagsKNN": {"query_record": query, "k": 1},
+        "visualTagsKNNMulti": {"query_records": [query], "k": 1},
+        "range": {"query_record": {"_base64": picture(1)}, "radius": 1000},
+        "nearDuplicates": {"query_record": query, "radius": 1000},
+        "visualRankRecords": {"query_record": query, "records": [{"_id": "0"}, {"_id": "1"}], "k": 1},
+        "visualTagsRankRecords": {"query_record": query, "records": [{"_id": "0"}]},
+    }
+    for method, body in asked.items():
+        answer = observed.post(method, body, code=200)
+        entry = one.told[-1]
+        assert (entry.method, entry.results, entry.k) == (method, answer["answer_count"], body.get("k"))
+        assert entry.way == answer["statistics"]["search"]
+        assert entry.filter == body.get("filter")
+        assert entry.query_id == (None if method == "range" else "2")
+    for method, body in (("get", {"records": [{"_id": "1"}]}), ("find", {"filter": {}}), ("getRecordCount", {})):
+        observed.post(method, body)
+    observed.post("visualKNN", {"query_record": {"_id": "nobody"}}, code=403)
+    assert [entry.method for entry in one.told] == list(asked)
+    assert other.told == one.told

@@ -306,7 +306,7 @@ _FOUND: dict[str, tuple[Callable[[Set], Any], Any]] = {
     "vector_cache_bytes": (lambda at: at.api.context.vector_cache.figures().entries, 0),
     "fashion_taxonomy": (lambda at: [group.name for group in at.api.context.tagger._taxonomy.groups], ["only"]),
     "index_rows": (_index, True),
-    "log_searches": (lambda at: at.api.context.searches is not None, True),
+    "log_searches": (lambda at: bool(at.api.context.observers), True),
     "search_log_rows": (_log_rows, 2),
     "export_folder": (lambda at: _exported(at, "all.jsonl").endswith("True"), True),
     "export_files": (lambda at: "1 files" in _exported(at, "second.jsonl"), True),

@@ -76,7 +76,7 @@ class AllNearDupPairsParameters(Parameters):
 def near_duplicates(call: Call, parameters: NearDuplicatesParameters) -> Answer:
     """Find the records that show the same picture as the query record."""
     given = parameters.search(call, Window(None), parameters.radius)
-    return ranked_answer(service.within(given, parameters.query_record), [parameters.query_record])
+    return ranked_answer(parameters, service.within(given, parameters.query_record), [parameters.query_record])
 
 
 @method(

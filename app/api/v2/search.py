@@ -1,6 +1,6 @@
 """visualKNN and its kin: everything that begins with a query record."""
 
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from pydantic import Field
 
@@ -28,7 +28,8 @@ from app.domain import statuses
 from app.domain.collections import check_product_field
 from app.domain.errors import WrongQueryRecord
 from app.domain.ranking import Aggregation, Nearest
-from app.domain.records import TEXT_FIELD, Fields
+from app.domain.records import TEXT_FIELD, Fields, Json
+from app.domain.searches import Searched
 from app.domain.tokens import Scope
 from app.domain.windows import Window
 from app.services import ranking as rank_service
@@ -152,12 +153,20 @@ def _product_field(call: Call, given: str | None) -> str | None:
     return (call.collection.product_field if given is None else given) or None
 
 
-def ranked_answer(found: Nearest, sent: list[dict[str, Any]]) -> Answer:
-    """Return the answer of a search; `sent` are its query records."""
+def ranked_answer(
+    parameters: SearchParameters, found: Nearest, sent: Sequence[Mapping[str, Json]], k: int | None = None
+) -> Answer:
+    """Return the answer of a search; `sent` are its query records, `k` is how many were asked for, None: all."""
     body = ranked(found.records)
     body["query_records"] = query_records(sent)
     body["statistics"] = _statistics(found)
-    return Answer(statuses.OK, body)
+    search = Searched(_stored_id(sent[0]), parameters.filter, k, len(found.records), found.way)
+    return Answer(statuses.OK, body, search=search)
+
+
+def _stored_id(query_record: Mapping[str, Json]) -> str | None:
+    record_id = query_record.get("_id")
+    return record_id if isinstance(record_id, str) else None
 
 
 def _statistics(found: Nearest) -> Body:
@@ -226,7 +235,7 @@ _RANK_EXAMPLE = Example(
 def visual_knn(call: Call, parameters: KnnParameters) -> Answer:
     """Find the records that look most like the query record."""
     record = parameters.query_record
-    return ranked_answer(service.visual_knn(parameters.ranked(call), record), [record])
+    return ranked_answer(parameters, service.visual_knn(parameters.ranked(call), record), [record], parameters.k)
 
 
 @method(
@@ -261,7 +270,8 @@ def text(call: Call, parameters: KnnParameters) -> Answer:
 def visual_knn_multi(call: Call, parameters: MultiParameters) -> Answer:
     """Find the records that look most like several query records."""
     records = records_within(parameters.query_records, call.context.settings.max_queries, "query_records")
-    return ranked_answer(service.visual_knn_multi(parameters.ranked(call), records, parameters.aggregation), records)
+    found = service.visual_knn_multi(parameters.ranked(call), records, parameters.aggregation)
+    return ranked_answer(parameters, found, records, parameters.k)
 
 
 @method(
@@ -276,7 +286,8 @@ def visual_knn_multi(call: Call, parameters: MultiParameters) -> Answer:
 def visual_tags_knn(call: Call, parameters: TagsKnnParameters) -> Answer:
     """Find the records that look most like the query record and share its tags."""
     records = [parameters.query_record]
-    return ranked_answer(service.tags_knn(parameters.ranked(call), records, parameters.tags_weight), records)
+    found = service.tags_knn(parameters.ranked(call), records, parameters.tags_weight)
+    return ranked_answer(parameters, found, records, parameters.k)
 
 
 @method(
@@ -292,7 +303,8 @@ def visual_tags_knn_multi(call: Call, parameters: TagsMultiParameters) -> Answer
     """Find the records that look most like several query records and share their tags."""
     records = records_within(parameters.query_records, call.context.settings.max_queries, "query_records")
     weight, aggregation = parameters.tags_weight, parameters.aggregation
-    return ranked_answer(service.tags_knn(parameters.ranked(call), records, weight, aggregation), records)
+    found = service.tags_knn(parameters.ranked(call), records, weight, aggregation)
+    return ranked_answer(parameters, found, records, parameters.k)
 
 
 @method(
@@ -346,7 +358,8 @@ def range_(call: Call, parameters: RangeParameters) -> Answer:
     """Find every record within a radius of the query record."""
     product_field = _product_field(call, parameters.product_field)
     given = parameters.search(call, Window(parameters.k, parameters.from_), parameters.radius, product_field)
-    return ranked_answer(service.within(given, parameters.query_record), [parameters.query_record])
+    found = service.within(given, parameters.query_record)
+    return ranked_answer(parameters, found, [parameters.query_record], parameters.k)
 
 
 def _rank(call: Call, parameters: RankParameters, tags_weight: float) -> Answer:
@@ -366,4 +379,5 @@ def _rank(call: Call, parameters: RankParameters, tags_weight: float) -> Answer:
     body["statistics"] = {"search": "exact"}
     if outcome.skipped:
         body["skipped_records"] = [skipped(item) for item in outcome.skipped]
-    return Answer(outcome.status, body)
+    search = Searched(_stored_id(parameters.query_record), None, parameters.k, len(outcome.records), "exact")
+    return Answer(outcome.status, body, search=search)
