@@ -8,7 +8,6 @@ image of docker-compose through testcontainers; else the embedded server is used
 in one process, since roles belong to all its databases.
 """
 
-import itertools
 import os
 import shutil
 import tempfile
@@ -22,12 +21,12 @@ from psycopg import sql
 from app.config import Settings
 from app.db import schema
 from app.db.engine import Database
+from tests.support.databases import Databases
 
 # A worker a core: a model that took more threads would take them from the other workers. Servers of tests inherit it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 _LONG_FIRST = ("server", "house", "api", "db", "unit")
 IMAGE = "pgvector/pgvector:pg18"
-_numbers = itertools.count()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -106,73 +105,38 @@ def _container() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def template(server_url: str) -> Iterator[str]:
-    """The name of a database with the schema, copied for each test."""
-    name = f"lookalike_template_{os.getpid()}"
-    _recreate(server_url, name)
-    schema.upgrade(url_of(server_url, name))
-    yield name
-    _drop(server_url, name)
+def databases(server_url: str) -> Databases:
+    """Make databases on the tests' server, new ones and copies."""
+    return Databases(server_url)
 
 
-def url_of(server_url: str, name: str) -> str:
-    """Return the URL of a database on the tests' server, in the form that SQLAlchemy, too, reads."""
-    from sqlalchemy import make_url
-
-    return make_url(server_url).set(database=name).render_as_string(hide_password=False)
-
-
-def _recreate(server_url: str, name: str, template_name: str | None = None) -> None:
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
-        statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
-        if template_name is not None:
-            statement += sql.SQL(" TEMPLATE {}").format(sql.Identifier(template_name))
-        connection.execute(statement)
-
-
-def _drop(server_url: str, name: str) -> None:
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+@pytest.fixture(scope="session")
+def template(databases: Databases) -> Iterator[str]:
+    """The URL of a database with the schema, copied for each test; nobody connects to it."""
+    with databases.new() as url:
+        schema.upgrade(url)
+        yield url
 
 
 @pytest.fixture
-def empty_database(server_url: str) -> Iterator[str]:
+def empty_database(databases: Databases) -> Iterator[str]:
     """The URL of a database with nothing in it."""
-    name = f"lookalike_empty_{os.getpid()}_{next(_numbers)}"
-    _recreate(server_url, name)
-    yield url_of(server_url, name)
-    _drop(server_url, name)
+    with databases.new() as url:
+        yield url
 
 
 @pytest.fixture
-def database_url(server_url: str, template: str) -> Iterator[str]:
+def database_url(databases: Databases, template: str) -> Iterator[str]:
     """The URL of a database of the test's own, with the schema."""
-    name = f"lookalike_test_{os.getpid()}_{next(_numbers)}"
-    _recreate(server_url, name, template)
-    yield url_of(server_url, name)
-    _drop(server_url, name)
+    with databases.copy(template) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
-def new_database(server_url: str, template: str) -> Iterator[Callable[[], str]]:
-    """Make databases with the schema that tests of one module share; gives the URL of each."""
-    made: list[str] = []
-
-    def make() -> str:
-        made.append(f"lookalike_module_{os.getpid()}_{next(_numbers)}")
-        _recreate(server_url, made[-1], template)
-        return url_of(server_url, made[-1])
-
-    yield make
-    for name in made:
-        _drop(server_url, name)
-
-
-@pytest.fixture(scope="module")
-def module_database_url(new_database: Callable[[], str]) -> str:
+def module_database_url(databases: Databases, template: str) -> Iterator[str]:
     """The URL of a database with the schema that the tests of one module share."""
-    return new_database()
+    with databases.copy(template) as url:
+        yield url
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import base64
 import io
 import itertools
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +18,7 @@ from app.domain.tokens import Scope
 from app.services import collections, tokens
 from app.services.context import Context
 from app.services.pipeline import Pipeline
-from tests.conftest import _drop, _recreate, url_of
+from tests.support.databases import Databases
 
 _numbers = itertools.count()
 Json = dict[str, Any]
@@ -57,19 +56,17 @@ class Api:
 
 @pytest.fixture(scope="session")
 def app_context(
-    server_url: str, template: str, tmp_path_factory: pytest.TempPathFactory
+    databases: Databases, template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[FlaskClient, Context]]:
-    name = f"lookalike_api_{os.getpid()}"
-    _recreate(server_url, name, template)
     files = tmp_path_factory.mktemp("files")
     settings = Settings(
         home=tmp_path_factory.mktemp("home"), files_root=files, max_body_bytes=8 * 2**20, auth_cache_seconds=0.2
     )
-    application = create_app(settings, url_of(server_url, name))
-    context: Context = application.extensions["lookalike"]
-    yield application.test_client(), context
-    context.close()
-    _drop(server_url, name)
+    with databases.copy(template) as url:
+        application = create_app(settings, url)
+        context: Context = application.extensions["lookalike"]
+        yield application.test_client(), context
+        context.close()
 
 
 @pytest.fixture

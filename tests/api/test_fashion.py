@@ -1,7 +1,6 @@
 """Fashion collections: tags made by the model, colours, and the searches that use the tags."""
 
 import itertools
-import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +21,6 @@ from app.services.context import Context
 from app.services.folders import folder_items
 from tests.api.conftest import Api, Json, drawing, picture
 from tests.api.test_listing import ids
-from tests.conftest import _drop, _recreate, url_of
 from tests.fashion import TAXONOMY, tags_by_hand
 from tests.support.waiting import eventually
 from tests.textmodels import FAMILIES, SCALE, ByHand, save
@@ -58,17 +56,14 @@ class Fashion(Api):
 
 
 @pytest.fixture(scope="module")
-def application(server_url: str, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def application(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     folder = tmp_path_factory.mktemp("fashion")
     (folder / "mine.toml").write_text(TAXONOMY)
-    name = f"lookalike_fashion_{os.getpid()}"
-    _recreate(server_url, name, template)
     settings = Settings(home=folder, fashion_taxonomy=folder / "mine.toml")
-    flask = create_app(settings, url_of(server_url, name))
+    flask = create_app(settings, module_database_url)
     yield flask
     context: Context = flask.extensions["lookalike"]
     context.close()
-    _drop(server_url, name)
 
 
 @pytest.fixture(scope="module", params=FAMILIES)

@@ -20,10 +20,32 @@ from app.search.request import Query
 from app.services import indexing, recalling
 from app.services.context import Context
 from tests.db.vectors import random_vectors
+from tests.support.databases import Databases
 from tests.support.searching import answered
 from tests.support.waiting import build_ended, eventually
 
 DIMENSIONS = 64
+
+
+@pytest.fixture(scope="module")
+def stock(databases: Databases, template: str) -> Iterator[str]:
+    """The URL of a database with an indexed collection of 3,000 records, of which each test has a copy."""
+    with databases.copy(template) as url:
+        db = Database(url)
+        db.open()
+        own = collections.create(db, NewCollection("c", "photo", "m", "1", DIMENSIONS, 62.5))
+        vectors = random_vectors(3000, DIMENSIONS)
+        rows = [NewRecord(f"r{n}", json.dumps({"n": n}), vector) for n, vector in enumerate(vectors)]
+        loads.copy(db, own, rows)
+        assert indexes.build_hnsw(db, own, indexes.Resources(memory_mb=128, workers=1))
+        db.close()
+        yield url
+
+
+@pytest.fixture
+def database_url(databases: Databases, stock: str) -> Iterator[str]:
+    with databases.copy(stock) as url:
+        yield url
 
 
 @pytest.fixture
@@ -36,11 +58,6 @@ def context(database_url: str, settings: Callable[..., Settings]) -> Iterator[Co
 
 @pytest.fixture
 def filled(context: Context) -> Collection:
-    own = collections.create(context.db, NewCollection("c", "photo", "m", "1", DIMENSIONS, 62.5))
-    vectors = random_vectors(3000, DIMENSIONS)
-    rows = [NewRecord(f"r{n}", json.dumps({"n": n}), vector) for n, vector in enumerate(vectors)]
-    loads.copy(context.db, own, rows)
-    assert indexes.build_hnsw(context.db, own, indexes.Resources(memory_mb=128, workers=1))
     return collections.get(context.db, "c")
 
 

@@ -30,6 +30,7 @@ from app.services.context import Context
 from app.services.updating import update_from_lines
 from tests.db.test_search import nodes
 from tests.db.vectors import random_vectors
+from tests.support.databases import Databases
 from tests.support.searching import answered, walk
 
 Floats = NDArray[np.float32]
@@ -43,6 +44,32 @@ ODD = 'quo"te %s \\ é 1'
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Values of so few records get an index, and an exact search of them is dear."""
     monkeypatch.setattr(partial, "LEAST", LEAST)
+
+
+@pytest.fixture(scope="module")
+def stock(databases: Databases, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a database with the collection, of which tests have copies."""
+    with databases.copy(template) as url:
+        with opened(Settings(home=tmp_path_factory.mktemp("home")), url) as context:
+            fill(context)
+        yield url
+
+
+@pytest.fixture(scope="module")
+def classed(databases: Databases, stock: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The same with an index of each class."""
+    with databases.copy(stock) as url, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(partial, "LEAST", LEAST)
+        with opened(Settings(home=tmp_path_factory.mktemp("home")), url) as context:
+            index(context, collections.get(context.db, "c"), "class")
+        yield url
+
+
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest, databases: Databases) -> Iterator[str]:
+    """The URL of a database of the test's own: with indexes of classes where the test takes `found`."""
+    with databases.copy(request.getfixturevalue("classed" if "found" in request.fixturenames else "stock")) as url:
+        yield url
 
 
 @pytest.fixture
@@ -75,22 +102,35 @@ def attributes(number: int, place: float) -> dict[str, Any]:
 
 @pytest.fixture
 def filled(context: Context) -> Collection:
-    return fill(context)
+    """The collection without indexes of values."""
+    return collections.get(context.db, "c")
+
+
+@pytest.fixture
+def found(context: Context) -> Collection:
+    """The collection with an index of each class."""
+    return collections.get(context.db, "c")
 
 
 @pytest.fixture(scope="module")
-def indexed(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Context, Collection]]:
-    """A collection whose values of four fields are indexed, for tests that only read."""
+def indexed(
+    databases: Databases, classed: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Context, Collection]]:
+    """A collection whose values of five fields are indexed, for tests that only read."""
     home = tmp_path_factory.mktemp("home")
-    with opened(Settings(home=home), module_database_url) as context, pytest.MonkeyPatch.context() as patch:
+    with (
+        databases.copy(classed) as url,
+        opened(Settings(home=home), url) as context,
+        pytest.MonkeyPatch.context() as patch,
+    ):
         patch.setattr(partial, "LEAST", LEAST)
-        found = fill(context)
-        for field in ("class", "size", "ratio", "sale", "tags"):
-            found = index(context, found, field)
-        yield context, found
+        made = collections.get(context.db, "c")
+        for field in ("size", "ratio", "sale", "tags"):
+            made = index(context, made, field)
+        yield context, made
 
 
-def fill(context: Context) -> Collection:
+def fill(context: Context) -> None:
     own = collections.create(context.db, NewCollection("c", "photo", "m", "1", DIMENSIONS, 62.5))
     vectors = random_vectors(ROWS, DIMENSIONS)
     places = np.argsort(np.argsort(-vectors @ query())) / ROWS
@@ -100,7 +140,6 @@ def fill(context: Context) -> Collection:
     ]
     loads.copy(context.db, own, rows)
     assert indexes.build_hnsw(context.db, own)
-    return collections.get(context.db, "c")
 
 
 def query() -> Floats:
@@ -230,8 +269,7 @@ def test_plan_of_a_walk_through_it(indexed: tuple[Context, Collection]) -> None:
     assert scans[0]["Actual Rows"] < 200
 
 
-def test_a_record_that_changes_its_value_changes_its_index(context: Context, filled: Collection) -> None:
-    found = index(context, filled, "class")
+def test_a_record_that_changes_its_value_changes_its_index(context: Context, found: Collection) -> None:
     nearest = answered(context.db, target(found, {"class": "near"}), query()).records[0]
     patch = {nearest.id: Patch(json.dumps({"class": "far"}), "[]")}
     context.db.write(lambda connection: records.update(connection, found, patch, Fields()))
@@ -245,9 +283,8 @@ def test_a_record_that_changes_its_value_changes_its_index(context: Context, fil
     assert len(answer.records) == 20
 
 
-def test_what_is_left_of_a_value_is_answered_in_full(context: Context, filled: Collection) -> None:
+def test_what_is_left_of_a_value_is_answered_in_full(context: Context, found: Collection) -> None:
     """The planner still believes in 3,000 records: an index that comes back short is no answer."""
-    found = index(context, filled, "class")
     with psycopg.connect(context.db.url) as connection:
         left = connection.execute(
             f'DELETE FROM lookalike.{found.records_table} WHERE attributes @> \'{{"class": "far"}}\''
@@ -257,8 +294,7 @@ def test_what_is_left_of_a_value_is_answered_in_full(context: Context, filled: C
     assert len(near.records) == 3000 - left
 
 
-def test_an_index_that_was_dropped_or_is_broken_is_not_used(context: Context, filled: Collection) -> None:
-    found = index(context, filled, "class")
+def test_an_index_that_was_dropped_or_is_broken_is_not_used(context: Context, found: Collection) -> None:
     names = [one.index_name for one in partial.listed(context.db, found)]
     with psycopg.connect(context.db.url) as connection:
         connection.execute(f"DROP INDEX lookalike.{names[0]}")
@@ -275,8 +311,7 @@ def test_an_index_that_was_dropped_or_is_broken_is_not_used(context: Context, fi
     assert len(index(context, now, "class").partial_indexes) == 3, "another run mends both"
 
 
-def test_indexes_of_values_alone_are_no_index_of_the_collection(context: Context, filled: Collection) -> None:
-    found = index(context, filled, "class")
+def test_indexes_of_values_alone_are_no_index_of_the_collection(context: Context, found: Collection) -> None:
     with psycopg.connect(context.db.url) as connection:
         connection.execute(f"DROP INDEX lookalike.{found.records_table}_hnsw")
     now = collections.get(context.db, "c")
@@ -285,9 +320,8 @@ def test_indexes_of_values_alone_are_no_index_of_the_collection(context: Context
     assert (now.indexed, ready) == (False, [False])
 
 
-def test_built_anew_with_the_index_of_all(context: Context, filled: Collection) -> None:
+def test_built_anew_with_the_index_of_all(context: Context, found: Collection) -> None:
     """New values get theirs and rare ones lose it, by the command as by the server after large deletions."""
-    found = index(context, filled, "class")
     before = oids(context, found)
     with psycopg.connect(context.db.url) as connection:
         connection.execute(
@@ -309,9 +343,8 @@ def oids(context: Context, collection: Collection) -> set[int]:
 
 
 def test_a_bulk_update_that_builds_the_index_anew_builds_them_too(
-    context: Context, filled: Collection, tmp_path: Path
+    context: Context, found: Collection, tmp_path: Path
 ) -> None:
-    found = index(context, filled, "class")
     before = oids(context, found)
     lines = tmp_path / "sizes.jsonl"
     lines.write_text("".join(f'{{"_id": "r{n}", "size": "all"}}\n' for n in range(ROWS)))
@@ -323,8 +356,7 @@ def test_a_bulk_update_that_builds_the_index_anew_builds_them_too(
     assert not before & oids(context, now)
 
 
-def test_dropped_again(context: Context, filled: Collection) -> None:
-    found = index(context, filled, "class")
+def test_dropped_again(context: Context, found: Collection) -> None:
     assert indexing.drop_values(context, found, "nothing") == 0
     assert indexing.drop_values(context, found, "class") == 3
     assert collections.get(context.db, "c").partial_indexes == ()
@@ -382,8 +414,7 @@ def test_writers_and_searches_go_on_while_they_are_built(context: Context, fille
         assert [found.id for found in own.records] == [f"w{number}"]
 
 
-def test_a_new_model_gets_them_too(context: Context, filled: Collection) -> None:
-    found = index(context, filled, "class")
+def test_a_new_model_gets_them_too(context: Context, found: Collection) -> None:
     facts = {"model": "other", "model_revision": "2", "dimensions": DIMENSIONS, "distance_scale": 10.0}
     steps.begin(context.db, found, facts)
     job = steps.find(context.db, found)

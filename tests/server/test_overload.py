@@ -4,7 +4,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -20,6 +20,7 @@ from tests.api.conftest import drawing, picture
 from tests.bench.clients import HttpClient, HttpJob, post
 from tests.server.conftest import Server, clean_environment
 from tests.server.test_serving import call, insert, prepared
+from tests.support.databases import Databases
 
 _CLIENTS = 200
 _QUEUE = 50
@@ -30,8 +31,9 @@ _BOUND = _QUEUE_SECONDS + 1 + 2 * (1 + _STATEMENT_SECONDS)
 
 
 @pytest.fixture(scope="module")
-def crowded_url(new_database: Callable[[], str]) -> str:
-    return new_database()
+def crowded_url(databases: Databases, template: str) -> Iterator[str]:
+    with databases.copy(template) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
