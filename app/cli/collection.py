@@ -192,7 +192,7 @@ def build(names: tuple[str, ...]) -> None:
     """
     with opened() as context:
         for name in names or collections.names(context):
-            built = indexing.build_if_outgrown(context, collections.get(context, name))
+            built = indexing.build_if_needed(context, collections.get(context, name))
             click.echo(f"{name}: {'built' if built else 'nothing to build'}")
 
 

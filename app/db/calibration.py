@@ -26,7 +26,7 @@ class Measured:
 
 def dimensions_in_use(db: Database) -> list[int]:
     """Return the dimensions of the collections, ascending; 256, the default model's, where there is none."""
-    rows = db.all(query("costs", "dimensions").render())
+    rows = db.all(query("calibration", "dimensions").render())
     return [int(row["dimensions"]) for row in rows] or [256]
 
 
@@ -46,7 +46,7 @@ def calibrate(db: Database, dimensions: int) -> Measured:
             "match_us": measured.costs.match_us,
             "candidate_us": measured.costs.candidate_us,
         }
-        connection.execute(query("costs", "store").render(), values)
+        connection.execute(query("calibration", "store").render(), values)
     return measured
 
 

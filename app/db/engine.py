@@ -78,9 +78,9 @@ class Database:
         self.ef_search = ef_search
         self._timeout_seconds = timeout_seconds
         # Searches that compare every record of a large collection leave half of the connections to the others.
-        self._heavy = threading.BoundedSemaphore(max(1, connections // 2))
+        self._expensive = threading.BoundedSemaphore(max(1, connections // 2))
         # Those that wait hold a thread each, so few may.
-        self._heavy_waiting = threading.BoundedSemaphore(max(1, connections // 4))
+        self._expensive_waiting = threading.BoundedSemaphore(max(1, connections // 4))
         # What the planner made of the filters of late searches (`app.db.search.reads`).
         self.expectations: TTLCache[tuple[int, str, str], Expectation] = TTLCache(maxsize=4096, ttl=60)
         self.expectations_lock = threading.Lock()
@@ -215,14 +215,14 @@ class Database:
         self._pool.drain()
 
     @contextmanager
-    def heavy(self) -> Iterator[None]:
-        """Wait for one of the places of heavy reads, half as many as connections; few may wait.
+    def expensive(self) -> Iterator[None]:
+        """Wait for one of the places of expensive reads, half as many as connections; few may wait.
 
         Raises:
             Unavailable: none came free in time, or too many wait already.
 
         """
-        if not self._heavy.acquire(blocking=False) and not self._wait_for_heavy():
+        if not self._expensive.acquire(blocking=False) and not self._wait_for_expensive():
             raise Unavailable(
                 "too many searches compare every record of a large collection; try again in a moment",
                 retry_after_seconds=2,
@@ -230,15 +230,15 @@ class Database:
         try:
             yield
         finally:
-            self._heavy.release()
+            self._expensive.release()
 
-    def _wait_for_heavy(self) -> bool:
-        if not self._heavy_waiting.acquire(blocking=False):
+    def _wait_for_expensive(self) -> bool:
+        if not self._expensive_waiting.acquire(blocking=False):
             return False
         try:
-            return self._heavy.acquire(timeout=self._timeout_seconds)
+            return self._expensive.acquire(timeout=self._timeout_seconds)
         finally:
-            self._heavy_waiting.release()
+            self._expensive_waiting.release()
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """Run statements in one transaction; it is on disk when this returns.

@@ -36,7 +36,7 @@ class Resources:
     workers: int | None = None
 
 
-def outgrown(db: Database, collection: Collection, rows: int) -> bool:
+def holds_more(db: Database, collection: Collection, rows: int) -> bool:
     """Say whether a collection holds more than `rows` records; reads no more of it than that."""
     text = query("records", "more_than").render(records=partition("records", collection))
     row = db.one(text, {"rows": rows})
@@ -45,7 +45,7 @@ def outgrown(db: Database, collection: Collection, rows: int) -> bool:
 
 def ef_construction(db: Database, collection: Collection) -> int:
     """Return pgvector's ef_construction for an index of a collection that is built now."""
-    return EF_CONSTRUCTION_LARGE if outgrown(db, collection, LARGE) else EF_CONSTRUCTION
+    return EF_CONSTRUCTION_LARGE if holds_more(db, collection, LARGE) else EF_CONSTRUCTION
 
 
 def build_hnsw(
@@ -168,9 +168,9 @@ def rebuild_hnsw(
         return True
 
 
-def worn(db: Database, collection: Collection) -> float:
+def deleted_share(db: Database, collection: Collection) -> float:
     """Return the share of the index's rows that were deleted since it was built, 0.0 and up."""
-    text = query("indexes", "worn").render()
+    text = query("indexes", "deleted_share").render()
     row = db.one(text, _named(collection))
     return float(row["share"]) if row and row["share"] is not None else 0.0
 

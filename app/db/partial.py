@@ -38,7 +38,7 @@ def frequent_values(db: Database, collection: Collection, field: str) -> list[tu
 
     Reads every record. Values are strings, numbers and booleans; of an array each element counts.
     """
-    text = query("indexes", "frequent_values").render(records=partition("records", collection))
+    text = query("partial", "frequent_values").render(records=partition("records", collection))
     values = {"field": field, "least": LEAST, "most": MOST, "longest": _LONGEST}
     with db.session() as connection:
         return [(loads_stored(row["value"]), row["records"]) for row in connection.execute(text, values)]
@@ -46,7 +46,7 @@ def frequent_values(db: Database, collection: Collection, field: str) -> list[tu
 
 def listed(db: Database, collection: Collection) -> list[Partial]:
     """Return a collection's partial indexes, by field, those of the most frequent values first."""
-    text = query("indexes", "partial").render()
+    text = query("partial", "list").render()
     values = {"records_table": collection.records_table}
     return [Partial(**row) for row in db.all(text, values)]
 
@@ -79,7 +79,7 @@ def build(
         "condition": condition,
     }
     with db.session() as connection:
-        connection.execute(query("indexes", "note_partial").render(), noted)
+        connection.execute(query("partial", "note").render(), noted)
     return indexes.build_partial(db, collection, name, condition, resources, unused=unused)
 
 
@@ -92,4 +92,4 @@ def drop(db: Database, partial: Partial) -> None:
     """Drop one; searches go on meanwhile."""
     indexes.drop(db, partial.index_name)
     with db.session() as connection:
-        connection.execute(query("indexes", "forget_partial").render(), {"index_name": partial.index_name})
+        connection.execute(query("partial", "forget").render(), {"index_name": partial.index_name})

@@ -162,7 +162,7 @@ class _Step:
 
     def _compared(self, ids: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
         """Return which stored ones have another picture, which the same, and of which of these it was not known."""
-        text = query("loads", "compare").render(
+        text = query("replacing", "compare").render(
             records=partition("records", self.collection),
             originals=partition("originals", self.collection),
             incoming=self.source.text,
@@ -185,7 +185,7 @@ class _Step:
         if not ids:
             return
         records = partition("records", self.collection)
-        text = query("loads", "replace").render(records=records, incoming=self.source.text)
+        text = query("replacing", "replace").render(records=records, incoming=self.source.text)
         self.connection.execute(text, self._values(ids))
         loads.forget_pictures(self.connection, self.collection, ids)
 
@@ -207,7 +207,7 @@ def contents(db: Database, collection: Collection, ids: Sequence[str]) -> dict[s
 
 def known(db: Database, collection: Collection, ids: Sequence[str]) -> dict[str, Known]:
     """Return what was made of the pictures of the stored ones of these records, by id, where the picture is known."""
-    text = query("loads", "known").render(
+    text = query("replacing", "known").render(
         records=partition("records", collection),
         originals=partition("originals", collection),
         thumbnails=partition("thumbnails", collection),
@@ -251,13 +251,13 @@ def refresh(db: Database, collection: Collection, coming: Mapping[str, tuple[str
 
 def _lock(connection: Connection, collection: Collection, ids: Sequence[str]) -> list[str]:
     """Lock the stored ones of these records, in order, in a statement of its own: what is read next is as of then."""
-    text = query("loads", "lock").render(records=partition("records", collection))
+    text = query("replacing", "lock").render(records=partition("records", collection))
     rows = connection.execute(text, {"collection_id": collection.id, "ids": list(ids)}).fetchall()
     return [str(row["id"]) for row in rows]
 
 
 def _contents(connection: Connection, collection: Collection, ids: Sequence[str]) -> dict[str, Content]:
-    text = query("loads", "contents").render(
+    text = query("replacing", "contents").render(
         records=partition("records", collection), originals=partition("originals", collection)
     )
     rows = connection.execute(text, {"collection_id": collection.id, "ids": list(ids)}).fetchall()
@@ -278,7 +278,7 @@ def _take_over(
     records = partition("records", collection)
     values: dict[str, object] = {"collection_id": collection.id, "made": list(rules.made), "most": rules.max_bytes}
     values |= {"ids": list(coming), "attributes": [attributes for attributes, _ in coming.values()]}
-    rows = connection.execute(query("loads", "outcome").render(records=records), values).fetchall()
+    rows = connection.execute(query("replacing", "outcome").render(records=records), values).fetchall()
     reason = f"the attributes and what was made of the picture take more than {rules.max_bytes} bytes together"
     refused = {str(row["id"]): reason for row in rows if row["too_long"]}
     outcomes: dict[str, Outcome] = {
@@ -289,20 +289,20 @@ def _take_over(
     if written and not rules.dry_run:
         values |= {"ids": written, "changed": changed}
         values |= {"attributes": [coming[own][0] for own in written], "digests": [coming[own][1] for own in written]}
-        connection.execute(query("loads", "refresh").render(records=records), values)
+        connection.execute(query("replacing", "refresh").render(records=records), values)
     return outcomes, refused
 
 
 def moment(db: Database) -> datetime:
     """Return this moment, by the database's clock."""
-    row = db.one(query("loads", "moment").render())
+    row = db.one(query("replacing", "moment").render())
     found: datetime = (row or {})["moment"]
     return found
 
 
 def older(db: Database, collection: Collection, before: datetime) -> Iterator[list[str]]:
     """Yield the ids of all records that were stored before a moment, in their order, a thousand at a time."""
-    text = query("loads", "missing").render(records=partition("records", collection), limit=f"{_PAGE:d}")
+    text = query("replacing", "missing").render(records=partition("records", collection), limit=f"{_PAGE:d}")
     after = ""
     while page := db.read(partial(_page, text, {"collection_id": collection.id, "after": after, "moment": before})):
         yield page
@@ -311,7 +311,7 @@ def older(db: Database, collection: Collection, before: datetime) -> Iterator[li
 
 def delete_older(db: Database, collection: Collection, ids: Sequence[str], before: datetime) -> list[str]:
     """Delete those of these records that were stored before a moment; return their ids."""
-    text = query("loads", "delete_missing").render(records=partition("records", collection))
+    text = query("replacing", "delete_missing").render(records=partition("records", collection))
     return db.write(partial(_page, text, {"collection_id": collection.id, "ids": list(ids), "moment": before}))
 
 

@@ -14,14 +14,16 @@ from app.filters import snapshots as filter_snapshots
 from app.search import plpgsql as search_plpgsql
 
 AREAS = (
+    "calibration",
     "collections",
-    "costs",
     "facets",
     "indexes",
     "listing",
     "loads",
+    "partial",
     "records",
     "reembedding",
+    "replacing",
     "search",
     "searchlog",
     "tags",

@@ -76,8 +76,8 @@ DOUBT = 2
 _IN_TURN = 0.4
 # Records that pgvector may visit for a candidate that it offers; it visits some 6.
 VISITS = 40
-# A search that compares all records of a collection for longer than this is a heavy one.
-_HEAVY_MS = 100.0
+# A search that compares all records of a collection for longer than this is expensive.
+_EXPENSIVE_MS = 100.0
 _UNCOUNTED_ROWS = 10_000
 
 
@@ -289,7 +289,7 @@ def costs_of(collection: Collection) -> SearchCosts:
     return collection.costs or SearchCosts.usual(collection.dimensions)
 
 
-def heavy(collection: Collection) -> bool:
+def is_expensive(collection: Collection) -> bool:
     """Say whether comparing all records of a collection takes so long that few may do it at the same time."""
     costs = costs_of(collection)
-    return collection.rows * (costs.match_us + costs.distance_us) > _HEAVY_MS * 1000
+    return collection.rows * (costs.match_us + costs.distance_us) > _EXPENSIVE_MS * 1000

@@ -20,8 +20,8 @@ _CHECK_SECONDS = 5.0
 _REFUSED_SECONDS = 600.0
 
 
-def nudge(context: Context, collection: Collection) -> None:
-    """Look, in the background, whether a collection's index should be built, or built anew, and do it.
+def maintain(context: Context, collection: Collection) -> None:
+    """Build a collection's index in the background, or build it anew, where that is due.
 
     Called after every change of a collection's records. Costs nothing but a look at the clock when called again within
     a few seconds. Of several servers one builds.
@@ -34,9 +34,9 @@ def _build(context: Context, collection: Collection) -> None:
     pause = 0.0
     try:
         if collection.indexed:
-            rebuild_if_worn(context, collection)
+            rebuild_after_deletions(context, collection)
         else:
-            build_if_outgrown(context, collection)
+            build_if_needed(context, collection)
     except ConfigurationError as error:
         # As lookalike_app, say: an index is built by the owner of its table. Said seldom, as it will not mend itself.
         log.warning(
@@ -46,20 +46,20 @@ def _build(context: Context, collection: Collection) -> None:
         )  # fmt: skip
         pause = _REFUSED_SECONDS
     except LookalikeError as error:
-        # Searches stay exact and complete; the next insert nudges again.
+        # Searches stay exact and complete; the next insert tries again.
         log.warning("the index of collection %s was not built: %s", collection.name, error)
     finally:
         context.builds.end(collection.id, pause)
 
 
-def build_if_outgrown(context: Context, collection: Collection) -> bool:
+def build_if_needed(context: Context, collection: Collection) -> bool:
     """Build the HNSW index where the collection has outgrown exact search; return whether it was built.
 
     Raises:
         Unavailable: the database is away, or the build was interrupted.
 
     """
-    if not indexes.outgrown(context.db, collection, context.settings.index_rows):
+    if not indexes.holds_more(context.db, collection, context.settings.index_rows):
         return False
     built = indexes.build_hnsw(context.db, collection, resources(context.settings))
     if built:
@@ -68,14 +68,14 @@ def build_if_outgrown(context: Context, collection: Collection) -> bool:
     return built
 
 
-def rebuild_if_worn(context: Context, collection: Collection) -> bool:
+def rebuild_after_deletions(context: Context, collection: Collection) -> bool:
     """Build the index anew where enough of its rows were deleted since it was built; return whether it was done.
 
     Raises:
         Unavailable: the database is away, or the build was interrupted.
 
     """
-    if indexes.worn(context.db, collection) < context.settings.reindex_share:
+    if indexes.deleted_share(context.db, collection) < context.settings.reindex_share:
         return False
     return rebuild(context, collection)
 

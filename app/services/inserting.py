@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from app.db import near_duplicate_insert, replacing
 from app.db import records as table
-from app.db import replacing, twinless
 from app.db.engine import Connection
 from app.db.loads import Outcome
-from app.db.twinless import Twins
+from app.db.near_duplicate_insert import NearDuplicateCheck
 from app.domain import statuses
 from app.domain.collections import Collection
 from app.domain.errors import InvalidRequest
@@ -31,7 +31,7 @@ def insert(
     collection: Collection,
     records: Sequence[Json],
     fields: Fields,
-    near_duplicates: Twins | None = None,
+    near_duplicates: NearDuplicateCheck | None = None,
     extract: Extract = NOTHING,
     mode: Mode = "insert",
 ) -> Processed:
@@ -81,12 +81,14 @@ def insert(
     # Since it was looked for, another request may have taken an `_id`, or deleted the record.
     lost = statuses.SKIPPED_NOT_FOUND if mode == "update" else statuses.SKIPPED_DUPLICATE
     for row in new:
-        if row.id in done.twins:
-            skipped.append(Skipped(row.id, statuses.SKIPPED_DUPLICATE, near_duplicates=tuple(done.twins[row.id])))
+        if row.id in done.near_duplicates:
+            skipped.append(
+                Skipped(row.id, statuses.SKIPPED_DUPLICATE, near_duplicates=tuple(done.near_duplicates[row.id]))
+            )
         elif row.id not in done.stored and row.id not in done.refused:
             skipped.append(Skipped(row.id, lost))
     if done.stored:
-        indexing.nudge(context, collection)
+        indexing.maintain(context, collection)
     note = extract.note(context, collection)
     return Processed(_status(found, skipped), found, skipped, note, None if mode == "insert" else done.counted())
 
@@ -100,7 +102,7 @@ class _Done:
 
     stored: set[str] = field(default_factory=set)
     refused: dict[str, str] = field(default_factory=dict)
-    twins: dict[str, list[Found]] = field(default_factory=dict)
+    near_duplicates: dict[str, list[Found]] = field(default_factory=dict)
     outcomes: Mapping[str, Outcome] = field(default_factory=dict)
     found: Mapping[str, Found] = field(default_factory=dict)
 
@@ -111,11 +113,13 @@ class _Done:
 
 
 def _inserted(
-    context: Context, collection: Collection, new: Sequence[table.NewRecord], near_duplicates: Twins | None
+    context: Context, collection: Collection, new: Sequence[table.NewRecord], near_duplicates: NearDuplicateCheck | None
 ) -> _Done:
     done = _Done()
     if near_duplicates is not None:
-        done.stored, done.twins = twinless.insert(context.db, collection, new, near_duplicates, done.refused)
+        done.stored, done.near_duplicates = near_duplicate_insert.insert(
+            context.db, collection, new, near_duplicates, done.refused
+        )
     elif new:
         done.stored = table.insert(context.db, collection, new, done.refused)
     return done
@@ -125,7 +129,7 @@ def _replaced(
     context: Context,
     collection: Collection,
     new: Sequence[table.NewRecord],
-    near_duplicates: Twins | None,
+    near_duplicates: NearDuplicateCheck | None,
     fields: Fields,
     *,
     only_stored: bool,
@@ -147,7 +151,9 @@ def _replaced(
     if near_duplicates is None:
         done.stored = context.db.write(lambda connection: write(connection, new))
     else:
-        done.stored, done.twins = twinless.insert(context.db, collection, new, near_duplicates, replace=write)
+        done.stored, done.near_duplicates = near_duplicate_insert.insert(
+            context.db, collection, new, near_duplicates, replace=write
+        )
     return done
 
 
@@ -174,13 +180,13 @@ def _wanted(
     return list(fresh.values()), skipped
 
 
-def without_near_duplicates(collection: Collection, radius: float, fields: Fields) -> Twins:
+def without_near_duplicates(collection: Collection, radius: float, fields: Fields) -> NearDuplicateCheck:
     """Return the condition of nearDupsInsert: refuse a record if a stored one within the radius shows the same picture.
 
     A radius beyond that of near duplicates asks for pictures that look alike, and the model alone decides. `fields`
     chooses what is returned of the stored records.
     """
-    return Twins(radius, fields, opinion(collection.model) if radius <= NEAR_DUPLICATE_RADIUS else None)
+    return NearDuplicateCheck(radius, fields, opinion(collection.model) if radius <= NEAR_DUPLICATE_RADIUS else None)
 
 
 def _read(records: Sequence[Json], max_bytes: int) -> tuple[list[Incoming], list[Skipped]]:

@@ -14,7 +14,7 @@ from app.domain.errors import InvalidRequest
 from app.domain.records import Fields, Found, Json
 from app.services.context import Context
 from app.services.filtering import condition
-from app.services.indexing import nudge
+from app.services.indexing import maintain
 
 _FULL = "the export folder holds all that it may; whoever looks after the server can empty it"
 
@@ -44,7 +44,7 @@ def random(context: Context, listing: Listing, count: int) -> list[Found]:
 def delete(context: Context, listing: Listing) -> list[Found]:
     """Delete all matching records and return them as they were; they are gone from disk."""
     deleted = table.delete(context.db, listing)
-    nudge(context, listing.collection)
+    maintain(context, listing.collection)
     return deleted
 
 

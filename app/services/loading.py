@@ -33,7 +33,7 @@ from app.embedding.models.batching import BatchedEmbedder
 from app.services.context import Context
 from app.services.extraction import made_fields, tags_are_made, with_tags
 from app.services.folders import read_file
-from app.services.indexing import build_if_outgrown, nudge
+from app.services.indexing import build_if_needed, maintain
 from app.services.jsonlines import LineFile, longest_line
 from app.services.pipeline import Item, Pipeline, PreparedItem, Unusable, chunks
 from app.services.record_input import Incoming, attributes_of, check_size, record_id
@@ -160,9 +160,9 @@ def load(
     if dry_run:
         return run.report
     if delete_missing:
-        nudge(context, collection)
+        maintain(context, collection)
     context.lookup.forget(collection.name)
-    run.report.index_built = build_if_outgrown(context, context.lookup.collection(collection.name))
+    run.report.index_built = build_if_needed(context, context.lookup.collection(collection.name))
     return run.report
 
 

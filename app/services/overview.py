@@ -44,6 +44,6 @@ def of(context: Context, name: str) -> dict[str, Any]:
         for field, fields in groupby(partial.listed(context.db, found), key=attrgetter("field"))
     }
     row["reembedding_with"] = change.next.model if change else None
-    row["deleted_share"] = round(indexes.worn(context.db, found), 3)
+    row["deleted_share"] = round(indexes.deleted_share(context.db, found), 3)
     row["index_build"] = indexes.progress(context.db, found)
     return row

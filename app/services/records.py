@@ -28,7 +28,7 @@ def delete(context: Context, collection: Collection, records: Sequence[Json]) ->
     """Delete records by `_id`; what is returned as deleted is gone from disk."""
     ids, skipped = read_ids(records)
     deleted = table.delete(context.db, collection, ids)
-    indexing.nudge(context, collection)
+    indexing.maintain(context, collection)
     return _by_id(ids, {own: Found(own) for own in deleted}, skipped, statuses.RECORDS_DELETED)
 
 

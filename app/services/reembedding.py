@@ -183,7 +183,7 @@ def _build_indexes(context: Context, job: Job, watch: Watch) -> None:
     indexes.build_gin(context.db, job.next)
     for field in sorted(table.get(context.db, job.collection.name).indexed_fields):
         indexes.declare_field(context.db, job.next, field)
-    if job.collection.indexed or indexes.outgrown(context.db, job.next, context.settings.index_rows):
+    if job.collection.indexed or indexes.holds_more(context.db, job.next, context.settings.index_rows):
         indexes.build_hnsw(context.db, job.next, resources(context.settings), unused=True)
     index_values_again(context, job.collection, job.next, unused=True)
     indexes.analyze(context.db, job.next)

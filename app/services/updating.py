@@ -10,7 +10,7 @@ from app.domain.errors import InvalidRequest
 from app.domain.records import Fields, Json
 from app.services import records
 from app.services.context import Context
-from app.services.indexing import build_if_outgrown
+from app.services.indexing import build_if_needed
 from app.services.jsonlines import Line, LineFile, longest_line
 from app.services.pipeline import Unusable
 from app.services.record_input import record_id
@@ -77,7 +77,7 @@ def update_from_lines(
         ]
         progress(len(chunk.records))
     if rebuild:
-        report.index_built = build_if_outgrown(context, context.lookup.collection(collection.name))
+        report.index_built = build_if_needed(context, context.lookup.collection(collection.name))
     return report
 
 

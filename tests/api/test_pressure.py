@@ -71,22 +71,22 @@ def test_no_connection_is_a_503_in_time_and_fifty_of_them_do_not_pile_up(narrow:
     narrow.post("visualKNN", body, code=200)
 
 
-def test_heavy_searches_leave_connections_to_fast_ones(narrow: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two of four connections are theirs; a third heavy search waits for its place, fast ones do not."""
+def test_expensive_searches_leave_connections_to_fast_ones(narrow: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two of four connections are theirs; a third expensive search waits for its place, fast ones do not."""
     db = narrow.context.db
     collection = narrow.context.lookup.collection("c")
-    monkeypatch.setattr("app.db.search.send.heavy", lambda _: True)
+    monkeypatch.setattr("app.db.search.send.is_expensive", lambda _: True)
     target = Query(collection, Window(3), Fields(), exact=True)
     until = threading.Event()
 
     def hold() -> None:
-        with db.heavy():
+        with db.expensive():
             sleep(db, until)
 
     with ThreadPoolExecutor(2) as holders:
         for _ in range(2):
             holders.submit(hold)
-        eventually(lambda: db._heavy._value == 0)
+        eventually(lambda: db._expensive._value == 0)
         vector = vector_of(db, collection, "1")
         with pytest.raises(Unavailable, match="compare every record") as refused:
             exact(db, target, vector)

@@ -412,9 +412,11 @@ def test_an_index_is_built_anew_from_the_share_that_is_set(
     eventually(lambda: _valid(context, made))  # a thread of its own builds it
     build_ended(context, made)
     records.delete(context, made, [{"_id": "0"}])
-    assert 0.1 < eventually(lambda: indexes.worn(context.db, made)) < 1  # PostgreSQL's statistics come a little later
+    assert (
+        0.1 < eventually(lambda: indexes.deleted_share(context.db, made)) < 1
+    )  # PostgreSQL's statistics come a little later
     build_ended(context, made)
-    assert indexing.rebuild_if_worn(context, made) == rebuilt
+    assert indexing.rebuild_after_deletions(context, made) == rebuilt
     context.close()
 
 

@@ -5,7 +5,7 @@ from statistics import median
 
 import numpy as np
 
-from app.db import loads, pairs, twinless
+from app.db import loads, near_duplicate_insert, pairs
 from app.db.listing import Listing
 from app.db.records import NewRecord
 from app.domain.collections import Collection
@@ -78,8 +78,11 @@ def _asked(setup: Setup, collection: Collection, crops: Crops) -> tuple[float, f
         near.append(watch.seconds * 1000)
         stored = NewRecord("twin", "{}", crops.stored[place].astype(np.float32))
         watch = Stopwatch()
-        made, _ = twinless.insert(
-            db, collection, [stored], twinless.Twins(NEAR_DUPLICATE_RADIUS, Fields(), may_be_the_same)
+        made, _ = near_duplicate_insert.insert(
+            db,
+            collection,
+            [stored],
+            near_duplicate_insert.NearDuplicateCheck(NEAR_DUPLICATE_RADIUS, Fields(), may_be_the_same),
         )
         inserted.append(watch.seconds * 1000)
         if made:

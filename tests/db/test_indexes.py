@@ -63,7 +63,7 @@ def filled(context: Context) -> Collection:
 
 def counted(db: Database, collection: Collection, share: float) -> None:
     """Wait until the server's counters have what was deleted: they come a second late."""
-    eventually(lambda: indexes.worn(db, collection), lambda worn: worn >= share)
+    eventually(lambda: indexes.deleted_share(db, collection), lambda worn: worn >= share)
 
 
 def oid(db: Database, collection: Collection) -> int:
@@ -74,14 +74,14 @@ def oid(db: Database, collection: Collection) -> int:
 
 
 def test_an_index_worn_by_deletions_is_built_anew(context: Context, filled: Collection) -> None:
-    assert not indexing.rebuild_if_worn(context, filled)
+    assert not indexing.rebuild_after_deletions(context, filled)
     records.delete(context.db, filled, [f"r{n}" for n in range(900)])
     counted(context.db, filled, 0.3)
     before = oid(context.db, filled)
-    assert indexing.rebuild_if_worn(context, filled)
+    assert indexing.rebuild_after_deletions(context, filled)
     assert oid(context.db, filled) != before
-    assert indexes.worn(context.db, filled) < 0.05
-    assert not indexing.rebuild_if_worn(context, filled)
+    assert indexes.deleted_share(context.db, filled) < 0.05
+    assert not indexing.rebuild_after_deletions(context, filled)
     nearest = answered(context.db, Query(filled, Window(100), Fields()), "r2000")
     assert (len(nearest.records), nearest.way) == (100, "index")
 
@@ -110,7 +110,7 @@ def test_a_delete_starts_it_in_the_background(context: Context, filled: Collecti
     before = oid(context.db, filled)
     records.delete(context.db, filled, [f"r{n}" for n in range(900)])
     counted(context.db, filled, 0.3)
-    indexing.nudge(context, filled)
+    indexing.maintain(context, filled)
     eventually(lambda: oid(context.db, filled), lambda now: now != before)
     build_ended(context, filled)
 

@@ -3,6 +3,7 @@
 import pytest
 
 from app.db.loader import area, parse
+from app.db.resources import folder
 from app.db.sqltree import AREAS
 
 ONE = """
@@ -41,3 +42,10 @@ def test_a_query_needs_a_comment_and_a_name_of_its_own(bad: str) -> None:
 def test_every_area_parses_and_every_query_says_what_it_answers(name: str) -> None:
     for query in area(name).values():
         assert query.doc.endswith(".")
+
+
+def test_the_queries_of_a_module_of_the_database_stand_in_the_file_of_its_name() -> None:
+    modules = {path.stem: path.read_text("utf-8") for path in (folder("sql").parent / "app" / "db").rglob("*.py")}
+    for name in set(AREAS) - {"search"}:  # whose queries a package sends
+        assert f'"{name}", ' in modules[name]
+    assert {path.stem for path in (folder("sql") / "queries").glob("*.sql")} == set(AREAS)

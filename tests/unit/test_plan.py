@@ -11,7 +11,7 @@ from app.domain.ranking import Aggregation
 from app.domain.records import Fields
 from app.domain.windows import Window
 from app.filters import NO_FILTER, Where
-from app.search.plan import Expectation, Walk, Way, begin, grown_effort, heavy, limits, part_of, planned
+from app.search.plan import Expectation, Walk, Way, begin, grown_effort, is_expensive, limits, part_of, planned
 from app.search.request import Point, Query, Several, What, several
 
 
@@ -98,9 +98,9 @@ def test_the_effort_grows_with_the_collection() -> None:
     assert limits(collection(500_000), 20, 100, effort=40).effort == 40
 
 
-def test_heavy_is_what_takes_long() -> None:
-    assert not heavy(collection(10_000))
-    assert heavy(collection(1_000_000))
+def test_expensive_is_what_takes_long() -> None:
+    assert not is_expensive(collection(10_000))
+    assert is_expensive(collection(1_000_000))
 
 
 def test_the_effort_without_a_filter_grows_too() -> None:

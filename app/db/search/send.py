@@ -8,7 +8,7 @@ from psycopg.rows import tuple_row
 from app.db.engine import Connection, Database
 from app.db.search.statements import Statement, bound, compare, render
 from app.domain.records import Found
-from app.search.plan import heavy
+from app.search.plan import is_expensive
 from app.search.request import Query
 
 
@@ -25,8 +25,8 @@ def fetch(db: Database, statement: Statement) -> list[Found]:
 
 def compared(db: Database, query: Query) -> list[Found]:
     """Return the query's window of all matches; of a large collection, only some may be compared at the same time."""
-    if heavy(query.collection):
-        with db.heavy():
+    if is_expensive(query.collection):
+        with db.expensive():
             return fetch(db, compare(query))
     return fetch(db, compare(query))
 

@@ -28,7 +28,7 @@ Same = Callable[[bytes, bytes], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Twins:
+class NearDuplicateCheck:
     """What counts as a near duplicate: a record within `radius` whose thumbnail may be of the `same` picture.
 
     The radius alone decides where `same` is None, or one of the two has no thumbnail. `fields` chooses
@@ -48,7 +48,7 @@ def insert(
     db: Database,
     collection: Collection,
     records: Sequence[NewRecord],
-    twins: Twins,
+    check: NearDuplicateCheck,
     refused: dict[str, str] | None = None,
     replace: Write | None = None,
 ) -> tuple[set[str], dict[str, list[Found]]]:
@@ -71,7 +71,7 @@ def insert(
 
     def work(connection: Connection) -> tuple[set[str], dict[str, list[Found]]]:
         locks.wait_for(connection, locks.NEAR_DUPLICATE_INSERT, collection)
-        accepted, near = _decided(connection, collection, waiting, twins, replaces=replace is not None)
+        accepted, near = _decided(connection, collection, waiting, check, replaces=replace is not None)
         # One statement for all of them locks ids in the order of all inserts.
         stored = write(connection, accepted) if accepted else set()
         if lost := {record.id for record in accepted} - stored:
@@ -84,7 +84,8 @@ def insert(
             return db.write(work)
         except _Lost as error:
             # What is held back for a record that is lost after all is decided anew, without it: it may stand in the
-            # database now, as a twin like any other. All is let go before, so that the order of ids holds then, too.
+            # database now, as a near duplicate like any other. All is let go before, so that the order of ids holds
+            # then as well.
             waiting = [record for record in waiting if record.id not in error.ids]
 
 
@@ -97,7 +98,12 @@ class _Lost(Exception):
 
 
 def _decided(
-    connection: Connection, collection: Collection, records: Sequence[NewRecord], twins: Twins, *, replaces: bool
+    connection: Connection,
+    collection: Collection,
+    records: Sequence[NewRecord],
+    check: NearDuplicateCheck,
+    *,
+    replaces: bool,
 ) -> tuple[list[NewRecord], dict[str, list[Found]]]:
     """Return the records that have no near duplicate, and the near duplicates of the others, by id."""
     accepted: list[NewRecord] = []
@@ -105,8 +111,8 @@ def _decided(
     for record in records:
         # What is being replaced is as good as gone.
         gone = {record.id, *(other.id for other in accepted)} if replaces else set()
-        near = _stored_twins(connection, collection, record, twins, gone)
-        near += _twins_among(accepted, collection, record, twins)
+        near = _stored_near_duplicates(connection, collection, record, check, gone)
+        near += _near_duplicates_among(accepted, collection, record, check)
         if near:
             refused[record.id] = sorted(near, key=lambda found: (found.distance or 0.0, found.id))[:_NAMED]
         else:
@@ -114,15 +120,15 @@ def _decided(
     return accepted, refused
 
 
-def _stored_twins(
-    connection: Connection, collection: Collection, record: NewRecord, twins: Twins, gone: Set[str]
+def _stored_near_duplicates(
+    connection: Connection, collection: Collection, record: NewRecord, check: NearDuplicateCheck, gone: Set[str]
 ) -> list[Found]:
     for start, end in ((0, _NAMED), (_NAMED, _VERIFIED)):
         window = Window(end - start, start)
-        near = compare(Query(collection, window, twins.fields, what=record.embedding, radius=twins.radius))
+        near = compare(Query(collection, window, check.fields, what=record.embedding, radius=check.radius))
         rows = connection.execute(near.text, near.values).fetchall()
         found = [Found(row["id"], row["attributes"], row["distance"]) for row in rows if row["id"] not in gone]
-        confirmed = found if twins.same is None else _confirmed(connection, collection, record, found, twins.same)
+        confirmed = found if check.same is None else _confirmed(connection, collection, record, found, check.same)
         if confirmed or len(rows) < end - start:
             return confirmed[:_NAMED]
     return []
@@ -141,12 +147,14 @@ def _confirmed(
     return [one for one in found if one.id not in small or same(mine, small[one.id])]
 
 
-def _twins_among(accepted: Sequence[NewRecord], collection: Collection, record: NewRecord, twins: Twins) -> list[Found]:
+def _near_duplicates_among(
+    accepted: Sequence[NewRecord], collection: Collection, record: NewRecord, check: NearDuplicateCheck
+) -> list[Found]:
     found = []
     for other in accepted:
         distance = collection.distance_scale * (1.0 - _cosine(record.embedding, other.embedding))
-        if distance <= twins.radius and _may_be_the_same(record.thumbnail, other.thumbnail, twins.same):
-            found.append(Found(other.id, _picked(other.attributes, twins.fields), max(0.0, distance)))
+        if distance <= check.radius and _may_be_the_same(record.thumbnail, other.thumbnail, check.same):
+            found.append(Found(other.id, _picked(other.attributes, check.fields), max(0.0, distance)))
     return found
 
 
