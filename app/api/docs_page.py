@@ -130,8 +130,8 @@ def _written(value: object, indent: int = 0, taken: int = 0) -> str:
         return short
     margin = " " * (indent + 2)
     if isinstance(value, list):
-        return "[\n" + ",\n".join(margin + _written(own, indent + 2) for own in value) + "\n" + " " * indent + "]"
-    lines = (f"{margin}{_short(key)}: {_written(own, indent + 2, len(key) + 4)}" for key, own in value.items())
+        return "[\n" + ",\n".join(margin + _written(item, indent + 2) for item in value) + "\n" + " " * indent + "]"
+    lines = (f"{margin}{_short(key)}: {_written(item, indent + 2, len(key) + 4)}" for key, item in value.items())
     return "{\n" + ",\n".join(lines) + "\n" + " " * indent + "}"
 
 
@@ -139,7 +139,7 @@ def _short(value: object) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(map(_short, value)) + "]"
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{_short(key)}: {_short(own)}" for key, own in value.items()) + "}"
+        return "{" + ", ".join(f"{_short(key)}: {_short(item)}" for key, item in value.items()) + "}"
     return orjson.dumps(value).decode()
 
 
@@ -151,8 +151,8 @@ def _resolved(schemas: Document, schema: Document) -> Document:
 def _fields(schemas: Document, schema: Document) -> list[Row]:
     required = schema.get("required", [])
     return [
-        _row(name, _resolved_wording(schemas, own), own, required=name in required)
-        for name, own in schema.get("properties", {}).items()
+        _row(name, _resolved_wording(schemas, shape), shape, required=name in required)
+        for name, shape in schema.get("properties", {}).items()
     ]
 
 
@@ -182,8 +182,8 @@ def _kind(schema: Document) -> tuple[str, str]:
     if "anyOf" in schema:
         return _kind(schema["anyOf"][0])
     if "$ref" in schema:
-        own = schema["$ref"].rpartition("/")[2]
-        return (own, own) if own in _OBJECTS else ("object", "")
+        named = schema["$ref"].rpartition("/")[2]
+        return (named, named) if named in _OBJECTS else ("object", "")
     types: Any = schema.get("type", "any")
     word = next(kind for kind in types if kind != "null") if isinstance(types, list) else types
     if word == "array":

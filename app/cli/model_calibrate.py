@@ -58,7 +58,7 @@ def _plain(facts: ModelFacts, embedded: Embedded, found: Calibration) -> dict[st
         "revision": facts.revision,
         "photos": found.photos,
         "same_bytes": embedded.same_bytes,
-        "unreadable": [{"_id": own, "reason": reason} for own, reason in embedded.unreadable],
+        "unreadable": [{"_id": record_id, "reason": reason} for record_id, reason in embedded.unreadable],
         "distance_scale": {"current": found.current_scale, "proposed": found.proposed_scale},
         "edits": [
             {
@@ -76,8 +76,8 @@ def _plain(facts: ModelFacts, embedded: Embedded, found: Calibration) -> dict[st
 
 def _tell(facts: ModelFacts, embedded: Embedded, found: Calibration) -> None:
     stderr = Console(stderr=True, highlight=False)
-    for own, reason in embedded.unreadable[:20]:
-        stderr.print(f"  {own}: {reason}", markup=False)
+    for record_id, reason in embedded.unreadable[:20]:
+        stderr.print(f"  {record_id}: {reason}", markup=False)
     rows = [
         (
             one.name if one.light else f"{one.name} *",

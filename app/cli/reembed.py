@@ -97,8 +97,8 @@ def _json(name: str, report: Report | None) -> dict[str, object]:
 
 def _tell(report: Report, unreadable_to: Path | None) -> None:
     name = report.collection.name
-    for own, reason in report.examples:
-        click.echo(f"  {own}: {reason}", err=True)
+    for record_id, reason in report.examples:
+        click.echo(f"  {record_id}: {reason}", err=True)
     if report.unreadable > len(report.examples):
         click.echo(f"  … and {report.unreadable - len(report.examples)} more", err=True)
     if report.switched:

@@ -159,9 +159,9 @@ def rebuild_hnsw(
         ef = sql.Literal(ef_construction(db, collection))
         for one in (name, *also):
             _drop(connection, f"{one}_ccnew")  # what an interrupted rebuild left
-            own = sql.Identifier("lookalike", one)
-            connection.execute(sql.SQL("ALTER INDEX {} SET (ef_construction = {})").format(own, ef))
-            connection.execute(sql.SQL("REINDEX INDEX CONCURRENTLY {}").format(own))
+            index = sql.Identifier("lookalike", one)
+            connection.execute(sql.SQL("ALTER INDEX {} SET (ef_construction = {})").format(index, ef))
+            connection.execute(sql.SQL("REINDEX INDEX CONCURRENTLY {}").format(index))
         connection.execute(sql.SQL("VACUUM lookalike.{}").format(sql.Identifier(collection.records_table)))
         _built(connection, collection)
         log.info("built the HNSW index of collection %s anew", collection.name)

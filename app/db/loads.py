@@ -47,8 +47,8 @@ def copy(db: Database, collection: Collection, records: Sequence[NewRecord]) -> 
 
     """
     written = store(db, collection, records)
-    for own, reason in written.refused.items():
-        raise InvalidRequest(f"{own}: {reason}")
+    for record_id, reason in written.refused.items():
+        raise InvalidRequest(f"{record_id}: {reason}")
     return len(written.outcomes)
 
 

@@ -32,7 +32,7 @@ def read_vectors(db: Database, listing: Listing, at_most: int) -> Vectors | None
     ids: list[str] = []
     parts = []
     for rows in _stream(db, listing):
-        ids += [own for own, _ in rows]
+        ids += [record_id for record_id, _ in rows]
         if len(ids) > at_most:
             return None
         parts.append(np.stack([vector for _, vector in rows]))

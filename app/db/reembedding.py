@@ -144,10 +144,14 @@ def store(db: Database, job: Job, vectors: Vectors, failed: Mapping[str, str]) -
 
 def apply(db: Database, job: Job, changes: Sequence[Change], vectors: Vectors, failed: Mapping[str, str]) -> None:
     """Make the new table follow noted changes; `vectors` and `failed` are of those that have a new picture."""
-    own: dict[str, object] = {"collection_id": job.collection.id}
-    fresh = {"ids": [change.id for change in changes if change.new_picture], **own}
-    others = {"ids": [change.id for change in changes if not change.new_picture], **own}
-    seen = {"ids": [change.id for change in changes], "sequences": [change.sequence for change in changes], **own}
+    of_collection: dict[str, object] = {"collection_id": job.collection.id}
+    fresh = {"ids": [change.id for change in changes if change.new_picture], **of_collection}
+    others = {"ids": [change.id for change in changes if not change.new_picture], **of_collection}
+    seen = {
+        "ids": [change.id for change in changes],
+        "sequences": [change.sequence for change in changes],
+        **of_collection,
+    }
 
     def work(connection: Connection) -> None:
         connection.execute(job.render("remove"), fresh)
@@ -160,13 +164,13 @@ def apply(db: Database, job: Job, changes: Sequence[Change], vectors: Vectors, f
 
 
 def _store(connection: Connection, job: Job, vectors: Vectors, failed: Mapping[str, str]) -> None:
-    own: dict[str, object] = {"collection_id": job.collection.id}
+    of_collection: dict[str, object] = {"collection_id": job.collection.id}
     if vectors:
         embeddings = [half(vector) for vector in vectors.values()]
-        connection.execute(job.render("store"), {"ids": list(vectors), "embeddings": embeddings, **own})
+        connection.execute(job.render("store"), {"ids": list(vectors), "embeddings": embeddings, **of_collection})
     if failed:
         reasons = {"ids": list(failed), "reasons": list(failed.values())}
-        connection.execute(job.render("store_failures"), {**reasons, **own})
+        connection.execute(job.render("store_failures"), {**reasons, **of_collection})
 
 
 def changes(db: Database, job: Job, limit: int) -> list[Change]:
@@ -245,8 +249,8 @@ def switch(
 
 def _keep_writers_out(connection: Connection, job: Job) -> None:
     connection.execute("SELECT set_config('lock_timeout', %s, true)", (_WRITER_WAIT,))
-    own, next_ = job.collection, job.next
-    tables = [own.records_table, next_.records_table, f"thumbnails_{own.id}", f"originals_{own.id}"]
+    current, next_ = job.collection, job.next
+    tables = [current.records_table, next_.records_table, f"thumbnails_{current.id}", f"originals_{current.id}"]
     # Holds up neither searches nor writers, but an autovacuum: one that runs gives way, none begins.
     connection.execute(
         sql.SQL("LOCK TABLE {} IN SHARE UPDATE EXCLUSIVE MODE").format(
@@ -254,9 +258,9 @@ def _keep_writers_out(connection: Connection, job: Job) -> None:
         )
     )
     # In the order of inserts into a collection with a capacity, which would be deadlocked otherwise.
-    connection.execute(query("collections", "lock").render(), {"id": own.id})
+    connection.execute(query("collections", "lock").render(), {"id": current.id})
     connection.execute(
-        sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(sql.Identifier("lookalike", own.records_table))
+        sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(sql.Identifier("lookalike", current.records_table))
     )
 
 

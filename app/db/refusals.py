@@ -70,7 +70,7 @@ def write_unheld(connection: Connection, ids: Sequence[str], write: Write) -> tu
             written, more = write_each(connection, left, write, str)
             return written, refused | more
         refused |= wrong
-        left = [own for own in left if own not in wrong]
+        left = [record_id for record_id in left if record_id not in wrong]
     return set(), refused
 
 

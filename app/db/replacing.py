@@ -91,7 +91,7 @@ def _stored(
     done, refused = write_unheld(connection, sorted(step.records), step.write)
     if "stored" in step.outcomes.values():
         check_capacity(connection, collection)
-    outcomes = {own: outcome for own, outcome in step.outcomes.items() if own in done}
+    outcomes = {record_id: outcome for record_id, outcome in step.outcomes.items() if record_id in done}
     return Written(outcomes, step.refused | refused)
 
 
@@ -127,16 +127,16 @@ class _Step:
         new: set[str] = set()
         if not self.rules.only_stored:
             new.update(loads.insert(self.connection, self.collection, ids, self.source))
-        found = self._lock([own for own in ids if own not in new])
+        found = self._lock([record_id for record_id in ids if record_id not in new])
         if not self.rules.only_stored and len(new) + len(found) < len(ids):
             return None
         return self._written(ids, new, found)
 
     def _written(self, ids: Sequence[str], new: set[str], found: Sequence[str]) -> list[str]:
         """Bring records that were found, and are locked, up to date; take down what became of all."""
-        for own in ids:  # of a try that was undone
-            self.refused.pop(own, None)
-            self.outcomes.pop(own, None)
+        for record_id in ids:  # of a try that was undone
+            self.refused.pop(record_id, None)
+            self.outcomes.pop(record_id, None)
         self._note(sorted(new), "stored")
         other, same, unknown = self._compared(found)
         self._replace(other)
@@ -144,12 +144,12 @@ class _Step:
         self._take_over(same, unknown)
         # Pictures are as they are, but where none was known and one came now.
         loads.store_pictures(self.connection, self.collection, [*other, *unknown], self.source)
-        return [own for own in ids if own not in self.refused]
+        return [record_id for record_id in ids if record_id not in self.refused]
 
     def foresee(self, ids: Sequence[str]) -> None:
         """Take down what would become of records."""
         other, same, unknown = self._compared(ids)
-        self._note([own for own in ids if own not in {*other, *same}], "stored")
+        self._note([record_id for record_id in ids if record_id not in {*other, *same}], "stored")
         self._note(other, "replaced")
         self._note(same, "present")  # but for what is found of them now: nothing is locked
         self._take_over(same, unknown)
@@ -172,13 +172,13 @@ class _Step:
         same: list[str] = []
         unknown: list[str] = []
         for row in rows:
-            own, known = str(row["id"]), _content(row)
-            record = self.records[own]
+            record_id, known = str(row["id"]), _content(row)
+            record = self.records[record_id]
             # Two pictures may have one vector, and a vector may be given beside a picture: both must be the same.
             same_picture = record.digest is None or (known.digest in (None, record.digest) and known.box == record.box)
-            (same if same_picture and row["same_vector"] else other).append(own)
+            (same if same_picture and row["same_vector"] else other).append(record_id)
             if same_picture and row["same_vector"] and known.digest is None and record.digest is not None:
-                unknown.append(own)
+                unknown.append(record_id)
         return sorted(other), sorted(same), sorted(unknown)
 
     def _replace(self, ids: Sequence[str]) -> None:
@@ -193,8 +193,8 @@ class _Step:
         return {**self.source.values, "collection_id": self.collection.id, "ids": list(ids)}
 
     def _take_over(self, ids: Sequence[str], unknown: Sequence[str]) -> None:
-        digests = {own: self.records[own].digest for own in unknown}
-        coming = {own: (self.records[own].attributes, digests.get(own)) for own in ids}
+        digests = {record_id: self.records[record_id].digest for record_id in unknown}
+        coming = {record_id: (self.records[record_id].attributes, digests.get(record_id)) for record_id in ids}
         outcomes, refused = _take_over(self.connection, self.collection, coming, self.rules)
         self.outcomes.update(outcomes)
         self.refused.update(refused)
@@ -241,7 +241,9 @@ def refresh(db: Database, collection: Collection, coming: Mapping[str, tuple[str
         if not rules.dry_run:
             ids = _lock(connection, collection, ids)  # others may come in meanwhile, and go again
         known = _contents(connection, collection, ids)
-        still = {own: (coming[own][0], None) for own in ids if known.get(own) == coming[own][1]}
+        still = {
+            record_id: (coming[record_id][0], None) for record_id in ids if known.get(record_id) == coming[record_id][1]
+        }
         outcomes, refused = _take_over(connection, collection, still, rules)
         gone: dict[str, Outcome] = dict.fromkeys(coming.keys() - outcomes.keys() - refused.keys(), "present")
         return Written(outcomes | gone, refused)
@@ -284,11 +286,16 @@ def _take_over(
     outcomes: dict[str, Outcome] = {
         str(row["id"]): "updated" if row["changed"] else "present" for row in rows if not row["too_long"]
     }
-    changed = [own for own, outcome in outcomes.items() if outcome == "updated"]
-    written = [own for own in outcomes if outcomes[own] == "updated" or coming[own][1] is not None]
+    changed = [record_id for record_id, outcome in outcomes.items() if outcome == "updated"]
+    written = [
+        record_id for record_id in outcomes if outcomes[record_id] == "updated" or coming[record_id][1] is not None
+    ]
     if written and not rules.dry_run:
         values |= {"ids": written, "changed": changed}
-        values |= {"attributes": [coming[own][0] for own in written], "digests": [coming[own][1] for own in written]}
+        values |= {
+            "attributes": [coming[record_id][0] for record_id in written],
+            "digests": [coming[record_id][1] for record_id in written],
+        }
         connection.execute(query("replacing", "refresh").render(records=records), values)
     return outcomes, refused
 

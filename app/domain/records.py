@@ -33,10 +33,10 @@ class Found(NamedTuple):
 
     def json(self) -> bytes:
         """Return the record as JSON; the attributes' text is passed through as the database wrote it."""
-        own = orjson.dumps({"_id": self.id} if self.id else {})
+        head = orjson.dumps({"_id": self.id} if self.id else {})
         if self.attributes is None or self.attributes == "{}":
-            return own
-        return own[:-1] + (b"," if self.id else b"") + self.attributes[1:].encode()
+            return head
+        return head[:-1] + (b"," if self.id else b"") + self.attributes[1:].encode()
 
 
 @dataclass(frozen=True, slots=True)

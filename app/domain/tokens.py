@@ -40,7 +40,7 @@ class Principal:
         """
         if self.collections is not None and collection_id not in self.collections:
             raise Forbidden("this token has no access to this collection")
-        if not any(scope in _INCLUDES[own] for own in self.scopes):
+        if not any(scope in _INCLUDES[held] for held in self.scopes):
             raise Forbidden(f"this token may not {scope}: it has the scope {', '.join(sorted(self.scopes))}")
 
 

@@ -11,8 +11,8 @@ def split(node: Node, path: Path) -> tuple[Node, Node]:
     about the field alone if every path in it is `path`, as in `{"size": {"$in": [1, 2]}}` or in an `$or` of such.
     """
     children = node.children if isinstance(node, And) else (node,)
-    own = [child for child in children if not isinstance(child, Const) and _only(child, path)]
-    return conj(own), conj(child for child in children if child not in own)
+    of_field = [child for child in children if not isinstance(child, Const) and _only(child, path)]
+    return conj(of_field), conj(child for child in children if child not in of_field)
 
 
 def _only(node: Node, path: Path) -> bool:
@@ -23,12 +23,12 @@ def _only(node: Node, path: Path) -> bool:
     return not isinstance(node, Const) and node.path == path
 
 
-def lets_through(own: Node) -> Node:
+def lets_through(node: Node) -> Node:
     """Return the condition that one value of a field satisfies if the filter's conditions on the field choose it.
 
     A list may be asked to hold several values (`$all`), of which one value can be but one: any of them is chosen.
     """
-    children = own.children if isinstance(own, And) else (own,)
+    children = node.children if isinstance(node, And) else (node,)
     wanted = [child for child in children if isinstance(child, Equals) and child.value is not None]
     return conj([disj(wanted) if wanted else conj(()), *(child for child in children if child not in wanted)])
 

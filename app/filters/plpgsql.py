@@ -163,12 +163,12 @@ def _types() -> dict[str, str]:
 
 def _sets() -> dict[str, str]:
     classes = {"d": regexclasses.DIGIT, "w": regexclasses.WORD, "s": regexclasses.SPACE}
-    found = {name: _multirange(own) for name, own in classes.items()}
-    found |= {name.upper(): _multirange(own.complement()) for name, own in classes.items()}
+    found = {name: _multirange(characters) for name, characters in classes.items()}
+    found |= {name.upper(): _multirange(characters.complement()) for name, characters in classes.items()}
     for name in POSIX:
         for written in (name, f"^{name}"):
-            own = regexclasses.posix_class(written)
-            found[f"posix:{written}"] = _multirange(own or CharacterSet())
+            characters = regexclasses.posix_class(written)
+            found[f"posix:{written}"] = _multirange(characters or CharacterSet())
     return found
 
 

@@ -243,8 +243,8 @@ def _histogram(
     counts = np.zeros(bins.last + 1, np.int64)
     for start in range(0, len(one), _BLOCK):
         distance = 1.0 - one[start : start + _BLOCK] @ other.T
-        own = np.arange(len(distance))
-        distance[own, own + start] = np.inf
+        places = np.arange(len(distance))
+        distance[places, places + start] = np.inf
         if nearest is not None:
             nearest[start : start + len(distance)] = _clipped(distance.min(axis=1))
         counts += bins.count(distance)

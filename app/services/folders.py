@@ -9,7 +9,7 @@ from app.domain.errors import ImageError, InvalidRequest
 from app.domain.records import Json
 from app.embedding.pictures.formats import HEAD_BYTES, MEDIA_TYPES, looks_like_a_picture
 from app.services.pipeline import Item, Unusable
-from app.services.record_input import record_id
+from app.services.record_input import checked_id
 
 # Files of these names are tried whatever is in them, so that a damaged one is named; others where their first bytes are
 # those of a picture.
@@ -107,7 +107,12 @@ def _item(entry: os.DirEntry[str], path: str, max_bytes: int | None) -> Item:
         attributes["category"] = folders[-1]
     read = partial(read_file, Path(entry.path), max_bytes)
     return Item(
-        record_id(path), attributes, read, place=path, size=entry.stat().st_size, former=entry.name if folders else None
+        checked_id(path),
+        attributes,
+        read,
+        place=path,
+        size=entry.stat().st_size,
+        former=entry.name if folders else None,
     )
 
 

@@ -21,7 +21,7 @@ from app.services import indexing
 from app.services.context import Context
 from app.services.extraction import NOTHING, Extract, made_fields
 from app.services.ids import new_id
-from app.services.record_input import Incoming, attributes_of, check_size, record_id, skip, stored_part
+from app.services.record_input import Incoming, attributes_of, check_size, checked_id, skip, stored_part
 from app.services.search import NEAR_DUPLICATE_RADIUS
 from app.services.vectors import Picture, read_pictures
 
@@ -77,7 +77,7 @@ def insert(
     else:
         done = _replaced(context, collection, new, near_duplicates, fields, only_stored=mode == "update")
         found = [done.found[row.id] for row in new if row.id in done.stored]
-    skipped += [Skipped(own, statuses.SKIPPED_ERROR, reason) for own, reason in done.refused.items()]
+    skipped += [Skipped(record_id, statuses.SKIPPED_ERROR, reason) for record_id, reason in done.refused.items()]
     # Since it was looked for, another request may have taken an `_id`, or deleted the record.
     lost = statuses.SKIPPED_NOT_FOUND if mode == "update" else statuses.SKIPPED_DUPLICATE
     for row in new:
@@ -108,7 +108,7 @@ class _Done:
 
     def counted(self) -> dict[str, int]:
         """Return how many records were written how; a try that was undone does not count."""
-        counts = Counter(self.outcomes[own] for own in self.stored)
+        counts = Counter(self.outcomes[record_id] for record_id in self.stored)
         return {name: counts[outcome] for outcome, name in _OUTCOMES.items()}
 
 
@@ -196,9 +196,9 @@ def _read(records: Sequence[Json], max_bytes: int) -> tuple[list[Incoming], list
         try:
             if not isinstance(record, dict):
                 raise InvalidRequest("a record must be a JSON object")
-            own = record_id(record["_id"]) if record.get("_id") is not None else new_id()
+            record_id = checked_id(record["_id"]) if record.get("_id") is not None else new_id()
             attributes = attributes_of(record, max_bytes)
-            incoming.append(Incoming(own, record, dumps(attributes)))
+            incoming.append(Incoming(record_id, record, dumps(attributes)))
         except InvalidRequest as error:
             skipped.append(skip(record, error, place))
     return incoming, skipped

@@ -126,13 +126,13 @@ def _bounded_lines(stream: BinaryIO, max_bytes: int) -> Iterator[tuple[int, byte
 
 
 def _line(number: int, line: bytes, make: Callable[[dict[str, Json]], Read]) -> Line[Read]:
-    own: str | None = None
+    record_id: str | None = None
     try:
         record = loads(line, "the line")
         if not isinstance(record, dict):
             raise InvalidRequest("a record must be a JSON object")
         given = record.get("_id")
-        own = given if isinstance(given, str) else None
-        return Line(number, len(line), make(record), own)
+        record_id = given if isinstance(given, str) else None
+        return Line(number, len(line), make(record), record_id)
     except InvalidRequest as error:
-        return Line(number, len(line), error, own)
+        return Line(number, len(line), error, record_id)

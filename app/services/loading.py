@@ -36,7 +36,7 @@ from app.services.folders import read_file
 from app.services.indexing import build_if_needed, maintain
 from app.services.jsonlines import LineFile, longest_line
 from app.services.pipeline import Item, Pipeline, PreparedItem, Unusable, chunks
-from app.services.record_input import Incoming, attributes_of, check_size, record_id
+from app.services.record_input import Incoming, attributes_of, check_size, checked_id
 from app.services.vectors import embedder_of
 
 _CHUNK = 500
@@ -99,13 +99,13 @@ def line_items(context: Context, lines: Path | LineFile) -> Iterator[Item | Unus
     source = lines if isinstance(lines, LineFile) else LineFile(lines)
 
     def item(record: dict[str, Json]) -> Item:
-        own = record_id(record.get("_id"))
+        record_id = checked_id(record.get("_id"))
         attributes = attributes_of(record, context.settings.max_attributes_bytes)
-        read = partial(_line_bytes, context, source.beside, Incoming(own, record, ""))
+        read = partial(_line_bytes, context, source.beside, Incoming(record_id, record, ""))
         inline = bool(record.get("_base64"))
         size = 0 if inline else _FETCHED_BYTES
         given = record.get("_embedding")
-        return Item(own, attributes, read, record.get("_box"), size=size, embedding=given, inline=inline)
+        return Item(record_id, attributes, read, record.get("_box"), size=size, embedding=given, inline=inline)
 
     for line in source.read(item, longest_line(context.settings)):
         if isinstance(line.made, Item):
@@ -280,7 +280,7 @@ class _Load:
         """Return the ids of the items that are stored, be it under the id that their file was given once."""
         found = {item.id: item for item in items}
         known = table.existing(self.context.db, self.collection, list(found))
-        return known | self._under_former_ids([item for own, item in found.items() if own not in known])
+        return known | self._under_former_ids([item for record_id, item in found.items() if record_id not in known])
 
     def _under_former_ids(self, items: Sequence[Item]) -> set[str]:
         """Return the ids of the items that are stored under the id that their file was given once."""
@@ -332,7 +332,7 @@ class _Load:
             self.report.kept_because = "the source has no record"
         else:
             for ids in replacing.older(self.context.db, self.collection, before):
-                gone = [own for own in ids if own not in self.met]
+                gone = [record_id for record_id in ids if record_id not in self.met]
                 if gone and not self.dry_run:
                     gone = replacing.delete_older(self.context.db, self.collection, gone, before)
                 self.report.count("deleted", gone)
@@ -356,8 +356,8 @@ class _Load:
 
     def _count(self, written: Written, places: Mapping[str, str]) -> None:
         taken = "a record of this _id was stored just before: it stands further above, or came from elsewhere"
-        for own, place in places.items():
-            if own in written.outcomes:
-                self.report.count(written.outcomes[own], [own])
+        for record_id, place in places.items():
+            if record_id in written.outcomes:
+                self.report.count(written.outcomes[record_id], [record_id])
             else:
-                self.report.failed.append(Unusable(place, written.refused.get(own, taken), own))
+                self.report.failed.append(Unusable(place, written.refused.get(record_id, taken), record_id))

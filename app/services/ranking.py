@@ -16,7 +16,7 @@ from app.domain.tags import jaccard_distance, tags_of
 from app.search.request import Vector
 from app.services.context import Context
 from app.services.extraction import made_tags, tags_are_made
-from app.services.record_input import Incoming, record_id, skip
+from app.services.record_input import Incoming, checked_id, skip
 from app.services.search import object_of, read_queries
 from app.services.vectors import read_pictures
 
@@ -60,8 +60,8 @@ def rank(
     [vector] = query.vectors()
     vectors, more = _vectors(context, collection, given, read.stored)
     skipped += more
-    usable = [(record, own) for record, own in zip(given, vectors, strict=True) if own is not None]
-    values = distances(context.db, collection, vector, [own for _, own in usable]) if usable else []
+    usable = [(record, one) for record, one in zip(given, vectors, strict=True) if one is not None]
+    values = distances(context.db, collection, vector, [one for _, one in usable]) if usable else []
     if tags_weight > 0 and (wanted := query.tags([vector])[0]):
         tags = _tags(context, collection, usable, read.stored)
         values = _with_tags(collection, wanted, tags, values, tags_weight)
@@ -126,8 +126,8 @@ def _read(records: Sequence[Json]) -> tuple[list[Given], list[Skipped]]:
             if record.get(TEXT_FIELD) is not None:
                 raise InvalidRequest(f"{TEXT_FIELD} is for the query record; a record to rank is a picture")
             check({key: value for key, value in record.items() if key != "_base64"}, "a record")
-            own = record.get("_id")
-            given.append(Given(None if own is None else record_id(own), record, place))
+            given_id = record.get("_id")
+            given.append(Given(None if given_id is None else checked_id(given_id), record, place))
         except InvalidRequest as error:
             skipped.append(skip(record, error, place))
     return given, skipped
@@ -177,8 +177,8 @@ def _sent(record: Given, fields: Fields) -> str | None:
     """Return what was sent of a record that is not stored."""
     if fields.only_id:
         return None if record.id is not None else _position(record)
-    own = {key: value for key, value in record.fields.items() if key not in ("_id", "_base64")}
-    told = own if fields.everything else {name: own[name] for name in fields.names if name in own}
+    attributes = {key: value for key, value in record.fields.items() if key not in ("_id", "_base64")}
+    told = attributes if fields.everything else {name: attributes[name] for name in fields.names if name in attributes}
     return dumps(told) if told or record.id is not None else _position(record)
 
 

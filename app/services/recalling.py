@@ -69,9 +69,9 @@ def measure(
     times: list[float] = []
     exact_times: list[float] = []
     ways: dict[str, int] = {}
-    for own in ids:
-        near = find(context.db, query.near(own))
-        true = find(context.db, replace(query.near(own), exact=True))
+    for record_id in ids:
+        near = find(context.db, query.near(record_id))
+        true = find(context.db, replace(query.near(record_id), exact=True))
         if near is None or true is None:
             continue  # deleted meanwhile
         exact_times.append(true.milliseconds)

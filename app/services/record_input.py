@@ -22,7 +22,7 @@ class Incoming:
     attributes: str
 
 
-def record_id(value: Json) -> str:
+def checked_id(value: Json) -> str:
     """Return an `_id` that can be stored.
 
     Raises:
@@ -67,9 +67,9 @@ def _dotted(value: Json) -> str | None:
     """Return a key with a dot in it, at any depth; None where there is none."""
     if isinstance(value, dict):
         children: Iterable[Json] = value.values()
-        own = next((key for key in value if "." in key), None)
-        if own is not None:
-            return own
+        dotted = next((key for key in value if "." in key), None)
+        if dotted is not None:
+            return dotted
     else:
         children = value if isinstance(value, list) else ()
     return next((found for child in children if (found := _dotted(child)) is not None), None)
@@ -93,9 +93,9 @@ def stored_part(record: Mapping[str, Json]) -> Attributes:
 
 def skip(value: Json, error: InvalidRequest, place: int | None = None) -> Skipped:
     """Return the note that a record was skipped because of an error; it names the place of one without an `_id`."""
-    own = value.get("_id") if isinstance(value, dict) else None
+    given_id = value.get("_id") if isinstance(value, dict) else None
     # What cannot be written as UTF-8 is shown as a question mark, the beginning of an id that is too long.
-    shown = own.encode("utf-8", "replace").decode() if isinstance(own, str) else None
+    shown = given_id.encode("utf-8", "replace").decode() if isinstance(given_id, str) else None
     if shown is not None and len(shown.encode()) > MAX_ID_BYTES:
         shown = shown[:100]
     told = f"records[{place}]: {error}" if shown is None and place is not None else str(error)
@@ -110,7 +110,7 @@ def read_ids(records: Sequence[Json]) -> tuple[list[str], list[Skipped]]:
         try:
             if not isinstance(record, dict):
                 raise InvalidRequest("a record must be a JSON object")
-            ids[record_id(record.get("_id"))] = None
+            ids[checked_id(record.get("_id"))] = None
         except InvalidRequest as error:
             skipped.append(skip(record, error, place))
     return list(ids), skipped

@@ -14,7 +14,7 @@ from app.domain.records import IMAGE_FIELDS, Fields, Found, Json, Processed, Ski
 from app.domain.statuses import Status
 from app.services import indexing
 from app.services.context import Context
-from app.services.record_input import attributes_of, read_ids, record_id, skip
+from app.services.record_input import attributes_of, checked_id, read_ids, skip
 
 
 def get(context: Context, collection: Collection, records: Sequence[Json], fields: Fields) -> Processed:
@@ -29,7 +29,7 @@ def delete(context: Context, collection: Collection, records: Sequence[Json]) ->
     ids, skipped = read_ids(records)
     deleted = table.delete(context.db, collection, ids)
     indexing.maintain(context, collection)
-    return _by_id(ids, {own: Found(own) for own in deleted}, skipped, statuses.RECORDS_DELETED)
+    return _by_id(ids, {record_id: Found(record_id) for record_id in deleted}, skipped, statuses.RECORDS_DELETED)
 
 
 def update(context: Context, collection: Collection, records: Sequence[Json], fields: Fields) -> Processed:
@@ -43,24 +43,33 @@ def update(context: Context, collection: Collection, records: Sequence[Json], fi
     def work(connection: Connection) -> Processed:
         locked = table.lock(connection, collection, list(changes))
         refused = {
-            own: f"{field} cannot be changed: delete the record and insert it again"
-            for own, change in changes.items()
-            if own in locked and (field := _changed_picture(change, locked[own].picture))
+            record_id: f"{field} cannot be changed: delete the record and insert it again"
+            for record_id, change in changes.items()
+            if record_id in locked and (field := _changed_picture(change, locked[record_id].picture))
         }
-        there = {own: change for own, change in changes.items() if own in locked and own not in refused}
+        there = {
+            record_id: change
+            for record_id, change in changes.items()
+            if record_id in locked and record_id not in refused
+        }
         refused |= _too_large(connection, collection, there, locked, max_bytes)
-        patches = {own: _patch(change) for own, change in there.items() if own not in refused}
+        patches = {record_id: _patch(change) for record_id, change in there.items() if record_id not in refused}
         found: dict[str, Found] = {}
 
         def write(some: Sequence[str]) -> list[str]:
-            done = table.update(connection, collection, {own: patches[own] for own in some}, fields)
+            done = table.update(connection, collection, {record_id: patches[record_id] for record_id in some}, fields)
             found.update(done)
             return list(done)
 
         if patches:
             refused |= write_each(connection, list(patches), write, str)[1]
-        wrong = [Skipped(own, statuses.SKIPPED_ERROR, reason) for own, reason in refused.items()]
-        return _by_id([own for own in changes if own not in refused], found, [*skipped, *wrong], statuses.RECORDS_FOUND)
+        wrong = [Skipped(record_id, statuses.SKIPPED_ERROR, reason) for record_id, reason in refused.items()]
+        return _by_id(
+            [record_id for record_id in changes if record_id not in refused],
+            found,
+            [*skipped, *wrong],
+            statuses.RECORDS_FOUND,
+        )
 
     return context.db.write(work)
 
@@ -76,17 +85,21 @@ def _too_large(
 
     A record that is larger already, as SQL may have made it, may shrink.
     """
-    near = [own for own, change in changes.items() if locked[own].bytes + stored_bytes(dict(change)) > max_bytes]
+    near = [
+        record_id
+        for record_id, change in changes.items()
+        if locked[record_id].bytes + stored_bytes(dict(change)) > max_bytes
+    ]
     refused = {}
-    for own, text in table.attributes(connection, collection, near).items() if near else ():
+    for record_id, text in table.attributes(connection, collection, near).items() if near else ():
         before = loads_stored(text)
         assert isinstance(before, dict)  # noqa: S101  (a constraint of the table)
-        change = changes[own]
+        change = changes[record_id]
         kept = {key: value for key, value in before.items() if key not in change}
         after = kept | {key: value for key, value in change.items() if value is not None}
         size = stored_bytes(after)
         if size > max_bytes and size > stored_bytes(before):
-            refused[own] = f"the attributes would take more than {max_bytes} bytes"
+            refused[record_id] = f"the attributes would take more than {max_bytes} bytes"
     return refused
 
 
@@ -97,11 +110,11 @@ def _changes(records: Sequence[Json], max_bytes: int) -> tuple[dict[str, dict[st
         try:
             if not isinstance(record, dict):
                 raise InvalidRequest("a record must be a JSON object")
-            own = record_id(record.get("_id"))
+            record_id = checked_id(record.get("_id"))
             attributes: dict[str, Json] = dict(attributes_of(record, max_bytes))
             if "_base64" in record:
                 attributes["_base64"] = record["_base64"]
-            changes.setdefault(own, {}).update(attributes)
+            changes.setdefault(record_id, {}).update(attributes)
         except InvalidRequest as error:
             skipped.append(skip(record, error, place))
     return changes, skipped
@@ -131,8 +144,8 @@ def any_id(context: Context, collection: Collection) -> str | None:
 
 
 def _by_id(ids: Sequence[str], found: Mapping[str, Found], skipped: Sequence[Skipped], complete: Status) -> Processed:
-    missing = [Skipped(own, statuses.SKIPPED_NOT_FOUND) for own in ids if own not in found]
-    answer = Processed(complete, [found[own] for own in ids if own in found], [*skipped, *missing])
+    missing = [Skipped(record_id, statuses.SKIPPED_NOT_FOUND) for record_id in ids if record_id not in found]
+    answer = Processed(complete, [found[record_id] for record_id in ids if record_id in found], [*skipped, *missing])
     if not answer.skipped:
         return answer
     if answer.records:

@@ -150,7 +150,7 @@ def run(
 def _unreadable(context: Context, job: Job, path: Path | None) -> tuple[int, list[tuple[str, str]]]:
     """Return how many records cannot be read, and some of them; write all of them to a file, if one is named."""
     if path is not None:
-        lines = (dumps({"_id": own, "reason": reason}) for own, reason in steps.failures(context.db, job))
+        lines = (dumps({"_id": record_id, "reason": reason}) for record_id, reason in steps.failures(context.db, job))
         path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     return steps.count_failures(context.db, job), steps.failures(context.db, job, _EXAMPLES)
 

@@ -17,7 +17,7 @@ from app.search.request import Point, Query, Several, Vector, several
 from app.services.context import Context
 from app.services.extraction import made_tags, tags_are_made
 from app.services.filtering import condition
-from app.services.record_input import record_id
+from app.services.record_input import checked_id
 from app.services.texts import embed_text, text_of
 from app.services.vectors import embed_query
 
@@ -125,7 +125,7 @@ class QueryRecords:
         text = text_of(record)
         if text is not None:
             return embed_text(self.context, self.collection, text)
-        if record.get("_id") is not None and (known := self.stored.get(record_id(record["_id"]))) is not None:
+        if record.get("_id") is not None and (known := self.stored.get(checked_id(record["_id"]))) is not None:
             return known.vector
         return embed_query(self.context, self.collection, record)
 
@@ -159,7 +159,7 @@ def visual_knn(given: Search, record: QueryRecord) -> Nearest:
     # The database looks the stored record up by itself.
     check_window(given.context, given.window)
     query = given.query(condition(given.collection, given.filter))
-    nearest = find(given.context.db, query.near(record_id(record["_id"])))
+    nearest = find(given.context.db, query.near(checked_id(record["_id"])))
     if nearest is not None:
         return nearest
     return _find(given, query.near(embed_query(given.context, given.collection, record)))

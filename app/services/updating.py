@@ -13,7 +13,7 @@ from app.services.context import Context
 from app.services.indexing import build_if_needed
 from app.services.jsonlines import Line, LineFile, longest_line
 from app.services.pipeline import Unusable
-from app.services.record_input import record_id
+from app.services.record_input import checked_id
 
 # As many as one request of the API takes: one transaction, which holds up writers of the same records for a second.
 _CHUNK = 1000
@@ -99,16 +99,16 @@ def _chunks(
             report.skipped.append(Unusable(line.place, str(line.made), line.id))
             progress(1)
             continue
-        own, record = line.made
-        if own in chunk.records or len(chunk.records) >= _CHUNK or chunk.size >= _CHUNK_BYTES:
+        record_id, record = line.made
+        if record_id in chunk.records or len(chunk.records) >= _CHUNK or chunk.size >= _CHUNK_BYTES:
             yield chunk
             chunk = _Chunk()
-        chunk.records[own] = record
-        chunk.places[own] = line.place
+        chunk.records[record_id] = record
+        chunk.places[record_id] = line.place
         chunk.size += line.size
     if chunk.records:
         yield chunk
 
 
 def _with_id(record: dict[str, Json]) -> tuple[str, dict[str, Json]]:
-    return record_id(record.get("_id")), record
+    return checked_id(record.get("_id")), record

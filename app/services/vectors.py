@@ -94,7 +94,8 @@ def read_pictures(
         context, collection, [record.fields for record, _ in usable], [picture.embedding for _, picture in usable]
     )
     return [
-        (record, replace(picture, made=picture.made | own)) for (record, picture), own in zip(usable, tags, strict=True)
+        (record, replace(picture, made=picture.made | added))
+        for (record, picture), added in zip(usable, tags, strict=True)
     ], skipped
 
 
@@ -107,8 +108,8 @@ def embed_query(context: Context, collection: Collection, record: Mapping[str, J
 
     """
     if not any(record.get(field) for field in IMAGE_FIELDS):
-        own = record.get("_id")
-        lacks = "has no _id" if own is None else f'has the _id "{shown(str(own))}", which is not stored,'
+        given_id = record.get("_id")
+        lacks = "has no _id" if given_id is None else f'has the _id "{shown(str(given_id))}", which is not stored,'
         raise WrongQueryRecord(f"the query record {lacks} and no _base64, _url, _file or _text_data")
     looked = _seen(context, collection, [record], context.pictures.read_many([record]), [None], thumbnails=False)[0]
     if isinstance(looked, InvalidRequest):
@@ -129,7 +130,7 @@ def embed_each_once(
     """
     with context.vector_cache.claims() as claims:
         results: list[Future[Cached] | Cached] = []
-        own: list[tuple[Claim, Prepared]] = []
+        claimed: list[tuple[Claim, Prepared]] = []
         for key, one in given:
             if isinstance(one, Cached):
                 results.append(one)
@@ -137,9 +138,9 @@ def embed_each_once(
             claim = claims.claim(key)
             results.append(claim.result)
             if claim.mine:
-                own.append((claim, one))
-        rows = embedder.embed([one for _, one in own])
-        for (claim, _), row in zip(own, rows, strict=True):
+                claimed.append((claim, one))
+        rows = embedder.embed([one for _, one in claimed])
+        for (claim, _), row in zip(claimed, rows, strict=True):
             claims.settle(claim, Cached(row))
     return [(one if isinstance(one, Cached) else one.result()).embedding for one in results]
 
@@ -186,9 +187,9 @@ def _seen(
                     looks.append(_look(context, embedder, claims, source, key, thumbnails=thumbnails))
             except InvalidRequest as error:
                 looks.append(error)
-        own = [look for look in looks if isinstance(look, _Look) and look.prepared is not None]
-        rows = embedder.embed([look.prepared for look in own if look.prepared is not None])
-        for look, row in zip(own, rows, strict=True):
+        to_embed = [look for look in looks if isinstance(look, _Look) and look.prepared is not None]
+        rows = embedder.embed([look.prepared for look in to_embed if look.prepared is not None])
+        for look, row in zip(to_embed, rows, strict=True):
             claims.settle(look.claim, Cached(row, look.thumbnail))
     return [_result(context, look, thumbnails=thumbnails) if isinstance(look, _Look) else look for look in looks]
 
