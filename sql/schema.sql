@@ -149,7 +149,10 @@ BEGIN
     CROSS JOIN LATERAL (SELECT lookalike.records_table(c.id, c.generation) AS name) AS r
     CROSS JOIN pg_extension AS e
     JOIN pg_namespace AS n ON n.oid = e.extnamespace
-    WHERE c.name = collection AND e.extname = 'vector';
+    WHERE c.id = coalesce(
+              (SELECT named.id FROM lookalike.collections AS named WHERE named.name = collection),
+              (SELECT a.collection_id FROM lookalike.aliases AS a WHERE a.name = collection))
+        AND e.extname = 'vector';
     IF NOT FOUND THEN
         RAISE no_data_found USING
             MESSAGE = format('there is no collection %L', collection),
@@ -280,6 +283,18 @@ $_$;
 
 COMMENT ON FUNCTION lookalike.distance(collection text, a text, b text) IS 'The distance of two stored records on the API''s scale: 0 is the same picture, up to 5 a near duplicate. Owner''s rights.';
 
+CREATE FUNCTION lookalike.drop_alias(alias text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$
+BEGIN
+    DELETE FROM lookalike.aliases AS a WHERE a.name = alias;
+    RETURN FOUND;
+END;
+$$;
+
+COMMENT ON FUNCTION lookalike.drop_alias(alias text) IS 'Removes an alias; returns whether there was one. Caller''s rights.';
+
 CREATE FUNCTION lookalike.drop_collection(collection_id integer) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'public', 'pg_temp'
@@ -292,6 +307,8 @@ BEGIN
     IF NOT FOUND THEN
         RETURN false;
     END IF;
+    LOCK TABLE ONLY lookalike.records IN ACCESS EXCLUSIVE MODE;
+    EXECUTE format('LOCK TABLE lookalike.%I IN ACCESS EXCLUSIVE MODE', lookalike.records_table($1, generation));
     IF view_name IS NOT NULL THEN
         EXECUTE format('DROP VIEW lookalike.%I', view_name);
     END IF;
@@ -1413,6 +1430,31 @@ END;
 
 COMMENT ON FUNCTION lookalike.is_indexed(collection_id integer, generation integer) IS 'Internal: whether the HNSW index of a collection''s records is there and valid. Caller''s rights.';
 
+CREATE FUNCTION lookalike.keep_names_apart() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$
+DECLARE
+    taken boolean;
+BEGIN
+    PERFORM pg_advisory_xact_lock(42074, hashtext(NEW.name));
+    IF TG_TABLE_NAME = 'aliases' THEN
+        taken := EXISTS (SELECT FROM lookalike.collections AS c WHERE c.name = NEW.name);
+    ELSE
+        taken := EXISTS (SELECT FROM lookalike.aliases AS a WHERE a.name = NEW.name);
+    END IF;
+    IF taken THEN
+        RAISE unique_violation USING
+            MESSAGE = format('%L is the name of %s already', NEW.name,
+                             CASE TG_TABLE_NAME WHEN 'aliases' THEN 'a collection' ELSE 'an alias' END),
+            CONSTRAINT = 'aliases_names_apart';
+    END IF;
+    RETURN NEW;
+END;
+$$;
+
+COMMENT ON FUNCTION lookalike.keep_names_apart() IS 'Keeps a collection and an alias from having one name: a trigger of both tables. Caller''s rights.';
+
 CREATE FUNCTION lookalike.knn(collection text, record_id text, k integer DEFAULT 30, filter jsonb DEFAULT NULL::jsonb) RETURNS TABLE(id text, distance double precision, attributes jsonb)
     LANGUAGE sql STABLE SECURITY DEFINER COST 10000 ROWS 30
     SET search_path TO 'pg_catalog', 'public', 'pg_temp'
@@ -2099,6 +2141,42 @@ CREATE FUNCTION lookalike.search_rungs(name text) RETURNS integer[]
 
 COMMENT ON FUNCTION lookalike.search_rungs(name text) IS 'Internal: the rungs of searches, by name. Caller''s rights.';
 
+CREATE FUNCTION lookalike.set_alias(alias text, collection text) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$
+DECLARE
+    target record;
+    before record;
+BEGIN
+    IF alias IS NULL OR collection IS NULL THEN
+        RAISE null_value_not_allowed USING MESSAGE = 'an alias has a name and a collection: none is NULL';
+    END IF;
+    -- The lock of the trigger of both tables, before those of rows: whoever sets the same alias waits here.
+    PERFORM pg_advisory_xact_lock(42074, hashtext(alias));
+    SELECT c.id, c.service INTO target FROM lookalike.collections AS c WHERE c.name = collection FOR KEY SHARE;
+    IF NOT FOUND THEN
+        RAISE no_data_found USING
+            MESSAGE = format('there is no collection %L', collection),
+            HINT = 'SELECT name FROM lookalike.collection_stats lists them; an alias cannot lead to an alias.';
+    END IF;
+    SELECT c.name, c.service INTO before
+    FROM lookalike.aliases AS a JOIN lookalike.collections AS c ON c.id = a.collection_id
+    WHERE a.name = alias FOR UPDATE OF a;
+    IF FOUND AND before.service <> target.service THEN
+        RAISE object_not_in_prerequisite_state USING
+            MESSAGE = format('%L leads to a collection of the service %s, and %L is of %s', alias, before.service,
+                             collection, target.service),
+            HINT = 'Drop the alias first: callers use the paths of its service.';
+    END IF;
+    INSERT INTO lookalike.aliases AS a (name, collection_id) VALUES (alias, target.id)
+    ON CONFLICT (name) DO UPDATE SET collection_id = excluded.collection_id, set_at = now();
+    RETURN before.name;
+END;
+$$;
+
+COMMENT ON FUNCTION lookalike.set_alias(alias text, collection text) IS 'Makes a name lead to a collection; returns the name of the one that it led to. Caller''s rights.';
+
 CREATE FUNCTION lookalike.set_search_paths() RETURNS integer
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'public', 'pg_temp'
@@ -2213,6 +2291,15 @@ CREATE TABLE lookalike.alembic_version (
     version_num character varying(32) NOT NULL
 );
 
+CREATE TABLE lookalike.aliases (
+    name text NOT NULL COLLATE pg_catalog."C",
+    collection_id integer NOT NULL,
+    set_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT aliases_name_check CHECK ((name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$'::text))
+);
+
+COMMENT ON TABLE lookalike.aliases IS 'Names that lead to collections, each to one at a time.';
+
 CREATE TABLE lookalike.applied_sql (
     name text NOT NULL,
     digest text NOT NULL,
@@ -2261,7 +2348,11 @@ CREATE VIEW lookalike.collection_stats AS
     pg_total_relation_size((format('lookalike.thumbnails_%s'::text, c.id))::regclass) AS thumbnail_bytes,
     lookalike.is_indexed(c.id, c.generation) AS hnsw_index_ready,
     c.created_at,
-    pg_total_relation_size((format('lookalike.originals_%s'::text, c.id))::regclass) AS original_bytes
+    pg_total_relation_size((format('lookalike.originals_%s'::text, c.id))::regclass) AS original_bytes,
+    ARRAY( SELECT a.name
+           FROM lookalike.aliases a
+          WHERE (a.collection_id = c.id)
+          ORDER BY a.name) AS aliases
    FROM (lookalike.collections c
      JOIN pg_class t ON ((t.oid = (to_regclass(('lookalike.'::text || lookalike.records_table(c.id, c.generation))))::oid)));
 
@@ -2521,6 +2612,9 @@ ALTER TABLE lookalike.tokens ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 ALTER TABLE ONLY lookalike.alembic_version
     ADD CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num);
 
+ALTER TABLE ONLY lookalike.aliases
+    ADD CONSTRAINT aliases_pkey PRIMARY KEY (name);
+
 ALTER TABLE ONLY lookalike.applied_sql
     ADD CONSTRAINT applied_sql_pkey PRIMARY KEY (name);
 
@@ -2566,11 +2660,20 @@ ALTER TABLE ONLY lookalike.tokens
 ALTER TABLE ONLY lookalike.tokens
     ADD CONSTRAINT tokens_pkey PRIMARY KEY (id);
 
+CREATE INDEX aliases_collection_id_idx ON lookalike.aliases USING btree (collection_id);
+
 CREATE INDEX partial_indexes_collection_id_idx ON lookalike.partial_indexes USING btree (collection_id);
 
 CREATE INDEX records_attributes_idx ON ONLY lookalike.records USING gin (attributes jsonb_path_ops);
 
 CREATE INDEX token_collections_collection_id_idx ON lookalike.token_collections USING btree (collection_id);
+
+CREATE TRIGGER keep_names_apart BEFORE INSERT OR UPDATE OF name ON lookalike.aliases FOR EACH ROW EXECUTE FUNCTION lookalike.keep_names_apart();
+
+CREATE TRIGGER keep_names_apart BEFORE INSERT OR UPDATE OF name ON lookalike.collections FOR EACH ROW EXECUTE FUNCTION lookalike.keep_names_apart();
+
+ALTER TABLE ONLY lookalike.aliases
+    ADD CONSTRAINT aliases_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES lookalike.collections(id);
 
 ALTER TABLE ONLY lookalike.partial_indexes
     ADD CONSTRAINT partial_indexes_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES lookalike.collections(id) ON DELETE CASCADE;

@@ -28,9 +28,17 @@ def principal_of(request: Request, lookup: Lookup) -> Principal:
 
 
 def collection_of(
-    request: Request, lookup: Lookup, principal: Principal, scope: Scope, service: str | None
+    request: Request,
+    lookup: Lookup,
+    principal: Principal,
+    scope: Scope,
+    service: str | None,
+    *,
+    anew: bool = False,
 ) -> Collection:
-    """Return the collection that the request names, if its holder may use it in this way.
+    """Return the collection that the request names, also by an alias, if its holder may use it in this way.
+
+    With `anew` nothing that is remembered of it counts.
 
     Raises:
         InvalidRequest: no collection is named, or it belongs to another service than the path's.
@@ -41,7 +49,7 @@ def collection_of(
     name = request.headers.get("collection-id", "").strip()
     if not name:
         raise InvalidRequest("name your collection in the header 'collection-id: <its name>'")
-    collection = lookup.collection(name)
+    collection = lookup.collection(name, anew=anew)
     principal.require(scope, collection.id)
     if service is not None and service != collection.service:
         raise InvalidRequest(

@@ -60,10 +60,11 @@ def _view(context: Context, entry: Method, service: str | None) -> Callable[[], 
         try:
             return _answered(call(collection))
         except CollectionNotFound:
-            # Since it was looked up it was dropped, and perhaps created again under its name, or was given another
-            # model, and with it other tables: look once more, and do it all anew, from the picture to the answer.
+            # Since it was looked up it was dropped, and perhaps created again under its name, its alias was switched,
+            # or it was given another model, and with it other tables: look once more, and do it all anew, from the
+            # picture to the answer.
             context.lookup.forget(collection.name)
-            again = collection_of(request, context.lookup, principal, entry.scope, service)
+            again = collection_of(request, context.lookup, principal, entry.scope, service, anew=True)
             if again.records_table == collection.records_table:
                 raise
             return _answered(call(again))

@@ -122,7 +122,7 @@ def _components() -> Document:
                 "name": "collection-id",
                 "in": "header",
                 "required": True,
-                "description": "Name of the collection.",
+                "description": "Name of the collection, or of an alias that leads to it.",
                 "schema": {"type": "string", "minLength": 1},
                 "example": "mycoll_id",
             },

@@ -14,6 +14,7 @@ from app.version import __version__
 # Each command and the module that it is in. A module is imported when its command is asked for: none waits for the
 # server's and the web framework's imports but those that use them.
 _COMMANDS = {
+    "alias": "alias",
     "collection": "collection",
     "db": "database",
     "demo": "demo",

@@ -133,8 +133,7 @@ def set_(name: str, product_field: str | None, *, no_product_field: bool) -> Non
 def drop(name: str, *, yes: bool) -> None:
     """Drop a collection with all its records."""
     with opened() as context:
-        found = collections.get(context, name)
-        number = records.count(context, found)
+        number = records.count(context, collections.to_drop(context, name))
         if not yes:
             click.confirm(f"Drop {name} with its {number} records? There is no way back", abort=True)
         collections.drop(context, name)

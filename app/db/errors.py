@@ -32,6 +32,9 @@ class ConnectionLost(Unavailable):
 
 _BY_CONSTRAINT: dict[str, str] = {
     "collections_name_key": "a collection of this name exists already",
+    "aliases_names_apart": "a collection and an alias cannot have one name, and this one is taken by the other kind",
+    "aliases_name_check": "an alias has 1 to 128 letters, digits, '.', '_' and '-', and begins with a letter or digit",
+    "aliases_collection_id_fkey": "an alias leads to this collection: set it to another first, or delete it",
     "collections_dimensions_check": "a vector has 1 to 4000 dimensions",
     "records_id_check": "an _id has 1 to 1024 bytes",
 }

@@ -19,6 +19,8 @@ Searches and plain inserts do not wait for it.
 """
 REEMBEDDING = 42_073
 """A collection: one process at a time changes its model."""
+NAME = 42_074
+"""A hashed name: nobody makes a collection while another makes an alias of its name (`sql/functions/294_…`)."""
 
 
 def wait_for(connection: Connection, what: int, collection: Collection) -> None:

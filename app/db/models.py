@@ -255,6 +255,20 @@ class TokenCollection(Base):
     )
 
 
+class Alias(Base):
+    """A name that leads to a collection."""
+
+    __tablename__ = "aliases"
+    __table_args__ = (
+        CheckConstraint(r"name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$'", name="name"),
+        {"comment": "Names that lead to collections, each to one at a time."},
+    )
+
+    name: Mapped[str] = mapped_column(Text(collation="C"), primary_key=True)
+    collection_id: Mapped[int] = mapped_column(ForeignKey(f"{SCHEMA}.collections.id"), index=True)
+    set_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
 class SearchCosts(Base):
     """What the steps of a search cost on this database, in microseconds."""
 

@@ -14,6 +14,7 @@ from app.filters import snapshots as filter_snapshots
 from app.search import plpgsql as search_plpgsql
 
 AREAS = (
+    "aliases",
     "calibration",
     "collections",
     "facets",

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
+from app.db import aliases
 from app.db.engine import Connection, Database
 from app.db.loader import query
-from app.domain.errors import CollectionNotFound
+from app.domain.errors import CollectionNotFound, InvalidRequest, LookalikeError
 from app.domain.tokens import Principal, Scope
 
 
@@ -14,6 +15,7 @@ def create(db: Database, digest: bytes, scopes: Sequence[Scope], collections: Se
 
     Raises:
         CollectionNotFound: one of the collections does not exist; nothing is stored.
+        InvalidRequest: one is an alias.
 
     """
 
@@ -32,10 +34,17 @@ def create(db: Database, digest: bytes, scopes: Sequence[Scope], collections: Se
                 query("tokens", "grant").render(), {"token_id": token_id, "names": list(collections)}
             ).fetchall()
             if missing := set(collections) - {row["name"] for row in granted}:
-                raise CollectionNotFound(f"there is no collection {min(missing)!r}")
+                raise _missing(db, min(missing))
         return token_id
 
     return db.write(work)
+
+
+def _missing(db: Database, name: str) -> LookalikeError:
+    target = aliases.target(db, name)
+    if target is None:
+        return CollectionNotFound(f"there is no collection {name!r}")
+    return InvalidRequest(f"{name!r} is an alias, and tokens are given collections: {target!r} is the one it leads to")
 
 
 def find(db: Database, digest: bytes) -> Principal | None:

@@ -1,7 +1,9 @@
 """Collections: created with a model that is known to load, looked up, changed and dropped."""
 
+from app.db import aliases
 from app.db import collections as table
 from app.domain.collections import Collection, NewCollection
+from app.domain.errors import InvalidRequest
 from app.domain.services import service_of
 from app.embedding.models import registry
 from app.services.context import Context
@@ -44,7 +46,7 @@ def create(
 
 
 def get(context: Context, name: str) -> Collection:
-    """Return a collection as it is now.
+    """Return a collection, by its name or an alias, as it is now.
 
     Raises:
         CollectionNotFound: there is none of this name.
@@ -66,7 +68,25 @@ def set_product_field(context: Context, name: str, field: str | None) -> None:
         InvalidRequest: it is not the name of a top-level attribute.
 
     """
-    table.set_product_field(context.db, name, field)
+    table.set_product_field(context.db, get(context, name).name, field)
+
+
+def to_drop(context: Context, name: str) -> Collection:
+    """Return a collection that may be dropped.
+
+    Raises:
+        CollectionNotFound: there is none of this name.
+        InvalidRequest: it is the name of an alias, or an alias leads to the collection.
+
+    """
+    found = get(context, name)
+    if found.name != name:
+        raise InvalidRequest(f"{name!r} is an alias of the collection {found.name!r}: lookalike alias delete {name}")
+    if leading := aliases.of(context.db, found.id):
+        raise InvalidRequest(
+            f"aliases lead to the collection {name!r}: {', '.join(leading)}; set them to another, or delete them, first"
+        )
+    return found
 
 
 def drop(context: Context, name: str) -> None:
@@ -74,7 +94,9 @@ def drop(context: Context, name: str) -> None:
 
     Raises:
         CollectionNotFound: there is none of this name.
+        InvalidRequest: it is the name of an alias, or an alias leads to the collection.
 
     """
+    to_drop(context, name)
     table.drop(context.db, name)
     context.lookup.forget(name)

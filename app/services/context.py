@@ -21,8 +21,8 @@ from app.embedding.tags.tagger import Tagger
 class Lookup:
     """Tokens and collections, remembered for `auth_cache_seconds`: what is older is read anew.
 
-    So a revoked token works for no longer than that, and a new index is used no later than that. What is *not* found
-    is never remembered: a new token or collection works at once.
+    So a revoked token works for no longer than that, and a new index is used and an alias followed no later than that.
+    What is *not* found is never remembered: a new token or collection works at once.
     """
 
     def __init__(self, db: Database, freshness_seconds: float) -> None:
@@ -43,15 +43,15 @@ class Lookup:
                     self._tokens[key] = known
         return known
 
-    def collection(self, name: str) -> Collection:
-        """Return a collection by name.
+    def collection(self, name: str, *, anew: bool = False) -> Collection:
+        """Return a collection by its name or an alias; read it `anew` whatever is remembered.
 
         Raises:
             CollectionNotFound: there is none of this name.
 
         """
         with self._lock:
-            known = self._collections.get(name)
+            known = None if anew else self._collections.get(name)
         if known is None:
             known = collections.get(self._db, name)
             with self._lock:
@@ -59,9 +59,13 @@ class Lookup:
         return known
 
     def forget(self, name: str) -> None:
-        """Read a collection anew at the next call: it was dropped, or its indexes changed."""
+        """Read a collection anew at the next call, under each of its names: it was dropped, or its indexes changed.
+
+        Also where `name` is an alias: it leads to another one now.
+        """
         with self._lock:
-            self._collections.pop(name, None)
+            for key in [key for key, known in self._collections.items() if name in (key, known.name)]:
+                self._collections.pop(key, None)
 
 
 class Builds:

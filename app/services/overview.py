@@ -35,7 +35,7 @@ def of(context: Context, name: str) -> dict[str, Any]:
 
     """
     found = table.get(context.db, name)
-    row: dict[str, Any] = next(row for row in table.list_all(context.db) if row["name"] == name)
+    row: dict[str, Any] = next(row for row in table.list_all(context.db) if row["name"] == found.name)
     row["records"] = row["estimated_records"] = records.count(context.db, found)
     row["indexed_fields"] = sorted(found.indexed_fields)
     change = reembedding.find(context.db, found)

@@ -23,6 +23,7 @@ def create(context: Context, scopes: Sequence[Scope], collections: Sequence[str]
 
     Raises:
         CollectionNotFound: one of the collections does not exist.
+        InvalidRequest: one is an alias: a token works through an alias where it may use its collection.
 
     """
     token = new_token()

@@ -1,8 +1,9 @@
 -- Drops a collection with all that belongs to it, at once: its tables are dropped, no row is deleted.
 --
 -- Argument: the id of the collection.
--- Result: whether it existed. SQLSTATE 2BP01 where a view of somebody's own is built on it.
--- Locks: ACCESS EXCLUSIVE on its partitions and, for a moment, on the parents; give the transaction a lock_timeout
+-- Result: whether it existed. SQLSTATE 2BP01 where a view of somebody's own is built on it, 23503 where an
+--   alias leads to it.
+-- Locks: ACCESS EXCLUSIVE on its partitions and, for a moment, on the parents, records first as writers do; give the transaction a lock_timeout
 --   and try again, so that a long query through a parent does not hold up everyone behind this one.
 -- Rights: the caller's, who must own the tables. Called by the command line and by tests.
 CREATE OR REPLACE FUNCTION lookalike.drop_collection(collection_id integer) RETURNS boolean
@@ -17,6 +18,8 @@ BEGIN
     IF NOT FOUND THEN
         RETURN false;
     END IF;
+    LOCK TABLE ONLY lookalike.records IN ACCESS EXCLUSIVE MODE;
+    EXECUTE format('LOCK TABLE lookalike.%I IN ACCESS EXCLUSIVE MODE', lookalike.records_table($1, generation));
     IF view_name IS NOT NULL THEN
         EXECUTE format('DROP VIEW lookalike.%I', view_name);
     END IF;

@@ -1,6 +1,6 @@
--- What a search of one collection needs to know, by its name: the partition, the dimension, the scale, the index.
+-- What a search of one collection needs to know, by its name or an alias: the partition, the dimension, the scale, the index.
 --
--- Argument: the name of the collection.
+-- Argument: the name of the collection, or of an alias that leads to it.
 -- Result: one row. `records` is the partition's quoted name; `half` the type of its vectors as the HNSW index has it,
 --   halfvec(D); `cosine` the operator of the index; `pgvector` the schema of the extension. These four are text for
 --   EXECUTE format('%s'), made of the catalogue's own names, never of a caller's text. `scale` turns a cosine distance (0 to 2) into the API's distance.
@@ -31,7 +31,10 @@ BEGIN
     CROSS JOIN LATERAL (SELECT lookalike.records_table(c.id, c.generation) AS name) AS r
     CROSS JOIN pg_extension AS e
     JOIN pg_namespace AS n ON n.oid = e.extnamespace
-    WHERE c.name = collection AND e.extname = 'vector';
+    WHERE c.id = coalesce(
+              (SELECT named.id FROM lookalike.collections AS named WHERE named.name = collection),
+              (SELECT a.collection_id FROM lookalike.aliases AS a WHERE a.name = collection))
+        AND e.extname = 'vector';
     IF NOT FOUND THEN
         RAISE no_data_found USING
             MESSAGE = format('there is no collection %L', collection),

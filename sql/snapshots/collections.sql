@@ -8,7 +8,7 @@ SELECT lookalike.create_collection(
 -- collections.drop: Drops a collection with all its records and says whether it existed.
 SELECT lookalike.drop_collection(%(id)s) AS dropped;
 
--- collections.find: One collection by name, with the state of its indexes read from the catalogue.
+-- collections.find: One collection by its name or an alias, with the state of its indexes read from the catalogue.
 SELECT c.id, c.name, c.service, c.model, c.model_revision, c.dimensions, c.distance_scale, c.capacity,
        coalesce((c.settings ->> 'thumbnails')::boolean, true) AS thumbnails,
        coalesce((c.settings ->> 'keep_images')::boolean, false) AS keep_images,
@@ -26,11 +26,11 @@ SELECT c.id, c.name, c.service, c.model, c.model_revision, c.dimensions, c.dista
                  WHERE p.collection_id = c.id
                    AND p.records_table = lookalike.records_table(c.id, c.generation)), '[]') AS partial_indexes
 FROM lookalike.collections AS c
-WHERE c.name = %(name)s;
+WHERE c.name = %(name)s OR c.id = (SELECT a.collection_id FROM lookalike.aliases AS a WHERE a.name = %(name)s);
 
 -- collections.list: Every collection with the catalogue's figures, by name.
 SELECT s.name, s.service, s.model, s.dimensions, s.estimated_records, s.table_bytes, s.index_bytes,
-       s.thumbnail_bytes, s.original_bytes, s.hnsw_index_ready, c.capacity, c.distance_scale, c.model_revision,
+       s.thumbnail_bytes, s.original_bytes, s.hnsw_index_ready, s.aliases, c.capacity, c.distance_scale, c.model_revision,
        coalesce((c.settings ->> 'keep_images')::boolean, false) AS keep_images,
        c.settings ->> 'product_field' AS product_field, c.created_at
 FROM lookalike.collection_stats AS s

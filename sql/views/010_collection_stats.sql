@@ -13,7 +13,8 @@ SELECT
     pg_catalog.pg_total_relation_size(pg_catalog.format('lookalike.thumbnails_%s', c.id)::regclass) AS thumbnail_bytes,
     lookalike.is_indexed(c.id, c.generation) AS hnsw_index_ready,
     c.created_at,
-    pg_catalog.pg_total_relation_size(pg_catalog.format('lookalike.originals_%s', c.id)::regclass) AS original_bytes
+    pg_catalog.pg_total_relation_size(pg_catalog.format('lookalike.originals_%s', c.id)::regclass) AS original_bytes,
+    ARRAY(SELECT a.name FROM lookalike.aliases AS a WHERE a.collection_id = c.id ORDER BY a.name) AS aliases
 FROM lookalike.collections AS c
 JOIN pg_catalog.pg_class AS t
     ON t.oid = pg_catalog.to_regclass('lookalike.' || lookalike.records_table(c.id, c.generation));

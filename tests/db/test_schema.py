@@ -126,6 +126,24 @@ def test_a_change_of_the_model_under_way_is_brought_along(empty_database: str) -
         )
 
 
+def test_the_view_of_a_collection_makes_room_for_a_new_table(empty_database: str) -> None:
+    schema.upgrade(empty_database, "0009")
+    with psycopg.connect(empty_database) as connection:
+        connection.execute(
+            "INSERT INTO lookalike.collections (name, service, model, model_revision, dimensions, distance_scale)"
+            " VALUES ('aliases', 'photo', 'some-model', '1', 8, 62.5)"
+        )
+        for kind in ("records", "thumbnails", "originals"):
+            connection.execute(f"CREATE TABLE lookalike.{kind}_1 PARTITION OF lookalike.{kind} FOR VALUES IN (1)")
+        connection.execute("CREATE VIEW lookalike.aliases AS SELECT id FROM lookalike.records_1")
+        connection.execute("COMMENT ON VIEW lookalike.aliases IS 'The records of collection 1, aliases.'")
+    schema.upgrade(empty_database)
+    with psycopg.connect(empty_database) as connection:
+        assert connection.execute("SELECT count(*) FROM lookalike.collection_1").fetchone() == (0,)
+        connection.execute("SELECT lookalike.set_alias('live', 'aliases')")
+        assert connection.execute("SELECT name FROM lookalike.aliases").fetchall() == [("live",)]
+
+
 @pytest.mark.parametrize("store", [records.insert, loads.copy])
 def test_a_vector_of_another_dimension_is_refused(db: Database, store: Any) -> None:
     own = collections.create(db, new(dimensions=8))

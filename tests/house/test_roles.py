@@ -53,6 +53,7 @@ OF_NOBODY = (
 )
 TABLES = (
     "collections",
+    "aliases",
     "records",
     "records_1",
     "thumbnails",
