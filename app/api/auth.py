@@ -1,4 +1,4 @@
-"""Who calls, and which collection is meant: the headers `Authorization` and `collection-id`."""
+"""Two headers say who calls and which collection is meant: `Authorization` and `collection-id`."""
 
 from flask import Request
 

@@ -1,4 +1,4 @@
-"""What the documentation page shows, taken out of the OpenAPI document."""
+"""The documentation page shows what is taken out of the OpenAPI document here."""
 
 import shlex
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Where clients reach this server: what links in answers begin with."""
+"""Links in answers begin with the address that clients reach this server by."""
 
 from flask import Request
 

@@ -26,7 +26,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a view returns: the status and the body's fields beside `status` and `statistics`.
+    """A view returns the status and the body's fields beside `status` and `statistics`.
 
     `stream`, where there is one, yields the JSON texts of `answer_records`, in pieces, while the answer is sent.
     `search` says what a search did; None for what is no search.

@@ -1,4 +1,4 @@
-"""What commands share: a database that is there, and JSON on stdout."""
+"""Commands share these: a database that is there, and JSON on stdout."""
 
 import logging
 import os

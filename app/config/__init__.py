@@ -41,7 +41,7 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class Settings(BaseSettings):
-    """What a deployment may choose. Frozen: read once at start, passed down, never changed.
+    """The choices of a deployment. They are read once at start, passed down, and never changed.
 
     A variable that is empty counts as unset.
 
@@ -296,7 +296,7 @@ class Settings(BaseSettings):
 
     @property
     def models(self) -> ModelOptions:
-        """Where models run and where their files come from."""
+        """Return where models run and where their files come from."""
         return ModelOptions(
             device=self.model_device,
             dtype=self.model_dtype,
@@ -307,12 +307,12 @@ class Settings(BaseSettings):
 
     @property
     def images(self) -> ImageLimits:
-        """How large a picture may be."""
+        """Return how large a picture may be."""
         return ImageLimits(max_bytes=self.max_image_bytes, max_pixels=self.max_image_pixels)
 
     @property
     def fetch(self) -> FetchPolicy:
-        """What may be fetched of a `_url`."""
+        """Return which URLs are fetched, and how long and large a download may be."""
         return FetchPolicy(
             ports=frozenset(self.fetch_ports),
             allow_private=self.fetch_allow_private,

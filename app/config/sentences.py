@@ -1,4 +1,4 @@
-"""What is wrong with a setting, in one sentence: the variable, what was given, what is allowed; and misspelt names."""
+"""Errors of settings become one sentence each: the variable, what was given, what is allowed; or a misspelt name."""
 
 import difflib
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""What the steps of a search cost on the live database: measured on a table of its own, which is gone afterwards."""
+"""The costs of a search's steps are measured on the live database, on a table of its own, which is gone afterwards."""
 
 import statistics
 import time

@@ -24,7 +24,7 @@ EF_CONSTRUCTION_LARGE = 200
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """What an index build may take; None: as the database server is set up.
+    """An index build may take this much; None: as the database server is set up.
 
     Attributes:
         memory_mb: maintenance_work_mem, in MiB; a graph that does not fit is built twice as slowly or worse.

@@ -14,12 +14,12 @@ from app.domain.errors import InvalidRequest
 from app.domain.jsontext import dumps
 
 Outcome = Literal["stored", "replaced", "updated", "present"]
-"""What became of a record: it is new; it has another picture now; other attributes alone; it was so already."""
+"""A record is new; it has another picture now; other attributes alone; or it was so already."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where SQL finds incoming records: what stands in the span `incoming`, and the values that it takes."""
+    """SQL finds incoming records in a source: the text of the span `incoming`, and the values that it takes."""
 
     text: str
     values: Mapping[str, object] = field(default_factory=dict)
@@ -30,7 +30,7 @@ COPIED = Source("incoming")
 
 
 class Written(NamedTuple):
-    """What became of records, by id, and why the database refused others.
+    """Outcomes of records by id, and reasons why the database refused others.
 
     An id in neither was passed over: it is taken, or where only stored records are replaced, it is not stored.
     """

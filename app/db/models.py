@@ -27,6 +27,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from app.domain.services import SERVICES
+
 SCHEMA = "lookalike"
 
 
@@ -52,7 +54,7 @@ class Collection(Base):
     __table_args__ = (
         CheckConstraint(r"name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$'", name="name"),
         CheckConstraint(
-            "service IN ('photo', 'image_matching', 'products', 'custom', 'fashion', 'colors', 'homedecor')",
+            f"service IN ({', '.join(map(repr, SERVICES))})",
             name="service",
         ),
         CheckConstraint("dimensions BETWEEN 1 AND 4000", name="dimensions"),
@@ -270,7 +272,7 @@ class Alias(Base):
 
 
 class SearchCosts(Base):
-    """What the steps of a search cost on this database, in microseconds."""
+    """Costs of the steps of a search on this database, in microseconds."""
 
     __tablename__ = "search_costs"
     __table_args__ = (
@@ -308,7 +310,7 @@ class PartialIndex(Base):
 
 
 class AppliedSql(Base):
-    """Which file of `sql/` was applied, by the SHA-256 of its text."""
+    """A file of `sql/` was applied, as the SHA-256 of its text says."""
 
     __tablename__ = "applied_sql"
     __table_args__ = ({"comment": "Which file of sql/ was applied, by the SHA-256 of its text."},)

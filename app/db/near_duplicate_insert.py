@@ -24,12 +24,12 @@ _NAMED = 10
 _VERIFIED = 500
 
 Same = Callable[[bytes, bytes], bool]
-"""Whether two thumbnails may show the same picture."""
+"""Says whether two thumbnails may show the same picture."""
 
 
 @dataclass(frozen=True, slots=True)
 class NearDuplicateCheck:
-    """What counts as a near duplicate: a record within `radius` whose thumbnail may be of the `same` picture.
+    """A record within `radius` counts as a near duplicate if its thumbnail may be of the `same` picture.
 
     The radius alone decides where `same` is None, or one of the two has no thumbnail. `fields` chooses
     what is returned of each near duplicate.

@@ -1,4 +1,4 @@
-"""What a house's database lacks for Lookalike: each missing thing in a sentence, with the SQL that mends it."""
+"""A host database may lack what Lookalike needs: a sentence says what is missing, with the SQL that mends it."""
 
 from typing import Any
 

@@ -182,7 +182,7 @@ class Patch:
 
 @dataclass(frozen=True, slots=True)
 class Locked:
-    """What an update must know of a stored record: its `_url` and `_file`, and the bytes of its attributes as text."""
+    """An update must know these of a stored record: its `_url` and `_file`, and the bytes of its attributes as text."""
 
     picture: Mapping[str, object]
     bytes: int

@@ -52,7 +52,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a record's picture is: kept or not, `_url`, `_file`; `box` is the part of it that is the record's."""
+    """A record's picture was kept, or comes from a `_url` or `_file`; `box` is the part of it that is the record's."""
 
     id: str
     kept: bool
@@ -202,7 +202,7 @@ def forget_failures(db: Database, job: Job) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Switched:
-    """How a switch went: the records that were deleted in it, and how long the tables were held."""
+    """A switch deleted so many records, and held the tables for so many seconds."""
 
     dropped: int
     seconds: float

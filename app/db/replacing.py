@@ -22,7 +22,7 @@ _PAGE = 1000
 
 
 class Content(NamedTuple):
-    """What a stored record's picture is known by: its SHA-256, None where it is not known, and the part in use."""
+    """A stored record's picture is known by its SHA-256, None where it is not known, and by the part in use."""
 
     digest: bytes | None
     box: tuple[int, ...] | None
@@ -38,7 +38,7 @@ class Known(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How stored records are brought up to date.
+    """Stored records are brought up to date by these rules.
 
     `made` are the attributes that are made of a picture: they stay while it stays, unless new ones come. With those
     that stay, attributes may have `max_bytes` bytes as text. With `dry_run` nothing is written or locked. With

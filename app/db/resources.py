@@ -1,4 +1,4 @@
-"""Where the SQL and the migrations lie: beside the package in a checkout, inside it in an installed wheel."""
+"""The SQL and the migrations lie beside the package in a checkout, inside it in an installed wheel."""
 
 from pathlib import Path
 

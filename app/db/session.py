@@ -40,7 +40,7 @@ def settings(*, statement_timeout_ms: int, ef_search: int) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What is known of a connection: its settings, and whether a pooler stands in between."""
+    """A session is what is known of a connection: its settings, and whether a pooler stands in between."""
 
     values: dict[str, str]
     pooled: bool

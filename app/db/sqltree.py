@@ -1,4 +1,4 @@
-"""What is generated of `sql/`: `schema.sql`, the whole schema in one file, and `snapshots/`, what the server sends."""
+"""Parts of `sql/` are generated: `schema.sql`, the whole schema, and `snapshots/`, what the server sends."""
 
 import re
 import shutil

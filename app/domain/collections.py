@@ -1,4 +1,4 @@
-"""What a collection is."""
+"""Collections, and the facts that are kept of each."""
 
 import re
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ _COLLECTION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 @dataclass(frozen=True, slots=True)
 class SearchCosts:
-    """What the steps of a search cost, in microseconds.
+    """Costs of the steps of a search, in microseconds.
 
     Attributes:
         distance_us: comparing a record with the query.
@@ -86,7 +86,7 @@ class Collection:
 
 @dataclass(frozen=True, slots=True)
 class NewCollection:
-    """What is needed to create a collection."""
+    """The facts that a collection is created with."""
 
     name: str
     service: str

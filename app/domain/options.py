@@ -17,7 +17,7 @@ Resolver = Callable[[str, int], Sequence[str]]
 
 @dataclass(frozen=True, slots=True)
 class ModelOptions:
-    """Where models run, in which numbers, and where their files come from; by default the safest choices.
+    """Options of models: their device, number type and files; the defaults are the safest choices.
 
     Attributes:
         device: `auto` (CUDA, else MPS, else the CPU), `cpu`, `cuda`, `cuda:1`, `mps`.
@@ -37,7 +37,7 @@ class ModelOptions:
 
 @dataclass(frozen=True, slots=True)
 class ImageLimits:
-    """How large a picture may be: bytes as sent, pixels (width x height) of its first frame.
+    """Limits of a picture: bytes as sent, pixels (width x height) of its first frame.
 
     Decoding takes 4 to 16 bytes of memory a pixel, by mode. Pillow itself refuses more than 178 million pixels.
     """
@@ -48,7 +48,7 @@ class ImageLimits:
 
 @dataclass(frozen=True, slots=True)
 class FetchPolicy:
-    """What may be fetched, from where, and how long and large it may be.
+    """Limits of downloads: from where, how long, and how large.
 
     `allow_private` opens all addresses, `allowed_networks` only some that are not public. `ca_file` (PEM) adds
     authorities to the system's. `resolver` gives a host's addresses (None: the system's does); it may block, and is

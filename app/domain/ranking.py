@@ -1,4 +1,4 @@
-"""What a ranked search answers, and how several distances become one."""
+"""A ranked search answers records; several distances become one."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,7 +7,7 @@ from app.domain.records import Found
 
 
 class Aggregation(StrEnum):
-    """How the distances to several query records become one."""
+    """An aggregation makes one distance of the distances to several query records."""
 
     MEAN = "mean"
     MIN = "min"

@@ -1,4 +1,4 @@
-"""What a record is on its way in and out."""
+"""Records on their way in and out."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ Json = dict[str, "Json"] | list["Json"] | str | int | float | Decimal | bool | N
 Attributes = dict[str, Json]
 
 Mode = Literal["insert", "update", "upsert"]
-"""What records may do that are written with their pictures: be new, take the place of stored ones, or both."""
+"""Records that are written with their pictures may be new, take the place of stored ones, or both."""
 
 IMAGE_FIELDS = ("_base64", "_url", "_file")
 TEXT_FIELD = "_text_data"
@@ -51,7 +51,7 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """What of a record is returned: `names` of attributes, or all of them. The `_id` always is."""
+    """Fields of a record that are returned: `names` of attributes, or all of them. The `_id` always is."""
 
     everything: bool = False
     names: tuple[str, ...] = ()
@@ -77,7 +77,7 @@ class Fields:
 
     @property
     def only_id(self) -> bool:
-        """Whether nothing but the `_id` is asked for."""
+        """True if nothing but the `_id` is asked for."""
         return not self.everything and not self.names
 
 

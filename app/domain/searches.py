@@ -1,4 +1,4 @@
-"""What a search was asked and did, and who is told of it."""
+"""Searches that were answered are told to observers."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ from app.domain.records import Json
 
 @dataclass(frozen=True, slots=True)
 class Searched:
-    """What a search was asked and did.
+    """A search that was done: its request and its result.
 
     Attributes:
         query_id: the `_id` of the (first) query record; None for a picture or a text.

@@ -9,7 +9,7 @@ from app.domain.errors import Forbidden
 
 
 class Scope(StrEnum):
-    """What a token may do. `write` includes `read`; `admin` includes both."""
+    """A scope allows a token to do something. `write` includes `read`; `admin` includes both."""
 
     READ = "read"
     WRITE = "write"

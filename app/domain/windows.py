@@ -1,4 +1,4 @@
-"""Which part of a ranking is asked for."""
+"""A window is the part of a ranking that is asked for."""
 
 from dataclasses import dataclass
 

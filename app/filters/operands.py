@@ -70,7 +70,7 @@ _TYPES_BY_CODE = dict(TYPES.values())
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an operator was met: the field it is about, and what its error message points at."""
+    """An operator stands in a place: the field it is about, and what its error message points at."""
 
     path: Path
     where: str
@@ -80,7 +80,7 @@ class Place:
 
 
 class Reader(Protocol):
-    """What an operand may need of the parser."""
+    """A parser gives operands what they may need of it."""
 
     def data(self, value: object, where: str, depth: int, *, taken: bool = False) -> Json:
         """Read a value as data."""

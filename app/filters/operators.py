@@ -23,15 +23,15 @@ class Operator:
 
     name: str
     level: Literal["field", "filter"]
-    """Whether it stands under a field or joins whole filters."""
+    """The operator stands under a field or joins whole filters."""
     build: Build
     meaning: str
     example: Mapping[str, object]
     index: str
     takes_object: bool = False
-    """Whether an object is a sensible operand, so that inside `$elemMatch` it is not an operator-first form."""
+    """True if an object is a sensible operand, so that inside `$elemMatch` it is not an operator-first form."""
     takes_from_query: bool = False
-    """Whether the operand may be `{TAKE_FROM_QUERY}`."""
+    """True if the operand may be `{TAKE_FROM_QUERY}`."""
 
 
 _ROWS = (

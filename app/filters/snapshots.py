@@ -1,4 +1,4 @@
-"""What the filters really send, as text: the snapshot file and the table of the documentation.
+"""Filters are written out as what they really send: the snapshot file and the table of the documentation.
 
 Both are made from the operator table, so that neither can lag behind it: `render()` is the whole of
 `sql/snapshots/filters.sql`, `table()` the table in `docs/filters.md`.

@@ -38,7 +38,7 @@ def fields_taken(filter_: object) -> frozenset[str]:
 
 
 class _Dropped:
-    """What a condition becomes whose value the query record lacks."""
+    """A condition whose value the query record lacks becomes this, and is dropped."""
 
 
 _DROPPED = _Dropped()
@@ -52,7 +52,7 @@ class _At:
     where: str
     depth: int
     each: bool = False
-    """Whether the operators there are about the elements of the field, as inside `$elemMatch`."""
+    """True if the operators there are about the elements of the field, as inside `$elemMatch`."""
 
     def key(self, name: str, *, deeper: bool = True) -> "_At":
         """Return the place of an entry's operand; a name that is no operator leads further along the path."""

@@ -20,7 +20,7 @@ _MAX_INDEX = 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What `{TAKE_FROM_QUERY}` stood for: any of these values, each of them data whatever it looks like."""
+    """`{TAKE_FROM_QUERY}` stood for any of these values, each of them data whatever it looks like."""
 
     values: tuple[object, ...]
 

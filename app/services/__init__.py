@@ -1,1 +1,1 @@
-"""What the server does: one function for each method of the API, and those of the command line."""
+"""Services do the work: one function for each method of the API, and those of the command line."""

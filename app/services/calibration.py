@@ -1,4 +1,4 @@
-"""Which distance of a model means "the same picture": photos against their edited selves and against each other.
+"""A calibration finds the distance that means "the same picture" to a model: photos are compared with edited copies.
 
 For each edit the collection is the n photos and their n edited selves. A pair is *true* if it is a photo and its own
 edited self (there are n), *false* if its two members come of different photos (there are 2n(n - 1), so that two photos
@@ -73,7 +73,7 @@ class EditScore:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What was found. `look_alikes`: cosine distance to the nearest different photo, by the share of the photos."""
+    """Findings of a calibration. `look_alikes`: cosine distance to the nearest other photo, by share of the photos."""
 
     photos: int
     current_scale: float

@@ -1,4 +1,4 @@
-"""What every service function is given: the database, the models, the way to pictures, the settings."""
+"""Every service function is given the context: the database, the models, the way to pictures, the settings."""
 
 import threading
 import time
@@ -69,7 +69,7 @@ class Lookup:
 
 
 class Builds:
-    """Which collections' indexes this process looks after, so that each is looked at now and then, once at a time."""
+    """A process looks after the indexes of collections: each of them now and then, once at a time."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -110,7 +110,7 @@ class Context:
     tagger: Tagger
     lookup: Lookup
     observers: tuple[SearchObserver, ...] = ()
-    """Who is told of searches; only a server has any."""
+    """Observers are told of searches; only a server has any."""
     builds: Builds = field(default_factory=Builds)
 
     def open(self) -> None:

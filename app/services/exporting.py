@@ -12,7 +12,7 @@ from app.services.context import Context
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What is written beside the attributes and the `_box`: kept pictures as `_base64`, vectors as `_embedding`."""
+    """An export also writes kept pictures as `_base64` and vectors as `_embedding`, if these are set."""
 
     pictures: bool = True
     embeddings: bool = True

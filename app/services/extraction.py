@@ -1,4 +1,4 @@
-"""What is made of a picture beside its embedding: tags (`_tags_simple`, in fashion) and colours (`_colors`)."""
+"""Attributes are made of pictures: tags (`_tags_simple`, in fashion) and colours (`_colors`)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from PIL import Image
 from app.domain.collections import Collection
 from app.domain.records import Attributes, Json
 from app.domain.services import SERVICES
-from app.embedding.tags.colour_names import dominant_colors
+from app.embedding.tags.colour_names import dominant_colours
 from app.search.request import Vector
 from app.services.context import Context
 
@@ -19,7 +19,7 @@ COLOURS_FIELD = "_colors"
 
 @dataclass(frozen=True, slots=True)
 class Extract:
-    """What an insert is to make of its pictures. `tags` None: where the collection's service and model can."""
+    """An insert makes these attributes of its pictures. `tags` None: where the collection's service and model can."""
 
     tags: bool | None = None
     colours: bool = False
@@ -85,7 +85,7 @@ def with_colours(record: Mapping[str, Json], picture: Image.Image) -> Attributes
     if record.get(COLOURS_FIELD) is not None:
         return {}
     found: list[Json] = [
-        {"name": colour.name, "hex": colour.hex, "share": colour.share} for colour in dominant_colors(picture)
+        {"name": colour.name, "hex": colour.hex, "share": colour.share} for colour in dominant_colours(picture)
     ]
     return {COLOURS_FIELD: found}
 

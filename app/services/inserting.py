@@ -95,7 +95,7 @@ def insert(
 
 @dataclass(slots=True)
 class _Done:
-    """What became of records: ids that were stored, reasons why others were refused, near duplicates of others.
+    """An insert reports the ids that were stored, reasons why others were refused, near duplicates of others.
 
     Where records are replaced, also how each was written, and what is returned of it.
     """

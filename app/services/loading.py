@@ -49,7 +49,7 @@ _EXAMPLES = 10
 
 @dataclass(slots=True)
 class Report:
-    """What became of everything that was met: each is counted once.
+    """A load reports what became of everything that was met: each is counted once.
 
     `stored` are new records, `present` those that were there already, `replaced` those that have another picture now,
     `updated` those that have other attributes alone; `failed` could not be stored, `passed_over` are files that are no
@@ -71,7 +71,7 @@ class Report:
 
     @property
     def seen(self) -> int:
-        """How many files or lines were met: the sum of all."""
+        """Return the number of files or lines that were met: the sum of all."""
         done = self.stored + self.present + self.replaced + self.updated
         return done + len(self.failed) + len(self.passed_over)
 

@@ -1,4 +1,4 @@
-"""What is told of collections at a glance: what `collection list` and `collection show` print, and a console draws."""
+"""An overview tells of collections what `collection list` and `collection show` print, and a console draws."""
 
 from itertools import groupby
 from operator import attrgetter

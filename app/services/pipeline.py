@@ -59,7 +59,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Unusable:
-    """What was met and is not stored: where, and why. `passed_over`: it was not meant to be a record.
+    """A file or line was met and is not stored: where, and why. `passed_over`: it was not meant to be a record.
 
     `hides`: records may lie behind it. `id` is the record's `_id`, None where it has none that can be told.
     """

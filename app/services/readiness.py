@@ -1,4 +1,4 @@
-"""Whether the server can serve, and what it does at start so that it can."""
+"""A server is ready once the database answers and the models are loaded, which it begins with at start."""
 
 import logging
 import threading

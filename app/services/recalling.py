@@ -1,4 +1,4 @@
-"""How much of the truth a collection's searches find, measured on its own records."""
+"""Recall is measured on a collection's own records: the share of the true neighbours that searches find."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ _Z = 1.96  # of a normal distribution, for 95 %
 
 @dataclass(frozen=True, slots=True)
 class Recall:
-    """What a measurement found.
+    """The findings of a measurement.
 
     Attributes:
         queries: records whose neighbours were searched for.

@@ -40,7 +40,7 @@ _EXAMPLES = 20
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Who is told how far it is: `advance` of each record that is done with, `say` of each step."""
+    """A watcher is told how far it is: `advance` of each record that is done with, `say` of each step."""
 
     advance: Callable[[int], None] = lambda _: None
     say: Callable[[str], None] = lambda _: None
@@ -48,7 +48,7 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a run did.
+    """A run reports what it did.
 
     `switched` is false where it stopped before the switch, for a decision about the `unreadable` records; `examples`
     are some of them, with the reason. `dropped` is the number of records deleted in the switch, `seconds` how long

@@ -41,7 +41,7 @@ class SearchLog:
 
     @property
     def waiting(self) -> list[Entry]:
-        """What is noted and not yet written, oldest first."""
+        """Return what is noted and not yet written, oldest first."""
         return list(self._waiting)
 
     def close(self) -> None:

@@ -22,7 +22,7 @@ _CHUNK_BYTES = 8 * 2**20
 
 @dataclass(slots=True)
 class Report:
-    """What a run did: lines whose records were changed, and those that were not, each with its place and the reason."""
+    """A run reports lines whose records were changed, and those that were not, each with its place and the reason."""
 
     changed: int = 0
     skipped: list[Unusable] = field(default_factory=list)
@@ -30,7 +30,7 @@ class Report:
 
     @property
     def seen(self) -> int:
-        """How many lines were met: the sum of both."""
+        """Return the number of lines that were met: the sum of both."""
         return self.changed + len(self.skipped)
 
 

@@ -15,7 +15,7 @@ from app.config import Settings
 from app.domain.tags import jaccard_distance
 from app.domain.tokens import Scope
 from app.embedding.tags import taxonomy
-from app.embedding.tags.colour_names import dominant_colors
+from app.embedding.tags.colour_names import dominant_colours
 from app.services import collections, loading, tokens
 from app.services.context import Context
 from app.services.folders import folder_items
@@ -122,7 +122,7 @@ def test_colours_are_stored_where_they_are_asked_for(fashion: Fashion, flag: boo
         return
     assert stored[4] == own
     for number in range(4):
-        wanted = dominant_colors(drawing(number))
+        wanted = dominant_colours(drawing(number))
         assert stored[number] == [{"name": one.name, "hex": one.hex, "share": one.share} for one in wanted]
         assert stored[number][0]["share"] == max(one.share for one in wanted)
     found = fashion.post("find", {"filter": {"_colors.name": stored[0][0]["name"]}}, code=200)

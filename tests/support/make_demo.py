@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from app.demo.catalogue import ARCHIVE, LICENCE, RECORDS
 from app.domain.records import Json
-from app.embedding.tags.colour_names import dominant_colors
+from app.embedding.tags.colour_names import dominant_colours
 
 SEED = 7
 CLASSES = ("dress", "shoes", "t-shirt", "hat", "pants", "outwear", "skirt", "longsleeve", "shorts", "shirt")
@@ -174,7 +174,7 @@ def made(record: Planned) -> tuple[dict[str, Json], bytes]:
         photo = ImageOps.exif_transpose(opened).convert("RGB")
     photo.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
     middle = _inside(photo, 0.3, 0.25, 0.7, 0.75)  # the product without most of the floor that it lies on
-    colours = [colour.name for colour in dominant_colors(middle, 0.15)][:3]
+    colours = [colour.name for colour in dominant_colours(middle, 0.15)][:3]
     picture = record.edit(photo) if record.edit else photo
     stream = io.BytesIO()
     picture.save(stream, "WEBP", quality=_QUALITY, method=6)

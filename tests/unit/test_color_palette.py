@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageEnhance
 from app.embedding.models.color_palette import ColorPalette, small
 from app.embedding.pictures.backdrop import product_mask
 from app.embedding.pictures.colour_space import even, lab
-from app.embedding.tags.colour_names import EXAMPLES, dominant_colors
+from app.embedding.tags.colour_names import EXAMPLES, dominant_colours
 from tests.pictures import encoded, photo
 
 MODEL = ColorPalette()
@@ -168,7 +168,7 @@ def test_dominant_colours_have_names_and_shares() -> None:
     picture = product("#c83038", box=(50, 0, 150, 199))
     ImageDraw.Draw(picture).rectangle((50, 100, 150, 199), fill="#24345e")
     ImageDraw.Draw(picture).rectangle((98, 98, 101, 101), fill="#3a8a5b")
-    found = dominant_colors(picture)
+    found = dominant_colours(picture)
     assert [colour.name for colour in found] == ["navy", "red"]
     assert found[0].hex == "#24345e"
     assert found[0].share > found[1].share > 0.3
@@ -177,11 +177,11 @@ def test_dominant_colours_have_names_and_shares() -> None:
 
 def test_dominant_colours_always_name_one() -> None:
     many = Image.effect_noise((64, 64), 100).convert("RGB")
-    assert len(dominant_colors(many, least=1.0)) == 1
-    assert dominant_colors(plain("white"))[0] == ("white", "#ffffff", 1.0)
+    assert len(dominant_colours(many, least=1.0)) == 1
+    assert dominant_colours(plain("white"))[0] == ("white", "#ffffff", 1.0)
 
 
 @pytest.mark.parametrize("name", sorted(EXAMPLES))
 def test_the_examples_of_a_name_bear_it(name: str) -> None:
     for colour in EXAMPLES[name]:
-        assert dominant_colors(plain(colour))[0].name == name
+        assert dominant_colours(plain(colour))[0].name == name

@@ -48,7 +48,7 @@ class NamedColour(NamedTuple):
     share: float
 
 
-def dominant_colors(picture: Image.Image, least: float = 0.05) -> list[NamedColour]:
+def dominant_colours(picture: Image.Image, least: float = 0.05) -> list[NamedColour]:
     """Return the colours of a picture by share, the largest first, without a plain light backdrop.
 
     Each pixel (of 64 x 64) counts for the name that has the example nearest to it in DIN99.
