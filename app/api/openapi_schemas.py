@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from app.api import shapes
+from app.api import answers
 from app.api.methods import COMMON, COMMON_OF_PING, Method
 from app.api.parsing import Parameters
 from app.domain.statuses import Status
@@ -27,7 +27,7 @@ def ref(name: str) -> Schema:
 def schemas(methods: Iterable[Method]) -> dict[str, Schema]:
     """Return the schemas of the methods' bodies and answers by name, with those of every type they use."""
     bodies = {entry.parameters for entry in methods if entry.parameters.model_fields}
-    return _made({*bodies, *(entry.answer for entry in methods), shapes.Failure})
+    return _made({*bodies, *(entry.answer for entry in methods), answers.Failure})
 
 
 def query_parameters(query: type[Parameters]) -> list[Schema]:
@@ -98,7 +98,7 @@ def responses(entry: Method) -> dict[str, Schema]:
     for carrier, group in groupby(sorted(every, key=lambda status: (status.http, status.code, status.text)), http):
         together = list(group)
         ok = carrier is HTTPStatus.OK
-        media: Schema = {"schema": _of_codes(entry.answer if ok else shapes.Failure, together)}
+        media: Schema = {"schema": _of_codes(entry.answer if ok else answers.Failure, together)}
         if ok:
             example = {"summary": "The specification's example", "value": entry.example.answer}
             media["examples"] = {"specification": example}

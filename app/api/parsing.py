@@ -13,6 +13,15 @@ from app.domain.errors import BodyTooLarge, InvalidRequest
 from app.domain.facets import MAX_FACETS, facets_of
 from app.domain.jsontext import check, check_text, is_integer, loads
 from app.domain.records import Json
+from app.domain.refinement import (
+    GROUP_SIZE,
+    MAX_BOOSTS,
+    MAX_GROUP_SIZE,
+    MAX_KEYS,
+    boosts_of,
+    sort_of,
+    token_of,
+)
 
 
 def _whole(value: object) -> object:
@@ -75,6 +84,11 @@ QueryRecords = Annotated[
     _shown_as(Annotated[list[shapes.QueryRecord], Field(min_length=1)]),
     Field(description="What to compare with: stored records by `_id`, pictures, texts, mixed."),
 ]
+NegativeRecords = Annotated[
+    list[QueryRecord],
+    _shown_as(list[shapes.QueryRecord]),
+    Field(description="What the answer should be unlike: stored records by `_id`, pictures, texts, mixed."),
+]
 RecordIds = Annotated[
     list[Any],
     _shown_as(Annotated[list[shapes.RecordId], Field(min_length=1)]),
@@ -88,7 +102,49 @@ Facets = Annotated[
         facets_of,
         json_schema_input_type=Annotated[list[shapes.FacetRequest], Field(min_length=1, max_length=MAX_FACETS)],
     ),
-    Field(description="Fields whose values are counted over all records that match the filter."),
+    Field(description="Fields whose values are counted over all records that match, within the cutoff."),
+]
+Sort = Annotated[
+    Any,
+    BeforeValidator(
+        sort_of,
+        json_schema_input_type=Annotated[list[shapes.SortKey], Field(min_length=1, max_length=MAX_KEYS)],
+    ),
+    Field(
+        description="The order of the answer: fields with 1 (ascending) or -1 (descending), the first counts most; "
+        "`_distance` and `_id` are fields, too. Searches by likeness need a cutoff: `radius` or `candidates`."
+    ),
+]
+Boosts = Annotated[
+    Any,
+    BeforeValidator(
+        boosts_of,
+        json_schema_input_type=Annotated[list[shapes.BoostRequest], Field(min_length=1, max_length=MAX_BOOSTS)],
+    ),
+    Field(description="What is added to distances before the records are put in order; nothing is left out by it."),
+]
+PageToken = Annotated[
+    Any,
+    BeforeValidator(token_of, json_schema_input_type=str),
+    Field(
+        description='`""` for the first page, then the `page_token` of the answer before, in place of `from`: pages '
+        "that neither repeat nor lose a record while others insert and delete. Every match is compared."
+    ),
+]
+Candidates = Annotated[
+    Annotated[int, Field(ge=1, le=_MAX_INT), BeforeValidator(_whole)] | None,
+    Field(description="Cutoff: only so many of the nearest records count, for everything that is asked."),
+]
+GroupSize = Annotated[
+    Annotated[int, Field(ge=1, le=MAX_GROUP_SIZE), BeforeValidator(_whole)] | None,
+    Field(description=f"Records of each group, with `groups`; left out: {GROUP_SIZE}."),
+]
+Diversity = Annotated[
+    Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), BeforeValidator(_number)] | None,
+    Field(
+        description="0 (the nearest) to 1 (as different as can be): how much records that look like one before them "
+        "step back. The nearest always comes first."
+    ),
 ]
 Wanted = Annotated[Count, Field(description="Number of records wanted at most.")]
 WantedOrAll = Annotated[Count | None, Field(description="Number of records wanted at most; left out: all of them.")]
@@ -115,6 +171,9 @@ ProductField = Annotated[
         'collection, if it has one; `""`: none.'
     ),
 ]
+
+
+GroupBy = Annotated[Text | None, Field(description="Another name of `product_field`.")]
 
 
 class Parameters(BaseModel):

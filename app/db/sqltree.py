@@ -15,6 +15,7 @@ from app.search import plpgsql as search_plpgsql
 
 AREAS = (
     "aliases",
+    "arranged",
     "calibration",
     "collections",
     "facets",
@@ -67,6 +68,13 @@ EXAMPLE_SPANS = {
     "limit": "30",
     "offset": "0",
     "aggregate": "min",
+    "boosted": "r.distance",
+    "keys": "s0.rank AS k0, s0.number AS k1, s0.text AS k2, r.distance AS k3, r.id AS k4",
+    "order": "q.k0 ASC NULLS LAST, q.k1 ASC NULLS LAST, q.k2 ASC NULLS LAST, q.k3 ASC NULLS LAST, q.k4 ASC NULLS LAST",
+    "after": "TRUE",
+    "picked": "q.attributes",
+    "direction": "ASC",
+    "size": "3",
     "sharing": "",
     "whole": "ORDER BY r.id",
     "window": "2000",
@@ -84,8 +92,19 @@ def example(area_name: str, name: str) -> str:
         spans["incoming"] = f"({example('loads', 'given')})"
     if area_name == "facets":
         spans["fields"] = "(r.attributes->'brand')::text COLLATE \"C\" AS v0"
+    if area_name == "arranged":
+        spans["columns"] = "q.k0, q.k1, q.k2, q.k3, q.k4"
+        if name == "sort_keys":
+            spans["field"] = "'1'::jsonb"
+        else:
+            keys = area("arranged")["sort_keys"].render(**spans)
+            spans["laterals"] = f"CROSS JOIN LATERAL (\n{keys}\n) AS s0"
+    if "keyed" in query.spans:
+        spans["keyed"] = example("arranged", "keyed")
     if "source" in query.spans:
-        spans["source"] = example("search", "compared" if "within" in query.spans else "walk")
+        spans["source"] = example(
+            "search", "compared" if "within" in query.spans or area_name == "arranged" else "walk"
+        )
     return query.render(**spans)
 
 

@@ -59,12 +59,12 @@ def facets_of(given: Json) -> tuple[Facet, ...]:
 
 def _facet(given: Json, place: str) -> Facet:
     if isinstance(given, str):
-        return Facet(given, _path(given, place))
+        return Facet(given, path_of(given, place))
     if not isinstance(given, dict):
         raise InvalidRequest(f"{place}: must be the name of a field, or an object with a field")
     if unknown := given.keys() - _KEYS:
         raise InvalidRequest(f"{place}: {min(unknown)[:60]!r} is none of {', '.join(sorted(_KEYS))}")
-    path = _path(given.get("field"), f"{place}.field")
+    path = path_of(given.get("field"), f"{place}.field")
     name = given.get("name", ".".join(path))
     if not isinstance(name, str) or not name:
         raise InvalidRequest(f"{place}.name: must be a string that is not empty")
@@ -88,17 +88,25 @@ def _facet(given: Json, place: str) -> Facet:
     return Facet(name, path, limit, min_count, prefix, ranges, bins, exclude_own)
 
 
-def _path(given: Json, place: str) -> tuple[str, ...]:
+def path_of(given: Json, place: str) -> tuple[str, ...]:
+    """Return the steps of the dotted name of a field.
+
+    Raises:
+        InvalidRequest: it is none; the message begins with `place`.
+
+    """
     if not isinstance(given, str) or not given:
         raise InvalidRequest(f"{place}: must be the name of a field")
     check_text(given, place)
     path = tuple(given.split("."))
     if path[0] == "_id":
-        raise InvalidRequest(f"{place}: every record has an _id of its own; a facet counts what records share")
+        raise InvalidRequest(f"{place}: the _id is no attribute; every record has one of its own")
     if len(path) > _MAX_STEPS or not all(path):
         raise InvalidRequest(f"{place}: {given[:60]!r} is no dotted name of at most {_MAX_STEPS} steps")
     if any(step.isdigit() for step in path[1:]):
-        raise InvalidRequest(f"{place}: {given[:60]!r} names a position in a list; a facet counts every element")
+        raise InvalidRequest(
+            f"{place}: {given[:60]!r} names a position in a list; name the list, as every element counts"
+        )
     return path
 
 

@@ -12,12 +12,15 @@ from app.domain.statuses import Status
 
 Json = dict[str, "Json"] | list["Json"] | str | int | float | Decimal | bool | None
 Attributes = dict[str, Json]
+QueryRecord = Mapping[str, Json]
 
 Mode = Literal["insert", "update", "upsert"]
 """Records that are written with their pictures may be new, take the place of stored ones, or both."""
 
 IMAGE_FIELDS = ("_base64", "_url", "_file")
 TEXT_FIELD = "_text_data"
+TEXT_WEIGHT = "_text_weight"
+WEIGHT = "_weight"
 
 
 class Found(NamedTuple):

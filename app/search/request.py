@@ -15,6 +15,9 @@ from app.filters import NO_FILTER, Where
 
 Vector = NDArray[np.float32] | HalfVector
 
+# A sum of unit vectors that is shorter than this has no direction: what is left of them is rounding.
+_SHORTEST = 1e-3
+
 
 @dataclass(frozen=True, slots=True)
 class Point:
@@ -27,11 +30,16 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Several:
-    """Points whose distances become one; with a `tags_field`, tags are compared as well, also those of one point."""
+    """Points whose distances become one; with a `tags_field`, tags are compared as well, also those of one point.
+
+    A record that is nearer to one of `against` than to every point comes after all that are not: at four times the
+    collection's scale less its distance to that. Cosine distances end at twice the scale.
+    """
 
     points: Sequence[Point]
     aggregation: Aggregation = Aggregation.MEAN
     tags_field: str | None = None
+    against: Sequence[Vector] = ()
 
 
 What = str | Vector | Several
@@ -46,7 +54,7 @@ class Query:
         window: ranks that are answered, counted in products where `product_field` is set.
         fields: what of the records is answered.
         where: which records may be answered, as a condition on their alias `r`.
-        what: what is looked for: the vector of a stored record by its id, a vector, or several.
+        what: what is looked for: the vector of a stored record by its id, a vector, or several; None: nothing.
         effort: HNSW search effort, 1 to 1000; None: the server's default, raised where many records need it.
         exact: compare every record that matches, whatever it costs.
         radius: largest distance of an answer record, inclusive, on the API's scale; None: no limit.
@@ -59,7 +67,7 @@ class Query:
     window: Window
     fields: Fields
     where: Where = NO_FILTER
-    what: What = ""
+    what: What | None = None
     effort: int | None = None
     exact: bool = False
     radius: float | None = None
@@ -85,6 +93,10 @@ class Query:
         """Return the query that looks for this."""
         return replace(self, what=what)
 
+    def among(self, ids: Sequence[str]) -> "Query":
+        """Return the query for those of its records that have these ids."""
+        return self.but(Where("r.id = ANY (%(candidates)s::text[])", {"candidates": list(ids)}))
+
     def only_ids(self) -> "Query":
         """Return the query without the attributes of its records, for long lists of which a page is shown."""
         return replace(self, fields=Fields())
@@ -97,6 +109,23 @@ class Query:
 def several(vectors: Sequence[Vector], aggregation: Aggregation) -> What:
     """Return what is looked for where these vectors are: one of them is a vector."""
     return vectors[0] if len(vectors) == 1 else Several([Point(vector) for vector in vectors], aggregation)
+
+
+def combined(vectors: Sequence[Vector], weights: Sequence[float]) -> NDArray[np.float32] | None:
+    """Return the direction of the weighted sum of some vectors, each brought to length 1.
+
+    Args:
+        vectors: of the same dimensions, none of them zero.
+        weights: as many; a negative one points away.
+
+    Returns:
+        A vector of length 1, float32; None where the sum is too short to have a direction.
+
+    """
+    wide = np.stack([np.asarray(half(vector).to_numpy(), np.float64) for vector in vectors])
+    summed = np.asarray(weights, np.float64) @ (wide / np.linalg.norm(wide, axis=1, keepdims=True))
+    length = float(np.linalg.norm(summed))
+    return (summed / length).astype(np.float32) if length > _SHORTEST * float(np.abs(weights).sum()) else None
 
 
 def half(vector: Vector) -> HalfVector:
@@ -117,4 +146,4 @@ def direction(what: Vector | Several) -> HalfVector | None:
     wide = np.stack([np.asarray(half(point.vector).to_numpy(), np.float64) for point in what.points])
     mean = (wide / np.linalg.norm(wide, axis=1, keepdims=True)).mean(axis=0)
     length = float(np.linalg.norm(mean))
-    return HalfVector((mean / length).astype(np.float32)) if length > 1e-3 else None
+    return HalfVector((mean / length).astype(np.float32)) if length > _SHORTEST else None

@@ -1,5 +1,7 @@
 """Facets over the records that match a filter."""
 
+from collections.abc import Mapping, Sequence
+
 import orjson
 
 from app.db import facets as table
@@ -25,9 +27,7 @@ def count(context: Context, collection: Collection, facets: tuple[Facet, ...], f
     if not facets:
         return Counted(count_matches(context.db, collection, condition(collection, filter_)), {})
     counted = table.count(context.db, asked(collection, facets, filter_))
-    for number, facet in enumerate(facets):
-        if facet.bins is not None:
-            _check_histogram(counted.facets[facet.name], f"facets[{number}].histogram: {facet.field}")
+    check_histograms(facets, counted.facets)
     return counted
 
 
@@ -48,7 +48,18 @@ def asked(collection: Collection, facets: tuple[Facet, ...], filter_: Json) -> A
     return Asked(collection, facets, compiled(collection, rest), conditions, frozenset(excluded))
 
 
-def _check_histogram(text: str, place: str) -> None:
-    counted = orjson.loads(text)
-    if not counted["values"] and counted["other"]:
-        raise InvalidRequest(f"{place} holds no numbers in the records that match")
+def check_histograms(facets: Sequence[Facet], counted: Mapping[str, str]) -> None:
+    """Refuse a histogram of what holds no numbers; `counted` are the facets as JSON text, by their names.
+
+    Raises:
+        InvalidRequest: there is one; the message names the facet's place.
+
+    """
+    for number, facet in enumerate(facets):
+        if facet.bins is None:
+            continue
+        answer = orjson.loads(counted[facet.name])
+        if not answer["values"] and answer["other"]:
+            raise InvalidRequest(
+                f"facets[{number}].histogram: {facet.field} holds no numbers in the records that match"
+            )

@@ -20,9 +20,17 @@ def condition(collection: Collection, filter_: Json, sources: Sequence[Mapping[s
         FilterError: MongoDB, too, would refuse the filter; the message names the place.
 
     """
-    if sources:
-        filter_ = take_from_query(filter_, sources)  # type: ignore[assignment]
-    return compiled(collection, tree(filter_))
+    return compiled(collection, tree(filled(filter_, sources)))
+
+
+def filled(filter_: Json, sources: Sequence[Mapping[str, object]]) -> Json:
+    """Return a filter with its `{TAKE_FROM_QUERY}` replaced by the values of `sources`, where there are any.
+
+    Raises:
+        FilterError: the marker stands where nothing is compared.
+
+    """
+    return take_from_query(filter_, sources) if sources else filter_  # type: ignore[return-value]
 
 
 def compiled(collection: Collection, node: Node, prefix: str = "f") -> Where:

@@ -11,7 +11,12 @@ from app.db import listing as table
 from app.db.listing import Listing
 from app.domain.collections import Collection
 from app.domain.errors import InvalidRequest
+from app.domain.ranking import Nearest
 from app.domain.records import Fields, Found, Json
+from app.domain.refinement import Refinement
+from app.domain.windows import Window
+from app.search.request import Query
+from app.services import qualified
 from app.services.context import Context
 from app.services.filtering import condition
 from app.services.indexing import maintain
@@ -33,6 +38,22 @@ def find(context: Context, listing: Listing, limit: int) -> list[Found]:
     """Return up to `limit` matching records, in no particular order."""
     _within(context, limit, "limit")
     return table.find(context.db, listing, limit)
+
+
+def ordered(
+    context: Context, collection: Collection, fields: Fields, filter_: Json, limit: int, refinement: Refinement
+) -> Nearest:
+    """Return up to `limit` matching records in an order, or from the page token on in that of their ids.
+
+    Raises:
+        FilterError: the filter is not one.
+        InvalidRequest: the page token belongs to another search.
+
+    """
+    _within(context, limit, "limit")
+    refinement.check(likeness=False, radius=False, product_field=None, offset=0, most=context.settings.max_k)
+    query = Query(collection, Window(limit), fields, condition(collection, filter_))
+    return qualified.search(context, query, refinement, filter_)
 
 
 def random(context: Context, listing: Listing, count: int) -> list[Found]:

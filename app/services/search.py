@@ -8,22 +8,23 @@ from app.domain.collections import Collection
 from app.domain.errors import InvalidRequest, WrongQueryRecord
 from app.domain.jsontext import loads_stored
 from app.domain.ranking import Aggregation, Nearest
-from app.domain.records import TEXT_FIELD, Fields, Json
+from app.domain.records import TEXT_FIELD, TEXT_WEIGHT, Fields, Json, QueryRecord
+from app.domain.refinement import NOTHING, Refinement
 from app.domain.services import SERVICES
 from app.domain.tags import tags_of
 from app.domain.windows import Window
 from app.filters import NO_FILTER, Where, fields_taken
-from app.search.request import Point, Query, Several, Vector, several
+from app.search.request import Point, Query, Several, Vector, combined, several
+from app.services import qualified
 from app.services.context import Context
+from app.services.examples import Examples
 from app.services.extraction import made_tags, tags_are_made
-from app.services.filtering import condition
+from app.services.filtering import condition, filled
 from app.services.record_input import checked_id
-from app.services.texts import embed_text, text_of
+from app.services.texts import embed_text, text_of, text_weight_of
 from app.services.vectors import embed_query
 
 NEAR_DUPLICATE_RADIUS = 5.0
-
-QueryRecord = Mapping[str, Json]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Search:
         effort: HNSW search effort (1..1000); None: the server's default.
         radius: largest distance of an answer record, inclusive, on the API's scale; None: no limit.
         product_field: attribute of which at most one record a value is answered; None: every record.
+        refinement: what is asked beside the nearest records.
 
     """
 
@@ -52,6 +54,7 @@ class Search:
     effort: int | None = None
     radius: float | None = None
     product_field: str | None = None
+    refinement: Refinement = NOTHING
 
     @property
     def taken(self) -> frozenset[str]:
@@ -82,6 +85,7 @@ class QueryRecords:
         collection: where they are looked up.
         records: as they were sent.
         stored: those of them that are stored, by id.
+        name: the parameter that they came in, for errors.
 
     """
 
@@ -89,6 +93,7 @@ class QueryRecords:
     collection: Collection
     records: Sequence[QueryRecord]
     stored: Mapping[str, Stored]
+    name: str = "query_records"
 
     def vectors(self) -> list[Vector]:
         """Return their vectors: that of a text, the stored one of an `_id`, or that of a picture.
@@ -97,7 +102,7 @@ class QueryRecords:
             WrongQueryRecord: one has none of them; of several, the message says which.
 
         """
-        if len(self.records) == 1:
+        if len(self.records) == 1 and self.name == "query_records":
             return [self._vector(self.records[0])]
         return [self._numbered(position, record) for position, record in enumerate(self.records)]
 
@@ -119,12 +124,19 @@ class QueryRecords:
         try:
             return self._vector(record)
         except (WrongQueryRecord, InvalidRequest) as error:
-            raise WrongQueryRecord(f"query_records[{position}]: {error}") from error
+            raise WrongQueryRecord(f"{self.name}[{position}]: {error}") from error
 
     def _vector(self, record: QueryRecord) -> Vector:
         text = text_of(record)
-        if text is not None:
-            return embed_text(self.context, self.collection, text)
+        weight = text_weight_of(record)
+        if text is None or weight is None:
+            return self._picture(record) if text is None else embed_text(self.context, self.collection, text)
+        both = combined([embed_text(self.context, self.collection, text), self._picture(record)], [weight, 1 - weight])
+        if both is None:
+            raise WrongQueryRecord(f"{TEXT_FIELD} and the picture cancel each other out; give another {TEXT_WEIGHT}")
+        return both
+
+    def _picture(self, record: QueryRecord) -> Vector:
         if record.get("_id") is not None and (known := self.stored.get(checked_id(record["_id"]))) is not None:
             return known.vector
         return embed_query(self.context, self.collection, record)
@@ -153,8 +165,8 @@ def visual_knn(given: Search, record: QueryRecord) -> Nearest:
         InvalidRequest: `from` + `k` is more than the server looks through.
 
     """
-    if record.get("_id") is None or record.get(TEXT_FIELD) is not None or given.taken:
-        query, queries = _read(given, [record])
+    if record.get("_id") is None or record.get(TEXT_FIELD) is not None or given.taken or given.refinement.asked:
+        given, query, queries = _read(given, [record])
         return _find(given, query.near(queries.vectors()[0]))
     # The database looks the stored record up by itself.
     check_window(given.context, given.window)
@@ -187,8 +199,26 @@ def visual_knn_multi(given: Search, records: Sequence[QueryRecord], aggregation:
         FilterError: the filter is not one.
 
     """
-    query, queries = _read(given, records)
+    given, query, queries = _read(given, records)
     return _find(given, query.near(several(queries.vectors(), aggregation)))
+
+
+def by_examples(
+    given: Search, records: Sequence[QueryRecord], negatives: Sequence[QueryRecord], examples: Examples
+) -> Nearest:
+    """Return the records most like some examples and least like others.
+
+    Raises:
+        WrongQueryRecord: one of them is neither stored nor has a picture that can be read; the message says which.
+        FilterError: the filter is not one.
+        InvalidRequest: the weighted examples cancel each other out.
+
+    """
+    given, query, queries = _read(given, [*records, *negatives])
+    vectors = replace(queries, records=records).vectors()
+    if negatives:
+        vectors += replace(queries, records=negatives, name="negative_records").vectors()
+    return _find(given, query.near(examples.looked_for(vectors)))
 
 
 def tags_knn(
@@ -205,7 +235,7 @@ def tags_knn(
 
     """
     field = SERVICES[given.collection.service].tags_field
-    query, queries = _read(given, records, field)
+    given, query, queries = _read(given, records, field)
     vectors = queries.vectors()
     tagged = zip(vectors, queries.tags(vectors), strict=True)
     points = [Point(vector, tags, weight if tags else 0.0) for vector, tags in tagged]
@@ -242,19 +272,32 @@ def object_of(text: str | None) -> dict[str, Json]:
     return value if isinstance(value, dict) else {}
 
 
-def _read(given: Search, records: Sequence[QueryRecord], *names: str) -> tuple[Query, QueryRecords]:
-    """Return a query, and its query records read with these attributes and those that the filter takes from them."""
+def _read(given: Search, records: Sequence[QueryRecord], *names: str) -> tuple[Search, Query, QueryRecords]:
+    """Return a query, and its query records read with these attributes and those that the filter takes from them.
+
+    The search comes back with the filter in which these are filled in.
+    """
     check_window(given.context, given.window)
+    given.refinement.check(
+        likeness=True,
+        radius=given.radius is not None,
+        product_field=given.product_field,
+        offset=given.window.offset,
+        most=given.context.settings.max_k,
+    )
     taken = given.taken
     where = NO_FILTER if taken else condition(given.collection, given.filter)
     wanted = sorted({*names, *(field.split(".")[0] for field in taken)})
     queries = read_queries(given.context, given.collection, records, wanted, where)
     if taken:
-        where = condition(given.collection, given.filter, queries.values())
-    return given.query(where, tuple(own for own, one in queries.stored.items() if one.matches)), queries
+        given = replace(given, filter=filled(given.filter, queries.values()))
+        where = condition(given.collection, given.filter)
+    return given, given.query(where, tuple(own for own, one in queries.stored.items() if one.matches)), queries
 
 
 def _find(given: Search, query: Query) -> Nearest:
+    if given.refinement.asked:
+        return qualified.search(given.context, query, given.refinement, given.filter)
     nearest = find(given.context.db, query)
     if nearest is None:
         raise InvalidRequest("the record that is looked for is not stored")

@@ -69,6 +69,23 @@ SELECT r.id, r.attributes,
 FROM /*records*/ lookalike.records /*end*/ AS r
 WHERE /*filter*/ TRUE /*end*/;
 
+-- name: compared_to_examples
+-- Source: every match with its distance to the nearest of several examples, or, where one of the counterexamples is nearer,
+-- four times the scale less the distance to that: beyond every distance to an example, and the nearer, the further.
+SELECT r.id, r.attributes,
+       CASE WHEN example.distance <= counterexample.distance THEN example.distance
+       ELSE 4 * :scale - counterexample.distance END AS distance
+FROM /*records*/ lookalike.records /*end*/ AS r
+CROSS JOIN LATERAL (
+    SELECT min(:scale * (r.embedding::/*vector*/halfvec(256)/*end*/ <=> q)) AS distance
+    FROM unnest(:queries::halfvec[]) AS q
+) AS example
+CROSS JOIN LATERAL (
+    SELECT min(:scale * (r.embedding::/*vector*/halfvec(256)/*end*/ <=> q)) AS distance
+    FROM unnest(:against::halfvec[]) AS q
+) AS counterexample
+WHERE /*filter*/ TRUE /*end*/;
+
 -- name: candidates
 -- Shape: all of a source, in no order.
 SELECT nearest.id, nearest.distance, (/*fields*/ nearest.attributes /*end*/)::text AS attributes
@@ -138,8 +155,8 @@ LEFT JOIN (
 ORDER BY nearest.distance, nearest.id;
 
 -- name: products_of
--- The products of some records, each once.
-SELECT DISTINCT (r.attributes -> :product_field)::text AS product
+-- The products of some records; those without one are left out.
+SELECT r.id, (r.attributes -> :product_field)::text AS product
 FROM /*records*/ lookalike.records /*end*/ AS r
 WHERE r.collection_id = :collection_id AND r.id = ANY (:ids)
   AND nullif(r.attributes -> :product_field, 'null') IS NOT NULL;

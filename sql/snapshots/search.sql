@@ -63,6 +63,21 @@ SELECT r.id, r.attributes,
 FROM "lookalike"."records_1" AS r
 WHERE TRUE;
 
+-- search.compared_to_examples: Source: every match with its distance to the nearest of several examples, or, where one of the counterexamples is nearer, four times the scale less the distance to that: beyond every distance to an example, and the nearer, the further.
+SELECT r.id, r.attributes,
+       CASE WHEN example.distance <= counterexample.distance THEN example.distance
+       ELSE 4 * %(scale)s - counterexample.distance END AS distance
+FROM "lookalike"."records_1" AS r
+CROSS JOIN LATERAL (
+    SELECT min(%(scale)s * (r.embedding::halfvec(256) <=> q)) AS distance
+    FROM unnest(%(queries)s::halfvec[]) AS q
+) AS example
+CROSS JOIN LATERAL (
+    SELECT min(%(scale)s * (r.embedding::halfvec(256) <=> q)) AS distance
+    FROM unnest(%(against)s::halfvec[]) AS q
+) AS counterexample
+WHERE TRUE;
+
 -- search.candidates: Shape: all of a source, in no order.
 SELECT nearest.id, nearest.distance, (nearest.attributes)::text AS attributes
 FROM (
@@ -147,8 +162,8 @@ LEFT JOIN (
 ) AS nearest ON TRUE
 ORDER BY nearest.distance, nearest.id;
 
--- search.products_of: The products of some records, each once.
-SELECT DISTINCT (r.attributes -> %(product_field)s)::text AS product
+-- search.products_of: The products of some records; those without one are left out.
+SELECT r.id, (r.attributes -> %(product_field)s)::text AS product
 FROM "lookalike"."records_1" AS r
 WHERE r.collection_id = %(collection_id)s AND r.id = ANY (%(ids)s)
   AND nullif(r.attributes -> %(product_field)s, 'null') IS NOT NULL;

@@ -99,6 +99,21 @@ def test_windows_radii_filters_and_products(worded: Api, far: Callable[[str], di
     assert ids(taken) == ["3"]
 
 
+@pytest.mark.parametrize("method", SEARCHES)
+def test_a_text_and_a_picture_are_one_query(worded: Api, checkpoint: tuple[Path, ByHand], method: str) -> None:
+    rows = checkpoint[1].pictures(*(drawing(n) for n in range(RECORDS)))
+    words = checkpoint[1].texts(RED["_text_data"])[0]
+    for weight, beside, own in ((None, {"_id": "3"}, 3), (0.8, {"_base64": picture(5)}, 5), (0, {"_id": "3"}, 3)):
+        share = 0.5 if weight is None else weight
+        both = share * words + (1 - share) * rows[own]
+        wanted = {str(n): SCALE * (1 - float(rows[n] @ both) / float(np.linalg.norm(both))) for n in range(RECORDS)}
+        body = {
+            **SEARCHES[method]({**RED, **beside, "_text_weight": weight}),
+            **({"tags_weight": 0} if "Tags" in method else {}),
+        }
+        agree(worded.post(method, body, code=200), wanted)
+
+
 @pytest.mark.parametrize(("name", "function"), [("mean", np.mean), ("min", np.min), ("max", np.max)])
 def test_texts_pictures_and_ids_mixed(
     worded: Api, checkpoint: tuple[Path, ByHand], far: Callable[[str], dict[str, float]], name: str, function: Any
@@ -146,11 +161,13 @@ WRONG: dict[str, tuple[Json, str]] = {
     "false": ({"_text_data": False}, "must be a string"),
     "too many characters": ({"_text_data": "red " * 600}, f"{MAX_CHARACTERS} characters at most; it has 2400"),
     "too many tokens": ({"_text_data": "red " * 30}, "has 32 tokens"),
-    "with an id": ({**RED, "_id": "1"}, "it has _text_data and _id"),
-    "with a picture": ({**RED, "_base64": "AAAA"}, "it has _text_data and _base64"),
-    "with an address": ({**RED, "_url": "http://example.com/a.png"}, "it has _text_data and _url"),
-    "with a file": ({**RED, "_file": "a.png"}, "it has _text_data and _file"),
-    "with a box": ({**RED, "_box": [0, 0, 1, 1]}, "it has _text_data and _box"),
+    "with an id that is not stored": ({**RED, "_id": "none"}, "none"),
+    "with a broken picture": ({**RED, "_base64": "AAAA"}, "this is not a picture"),
+    "with a box": ({**RED, "_box": [0, 0, 1, 1]}, "_box is a part of a picture"),
+    "a weight and no picture": ({**RED, "_text_weight": 0.5}, "_text_weight weighs _text_data against a picture"),
+    "a weight and no text": ({"_id": "1", "_text_weight": 0.5}, "_text_weight weighs _text_data against a picture"),
+    "a weight beyond 1": ({**RED, "_id": "1", "_text_weight": 1.5}, "_text_weight must be a number from 0"),
+    "a weight in words": ({**RED, "_id": "1", "_text_weight": "half"}, "_text_weight must be a number from 0"),
 }
 
 

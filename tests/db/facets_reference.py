@@ -67,14 +67,21 @@ class Reference:
             self._values[field] = [values(record, field.split(".")) for record in self.records]
         return list(itertools.compress(self._values[field], keeps))
 
-    def counted(self, filter_: dict[str, Json], facet: dict[str, Json]) -> dict[str, Json]:
+    def counted(
+        self, filter_: dict[str, Json], facet: dict[str, Json], among: list[bool] | None = None
+    ) -> dict[str, Json]:
         """Return one facet, as the API answers it but for the order of equally frequent values.
+
+        `among` says for each record whether it is in the set that is counted, as far as the filter lets it.
 
         `values` is by key a pair of count and `selected`; of ranges, a list of such pairs for the given `ends`.
         """
         own = {name: value for name, value in filter_.items() if name == facet["field"]}
         asked = {name: value for name, value in filter_.items() if not (facet.get("exclude_own") and name in own)}
-        found = self._found(facet["field"], self.keeps(asked))
+        keeps = self.keeps(asked)
+        if among is not None:
+            keeps = [kept and inside for kept, inside in zip(keeps, among, strict=True)]
+        found = self._found(facet["field"], keeps)
         missing = sum(not one for one in found)
         if "ranges" in facet or "histogram" in facet:
             return _ranges(found, own, facet) | {"missing": missing}

@@ -1,8 +1,8 @@
 """ping and getRecordCount."""
 
+from app.api.answers import CountAnswer, PingAnswer
 from app.api.methods import Answer, Call, Example, Method, method
 from app.api.parsing import Parameters
-from app.api.shapes import CountAnswer, PingAnswer
 from app.domain import statuses
 from app.domain.tokens import Scope
 from app.services import records as service

@@ -3,6 +3,7 @@
 import orjson
 from pydantic import Field
 
+from app.api.answers import PairsAnswer, ProcessedAnswer, RankedAnswer
 from app.api.envelope import Body
 from app.api.methods import Answer, Call, Example, example_of_search, method
 from app.api.parsing import (
@@ -16,9 +17,8 @@ from app.api.parsing import (
     Wanted,
     records_within,
 )
-from app.api.shapes import PairsAnswer, ProcessedAnswer, RankedAnswer
+from app.api.v2.ranked import RANKED, SearchParameters, ranked_answer
 from app.api.v2.records import INSERTED, InsertParameters, processed_answer
-from app.api.v2.search import RANKED, SearchParameters, ranked_answer
 from app.domain import statuses
 from app.domain.records import Fields
 from app.domain.tokens import Scope

@@ -8,14 +8,28 @@ import orjson
 from flask import request
 from pydantic import Field
 
+from app.api.answers import AllRecordsAnswer, FacetsAnswer, FoundAnswer, ListingAnswer
 from app.api.envelope import Body, listed
 from app.api.links import own_url
 from app.api.methods import Answer, Call, Example, method
-from app.api.parsing import Count, Facets, FieldsToReturn, Filter, Parameters, PositiveText, Text, Wanted, parse
-from app.api.shapes import AllRecordsAnswer, FacetsAnswer, FoundAnswer, ListingAnswer
+from app.api.parsing import (
+    Count,
+    Facets,
+    FieldsToReturn,
+    Filter,
+    PageToken,
+    Parameters,
+    PositiveText,
+    Sort,
+    Text,
+    Wanted,
+    parse,
+)
+from app.api.v2.ranked import beside
 from app.domain import statuses
 from app.domain.facets import Facet
 from app.domain.records import Fields, Found
+from app.domain.refinement import Refinement
 from app.domain.tokens import Scope
 from app.services import facets as facet_service
 from app.services import listing as service
@@ -32,6 +46,8 @@ class FindParameters(Parameters):
     count: bool = Field(
         default=False, description="Whether the number of all records that match is answered, `total_count`."
     )
+    sort: Sort = None
+    page_token: PageToken = None
 
 
 class FacetsParameters(Parameters):
@@ -106,11 +122,25 @@ def _fields(parameters: Any) -> Fields:
 )
 def find(call: Call, parameters: FindParameters) -> Answer:
     """Return records that match a filter."""
+    if parameters.sort or parameters.page_token is not None:
+        return _ordered(call, parameters)
     listing = service.of(call.collection, _fields(parameters), parameters.filter)
     body = listed(service.find(call.context, listing, parameters.limit))
     if parameters.facets is not None or parameters.count:
         body |= _counted(call, parameters.facets or (), parameters.filter, total=parameters.count)
     return Answer(statuses.OK, body)
+
+
+def _ordered(call: Call, parameters: FindParameters) -> Answer:
+    refinement = Refinement(
+        count=parameters.count,
+        facets=parameters.facets or (),
+        sort=parameters.sort or (),
+        page_token=parameters.page_token,
+    )
+    fields = _fields(parameters)
+    found = service.ordered(call.context, call.collection, fields, parameters.filter, parameters.limit, refinement)
+    return Answer(statuses.OK, listed(found.records) | beside(found))
 
 
 @method(

@@ -2,10 +2,10 @@
 
 from pydantic import Field, StrictBool
 
+from app.api.answers import ProcessedAnswer
 from app.api.envelope import listed, skipped
 from app.api.methods import Answer, Call, Example, method
 from app.api.parsing import FieldsToReturn, Parameters, RecordIds, Records, records_within
-from app.api.shapes import ProcessedAnswer
 from app.domain import statuses
 from app.domain.records import Fields, Mode, Processed
 from app.domain.tokens import Scope

@@ -1,185 +1,33 @@
 """visualKNN and its kin: everything that begins with a query record."""
 
-from collections.abc import Mapping, Sequence
-
-from pydantic import Field
-
+from app.api.answers import RankedAnswer, RankedRecordsAnswer
 from app.api.envelope import Body, query_records, ranked, skipped
 from app.api.methods import Answer, Call, Example, example_of_search, method
 from app.api.parsing import (
-    Effort,
-    FieldsToReturn,
-    Filter,
-    From,
-    Parameters,
-    ProductField,
-    QueryRecord,
-    QueryRecords,
-    Radius,
-    RadiusOrNone,
-    Records,
-    TagsWeight,
-    Wanted,
-    WantedOrAll,
     records_within,
 )
-from app.api.shapes import RankedAnswer, RankedRecordsAnswer
+from app.api.v2.ranked import (
+    GIVEN_RANKED,
+    RANKED,
+    ExampleParameters,
+    KnnParameters,
+    RangeParameters,
+    RankParameters,
+    TagsKnnParameters,
+    TagsMultiParameters,
+    TagsRankParameters,
+    ranked_answer,
+    stored_id,
+)
 from app.domain import statuses
-from app.domain.collections import check_product_field
 from app.domain.errors import WrongQueryRecord
-from app.domain.ranking import Aggregation, Nearest
-from app.domain.records import TEXT_FIELD, Fields, Json
+from app.domain.records import TEXT_FIELD, Fields
 from app.domain.searches import Searched
 from app.domain.tokens import Scope
 from app.domain.windows import Window
 from app.services import ranking as rank_service
 from app.services import search as service
-
-RANKED = (statuses.OK, statuses.WRONG_QUERY_RECORD)
-_GIVEN_RANKED = (*RANKED, statuses.SOME_NOT_RANKED, statuses.RECORDS_NOT_FOUND)
-
-
-class SearchParameters(Parameters):
-    """What every search takes."""
-
-    fields_to_return: FieldsToReturn = Field(default=["_id"])
-    filter: Filter = None
-    cand_set_size: Effort = None
-    approx_param: Effort = None
-    exact: bool = Field(
-        default=False,
-        description="Compare every record that matches, whatever it costs: nothing is missed. Left out, the way is "
-        "chosen, and `statistics.search` says which.",
-    )
-
-    def search(
-        self, call: Call, window: Window, radius: float | None, product_field: str | None = None
-    ) -> service.Search:
-        """Return the search that is asked for."""
-        return service.Search(
-            call.context,
-            call.collection,
-            window,
-            Fields.of(self.fields_to_return),
-            self.filter,
-            self.exact,
-            self.cand_set_size or self.approx_param,
-            radius,
-            product_field,
-        )
-
-
-class KnnParameters(SearchParameters):
-    """A query record, and how much of the ranking is wanted."""
-
-    query_record: QueryRecord
-    k: Wanted = 30
-    from_: From = 0
-    radius: RadiusOrNone = None
-    product_field: ProductField = None
-
-    def ranked(self, call: Call) -> service.Search:
-        """Return the search that is asked for."""
-        window = Window(self.k, self.from_)
-        return self.search(call, window, self.radius, _product_field(call, self.product_field))
-
-
-class MultiParameters(SearchParameters):
-    """Several query records, and how their distances become one."""
-
-    query_records: QueryRecords
-    k: Wanted = 30
-    from_: From = 0
-    radius: RadiusOrNone = None
-    aggregation: Aggregation = Field(
-        default=Aggregation.MEAN,
-        description="How the distances to several query records become one: their mean, the least, the greatest.",
-    )
-
-    def ranked(self, call: Call) -> service.Search:
-        """Return the search that is asked for."""
-        return self.search(call, Window(self.k, self.from_), self.radius)
-
-
-class RangeParameters(SearchParameters):
-    """A query record and a radius; `k` and `from` page through what lies within it."""
-
-    query_record: QueryRecord
-    radius: Radius
-    k: WantedOrAll = None
-    from_: From = 0
-    product_field: ProductField = None
-
-
-class TagsKnnParameters(KnnParameters):
-    """As for visualKNN, and how much the tags weigh."""
-
-    tags_weight: TagsWeight = 0.5
-
-
-class TagsMultiParameters(MultiParameters):
-    """As for visualKNNMulti, and how much the tags weigh."""
-
-    tags_weight: TagsWeight = 0.5
-
-
-class RankParameters(Parameters):
-    """A query record, and the records to put in order."""
-
-    query_record: QueryRecord
-    records: Records = Field(
-        description="The records to rank: stored ones by `_id`, or pictures, mixed; nothing is stored."
-    )
-    k: WantedOrAll = None
-    radius: RadiusOrNone = None
-    fields_to_return: FieldsToReturn = Field(default=["_id", "_url", "_file"])
-
-
-class TagsRankParameters(RankParameters):
-    """As for visualRankRecords, and how much the tags weigh."""
-
-    tags_weight: TagsWeight = 0.5
-
-
-def _product_field(call: Call, given: str | None) -> str | None:
-    """Return the request's product field: the collection's where it names none, none where it names the empty one.
-
-    Raises:
-        InvalidRequest: the request's is not the name of a top-level attribute.
-
-    """
-    if given:
-        check_product_field(given)
-    return (call.collection.product_field if given is None else given) or None
-
-
-def ranked_answer(
-    parameters: SearchParameters, found: Nearest, sent: Sequence[Mapping[str, Json]], k: int | None = None
-) -> Answer:
-    """Return the answer of a search; `sent` are its query records, `k` is how many were asked for, None: all."""
-    body = ranked(found.records)
-    body["query_records"] = query_records(sent)
-    body["statistics"] = _statistics(found)
-    search = Searched(_stored_id(sent[0]), parameters.filter, k, len(found.records), found.way)
-    return Answer(statuses.OK, body, search=search)
-
-
-def _stored_id(query_record: Mapping[str, Json]) -> str | None:
-    record_id = query_record.get("_id")
-    return record_id if isinstance(record_id, str) else None
-
-
-def _statistics(found: Nearest) -> Body:
-    """Return how a search was done; what is not known is left out."""
-    figures = {
-        "search": found.way,
-        "SearchTime": round(found.milliseconds, 2),
-        "matches": found.matches,
-        "matches_more_than": found.more_than,
-        "candidates": found.candidates,
-    }
-    return {name: figure for name, figure in figures.items() if figure is not None}
-
+from app.services.examples import check_unweighted, examples_of
 
 _KNN_EXAMPLE = example_of_search(
     {
@@ -261,16 +109,23 @@ def text(call: Call, parameters: KnnParameters) -> Answer:
 @method(
     "visualKNNMulti",
     Scope.READ,
-    MultiParameters,
+    ExampleParameters,
     tag="Search",
     answer=RankedAnswer,
     example=_MULTI_EXAMPLE,
     own_statuses=RANKED,
 )
-def visual_knn_multi(call: Call, parameters: MultiParameters) -> Answer:
+def visual_knn_multi(call: Call, parameters: ExampleParameters) -> Answer:
     """Find the records that look most like several query records."""
     records = records_within(parameters.query_records, call.context.settings.max_queries, "query_records")
-    found = service.visual_knn_multi(parameters.ranked(call), records, parameters.aggregation)
+    negatives = parameters.negative_records
+    if negatives:
+        records_within(negatives, call.context.settings.max_queries, "negative_records")
+    examples = examples_of(records, negatives, parameters.strategy)
+    if examples is not None:
+        found = service.by_examples(parameters.ranked(call), records, negatives, examples)
+    else:
+        found = service.visual_knn_multi(parameters.ranked(call), records, parameters.aggregation)
     return ranked_answer(parameters, found, records, parameters.k)
 
 
@@ -302,6 +157,7 @@ def visual_tags_knn(call: Call, parameters: TagsKnnParameters) -> Answer:
 def visual_tags_knn_multi(call: Call, parameters: TagsMultiParameters) -> Answer:
     """Find the records that look most like several query records and share their tags."""
     records = records_within(parameters.query_records, call.context.settings.max_queries, "query_records")
+    check_unweighted(records)
     weight, aggregation = parameters.tags_weight, parameters.aggregation
     found = service.tags_knn(parameters.ranked(call), records, weight, aggregation)
     return ranked_answer(parameters, found, records, parameters.k)
@@ -314,7 +170,7 @@ def visual_tags_knn_multi(call: Call, parameters: TagsMultiParameters) -> Answer
     tag="Search",
     answer=RankedRecordsAnswer,
     example=_RANK_EXAMPLE,
-    own_statuses=_GIVEN_RANKED,
+    own_statuses=GIVEN_RANKED,
 )
 def visual_rank_records(call: Call, parameters: RankParameters) -> Answer:
     """Put given records in the order of their likeness to the query record."""
@@ -328,7 +184,7 @@ def visual_rank_records(call: Call, parameters: RankParameters) -> Answer:
     tag="Search",
     answer=RankedRecordsAnswer,
     example=_RANK_EXAMPLE,
-    own_statuses=_GIVEN_RANKED,
+    own_statuses=GIVEN_RANKED,
 )
 def visual_tags_rank_records(call: Call, parameters: TagsRankParameters) -> Answer:
     """Put given records in the order of their likeness and tags."""
@@ -356,8 +212,7 @@ def visual_tags_rank_records(call: Call, parameters: TagsRankParameters) -> Answ
 )
 def range_(call: Call, parameters: RangeParameters) -> Answer:
     """Find every record within a radius of the query record."""
-    product_field = _product_field(call, parameters.product_field)
-    given = parameters.search(call, Window(parameters.k, parameters.from_), parameters.radius, product_field)
+    given = parameters.search(call, Window(parameters.k, parameters.from_), parameters.radius)
     found = service.within(given, parameters.query_record)
     return ranked_answer(parameters, found, [parameters.query_record], parameters.k)
 
@@ -379,5 +234,5 @@ def _rank(call: Call, parameters: RankParameters, tags_weight: float) -> Answer:
     body["statistics"] = {"search": "exact"}
     if outcome.skipped:
         body["skipped_records"] = [skipped(item) for item in outcome.skipped]
-    search = Searched(_stored_id(parameters.query_record), None, parameters.k, len(outcome.records), "exact")
+    search = Searched(stored_id(parameters.query_record), None, parameters.k, len(outcome.records), "exact")
     return Answer(outcome.status, body, search=search)

@@ -36,6 +36,7 @@ def climb(db: Database, query: Query, plan: Plan, ladder: Ladder) -> None:
 def unseen(db: Database, query: Query, ids: Sequence[str]) -> Where:
     """Return the condition that a record is of another product than these records; one without a product is its own."""
     field = query.product_field or ""
-    values: dict[str, object] = {"seen_field": field, "seen_products": products_of(db, query.collection, ids, field)}
+    products = sorted(set(products_of(db, query.collection, ids, field).values()))
+    values: dict[str, object] = {"seen_field": field, "seen_products": products}
     others = Where("(r.attributes -> %(seen_field)s <> ALL (%(seen_products)s::jsonb[])) IS NOT FALSE", values)
     return ranks.unseen(db, query, ids) & others

@@ -54,12 +54,12 @@ def count_matches(db: Database, collection: Collection, where: Where, at_most: i
     return 0 if row is None else int(row["matches"])
 
 
-def products_of(db: Database, collection: Collection, ids: Sequence[str], field: str) -> list[str]:
-    """Return the products of records, each once, as JSON texts."""
+def products_of(db: Database, collection: Collection, ids: Sequence[str], field: str) -> dict[str, str]:
+    """Return the products of records by their ids, as JSON texts; a record without one is left out."""
     text = named("search", "products_of").render(records=partition("records", collection))
     values: Mapping[str, object] = {"collection_id": collection.id, "ids": list(ids), "product_field": field}
     rows = db.read(lambda connection: connection.execute(text, values).fetchall())
-    return [row["product"] for row in rows]
+    return {row["id"]: row["product"] for row in rows}
 
 
 def expectation(db: Database, query: Query) -> Expectation:

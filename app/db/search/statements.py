@@ -39,11 +39,18 @@ class Statement:
 
 def compare(query: Query) -> Statement:
     """Return the statement that compares every match and answers the query's window."""
+    return shaped(query, compared_source(query))
+
+
+def compared_source(query: Query) -> str:
+    """Return the source of every match, compared with what is looked for; without distances where that is nothing."""
+    if query.what is None:
+        return render(query, "matching", "arranged")
     if query.tagged:
-        source = render(query, "compared", "tags")
-    else:
-        source = render(query, "compared" if query.several is None else "compared_to_several")
-    return shaped(query, source)
+        return render(query, "compared", "tags")
+    if query.several is None:
+        return render(query, "compared")
+    return render(query, "compared_to_examples" if query.several.against else "compared_to_several")
 
 
 def shaped(query: Query, source: str, values: Mapping[str, object] | None = None) -> Statement:
@@ -139,11 +146,14 @@ def _values(query: Query) -> dict[str, object]:
         "radius": query.radius,
         "product_field": query.product_field,
     }
+    if what is None:
+        return values
     if isinstance(what, str):
         return {**values, "id": what}
     values["query"] = direction(what)
     if isinstance(what, Several):
         values["queries"] = [half(point.vector) for point in what.points]
+        values["against"] = [half(vector) for vector in what.against]
         if what.tags_field is not None:
             values["weights"] = [point.weight for point in what.points]
             values["tags"] = [orjson.dumps(list(point.tags)).decode() for point in what.points]

@@ -1,0 +1,35 @@
+"""Variety among the nearest records: maximal marginal relevance."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def most_varied(
+    vectors: NDArray[np.float32], distances: NDArray[np.float64], diversity: float, wanted: int
+) -> list[int]:
+    """Return the places of the records in the order of maximal marginal relevance; the nearest always is the first.
+
+    Each next record is the one with the greatest `(1 - diversity) * relevance - diversity * likeness`: relevance is its
+    cosine likeness to the query, likeness the greatest one to a record chosen before. Of equals the nearer is taken.
+    Source: J. Carbonell, J. Goldstein: "The use of MMR, diversity-based reranking for reordering documents and
+    producing summaries", SIGIR 1998.
+
+    Args:
+        vectors: shape (n, dimensions), float32, none of them zero.
+        distances: shape (n,), float64, cosine distances to the query, ascending.
+        diversity: 0 (by distance alone) to 1 (as different as can be).
+        wanted: how many records are put in order, 1 to n.
+
+    """
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    relevance = (1.0 - diversity) * (1.0 - distances)
+    chosen = [0]
+    nearest = unit @ unit[0]
+    left = np.ones(len(unit), bool)
+    left[0] = False
+    while len(chosen) < wanted:
+        best = int(np.argmax(np.where(left, relevance - diversity * nearest, -np.inf)))
+        chosen.append(best)
+        left[best] = False
+        nearest = np.maximum(nearest, unit @ unit[best])
+    return chosen
