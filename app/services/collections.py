@@ -1,7 +1,7 @@
 """Collections: created with a model that is known to load, looked up, changed and dropped."""
 
 from app.db import aliases
-from app.db import collections as table
+from app.db import collections as collection_table
 from app.domain.collections import Collection, NewCollection
 from app.domain.errors import InvalidRequest
 from app.domain.services import service_of
@@ -28,7 +28,7 @@ def create(
     """
     chosen = model or service_of(service).model
     facts = registry.describe(chosen, context.models.options)
-    return table.create(
+    return collection_table.create(
         context.db,
         NewCollection(
             name=name,
@@ -52,12 +52,12 @@ def get(context: Context, name: str) -> Collection:
         CollectionNotFound: there is none of this name.
 
     """
-    return table.get(context.db, name)
+    return collection_table.get(context.db, name)
 
 
 def names(context: Context) -> list[str]:
     """Return the names of all collections, in their order."""
-    return [row["name"] for row in table.list_all(context.db)]
+    return [row["name"] for row in collection_table.list_all(context.db)]
 
 
 def set_product_field(context: Context, name: str, field: str | None) -> None:
@@ -68,7 +68,7 @@ def set_product_field(context: Context, name: str, field: str | None) -> None:
         InvalidRequest: it is not the name of a top-level attribute.
 
     """
-    table.set_product_field(context.db, get(context, name).name, field)
+    collection_table.set_product_field(context.db, get(context, name).name, field)
 
 
 def to_drop(context: Context, name: str) -> Collection:
@@ -98,5 +98,5 @@ def drop(context: Context, name: str) -> None:
 
     """
     to_drop(context, name)
-    table.drop(context.db, name)
+    collection_table.drop(context.db, name)
     context.lookup.forget(name)

@@ -4,7 +4,7 @@ import base64
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from app.db import listing as table
+from app.db import listing as listing_table
 from app.db.listing import Listing
 from app.domain.jsontext import dumps
 from app.services.context import Context
@@ -24,7 +24,7 @@ def lines(context: Context, listing: Listing, parts: Parts) -> Iterator[bytes]:
     Memory holds a thousand records and one picture.
     """
     model = dumps({"model": listing.collection.model, "revision": listing.collection.model_revision}).encode()
-    for whole in table.stream_whole(context.db, listing, pictures=parts.pictures):
+    for whole in listing_table.stream_whole(context.db, listing, pictures=parts.pictures):
         line = whole.found.json()[:-1]
         if whole.box is not None:
             line += b',"_box":' + dumps(whole.box).encode()

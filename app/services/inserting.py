@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from app.db import near_duplicate_insert, replacing
-from app.db import records as table
+from app.db import records as record_table
 from app.db.engine import Connection
 from app.db.loads import Outcome
 from app.db.near_duplicate_insert import NearDuplicateCheck
@@ -21,7 +21,7 @@ from app.services import indexing
 from app.services.context import Context
 from app.services.extraction import NOTHING, Extract, made_fields
 from app.services.ids import new_id
-from app.services.record_input import Incoming, attributes_of, check_size, checked_id, skip, stored_part
+from app.services.record_input import Incoming, attributes_of, check_size, checked_id, read_each, skip, stored_part
 from app.services.search import NEAR_DUPLICATE_RADIUS
 from app.services.vectors import Picture, read_pictures
 
@@ -113,7 +113,10 @@ class _Done:
 
 
 def _inserted(
-    context: Context, collection: Collection, new: Sequence[table.NewRecord], near_duplicates: NearDuplicateCheck | None
+    context: Context,
+    collection: Collection,
+    new: Sequence[record_table.NewRecord],
+    near_duplicates: NearDuplicateCheck | None,
 ) -> _Done:
     done = _Done()
     if near_duplicates is not None:
@@ -121,14 +124,14 @@ def _inserted(
             context.db, collection, new, near_duplicates, done.refused
         )
     elif new:
-        done.stored = table.insert(context.db, collection, new, done.refused)
+        done.stored = record_table.insert(context.db, collection, new, done.refused)
     return done
 
 
 def _replaced(
     context: Context,
     collection: Collection,
-    new: Sequence[table.NewRecord],
+    new: Sequence[record_table.NewRecord],
     near_duplicates: NearDuplicateCheck | None,
     fields: Fields,
     *,
@@ -139,11 +142,11 @@ def _replaced(
     made = made_fields(context, collection)
     rules = replacing.Rules(made, context.settings.max_attributes_bytes, only_stored=only_stored)
 
-    def write(connection: Connection, some: Sequence[table.NewRecord]) -> set[str]:
+    def write(connection: Connection, some: Sequence[record_table.NewRecord]) -> set[str]:
         written = replacing.store_with(connection, collection, some, rules)
         done.refused.update(written.refused)
         done.outcomes = written.outcomes
-        done.found = table.get_with(connection, collection, list(written.outcomes), fields)
+        done.found = record_table.get_with(connection, collection, list(written.outcomes), fields)
         return set(written.outcomes)
 
     if not new:
@@ -167,7 +170,7 @@ def _wanted(
     context: Context, collection: Collection, incoming: Sequence[Incoming], mode: Mode
 ) -> tuple[list[Incoming], list[Skipped]]:
     """Return the records whose pictures are worth reading, and the others with the reason."""
-    known = set() if mode == "upsert" else table.existing(context.db, collection, [one.id for one in incoming])
+    known = set() if mode == "upsert" else record_table.existing(context.db, collection, [one.id for one in incoming])
     fresh: dict[str, Incoming] = {}
     skipped = []
     for record in incoming:
@@ -190,18 +193,11 @@ def without_near_duplicates(collection: Collection, radius: float, fields: Field
 
 
 def _read(records: Sequence[Json], max_bytes: int) -> tuple[list[Incoming], list[Skipped]]:
-    incoming = []
-    skipped = []
-    for place, record in enumerate(records):
-        try:
-            if not isinstance(record, dict):
-                raise InvalidRequest("a record must be a JSON object")
-            record_id = checked_id(record["_id"]) if record.get("_id") is not None else new_id()
-            attributes = attributes_of(record, max_bytes)
-            incoming.append(Incoming(record_id, record, dumps(attributes)))
-        except InvalidRequest as error:
-            skipped.append(skip(record, error, place))
-    return incoming, skipped
+    def read(record: dict[str, Json], _: int) -> Incoming:
+        record_id = checked_id(record["_id"]) if record.get("_id") is not None else new_id()
+        return Incoming(record_id, record, dumps(attributes_of(record, max_bytes)))
+
+    return read_each(records, read)
 
 
 def _with(record: Incoming, made: Attributes, max_bytes: int) -> Incoming:
@@ -218,8 +214,8 @@ def _with(record: Incoming, made: Attributes, max_bytes: int) -> Incoming:
     return Incoming(record.id, fields, dumps(stored_part(fields)))
 
 
-def _row(record: Incoming, picture: Picture) -> table.NewRecord:
-    return table.NewRecord(
+def _row(record: Incoming, picture: Picture) -> record_table.NewRecord:
+    return record_table.NewRecord(
         record.id,
         record.attributes,
         picture.embedding,

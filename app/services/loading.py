@@ -11,7 +11,6 @@ are stored and does only the rest.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -23,19 +22,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.db import loads, replacing
-from app.db import records as table
+from app.db import records as record_table
 from app.db.loads import Outcome, Written
 from app.domain.collections import Collection
 from app.domain.errors import ImageError, InvalidRequest
 from app.domain.jsontext import dumps
 from app.domain.records import Attributes, Json
 from app.embedding.models.batching import BatchedEmbedder
+from app.services.chunking import chunks, write_behind
 from app.services.context import Context
 from app.services.extraction import made_fields, tags_are_made, with_tags
 from app.services.folders import read_file
 from app.services.indexing import build_if_needed, maintain
 from app.services.jsonlines import LineFile, longest_line
-from app.services.pipeline import Item, Pipeline, PreparedItem, Unusable, chunks
+from app.services.pipeline import Item, Pipeline, PreparedItem, Unusable
 from app.services.record_input import Incoming, attributes_of, check_size, checked_id
 from app.services.vectors import embedder_of
 
@@ -170,7 +170,7 @@ def load(
 class _Chunk:
     """Rows to be written in one transaction, each of another id, the places that they come from, and their bytes."""
 
-    rows: list[table.NewRecord] = field(default_factory=list)
+    rows: list[record_table.NewRecord] = field(default_factory=list)
     places: dict[str, str] = field(default_factory=dict)
     size: int = 0
 
@@ -180,7 +180,9 @@ class _Chunk:
         if made:
             check_size(one.item.attributes | made, max_bytes)
         attributes = dumps(one.item.attributes | made)
-        row = table.NewRecord(one.item.id, attributes, embedding, one.thumbnail, one.original, one.box, one.digest)
+        row = record_table.NewRecord(
+            one.item.id, attributes, embedding, one.thumbnail, one.original, one.box, one.digest
+        )
         self.rows.append(row)
         self.places[row.id] = one.item.place
         self.size += len(one.original or b"") + len(attributes)
@@ -202,34 +204,31 @@ class _Load:
     met: set[str] = field(default_factory=set)
 
     def all(self, items: Iterable[Item | Unusable]) -> None:
-        embedder = embedder_of(self.context, self.collection)
-        tagged = tags_are_made(self.context, self.collection)
-        with (
-            closing(self._pipeline(embedder)) as pipeline,
-            ThreadPoolExecutor(1, thread_name_prefix="write") as writer,
-        ):
-            writing: tuple[Future[Written], Mapping[str, str]] | None = None
-            chunk = _Chunk()
-            for batch, embeddings in pipeline.embedded(self._fresh(items)):
-                made: list[Attributes] = [{} for _ in batch]
-                if tagged:
-                    fields = [one.item.attributes for one in batch]
-                    made = with_tags(self.context, self.collection, fields, embeddings)
-                for one, vector, more in zip(batch, embeddings, made, strict=True):
-                    try:
-                        chunk.add(one, vector, more, self.context.settings.max_attributes_bytes)
-                        self.progress(1)
-                    except InvalidRequest as error:
-                        self._failed(one.item, str(error))
-                if len(chunk.rows) >= _CHUNK or chunk.size >= _CHUNK_BYTES:
-                    # One chunk is written while the next is made; never more, so that memory stays flat.
-                    self._note(writing)
-                    writing = writer.submit(self._store, chunk.rows), chunk.places
-                    chunk = _Chunk()
-            self._note(writing)
-            if chunk.rows:
-                self._note((writer.submit(self._store, chunk.rows), chunk.places))
+        with closing(self._pipeline(embedder_of(self.context, self.collection))) as pipeline:
+            for written, places in write_behind(self._chunks(pipeline, items), self._store):
+                self._count(written, places)
             self._refresh()
+
+    def _chunks(self, pipeline: Pipeline, items: Iterable[Item | Unusable]) -> Iterator[_Chunk]:
+        """Yield rows to be written, a bounded number of bytes at a time."""
+        tagged = tags_are_made(self.context, self.collection)
+        chunk = _Chunk()
+        for batch, embeddings in pipeline.embedded(self._fresh(items)):
+            made: list[Attributes] = [{} for _ in batch]
+            if tagged:
+                fields = [one.item.attributes for one in batch]
+                made = with_tags(self.context, self.collection, fields, embeddings)
+            for one, vector, more in zip(batch, embeddings, made, strict=True):
+                try:
+                    chunk.add(one, vector, more, self.context.settings.max_attributes_bytes)
+                    self.progress(1)
+                except InvalidRequest as error:
+                    self._failed(one.item, str(error))
+            if len(chunk.rows) >= _CHUNK or chunk.size >= _CHUNK_BYTES:
+                yield chunk
+                chunk = _Chunk()
+        if chunk.rows:
+            yield chunk
 
     def _pipeline(self, embedder: BatchedEmbedder) -> Pipeline:
         return Pipeline(
@@ -241,10 +240,10 @@ class _Load:
             settled=self._settled if self.dry_run else lambda _: False,
         )
 
-    def _store(self, rows: Sequence[table.NewRecord]) -> Written:
+    def _store(self, chunk: _Chunk) -> tuple[Written, Mapping[str, str]]:
         if self.rules is None:
-            return loads.store(self.context.db, self.collection, rows)
-        return replacing.store(self.context.db, self.collection, rows, self.rules)
+            return loads.store(self.context.db, self.collection, chunk.rows), chunk.places
+        return replacing.store(self.context.db, self.collection, chunk.rows, self.rules), chunk.places
 
     def _settled(self, one: PreparedItem) -> bool:
         """Count an item of a dry run whose outcome needs no vector."""
@@ -279,13 +278,13 @@ class _Load:
     def _stored(self, items: Iterable[Item]) -> set[str]:
         """Return the ids of the items that are stored, be it under the id that their file was given once."""
         found = {item.id: item for item in items}
-        known = table.existing(self.context.db, self.collection, list(found))
+        known = record_table.existing(self.context.db, self.collection, list(found))
         return known | self._under_former_ids([item for record_id, item in found.items() if record_id not in known])
 
     def _under_former_ids(self, items: Sequence[Item]) -> set[str]:
         """Return the ids of the items that are stored under the id that their file was given once."""
         former = [item.former for item in items if item.former]
-        files = table.files(self.context.db, self.collection, former) if former else {}
+        files = record_table.files(self.context.db, self.collection, former) if former else {}
         return {item.id for item in items if item.former and files.get(item.former) == item.id}
 
     def _to_compare(self, items: Iterable[Item]) -> Iterator[Item]:
@@ -349,12 +348,8 @@ class _Load:
         self.report.failed.append(Unusable(item.place, reason, item.id))
         self.progress(1)
 
-    def _note(self, writing: tuple[Future[Written], Mapping[str, str]] | None) -> None:
-        """Wait until a chunk is written, and report what became of its rows."""
-        if writing is not None:
-            self._count(writing[0].result(), writing[1])
-
     def _count(self, written: Written, places: Mapping[str, str]) -> None:
+        """Report what became of a chunk's rows."""
         taken = "a record of this _id was stored just before: it stands further above, or came from elsewhere"
         for record_id, place in places.items():
             if record_id in written.outcomes:

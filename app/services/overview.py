@@ -4,7 +4,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
-from app.db import collections as table
+from app.db import collections as collection_table
 from app.db import indexes, partial, records, reembedding
 from app.services.context import Context
 
@@ -18,12 +18,16 @@ def of_all(context: Context) -> list[dict[str, Any]]:
     `estimated_records` is the exact number, and `counted` true, where counting takes no time; else it is the planner's
     estimate, who knows none at first.
     """
-    return [_counted(context, row) for row in table.list_all(context.db)]
+    return [_counted(context, row) for row in collection_table.list_all(context.db)]
 
 
 def _counted(context: Context, row: dict[str, Any]) -> dict[str, Any]:
     counted = row["table_bytes"] <= _COUNTED_BYTES
-    number = records.count(context.db, table.get(context.db, row["name"])) if counted else row["estimated_records"]
+    number = (
+        records.count(context.db, collection_table.get(context.db, row["name"]))
+        if counted
+        else row["estimated_records"]
+    )
     return {**row, "estimated_records": number, "counted": counted}
 
 
@@ -34,8 +38,8 @@ def of(context: Context, name: str) -> dict[str, Any]:
         CollectionNotFound: there is none of this name.
 
     """
-    found = table.get(context.db, name)
-    row: dict[str, Any] = next(row for row in table.list_all(context.db) if row["name"] == found.name)
+    found = collection_table.get(context.db, name)
+    row: dict[str, Any] = next(row for row in collection_table.list_all(context.db) if row["name"] == found.name)
     row["records"] = row["estimated_records"] = records.count(context.db, found)
     row["indexed_fields"] = sorted(found.indexed_fields)
     change = reembedding.find(context.db, found)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from app.db import pairs as search
-from app.db import records as table
+from app.db import records as record_table
 from app.db.listing import Listing
 from app.domain.errors import InvalidRequest
 from app.domain.records import Found
@@ -51,7 +51,7 @@ def near_duplicate_pairs(context: Context, listing: Listing, radius: float, wind
     if not found:
         return []
     ids = sorted({vectors.ids[place] for one, other, _ in found for place in (one, other)})
-    stored = table.get(context.db, listing.collection, ids, listing.fields)
+    stored = record_table.get(context.db, listing.collection, ids, listing.fields)
     answers = []
     for one, other, distance in found:
         first, second = vectors.ids[one], vectors.ids[other]
@@ -72,7 +72,7 @@ def all_pairs(
         InvalidRequest: the collection grew while it was read.
 
     """
-    number = max(1, table.count(context.db, listing.collection))
+    number = max(1, record_table.count(context.db, listing.collection))
     vectors = search.read_vectors(context.db, listing, number)
     if vectors is None:
         raise InvalidRequest("the collection grew while it was read; try again")

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,16 +20,14 @@ from app.domain.records import Json
 from app.embedding.models.batching import BatchedEmbedder
 from app.embedding.models.vector_cache import Box, Cached, Key
 from app.embedding.pictures.images import thumbnail
+from app.services.chunking import chunks
 from app.services.context import Context
 from app.services.given import given_embedding
 from app.services.vectors import checked_box, decoded, embed_each_once
 
-T = TypeVar("T")
-
 # Decode at most this many pictures ahead of the model, and no more once they hold this many bytes.
 _AHEAD = 64
 _AHEAD_BYTES = 16 * 2**20
-_CHUNK_BYTES = 8 * 2**20
 _DECODING_NICENESS = 5
 _NO_PICTURE = hashlib.sha256(b"").digest()
 
@@ -224,17 +222,3 @@ def _step_back() -> None:
     """
     if sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _DECODING_NICENESS)
-
-
-def chunks(items: Iterable[T], most: int, size: Callable[[T], int] = lambda _: 0) -> Iterator[list[T]]:
-    """Yield items in lists of `most`, the last one shorter; a list ends earlier where its sizes reach 8 MiB."""
-    chunk: list[T] = []
-    held = 0
-    for item in items:
-        chunk.append(item)
-        held += size(item)
-        if len(chunk) >= most or held >= _CHUNK_BYTES:
-            yield chunk
-            chunk, held = [], 0
-    if chunk:
-        yield chunk

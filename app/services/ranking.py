@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from app.db import records as table
+from app.db import records as record_table
 from app.db.search import Stored, distances
 from app.domain import statuses
 from app.domain.collections import Collection
@@ -16,7 +16,7 @@ from app.domain.tags import jaccard_distance, tags_of
 from app.search.request import Vector
 from app.services.context import Context
 from app.services.extraction import made_tags, tags_are_made
-from app.services.record_input import Incoming, checked_id, skip
+from app.services.record_input import Incoming, checked_id, read_each
 from app.services.search import object_of, read_queries
 from app.services.vectors import read_pictures
 
@@ -117,20 +117,14 @@ def _status(ranked_any: bool, skipped_any: bool) -> Status:
 
 
 def _read(records: Sequence[Json]) -> tuple[list[Given], list[Skipped]]:
-    given = []
-    skipped = []
-    for place, record in enumerate(records):
-        try:
-            if not isinstance(record, dict):
-                raise InvalidRequest("a record must be a JSON object")
-            if record.get(TEXT_FIELD) is not None:
-                raise InvalidRequest(f"{TEXT_FIELD} is for the query record; a record to rank is a picture")
-            check({key: value for key, value in record.items() if key != "_base64"}, "a record")
-            given_id = record.get("_id")
-            given.append(Given(None if given_id is None else checked_id(given_id), record, place))
-        except InvalidRequest as error:
-            skipped.append(skip(record, error, place))
-    return given, skipped
+    def read(record: dict[str, Json], place: int) -> Given:
+        if record.get(TEXT_FIELD) is not None:
+            raise InvalidRequest(f"{TEXT_FIELD} is for the query record; a record to rank is a picture")
+        check({key: value for key, value in record.items() if key != "_base64"}, "a record")
+        given_id = record.get("_id")
+        return Given(None if given_id is None else checked_id(given_id), record, place)
+
+    return read_each(records, read)
 
 
 def _vectors(
@@ -164,7 +158,7 @@ def _answers(
     context: Context, collection: Collection, chosen: Sequence[tuple[Given, float]], fields: Fields
 ) -> list[Found]:
     ids = [record.id for record, _ in chosen if record.id is not None]
-    stored = table.get(context.db, collection, ids, fields) if ids and not fields.only_id else {}
+    stored = record_table.get(context.db, collection, ids, fields) if ids and not fields.only_id else {}
     answers = []
     for record, distance in chosen:
         known = stored.get(record.id) if record.id is not None else None

@@ -1,12 +1,15 @@
 """Records as a caller sends them: checked one by one, so that one bad record never spoils the others."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from app.domain import statuses
 from app.domain.errors import InvalidRequest
 from app.domain.jsontext import check, check_text, is_integer, stored_bytes
 from app.domain.records import TEXT_FIELD, Attributes, Json, Skipped
+
+Read = TypeVar("Read")
 
 MAX_ID_BYTES = 1024
 # Said about one request, never stored with the record.
@@ -102,15 +105,26 @@ def skip(value: Json, error: InvalidRequest, place: int | None = None) -> Skippe
     return Skipped(shown, statuses.SKIPPED_ERROR, told)
 
 
-def read_ids(records: Sequence[Json]) -> tuple[list[str], list[Skipped]]:
-    """Return the `_id`s of records, each once, in order, and the records that have none that could be stored."""
-    ids: dict[str, None] = {}
+def read_each(
+    records: Sequence[Json], read: Callable[[dict[str, Json], int], Read]
+) -> tuple[list[Read], list[Skipped]]:
+    """Return what is read of each record, and the records that were refused with the reason.
+
+    `read` is called with a record and its place, and raises InvalidRequest to refuse it.
+    """
+    found = []
     skipped = []
     for place, record in enumerate(records):
         try:
             if not isinstance(record, dict):
                 raise InvalidRequest("a record must be a JSON object")
-            ids[checked_id(record.get("_id"))] = None
+            found.append(read(record, place))
         except InvalidRequest as error:
             skipped.append(skip(record, error, place))
-    return list(ids), skipped
+    return found, skipped
+
+
+def read_ids(records: Sequence[Json]) -> tuple[list[str], list[Skipped]]:
+    """Return the `_id`s of records, each once, in order, and the records that have none that could be stored."""
+    ids, skipped = read_each(records, lambda record, _: checked_id(record.get("_id")))
+    return list(dict.fromkeys(ids)), skipped

@@ -3,31 +3,30 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from app.db import records as table
+from app.db import records as record_table
 from app.db.engine import Connection
 from app.db.refusals import write_each
 from app.domain import statuses
 from app.domain.collections import Collection
-from app.domain.errors import InvalidRequest
 from app.domain.jsontext import dumps, loads_stored, stored_bytes
 from app.domain.records import IMAGE_FIELDS, Fields, Found, Json, Processed, Skipped
 from app.domain.statuses import Status
 from app.services import indexing
 from app.services.context import Context
-from app.services.record_input import attributes_of, checked_id, read_ids, skip
+from app.services.record_input import attributes_of, checked_id, read_each, read_ids
 
 
 def get(context: Context, collection: Collection, records: Sequence[Json], fields: Fields) -> Processed:
     """Return stored records by `_id`, in the order asked for."""
     ids, skipped = read_ids(records)
-    found = table.get(context.db, collection, ids, fields)
+    found = record_table.get(context.db, collection, ids, fields)
     return _by_id(ids, found, skipped, statuses.RECORDS_FOUND)
 
 
 def delete(context: Context, collection: Collection, records: Sequence[Json]) -> Processed:
     """Delete records by `_id`; what is returned as deleted is gone from disk."""
     ids, skipped = read_ids(records)
-    deleted = table.delete(context.db, collection, ids)
+    deleted = record_table.delete(context.db, collection, ids)
     indexing.maintain(context, collection)
     return _by_id(ids, {record_id: Found(record_id) for record_id in deleted}, skipped, statuses.RECORDS_DELETED)
 
@@ -41,7 +40,7 @@ def update(context: Context, collection: Collection, records: Sequence[Json], fi
     changes, skipped = _changes(records, max_bytes)
 
     def work(connection: Connection) -> Processed:
-        locked = table.lock(connection, collection, list(changes))
+        locked = record_table.lock(connection, collection, list(changes))
         refused = {
             record_id: f"{field} cannot be changed: delete the record and insert it again"
             for record_id, change in changes.items()
@@ -57,7 +56,9 @@ def update(context: Context, collection: Collection, records: Sequence[Json], fi
         found: dict[str, Found] = {}
 
         def write(some: Sequence[str]) -> list[str]:
-            done = table.update(connection, collection, {record_id: patches[record_id] for record_id in some}, fields)
+            done = record_table.update(
+                connection, collection, {record_id: patches[record_id] for record_id in some}, fields
+            )
             found.update(done)
             return list(done)
 
@@ -78,7 +79,7 @@ def _too_large(
     connection: Connection,
     collection: Collection,
     changes: Mapping[str, Mapping[str, Json]],
-    locked: Mapping[str, table.Locked],
+    locked: Mapping[str, record_table.Locked],
     max_bytes: int,
 ) -> dict[str, str]:
     """Return which changes would let attributes grow beyond what an insert may bring, with the reason, by id.
@@ -91,7 +92,7 @@ def _too_large(
         if locked[record_id].bytes + stored_bytes(dict(change)) > max_bytes
     ]
     refused = {}
-    for record_id, text in table.attributes(connection, collection, near).items() if near else ():
+    for record_id, text in record_table.attributes(connection, collection, near).items() if near else ():
         before = loads_stored(text)
         assert isinstance(before, dict)  # noqa: S101  (a constraint of the table)
         change = changes[record_id]
@@ -104,19 +105,17 @@ def _too_large(
 
 
 def _changes(records: Sequence[Json], max_bytes: int) -> tuple[dict[str, dict[str, Json]], list[Skipped]]:
+    def read(record: dict[str, Json], _: int) -> tuple[str, dict[str, Json]]:
+        record_id = checked_id(record.get("_id"))
+        attributes: dict[str, Json] = dict(attributes_of(record, max_bytes))
+        if "_base64" in record:
+            attributes["_base64"] = record["_base64"]
+        return record_id, attributes
+
+    found, skipped = read_each(records, read)
     changes: dict[str, dict[str, Json]] = {}
-    skipped = []
-    for place, record in enumerate(records):
-        try:
-            if not isinstance(record, dict):
-                raise InvalidRequest("a record must be a JSON object")
-            record_id = checked_id(record.get("_id"))
-            attributes: dict[str, Json] = dict(attributes_of(record, max_bytes))
-            if "_base64" in record:
-                attributes["_base64"] = record["_base64"]
-            changes.setdefault(record_id, {}).update(attributes)
-        except InvalidRequest as error:
-            skipped.append(skip(record, error, place))
+    for record_id, attributes in found:
+        changes.setdefault(record_id, {}).update(attributes)
     return changes, skipped
 
 
@@ -128,19 +127,19 @@ def _changed_picture(change: Mapping[str, Json], stored: Mapping[str, object]) -
     return None
 
 
-def _patch(change: Mapping[str, Json]) -> table.Patch:
+def _patch(change: Mapping[str, Json]) -> record_table.Patch:
     values = {key: value for key, value in change.items() if value is not None}
-    return table.Patch(dumps(values), dumps([key for key, value in change.items() if value is None]))
+    return record_table.Patch(dumps(values), dumps([key for key, value in change.items() if value is None]))
 
 
 def count(context: Context, collection: Collection) -> int:
     """Return the number of records in the collection, exactly."""
-    return table.count(context.db, collection)
+    return record_table.count(context.db, collection)
 
 
 def any_id(context: Context, collection: Collection) -> str | None:
     """Return the first `_id` of a collection; None where it is empty."""
-    return table.any_id(context.db, collection)
+    return record_table.any_id(context.db, collection)
 
 
 def _by_id(ids: Sequence[str], found: Mapping[str, Found], skipped: Sequence[Skipped], complete: Status) -> Processed:

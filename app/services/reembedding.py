@@ -5,7 +5,6 @@ new in its place. What is written meanwhile is noted by a trigger and followed. 
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from app.db import collections as table
+from app.db import collections as collection_table
 from app.db import indexes, records
 from app.db import reembedding as steps
 from app.db.reembedding import Change, Job, NotYet, Source
@@ -23,6 +22,7 @@ from app.domain.errors import ImageError, InvalidRequest
 from app.domain.jsontext import dumps
 from app.embedding.models import registry
 from app.embedding.models.batching import BatchedEmbedder, ModelFailed
+from app.services.chunking import write_behind
 from app.services.context import Context
 from app.services.indexing import index_values_again, resources
 from app.services.pipeline import Item, Pipeline, PreparedItem
@@ -142,7 +142,7 @@ def run(
         done = steps.switch(context.db, job, worker.follow, settle, drop_unreadable=drop_unreadable)
     except _Undecided:
         return Report(job.collection, False, embedded, *_unreadable(context, job, unreadable_to))
-    collection = table.get(context.db, job.collection.name)
+    collection = collection_table.get(context.db, job.collection.name)
     steps.tidy(context.db, collection)
     return Report(collection, True, embedded, *unreadable, done.dropped, done.seconds)
 
@@ -181,7 +181,7 @@ def _settle(worker: "_Worker", drop_unreadable: bool, unreadable_to: Path | None
 def _build_indexes(context: Context, job: Job, watch: Watch) -> None:
     watch.say("building indexes")
     indexes.build_gin(context.db, job.next)
-    for field in sorted(table.get(context.db, job.collection.name).indexed_fields):
+    for field in sorted(collection_table.get(context.db, job.collection.name).indexed_fields):
         indexes.declare_field(context.db, job.next, field)
     if job.collection.indexed or indexes.holds_more(context.db, job.next, context.settings.index_rows):
         indexes.build_hnsw(context.db, job.next, resources(context.settings), unused=True)
@@ -208,17 +208,14 @@ class _Worker:
         """Make the vector of every record that has none; return their number."""
         self._watch.say("embedding")
         number = 0
-        with ThreadPoolExecutor(1, thread_name_prefix="write") as writer:
-            writing: Future[None] | None = None
-            for vectors, failed in self._embedded(self._missing()):
-                number += len(vectors)
-                if writing is not None:
-                    writing.result()
-                # One chunk is written while the next is made; never more, so that memory stays flat.
-                writing = writer.submit(steps.store, self.context.db, self.job, vectors, failed)
-            if writing is not None:
-                writing.result()
+        for stored in write_behind(self._embedded(self._missing()), self._store):
+            number += stored
         return number
+
+    def _store(self, chunk: tuple[dict[str, NDArray[np.float32]], dict[str, str]]) -> int:
+        vectors, failed = chunk
+        steps.store(self.context.db, self.job, vectors, failed)
+        return len(vectors)
 
     def follow(self) -> None:
         """Make the new table follow what was written to the old one, until little or nothing is left."""

@@ -5,7 +5,7 @@ import threading
 from collections import deque
 from dataclasses import replace
 
-from app.db import searchlog as table
+from app.db import searchlog as log_table
 from app.db.engine import Database
 from app.domain.errors import InvalidRequest, LookalikeError
 from app.domain.jsontext import check
@@ -59,7 +59,7 @@ class SearchLog:
         while self._waiting:
             batch = [self._waiting.popleft() for _ in range(min(_BATCH, len(self._waiting)))]
             try:
-                table.add(self._db, batch, self._keep)
+                log_table.add(self._db, batch, self._keep)
             except LookalikeError as error:
                 log.warning("searches could not be noted, trying again: %s", error)
                 if room := _WAITING - len(self._waiting):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.db import tokens as table
+from app.db import tokens as token_table
 from app.domain.errors import InvalidRequest
 from app.domain.tokens import Scope, digest, new_token
 from app.services.context import Context
@@ -27,12 +27,12 @@ def create(context: Context, scopes: Sequence[Scope], collections: Sequence[str]
 
     """
     token = new_token()
-    return NewToken(table.create(context.db, digest(token), scopes, collections, label), token)
+    return NewToken(token_table.create(context.db, digest(token), scopes, collections, label), token)
 
 
 def listed(context: Context) -> list[dict[str, Any]]:
     """Return what is kept of each token: everything but the token."""
-    return table.list_all(context.db)
+    return token_table.list_all(context.db)
 
 
 def revoke(context: Context, token_id: int) -> None:
@@ -42,5 +42,5 @@ def revoke(context: Context, token_id: int) -> None:
         InvalidRequest: there is none of this id that is not revoked already.
 
     """
-    if not table.revoke(context.db, token_id):
+    if not token_table.revoke(context.db, token_id):
         raise InvalidRequest(f"there is no token {token_id} that is not revoked already")
