@@ -3,7 +3,6 @@
 import json
 import signal
 import subprocess
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from app.db.records import NewRecord
 from tests.api.conftest import drawing
 from tests.db.vectors import random_vectors
 from tests.server.conftest import LOOKALIKE, Server, clean_environment
+from tests.support.waiting import eventually
 
 
 @pytest.fixture(scope="module")
@@ -176,22 +176,38 @@ def test_load_skips_bad_files_and_goes_on_where_it_stopped(shell: Server, folder
 
 
 def test_a_killed_load_is_resumed(shell: Server, folder: Path) -> None:
+    """It is killed while it waits in the middle of a chunk, after others were stored."""
     for number in range(700):
         drawing(number, 64).save(folder / "shoes" / f"more{number}.png")
-    shell.json("collection", "create", "killed", "--service", "photo")
+    shell.json("collection", "create", "killed", "--service", "photo", "--model", "pixels")
+    with psycopg.connect(shell.environment["DATABASE_URL"]) as connection:
+        connection.execute(
+            "CREATE FUNCTION wait_here() RETURNS trigger LANGUAGE plpgsql AS"
+            " 'BEGIN PERFORM pg_advisory_xact_lock(7); RETURN NEW; END'"
+        )
+        row = connection.execute("SELECT id FROM lookalike.collections WHERE name = 'killed'").fetchone()
+        assert row is not None
+        connection.execute(
+            f"CREATE TRIGGER wait_here BEFORE INSERT ON lookalike.records_{row[0]} FOR EACH ROW"
+            " WHEN (NEW.id = 'shoes/more99.png') EXECUTE FUNCTION wait_here()"
+        )
     process = subprocess.Popen(
         [LOOKALIKE, "load", "killed", str(folder)],
         env=shell.environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
+    waiting = "FROM pg_stat_activity WHERE wait_event = 'advisory' AND datname = current_database()"
     with psycopg.connect(shell.environment["DATABASE_URL"], autocommit=True) as connection:
-        while connection.execute("SELECT FROM lookalike.killed LIMIT 1").fetchone() is None:
-            assert process.poll() is None
-            time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
-    process.wait(10)
+        connection.execute("SELECT pg_advisory_lock(7)")
+        eventually(lambda: process.poll() is not None or connection.execute(f"SELECT {waiting}").fetchall())
+        assert process.poll() is None
+        process.send_signal(signal.SIGKILL)
+        process.wait(10)
+        connection.execute(f"SELECT pg_terminate_backend(pid) {waiting}")
+        connection.execute(f"DROP TRIGGER wait_here ON lookalike.records_{row[0]}")
     before = shell.json("collection", "show", "killed")["records"]
+    assert 0 < before < 712
     done = shell.json("load", "killed", str(folder))
     assert done["present"] == before
     assert done["stored"] == 712 - before

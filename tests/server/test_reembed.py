@@ -23,6 +23,7 @@ from app.embedding.pictures.images import decode
 from tests.api.conftest import drawing, picture
 from tests.server.conftest import LOOKALIKE, Server
 from tests.server.test_serving import call
+from tests.support.waiting import eventually
 
 # Two models of one dimension: vectors of one among those of the other raise no error, they are just far off.
 OLD, NEW = "phash", "efficientnet-lite0"
@@ -88,7 +89,9 @@ class Traffic:
         self.deleted: set[int] = set()
         self._stop = threading.Event()
         self._pool = ThreadPoolExecutor(4)
-        self._futures = [self._pool.submit(self._loop, step) for step in (self._by_picture, self._by_id, self._write)]
+        # Each record that is written is one more to embed: without pauses, a slow machine would never be done.
+        steps = ((self._by_picture, 0.02), (self._by_id, 0.02), (self._write, 0.2))
+        self._futures = [self._pool.submit(self._loop, *step) for step in steps]
 
     def stop(self) -> None:
         self._stop.set()
@@ -96,9 +99,9 @@ class Traffic:
             future.result()
         self._pool.shutdown()
 
-    def _loop(self, step: Callable[[int], None]) -> None:
+    def _loop(self, step: Callable[[int], None], pause_seconds: float) -> None:
         number = 0
-        while not self._stop.is_set():
+        while not self._stop.wait(pause_seconds):
             number += 1
             step(number)
 
@@ -140,10 +143,10 @@ def test_a_server_serves_right_before_during_and_after(server: Server, token: st
     fill(server, token, named, range(60))
     traffic = Traffic(server, token, named, 60)
     try:
-        time.sleep(0.5)
+        eventually(lambda: traffic.searches > 10)
         done = server.json("collection", "reembed", named, "--model", NEW)
         at_switch = traffic.searches
-        time.sleep(3)  # less than the server remembers a collection for
+        eventually(lambda: traffic.searches > at_switch + 50)  # the server remembers the old collection, first
     finally:
         traffic.stop()
     assert traffic.wrong == []
