@@ -1465,6 +1465,87 @@ $_$;
 
 COMMENT ON FUNCTION lookalike.knn(collection text, record_id text, k integer, filter jsonb) IS 'The k records of a collection nearest to one of its records, among those that match a filter of the API''s language; distances on the API''s scale. Owner''s rights.';
 
+CREATE FUNCTION lookalike.knn_examples(collection text, ids text[], negative_ids text[] DEFAULT '{}'::text[], k integer DEFAULT 30, filter jsonb DEFAULT NULL::jsonb) RETURNS TABLE(id text, distance double precision, attributes jsonb)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER COST 10000 ROWS 30
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$
+DECLARE
+    direction vector;
+    away vector;
+BEGIN
+    IF collection IS NULL OR ids IS NULL OR k IS NULL THEN
+        RETURN;
+    END IF;
+    SELECT avg(l2_normalize(lookalike.vector_of(collection, e.id)::vector)) INTO direction FROM unnest(ids) AS e (id);
+    SELECT avg(l2_normalize(lookalike.vector_of(collection, e.id)::vector)) INTO away FROM unnest(negative_ids) AS e (id);
+    IF direction IS NULL THEN
+        RETURN;
+    END IF;
+    IF away IS NOT NULL THEN
+        direction := direction + direction - away;
+    END IF;
+    IF vector_norm(direction) < 1e-3 THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'the examples cancel each other out; leave one out';
+    END IF;
+    RETURN QUERY
+        SELECT n.id, n.distance, n.attributes
+        FROM lookalike.nearest_records(collection, l2_normalize(direction)::halfvec, k, filter, NULL) AS n;
+END;
+$$;
+
+COMMENT ON FUNCTION lookalike.knn_examples(collection text, ids text[], negative_ids text[], k integer, filter jsonb) IS 'The k records of a collection most like some of its records and unlike others, among those that match a filter of the API''s language. Owner''s rights.';
+
+CREATE FUNCTION lookalike.knn_varied(collection text, record_id text, k integer, diversity double precision, candidates integer DEFAULT NULL::integer, filter jsonb DEFAULT NULL::jsonb) RETURNS TABLE(place integer, id text, distance double precision, attributes jsonb)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER COST 100000 ROWS 30
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$
+DECLARE
+    pool constant integer := coalesce(candidates, least(2000, 5 * k::bigint)::integer);
+    scale double precision;
+    found_ids text[];
+    found_distances double precision[];
+    found_attributes jsonb[];
+    vectors vector[];
+    likeness double precision[];
+    chosen integer := 1;
+BEGIN
+    IF collection IS NULL OR record_id IS NULL OR k IS NULL OR diversity IS NULL THEN
+        RETURN;
+    END IF;
+    IF NOT diversity BETWEEN 0 AND 1 OR k NOT BETWEEN 0 AND 2000 OR pool NOT BETWEEN k AND 2000 THEN
+        RAISE invalid_parameter_value USING MESSAGE =
+            'diversity is 0 to 1, k and candidates are at most 2000, and candidates are k or more';
+    END IF;
+    scale := (lookalike.collection_space(collection)).scale;
+    SELECT array_agg(n.id ORDER BY n.distance, n.id COLLATE "C"), array_agg(n.distance ORDER BY n.distance, n.id COLLATE "C"),
+           array_agg(n.attributes ORDER BY n.distance, n.id COLLATE "C"),
+           array_agg(lookalike.vector_of(collection, n.id)::vector ORDER BY n.distance, n.id COLLATE "C")
+    INTO found_ids, found_distances, found_attributes, vectors
+    FROM lookalike.knn(collection, record_id, pool, filter) AS n;
+    IF found_ids IS NULL THEN
+        RETURN;
+    END IF;
+    likeness := array_fill(-2::double precision, ARRAY[cardinality(found_ids)]);
+    FOR position IN 1 .. least(k, cardinality(found_ids)) LOOP
+        place := position;
+        id := found_ids[chosen];
+        distance := found_distances[chosen];
+        attributes := found_attributes[chosen];
+        RETURN NEXT;
+        found_ids[chosen] := NULL;
+        SELECT array_agg(greatest(l.likeness, 1 - (l.vector <=> vectors[chosen])) ORDER BY l.place) INTO likeness
+        FROM unnest(likeness, vectors) WITH ORDINALITY AS l (likeness, vector, place);
+        SELECT l.place INTO chosen
+        FROM unnest(likeness, found_distances, found_ids) WITH ORDINALITY AS l (likeness, distance, id, place)
+        WHERE l.id IS NOT NULL
+        ORDER BY (1 - diversity) * (1 - l.distance / scale) - diversity * l.likeness DESC, l.place
+        LIMIT 1;
+    END LOOP;
+END;
+$$;
+
+COMMENT ON FUNCTION lookalike.knn_varied(collection text, record_id text, k integer, diversity double precision, candidates integer, filter jsonb) IS 'The records of a collection nearest to one of its records that are unlike each other, by maximal marginal relevance, among those that match a filter of the API''s language. Owner''s rights.';
+
 CREATE FUNCTION lookalike.knn_vector(collection text, vector public.halfvec, k integer DEFAULT 30, filter jsonb DEFAULT NULL::jsonb) RETURNS TABLE(id text, distance double precision, attributes jsonb)
     LANGUAGE sql STABLE SECURITY DEFINER COST 10000 ROWS 30
     SET search_path TO 'pg_catalog', 'public', 'pg_temp'

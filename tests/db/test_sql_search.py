@@ -25,6 +25,7 @@ from app.domain.windows import Window
 from app.filters import compile_filter, parse_filter
 from app.search import plpgsql
 from app.search.request import Query
+from app.search.variety import most_varied
 from tests.db.vectors import random_vectors
 from tests.support.searching import answered, exact, vector_of
 
@@ -269,6 +270,39 @@ def test_the_settings_of_a_session_are_as_before(sql: Connection) -> None:
 
 
 @pytest.mark.parametrize("name", ["shop", "plain"])
+def test_examples_are_one_direction(shop: tuple[Database, Collection], sql: Connection, name: str) -> None:
+    db, _ = shop
+    own = collections.get(db, name)
+    units = [np.asarray(vector_of(db, own, one).to_numpy(), np.float64) for one in ("r5", "r9", "r700")]
+    units = [unit / np.linalg.norm(unit) for unit in units]
+    direction = (units[0] + units[1]) / 2 - units[2] / 2
+    wanted = rows(
+        sql,
+        "SELECT id, distance FROM lookalike.knn_vector(%s, %s::halfvec, 20)",
+        name,
+        halfvec_text((direction / np.linalg.norm(direction)).astype(np.float32)),
+    )
+    found = rows(sql, "SELECT id, distance FROM lookalike.knn_examples(%s, '{r5,r9}', '{r700}', 20)", name)
+    assert [row[0] for row in found] == [row[0] for row in wanted]
+    assert [row[1] for row in found] == pytest.approx([row[1] for row in wanted], abs=0.01)
+    only = "SELECT id, distance FROM lookalike.knn_examples(%s, '{r7}', k => 5)"
+    assert [row[0] for row in rows(sql, only, name)] == [
+        row[0] for row in rows(sql, "SELECT id FROM lookalike.knn(%s, 'r7', 5)", name)
+    ]
+
+
+@pytest.mark.parametrize("diversity", [0.0, 0.35, 1.0])
+def test_variety_is_that_of_the_api(shop: tuple[Database, Collection], sql: Connection, diversity: float) -> None:
+    db, own = shop
+    pool = rows(sql, "SELECT id, distance FROM lookalike.knn('shop', 'r7', 60)")
+    vectors = np.stack([vector_of(db, own, one).to_numpy().astype(np.float32) for one, _ in pool])
+    distances = np.array([far for _, far in pool]) / own.distance_scale
+    order = most_varied(vectors, distances, diversity, 12)
+    found = rows(sql, "SELECT id, distance, place FROM lookalike.knn_varied('shop', 'r7', 12, %s, 60)", diversity)
+    assert found == [(*pool[place], number) for number, place in enumerate(order, 1)]
+
+
+@pytest.mark.parametrize("name", ["shop", "plain"])
 def test_within_is_complete(shop: tuple[Database, Collection], sql: Connection, name: str) -> None:
     db, _ = shop
     target = Query(collections.get(db, name), Window(None), Fields())
@@ -335,6 +369,12 @@ def test_distance_is_that_of_the_answers(sql: Connection) -> None:
         ("knn_vector('shop', '[1,2]', 3)", errors.InvalidParameterValue, "2 dimensions, those of this .* have 64"),
         ("knn_vector('shop', array_fill(0, ARRAY[64])::halfvec, 3)", errors.InvalidParameterValue, "no direction"),
         ("within('shop', 'nobody', 3)", errors.NoDataFound, "no record"),
+        ("knn_examples('shop', '{r1,nobody}')", errors.NoDataFound, "no record"),
+        ("knn_examples('shop', '{r1}', '{r1,r1}', -1)", errors.InvalidParameterValue, "k is 0 to"),
+        ("knn_varied('shop', 'r1', 5, 1.5)", errors.InvalidParameterValue, "diversity is 0 to 1"),
+        ("knn_varied('shop', 'r1', 5, 'NaN')", errors.InvalidParameterValue, "diversity is 0 to 1"),
+        ("knn_varied('shop', 'r1', 5, 0.5, 4)", errors.InvalidParameterValue, "candidates are k or more"),
+        ("knn_varied('shop', 'nobody', 5, 0.5)", errors.NoDataFound, "no record"),
         ("distance('shop', 'r1', 'nobody')", errors.NoDataFound, "no record"),
         ("near_duplicate_pairs('nowhere')", errors.NoDataFound, "no collection"),
         ("knn('shop''; DROP TABLE lookalike.records; --', 'r1', 3)", errors.NoDataFound, "no collection"),
@@ -349,7 +389,9 @@ def test_a_wrong_question_is_told_what_is_wrong(
 
 
 @pytest.mark.parametrize("call", ["knn(NULL, 'r1', 3)", "knn('shop', NULL, 3)", "knn('shop', 'r1', NULL)",
-                                  "within('shop', 'r1', NULL)", "near_duplicate_pairs(NULL)"])  # fmt: skip
+                                  "within('shop', 'r1', NULL)", "near_duplicate_pairs(NULL)",
+                                  "knn_examples('shop', NULL)", "knn_examples('shop', '{}')",
+                                  "knn_varied('shop', 'r1', 3, NULL)", "knn_varied('shop', 'r1', 0, 0.5)"])  # fmt: skip
 def test_null_asks_for_nothing(sql: Connection, call: str) -> None:
     assert rows(sql, f"SELECT * FROM lookalike.{call}") == []
 
