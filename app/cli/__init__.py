@@ -7,7 +7,6 @@ from types import FrameType
 
 import click
 
-from app.config import Settings
 from app.domain.errors import ConfigurationError, LookalikeError
 from app.version import __version__
 
@@ -83,6 +82,8 @@ _FAILED, _MISTAKEN = 1, 2
 @click.version_option(__version__, prog_name="lookalike")
 def cli() -> None:
     """Lookalike: a visual similarity search server on PostgreSQL and pgvector."""
+    from app.config import Settings  # noqa: PLC0415  (pydantic: `--version` and `--help` need none of it)
+
     for sentence in Settings.misspelt():
         click.echo(f"lookalike: warning: {sentence}", err=True)
 

@@ -17,7 +17,7 @@ from app.config import Settings
 from app.db import schema
 from app.db.conninfo import reach
 from app.db.embedded import EmbeddedDatabase
-from app.embedding.models.options import check_device
+from app.embedding.models.options import check_options
 from app.embedding.tags import taxonomy
 
 log = logging.getLogger(__name__)
@@ -93,7 +93,7 @@ def run(settings: Settings) -> None:
     """
     check_free(settings)
     check_folders(settings)
-    check_device(settings.model_device)
+    check_options(settings.models)
     taxonomy.read(settings.fashion_taxonomy)  # what is wrong with it is said before anything is started
     embedded = None if settings.database_url else EmbeddedDatabase(settings.home, port=settings.embedded_port)
     url = embedded.start() if embedded else reach(str(settings.database_url))

@@ -212,11 +212,12 @@ class Settings(BaseSettings):
         default="auto",
         pattern=r"^(auto|cpu|cuda(:\d{1,3})?|mps)$",
         json_schema_extra={"allowed": "auto, cpu, cuda, cuda:N or mps"},
-        description="Where models run: auto (CUDA, else MPS, else the CPU), cpu, cuda, cuda:1 (any number), or mps.",
+        description="Where models run: auto (CUDA, else MPS, else the CPU), cpu, or, with the extra huggingface, cuda,"
+        " cuda:1 (any number) or mps.",
     )
     model_dtype: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         default="auto",
-        description="Numbers that models compute in: auto (what suits the model and the device), fp32, bf16 or fp16.",
+        description="Numbers that models compute in: auto (fp32), fp32, or, with the extra huggingface, bf16 or fp16.",
     )
     models_folder: FilePath | None = Field(
         default=None, description="Folder of the models of the Hugging Face hub; unset: its own cache (HF_HUB_CACHE)."

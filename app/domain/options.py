@@ -21,7 +21,7 @@ class ModelOptions:
 
     Attributes:
         device: `auto` (CUDA, else MPS, else the CPU), `cpu`, `cuda`, `cuda:1`, `mps`.
-        dtype: `auto`, `fp32`, `bf16` or `fp16`, of weights and computing. Vectors are float32 in any case.
+        dtype: `auto` (`fp32`), `fp32`, `bf16` or `fp16`, of weights and computing. Vectors are float32 in any case.
         folder: where files of the Hugging Face hub are kept; None: its own cache (`HF_HUB_CACHE`).
         download: whether files that are not there may be fetched; `HF_HUB_OFFLINE=1` forbids it all the same.
         remote_code: whether program code that comes with a model may be run.

@@ -1,6 +1,6 @@
-"""Pictures and the models that turn them into vectors. The only part that knows torch and transformers.
+"""Pictures and the models that turn them into vectors. The only part that knows ONNX Runtime, torch and transformers.
 
-Importing this package loads no model and imports no torch.
+Importing this package loads no model and imports none of them.
 """
 
 import os

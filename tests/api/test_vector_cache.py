@@ -12,9 +12,9 @@ import psycopg
 import pytest
 
 from app.db import collections as table
-from app.domain.options import ImageLimits
+from app.domain.options import ImageLimits, ModelOptions
 from app.embedding.models.batching import BatchedEmbedder, ModelFailed
-from app.embedding.models.efficientnet_lite0 import EfficientNetLite0
+from app.embedding.models.lite0_on_torch import Lite0OnTorch
 from app.embedding.models.vector_cache import VectorCache
 from app.embedding.pictures import images
 from app.embedding.pictures.images import decode, thumbnail
@@ -137,8 +137,8 @@ def test_a_gpu_without_memory_is_503_until_there_is_some(
 ) -> None:
     import torch
 
-    model = api.context.models.get("efficientnet-lite0")._embedder
-    assert isinstance(model, EfficientNetLite0)
+    model = Lite0OnTorch(ModelOptions(device="cpu"))
+    monkeypatch.setattr(api.context.models.get("efficientnet-lite0"), "_embedder", model)
     room, forward = 2, model._forward
 
     def tight(batch: Sequence[Any]) -> Any:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-_PACKAGES = ("torch", "numpy", "pillow", "psycopg", "flask", "gunicorn")
+_PACKAGES = ("onnxruntime", "torch", "numpy", "pillow", "psycopg", "flask", "gunicorn")
 
 
 @dataclass(frozen=True, slots=True)

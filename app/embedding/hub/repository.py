@@ -16,6 +16,7 @@ from app.domain.errors import InvalidRequest
 from app.domain.options import ModelOptions
 from app.embedding.hub.hub_errors import explained
 from app.embedding.hub.quiet import quiet
+from app.embedding.models.extras import require_huggingface
 
 _ID = re.compile(
     r"(?P<id>(?=.{3,96}(@|$))[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(@(?P<revision>[\w.][\w./-]*))?", re.ASCII
@@ -78,19 +79,21 @@ def locate(name: str, options: ModelOptions) -> Source:
 
     Raises:
         InvalidRequest: it is neither an id nor a folder, or the model is not at hand.
-        ConfigurationError: the cache cannot be written.
+        ConfigurationError: the cache cannot be written, or transformers is not installed.
 
     """
     folder = Path(name)
     if is_folder(name):
         if not (folder / _CONFIG).is_file():
             raise InvalidRequest(f"the folder {name!r} holds no model: there is no {_CONFIG} in it")
+        require_huggingface(f"the model {name!r}")
         return Source(name, str(folder), options, folder=folder)
     asked = parse(name)
     if asked is None:
         raise InvalidRequest(
             f"{name!r} is neither the id of a Hugging Face model (org/name or org/name@revision) nor a folder"
         )
+    require_huggingface(f"the model {name!r}")
     id_, revision = asked
     path = find_file(Source(name, id_, options, revision), _CONFIG)
     commit = None if path is None else path.parent.name  # .../snapshots/<commit>/config.json

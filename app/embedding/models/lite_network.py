@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0's convolutions, rebuilt for inference from the package's network.
+"""EfficientNet-Lite0's convolutions on torch, rebuilt for inference from the package's network.
 
 Imports torch: to be imported only where the model is loaded. What is changed, none of it the result but for rounding:
 
@@ -128,12 +128,17 @@ def load(dtype: torch.dtype, device: torch.device) -> Callable[[Tensor], Tensor]
     if hasattr(torch.ops.mkldnn, "_convolution_pointwise"):
         try:
             single, several = (_built(original, partial(Fused, single=single), dtype) for single in (True, False))
-            return _scripted(Network(single, several), dtype)
-        except RuntimeError:
-            # The operation is torch's own, for its compiler, and may change: then only the speed is lost.
-            log.warning("this version of torch has other fused convolutions; the plain ones are used", exc_info=True)
+            return _scripted(Network(single, several), dtype, warm_up=(1, 1, 8, 8))
+        except RuntimeError as error:
+            # The operation is torch's own, for its compiler, and may change: then only the speed is lost. It also takes
+            # half precision on few CPUs alone.
+            log.warning(
+                "torch has no fused convolutions in %s for this CPU; the plain ones are used, which are slower: %s",
+                str(dtype).removeprefix("torch."),
+                error,
+            )
     plain = _built(original, Plain, dtype)
-    return _scripted(Network(plain, plain), dtype)
+    return _scripted(Network(plain, plain), dtype, warm_up=(1, 1))
 
 
 def eager(dtype: torch.dtype) -> nn.Module:
@@ -148,12 +153,12 @@ def _original() -> Any:
     return original.eval()
 
 
-def _scripted(network: Network, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
+def _scripted(network: Network, dtype: torch.dtype, *, warm_up: tuple[int, ...]) -> Callable[[Tensor], Tensor]:
     # TorchScript has been declared old, but what replaces it needs a C++ compiler on the machine that runs it.
     ignore_remarks(r"torch\.jit\.", DeprecationWarning)
     with torch.inference_mode():
         scripted: Callable[[Tensor], Tensor] = torch.jit.script(network.eval())
-        for pictures in (1, 1, 8, 8):  # the optimiser works on the first runs, oneDNN on the first of a size
+        for pictures in warm_up:  # the optimiser works on the first runs, oneDNN on the first of a size
             blank = torch.zeros((pictures, 3, SIDE, SIDE), dtype=dtype)
             scripted(blank.to(memory_format=torch.channels_last))
     return scripted

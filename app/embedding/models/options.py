@@ -4,8 +4,10 @@ from types import MappingProxyType
 from typing import Any
 
 from app.domain.errors import ConfigurationError
-from app.domain.options import AUTO
+from app.domain.options import AUTO, ModelOptions
+from app.embedding.models.extras import may_have_accelerators, require_huggingface
 
+_HALF = ("bf16", "fp16")
 DTYPES = MappingProxyType({"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"})
 
 
@@ -34,17 +36,33 @@ def device_of(torch: Any, wanted: str) -> Any:
     return device
 
 
-def check_device(wanted: str) -> None:
-    """Check that models can compute where they are to; the CPU always is there, and torch is not imported for it.
+def check_options(options: ModelOptions) -> None:
+    """Check that models can compute where and in what they are to; torch is imported only to ask it for a GPU.
 
     Raises:
-        ConfigurationError: there is no such device.
+        ConfigurationError: there is no such device, or torch, which it takes, is not installed.
 
     """
-    if wanted not in (AUTO, "cpu"):
+    if options.dtype in _HALF:
+        require_huggingface(f"LOOKALIKE_MODEL_DTYPE={options.dtype}")
+    if options.device not in (AUTO, "cpu"):
+        require_huggingface(f"LOOKALIKE_MODEL_DEVICE={options.device}")
         import torch  # noqa: PLC0415
 
-        device_of(torch, wanted)
+        device_of(torch, options.device)
+
+
+def wants_torch(options: ModelOptions) -> bool:
+    """Say whether a model that needs no torch on a CPU in float32 is asked for on another device, or in half precision.
+
+    Raises:
+        ConfigurationError: it is, and torch is not installed.
+
+    """
+    if options.device == AUTO and options.dtype not in _HALF:
+        return bool(accelerators())
+    check_options(options)
+    return options.dtype in _HALF or options.device != "cpu"
 
 
 def dtype_of(torch: Any, wanted: str, auto: Any) -> Any:
@@ -62,7 +80,9 @@ def dtype_of(torch: Any, wanted: str, auto: Any) -> Any:
 
 
 def accelerators() -> tuple[str, ...]:
-    """Return the devices beside the CPU that torch can compute on."""
+    """Return the devices beside the CPU that torch can compute on; none where it is not installed."""
+    if not may_have_accelerators():
+        return ()
     import torch  # noqa: PLC0415
 
     there = (("cuda", torch.cuda.is_available()), ("mps", torch.backends.mps.is_available()))

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.util import find_spec
 from types import MappingProxyType
 
 from app.domain.errors import InvalidRequest
@@ -10,6 +9,8 @@ from app.domain.options import ModelOptions
 from app.embedding.hub import repository
 from app.embedding.models import color_palette, efficientnet_lite0, huggingface, pdq, phash, pixels
 from app.embedding.models.base import Embedder, ModelFacts
+from app.embedding.models.extras import installed
+from app.embedding.models.options import wants_torch
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,22 +27,26 @@ class Entry:
     @property
     def at_hand(self) -> bool:
         """Whether what it needs is installed."""
-        return all(find_spec(name) is not None for name in self.packages)
+        return installed(*self.packages)
 
 
-def _efficientnet_lite0(options: ModelOptions, threads: int) -> Embedder:
-    return efficientnet_lite0.EfficientNetLite0(options, threads)
+def _lite0(options: ModelOptions, threads: int, facts: ModelFacts = efficientnet_lite0.FACTS) -> Embedder:
+    if not wants_torch(options):
+        return efficientnet_lite0.EfficientNetLite0(threads, facts)
+    from app.embedding.models.lite0_on_torch import Lite0OnTorch  # noqa: PLC0415  (imports torch)
+
+    return Lite0OnTorch(options, threads, facts)
 
 
-def _efficientnet_lite0_middle_only(options: ModelOptions, threads: int) -> Embedder:
-    return efficientnet_lite0.EfficientNetLite0(options, threads, efficientnet_lite0.MIDDLE_ONLY)
+def _lite0_middle_only(options: ModelOptions, threads: int) -> Embedder:
+    return _lite0(options, threads, efficientnet_lite0.MIDDLE_ONLY)
 
 
 MODELS = MappingProxyType(
     {
         entry.facts.name: entry
         for entry in (
-            Entry(efficientnet_lite0.FACTS, _efficientnet_lite0),
+            Entry(efficientnet_lite0.FACTS, _lite0),
             Entry(color_palette.FACTS, lambda *_: color_palette.ColorPalette()),
             Entry(phash.FACTS, lambda *_: phash.PHash()),
             Entry(pdq.FACTS, lambda *_: pdq.PDQ(), ("pdqhash",)),
@@ -54,7 +59,7 @@ MODELS = MappingProxyType(
 EARLIER = MappingProxyType(
     {
         (entry.facts.name, entry.facts.revision): entry
-        for entry in (Entry(efficientnet_lite0.MIDDLE_ONLY, _efficientnet_lite0_middle_only),)
+        for entry in (Entry(efficientnet_lite0.MIDDLE_ONLY, _lite0_middle_only),)
     }
 )
 
