@@ -11,16 +11,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from hashlib import blake2b
+from math import isfinite
 from typing import Any
 
 from app.domain.errors import InvalidRequest
-from app.domain.jsontext import dumps, loads_stored
+from app.domain.jsontext import check_text, loads_stored
 from app.domain.refinement import Boost, SortKey
 from app.search.request import Query, Several, half
 
 _BYTES = 12
 _NOT_OURS = "page_token: is not one that this server gave"
-_NUMBERS = {"integer": int, "numeric": int | Decimal, "double precision": int | Decimal}
+# What PostgreSQL's type numeric holds: digits before the point, and after it.
+_MOST_WHOLE, _MOST_DECIMALS = 131_072, 16_383
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +37,9 @@ class PageTokens:
     boosts: Sequence[Boost]
     types: Sequence[str]
 
-    def write(self, keys: Sequence[Any]) -> str:
-        """Return the token of the page that begins after these keys."""
-        body = dumps([self.query.collection.id, self.query.collection.generation, keys]).encode()
+    def write(self, keys: str) -> str:
+        """Return the token of the page that begins after these keys, a list as the JSON text that the database gave."""
+        body = f"[{self.query.collection.id:d},{self.query.collection.generation:d},{keys}]".encode()
         return base64.urlsafe_b64encode(self._sum(body) + body).decode().rstrip("=")
 
     def read(self, token: str) -> Sequence[Any]:
@@ -51,7 +53,7 @@ class PageTokens:
         try:
             whole = base64.b64decode(token + "=" * (-len(token) % 4), b"-_", validate=True)
             value = loads_stored(whole[_BYTES:].decode())
-        except (binascii.Error, ValueError, InvalidRequest):
+        except (binascii.Error, ValueError, ArithmeticError, InvalidRequest):
             raise InvalidRequest(_NOT_OURS) from None
         if not isinstance(value, list) or len(value) != 3:
             raise InvalidRequest(_NOT_OURS)
@@ -64,18 +66,22 @@ class PageTokens:
             raise InvalidRequest(
                 'page_token: is stale, as the collection\'s vectors were made anew; begin with page_token ""'
             )
-        if self._sum(whole[_BYTES:]) != whole[:_BYTES] or not self._fit(keys):
+        read = self._keys(keys)
+        if self._sum(whole[_BYTES:]) != whole[:_BYTES] or read is None:
             raise InvalidRequest(
                 "page_token: belongs to another search: query records and their stored vectors, filter, radius, sort,"
                 " boost and product field must stay the same"
             )
-        return keys
+        return read
 
-    def _fit(self, keys: Sequence[Any]) -> bool:
-        return len(keys) == len(self.types) and all(
-            key is None or (isinstance(key, _NUMBERS.get(type_, str)) and not isinstance(key, bool))
-            for key, type_ in zip(keys, self.types, strict=True)
-        )
+    def _keys(self, keys: Sequence[Any]) -> list[Any] | None:
+        """Return keys as values of their types; None where one is not, as the database would refuse it."""
+        if len(keys) != len(self.types):
+            return None
+        try:
+            return [None if key is None else _key(key, type_) for key, type_ in zip(keys, self.types, strict=True)]
+        except (ValueError, OverflowError, InvalidRequest):
+            return None
 
     def _sum(self, body: bytes) -> bytes:
         hashed = blake2b(body, digest_size=_BYTES)
@@ -92,3 +98,27 @@ class PageTokens:
         elif query.what is not None and not isinstance(query.what, str):
             hashed.update(half(query.what).to_binary())
         return hashed.digest()
+
+
+def _key(key: object, type_: str) -> object:
+    """Return a key as a value of its SQL type.
+
+    Raises:
+        ValueError, OverflowError, InvalidRequest: it is none.
+
+    """
+    if type_ == "text" and isinstance(key, str):
+        check_text(key, "page_token")
+        return key
+    if not isinstance(key, int | Decimal) or isinstance(key, bool):
+        raise ValueError(type_)
+    if type_ == "integer" and isinstance(key, int) and abs(key) < 2**31:
+        return key
+    if type_ == "numeric":
+        number = Decimal(key)
+        least = number.as_tuple().exponent
+        if number.adjusted() < _MOST_WHOLE and isinstance(least, int) and least >= -_MOST_DECIMALS:
+            return number
+    if type_ == "double precision" and isfinite(wide := float(key)):
+        return wide
+    raise ValueError(type_)

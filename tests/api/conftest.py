@@ -18,6 +18,7 @@ from app.domain.tokens import Scope
 from app.services import collections, tokens
 from app.services.context import Context
 from app.services.pipeline import Pipeline
+from tests.api.planes import place
 from tests.support.databases import Databases
 
 _numbers = itertools.count()
@@ -124,3 +125,13 @@ def embedded(api: Api, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(Pipeline, "embed", embed)
     return seen
+
+
+@pytest.fixture(scope="session")
+def plane(app_context: tuple[FlaskClient, Context]) -> Api:
+    """Records at angles of 0 to 90 degrees from the first axis, in a plane; 5 degrees from one to the next."""
+    client, context = app_context
+    made = collections.create(context, "refined_plane", "photo")
+    api = Api(client, context, made.name, tokens.create(context, [Scope.ADMIN], None).token)
+    place(api, {f"a{degrees:02}": degrees for degrees in range(0, 91, 5)})
+    return api

@@ -1,57 +1,11 @@
 """What a search may be asked beside its nearest records: examples, variety, boosts, pages by token, and bad input."""
 
-import json
-import threading
-from dataclasses import replace
-from typing import Any
-
 import numpy as np
 import pytest
-from flask.testing import FlaskClient
 
-from app.db import loads
-from app.db.records import NewRecord
-from app.domain.errors import InvalidRequest
-from app.domain.records import Fields
-from app.domain.tokens import Scope
-from app.domain.windows import Window
-from app.search.request import Query
-from app.services import collections, tokens
-from app.services.context import Context
-from app.services.pagetoken import PageTokens
+from app.services import collections
 from tests.api.conftest import Api, picture
-
-Json = Any
-
-
-@pytest.fixture(scope="module")
-def plane(app_context: tuple[FlaskClient, Context]) -> Api:
-    """Records at angles of 0 to 90 degrees from the first axis, in a plane; 5 degrees from one to the next."""
-    client, context = app_context
-    made = collections.create(context, "refined_plane", "photo")
-    api = Api(client, context, made.name, tokens.create(context, [Scope.ADMIN], None).token)
-    place(api, {f"a{degrees:02}": degrees for degrees in range(0, 91, 5)})
-    return api
-
-
-def place(api: Api, angles: dict[str, float]) -> None:
-    """Store records at these angles."""
-    collection = collections.get(api.context, api.collection)
-    rows = []
-    for number, (own, degrees) in enumerate(angles.items()):
-        vector = np.zeros(collection.dimensions, np.float32)
-        vector[:2] = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-        attributes = {"n": number, "even": number % 2 == 0, "shelf": "low" if number < 10 else "high"}
-        rows.append(NewRecord(own, json.dumps(attributes), vector))
-    loads.copy(api.context.db, collection, rows)
-
-
-def ids(answer: Json) -> list[str]:
-    return [one["_id"] for one in answer["answer_records"]]
-
-
-def search(api: Api, code: int = 200, **body: Json) -> Json:
-    return api.post("visualKNN", {"query_record": {"_id": "a00"}, "k": 30, **body}, code=code)
+from tests.api.planes import Json, ids, search, walk
 
 
 def test_a_cutoff_of_candidates_keeps_so_many_of_the_nearest(plane: Api) -> None:
@@ -144,13 +98,7 @@ def test_find_sorts_and_pages(plane: Api) -> None:
     got = plane.post("find", body, code=200)
     assert (ids(got), got["total_count"]) == (["a90", "a80", "a70"], 10)
     assert "page_token" not in got
-    seen: list[str] = []
-    token: str | None = ""
-    while token is not None:
-        got = plane.post("find", {**body, "page_token": token}, code=200)
-        seen += ids(got)
-        token = got.get("page_token")
-    assert seen == [f"a{10 * n:02}" for n in range(9, -1, -1)]
+    assert walk(plane, "find", **body) == [f"a{10 * n:02}" for n in range(9, -1, -1)]
     first = plane.post("find", {"filter": {}, "limit": 2, "page_token": ""}, code=200)
     assert ids(first) == ["a00", "a05"]
 
@@ -165,37 +113,6 @@ def test_groups_come_with_their_first_records_and_their_number(plane: Api) -> No
     assert got["groups"][0]["records"][1] == {"_id": "a10", "n": 2}
     got = search(plane, k=2, group_by="nowhere", groups=True)
     assert [(one["value"], one["count"]) for one in got["groups"]] == [(None, 1), (None, 1)]
-
-
-def test_pages_by_token_neither_repeat_nor_lose_while_others_write(api: Api) -> None:
-    stable = {f"s{n:03}": 0.3 * n for n in range(200)}
-    place(api, stable)
-    stop = threading.Event()
-
-    def disturb() -> None:
-        number = 0
-        while not stop.is_set():
-            number += 1
-            place(api, {f"x{number}": number * 7 % 60})
-            if number > 3:
-                api.post("delete", {"records": [{"_id": f"x{number - 3}"}]}, code=220)
-
-    thread = threading.Thread(target=disturb)
-    thread.start()
-    try:
-        for _ in range(3):
-            seen: list[str] = []
-            token: str | None = ""
-            while token is not None:
-                got = search(api, k=7, page_token=token, query_record={"_id": "s000"})
-                seen += ids(got)
-                token = got.get("page_token")
-            kept = [own for own in seen if own.startswith("s")]
-            assert len(set(seen)) == len(seen)
-            assert sorted(kept) == sorted(stable)
-    finally:
-        stop.set()
-        thread.join()
 
 
 def multi(api: Api, code: int = 200, **body: Json) -> Json:
@@ -339,26 +256,3 @@ def test_only_searches_for_several_records_weigh_them(plane: Api) -> None:
 def test_find_has_no_distances_to_sort_by(plane: Api) -> None:
     got = plane.post("find", {"filter": {}, "sort": [{"_distance": 1}]}, code=402)
     assert "sort: find has no query record, and so no _distance" in got["status"]["error_description"]
-
-
-def test_a_page_token_is_of_one_search_in_one_collection(plane: Api, api: Api) -> None:
-    token = search(plane, k=2, page_token="")["page_token"]
-    for other in ({"filter": {"even": True}}, {"radius": 50}, {"query_record": {"_id": "a05"}}, {"group_by": "n"}):
-        answer = search(plane, 402, **{"k": 2, "page_token": token, **other})
-        assert "page_token: belongs to another search" in answer["status"]["error_description"]
-    assert ids(search(plane, k=3, page_token=token)) == ["a10", "a15", "a20"]  # k may change
-    changed = token[:-4] + ("AAAA" if token[-4:] != "AAAA" else "BBBB")
-    assert "page_token" in search(plane, 402, k=2, page_token=changed)["status"]["error_description"]
-    found = plane.post("find", {"filter": {}, "limit": 2, "page_token": ""}, code=200)["page_token"]
-    assert "another search" in search(plane, 402, page_token=found)["status"]["error_description"]
-    place(api, {"a00": 0, "a05": 5})
-    assert "another collection" in search(api, 402, page_token=token)["status"]["error_description"]
-
-
-def test_a_page_token_is_stale_once_the_vectors_were_made_anew(api: Api) -> None:
-    place(api, {"a00": 0, "a05": 5, "a10": 10})
-    token = search(api, k=1, page_token="")["page_token"]
-    now = collections.get(api.context, api.collection)
-    query = Query(replace(now, generation=2), Window(1), Fields())
-    with pytest.raises(InvalidRequest, match="page_token: is stale"):
-        PageTokens(query, (), (), ["double precision", "text"]).read(token)

@@ -10,7 +10,6 @@ from app.db.engine import Connection, Database
 from app.db.loader import query as named
 from app.db.records import fields_sql
 from app.db.search.statements import Statement, bound, compared_source
-from app.domain.jsontext import loads_stored
 from app.domain.ranking import Group
 from app.domain.records import Found
 from app.domain.refinement import DISTANCE, ID, SortKey
@@ -39,11 +38,11 @@ class Arrangement:
 
 @dataclass(frozen=True, slots=True)
 class Arranged:
-    """A record of an answer, its distance with the boosts, and its keys, as `Arrangement.after` takes them."""
+    """A record of an answer, its distance with the boosts, and its keys as JSON text, as tokens hold them."""
 
     found: Found
     boosted: float | None
-    keys: list[Any]
+    keys: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +165,7 @@ def page(db: Database, query: Query, arrangement: Arrangement) -> list[Arranged]
         offset=f"{window.offset:d}",
     )
     return [
-        Arranged(Found(row["id"], row["attributes"], row["distance"]), row["boosted"], _keys(row["keys"]))
+        Arranged(Found(row["id"], row["attributes"], row["distance"]), row["boosted"], row["keys"])
         for row in _fetch(db, query, statement)
     ]
 
@@ -199,11 +198,6 @@ def within(query: Query) -> Where:
     """Return the condition that a record is among the query's matches and lies within its radius."""
     text = named("arranged", "within_radius").render(source=compared_source(query))
     return Where(f"r.id IN ({text})", dict(bound(query, text).values))
-
-
-def _keys(text: str) -> list[Any]:
-    keys = loads_stored(text)
-    return keys if isinstance(keys, list) else []
 
 
 def _fetch(db: Database, query: Query, statement: Statement) -> list[Mapping[str, Any]]:
