@@ -38,25 +38,25 @@ _SPACING = np.array([16.0, 8.3, 8.3], np.float32)
 _WIDTH = (0.6 * _SPACING).astype(np.float32)
 
 
-def _cells() -> NDArray[np.intp]:
-    """Return (n, 3) whole numbers: the cells of the grid into which some colour of sRGB falls, in spacings."""
-    steps = np.linspace(0, 255, 33).astype(np.uint8)
-    every = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
-    return np.unique(np.rint(even(lab(every)) / _SPACING).astype(np.intp), axis=0)
+class _Grid:
+    """The cells of the grid into which some colour of sRGB falls: (n, 3) whole numbers, in spacings."""
 
+    def __init__(self) -> None:
+        steps = np.linspace(0, 255, 33).astype(np.uint8)
+        every = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
+        cells = np.unique(np.rint(even(lab(every)) / _SPACING).astype(np.intp), axis=0)
+        first, last = cells.min(axis=0), cells.max(axis=0)
+        self.centres = [
+            np.arange(start, end + 1, dtype=np.float32) * spacing
+            for start, end, spacing in zip(first, last, _SPACING, strict=True)
+        ]
+        self.places = tuple((cells - first).T)
 
-_CELLS = _cells()
-_FIRST, _LAST = _CELLS.min(axis=0), _CELLS.max(axis=0)
-_CENTRES = [
-    np.arange(first, last + 1, dtype=np.float32) * spacing
-    for first, last, spacing in zip(_FIRST, _LAST, _SPACING, strict=True)
-]
-_PLACES = tuple((_CELLS - _FIRST).T)
 
 FACTS = ModelFacts(
     name="color-palette",
     revision="1",
-    dimensions=len(_CELLS),
+    dimensions=247,  # cells
     distance_scale=125.0,
     licence="Apache-2.0",
     verify=Verify.NONE,
@@ -68,12 +68,15 @@ class ColorPalette(Embedder):
 
     facts = FACTS
 
+    def __init__(self) -> None:
+        self._grid = _Grid()  # a tenth of a second, only where the model is used
+
     def prepare(self, picture: Image.Image) -> Prepared:
         """Return (64, 64, 3) uint8; the picture's sides are squeezed alike, since places do not count."""
         return small(picture)
 
     def _embed(self, prepared: Sequence[Prepared]) -> NDArray[np.float64]:
-        return np.stack([_distribution(pixels) for pixels in prepared])
+        return np.stack([_distribution(self._grid, pixels) for pixels in prepared])
 
 
 def small(picture: Image.Image) -> NDArray[np.uint8]:
@@ -82,14 +85,14 @@ def small(picture: Image.Image) -> NDArray[np.uint8]:
     return np.asarray(resized, np.uint8)
 
 
-def _distribution(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _distribution(grid: _Grid, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return the square roots of the shares of the cells, in no unit."""
     colours = lab(pixels)
     points = even(colours[product_mask(colours)])
     lightness, a, b = (
-        np.exp(-0.5 * np.square((points[:, axis, None] - _CENTRES[axis]) / _WIDTH[axis])) for axis in range(3)
+        np.exp(-0.5 * np.square((points[:, axis, None] - grid.centres[axis]) / _WIDTH[axis])) for axis in range(3)
     )
     # The Gaussian of the three together is the product of the three. Not `@`: BLAS would start threads of its own.
     hues = np.einsum("pa,pb->pab", a, b).reshape(len(points), -1)
     shares = np.einsum("pl,ph->lh", lightness, hues).reshape(lightness.shape[1], a.shape[1], b.shape[1])
-    return np.asarray(np.sqrt(shares[_PLACES]), np.float32)
+    return np.asarray(np.sqrt(shares[grid.places]), np.float32)
