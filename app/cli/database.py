@@ -11,7 +11,7 @@ import click
 
 from app.cli.common import database, json_option, opened, print_json
 from app.config import Settings
-from app.db import backup, calibration, schema, sqltree
+from app.db import backup, schema, search_costs, sqltree
 from app.db import reader as reader_table
 from app.db import roles as role_table
 from app.db.conninfo import reach, without_password
@@ -98,8 +98,8 @@ def calibrate(dimensions: tuple[int, ...], *, as_json: bool) -> None:
     Takes some seconds for each number of dimensions, on a temporary table. Servers use the figures within seconds.
     """
     with opened() as context:
-        chosen = sorted(set(dimensions)) or calibration.dimensions_in_use(context.db)
-        measured = [calibration.calibrate(context.db, one) for one in chosen]
+        chosen = sorted(set(dimensions)) or search_costs.dimensions_in_use(context.db)
+        measured = [search_costs.measure(context.db, one) for one in chosen]
     if as_json:
         print_json([asdict(one) for one in measured])
         return

@@ -15,7 +15,7 @@ from app.services import collections
 from app.services.context import Context
 from app.services.folders import scan
 from app.services.jsonlines import LineFile
-from app.services.loading import Report, line_items
+from app.services.loading import LoadReport, line_items
 from app.services.loading import load as run
 from app.services.pipeline import Item, Unusable
 from app.services.updating import update_from_lines
@@ -118,7 +118,7 @@ def load_with_progress(
     replace: bool = False,
     delete_missing: bool = False,
     dry_run: bool = False,
-) -> Report:
+) -> LoadReport:
     """Load a source and show how far it is, on stderr."""
     found = collections.get(context, collection)
     items: Iterable[Item | Unusable]
@@ -185,7 +185,7 @@ def update(collection: str, file: Path, skipped_to: Path | None, *, rebuild_inde
         sys.exit(1)
 
 
-def _tell(report: Report, skipped_to: Path | None, *, replace: bool, dry_run: bool) -> None:
+def _tell(report: LoadReport, skipped_to: Path | None, *, replace: bool, dry_run: bool) -> None:
     if dry_run:
         click.echo("nothing was written; this is what a load would do")
     counts = f"{report.stored} stored, {report.present} were there already"
@@ -206,7 +206,7 @@ def _tell(report: Report, skipped_to: Path | None, *, replace: bool, dry_run: bo
         click.echo("the HNSW index was built")
 
 
-def _tell_examples(report: Report) -> None:
+def _tell_examples(report: LoadReport) -> None:
     for outcome, ids in report.examples.items():
         more = getattr(report, outcome) - len(ids)
         click.echo(f"  {outcome}: {', '.join(ids)}{f' … and {more} more' if more else ''}")

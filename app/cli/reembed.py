@@ -10,7 +10,7 @@ from app.cli.load import progress_bar
 from app.config import Settings
 from app.services import collections, records, reembedding
 from app.services.context import Context
-from app.services.reembedding import Job, Report, Watch
+from app.services.reembedding import ModelChange, ReembeddingReport, Watch
 
 UNDECIDED = 3
 
@@ -69,7 +69,9 @@ def reembed(
         sys.exit(UNDECIDED)
 
 
-def _with_progress(context: Context, job: Job, unreadable_to: Path | None, *, drop_unreadable: bool) -> Report:
+def _with_progress(
+    context: Context, job: ModelChange, unreadable_to: Path | None, *, drop_unreadable: bool
+) -> ReembeddingReport:
     """Run it and show how far it is, on stderr."""
     total, done = records.count(context, job.collection), records.count(context, job.next)
     with progress_bar() as progress:
@@ -80,7 +82,7 @@ def _with_progress(context: Context, job: Job, unreadable_to: Path | None, *, dr
         return reembedding.run(context, job, drop_unreadable=drop_unreadable, unreadable_to=unreadable_to, watch=watch)
 
 
-def _json(name: str, report: Report | None) -> dict[str, object]:
+def _json(name: str, report: ReembeddingReport | None) -> dict[str, object]:
     if report is None:
         return {"name": name, "switched": False, "embedded": 0, "unreadable": 0, "dropped": 0}
     return {
@@ -95,7 +97,7 @@ def _json(name: str, report: Report | None) -> dict[str, object]:
     }
 
 
-def _tell(report: Report, unreadable_to: Path | None) -> None:
+def _tell(report: ReembeddingReport, unreadable_to: Path | None) -> None:
     name = report.collection.name
     for record_id, reason in report.examples:
         click.echo(f"  {record_id}: {reason}", err=True)

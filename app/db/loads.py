@@ -18,14 +18,14 @@ Outcome = Literal["stored", "replaced", "updated", "present"]
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class IncomingRows:
     """SQL finds incoming records in a source: the text of the span `incoming`, and the values that it takes."""
 
     text: str
     values: Mapping[str, object] = field(default_factory=dict)
 
 
-COPIED = Source("incoming")
+COPIED = IncomingRows("incoming")
 """The temporary table that `copy_in` fills."""
 
 
@@ -86,7 +86,7 @@ def copy_in(connection: Connection, records: Sequence[NewRecord]) -> None:
             )
 
 
-def given(records: Sequence[NewRecord]) -> Source:
+def given(records: Sequence[NewRecord]) -> IncomingRows:
     """Return a source of a few records that are sent along with each statement: no table is made for them."""
     values = {
         "new_ids": [record.id for record in records],
@@ -97,10 +97,12 @@ def given(records: Sequence[NewRecord]) -> Source:
         "boxes": [None if record.box is None else dumps(record.box) for record in records],
         "new_digests": [record.digest for record in records],
     }
-    return Source(f"({query('loads', 'given').render()})", values)
+    return IncomingRows(f"({query('loads', 'given').render()})", values)
 
 
-def insert(connection: Connection, collection: Collection, ids: Sequence[str], source: Source = COPIED) -> list[str]:
+def insert(
+    connection: Connection, collection: Collection, ids: Sequence[str], source: IncomingRows = COPIED
+) -> list[str]:
     """Store some of the incoming records; return the ids that were not taken."""
     text = query("loads", "insert").render(records=partition("records", collection), incoming=source.text)
     values = {**source.values, "collection_id": collection.id, "ids": list(ids)}
@@ -109,7 +111,9 @@ def insert(connection: Connection, collection: Collection, ids: Sequence[str], s
     return stored
 
 
-def store_pictures(connection: Connection, collection: Collection, ids: Sequence[str], source: Source = COPIED) -> None:
+def store_pictures(
+    connection: Connection, collection: Collection, ids: Sequence[str], source: IncomingRows = COPIED
+) -> None:
     """Store the thumbnails, kept pictures and boxes of some of the incoming records."""
     if not ids:
         return

@@ -32,7 +32,7 @@ _WRITER_WAIT = "5s"
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class ModelChange:
     """A change that is under way: the collection as it is used, and as it will be."""
 
     collection: Collection
@@ -51,7 +51,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class PictureOrigin:
     """A record's picture was kept, or comes from a `_url` or `_file`; `box` is the part of it that is the record's."""
 
     id: str
@@ -70,11 +70,11 @@ class Change:
     new_picture: bool
 
 
-def find(db: Database, collection: Collection) -> Job | None:
+def find(db: Database, collection: Collection) -> ModelChange | None:
     """Return the change that is under way in a collection; None where there is none."""
     text = query("reembedding", "find").render()
     row = db.one(text, {"id": collection.id})
-    return None if row is None else Job(collection, replace(collection, **row, indexed=False))
+    return None if row is None else ModelChange(collection, replace(collection, **row, indexed=False))
 
 
 def begin(db: Database, collection: Collection, facts: Mapping[str, object]) -> None:
@@ -119,30 +119,32 @@ def alone(db: Database, collection: Collection) -> Iterator[None]:
         yield
 
 
-def missing(db: Database, job: Job, after: str, limit: int) -> list[Source]:
+def missing(db: Database, job: ModelChange, after: str, limit: int) -> list[PictureOrigin]:
     """Return records that have no new vector yet, in the order of their ids, after an id."""
     text = job.render("missing", limit=f"{limit:d}")
     return _sources(db, text, {"collection_id": job.collection.id, "after": after})
 
 
-def sources(db: Database, job: Job, ids: Sequence[str]) -> list[Source]:
+def sources(db: Database, job: ModelChange, ids: Sequence[str]) -> list[PictureOrigin]:
     """Return where the pictures of those of these records are that are stored."""
     return _sources(db, job.render("sources"), {"collection_id": job.collection.id, "ids": list(ids)})
 
 
-def _sources(db: Database, text: str, values: Mapping[str, object]) -> list[Source]:
-    return [Source(**row) for row in db.all(text, values)]
+def _sources(db: Database, text: str, values: Mapping[str, object]) -> list[PictureOrigin]:
+    return [PictureOrigin(**row) for row in db.all(text, values)]
 
 
-Vectors = Mapping[str, NDArray[np.float32]]
+NewVectors = Mapping[str, NDArray[np.float32]]
 
 
-def store(db: Database, job: Job, vectors: Vectors, failed: Mapping[str, str]) -> None:
+def store(db: Database, job: ModelChange, vectors: NewVectors, failed: Mapping[str, str]) -> None:
     """Store new vectors, and of other records why they have none, in one transaction."""
     db.write(lambda connection: _store(connection, job, vectors, failed))
 
 
-def apply(db: Database, job: Job, changes: Sequence[Change], vectors: Vectors, failed: Mapping[str, str]) -> None:
+def apply(
+    db: Database, job: ModelChange, changes: Sequence[Change], vectors: NewVectors, failed: Mapping[str, str]
+) -> None:
     """Make the new table follow noted changes; `vectors` and `failed` are of those that have a new picture."""
     of_collection: dict[str, object] = {"collection_id": job.collection.id}
     fresh = {"ids": [change.id for change in changes if change.new_picture], **of_collection}
@@ -163,7 +165,7 @@ def apply(db: Database, job: Job, changes: Sequence[Change], vectors: Vectors, f
     db.write(work)
 
 
-def _store(connection: Connection, job: Job, vectors: Vectors, failed: Mapping[str, str]) -> None:
+def _store(connection: Connection, job: ModelChange, vectors: NewVectors, failed: Mapping[str, str]) -> None:
     of_collection: dict[str, object] = {"collection_id": job.collection.id}
     if vectors:
         embeddings = [half(vector) for vector in vectors.values()]
@@ -173,13 +175,13 @@ def _store(connection: Connection, job: Job, vectors: Vectors, failed: Mapping[s
         connection.execute(job.render("store_failures"), {**reasons, **of_collection})
 
 
-def changes(db: Database, job: Job, limit: int) -> list[Change]:
+def changes(db: Database, job: ModelChange, limit: int) -> list[Change]:
     """Return noted changes that are to be done yet."""
     text, values = job.render("changes", limit=f"{limit:d}"), {"collection_id": job.collection.id}
     return [Change(**row) for row in db.all(text, values)]
 
 
-def failures(db: Database, job: Job, limit: int | None = None) -> list[tuple[str, str]]:
+def failures(db: Database, job: ModelChange, limit: int | None = None) -> list[tuple[str, str]]:
     """Return the ids of records whose pictures could not be read, and why, in the order of the ids."""
     text = job.render("failures", limit="ALL" if limit is None else f"{limit:d}")
     values = {"collection_id": job.collection.id}
@@ -187,14 +189,14 @@ def failures(db: Database, job: Job, limit: int | None = None) -> list[tuple[str
     return [(row["id"], row["reason"]) for row in rows]
 
 
-def count_failures(db: Database, job: Job) -> int:
+def count_failures(db: Database, job: ModelChange) -> int:
     """Return the number of records whose pictures could not be read."""
     text, values = job.render("count_failures"), {"collection_id": job.collection.id}
     row = db.one(text, values)
     return 0 if row is None else int(row["failures"])
 
 
-def forget_failures(db: Database, job: Job) -> None:
+def forget_failures(db: Database, job: ModelChange) -> None:
     """Have every record whose picture could not be read tried once more."""
     values = {"collection_id": job.collection.id}
     db.write(lambda connection: connection.execute(job.render("forget_all_failures"), values))
@@ -213,7 +215,7 @@ class NotYet(Exception):
 
 
 def switch(
-    db: Database, job: Job, follow: Callable[[], None], settle: Callable[[int], None], *, drop_unreadable: bool
+    db: Database, job: ModelChange, follow: Callable[[], None], settle: Callable[[int], None], *, drop_unreadable: bool
 ) -> Switched:
     """Put the new vectors in the place of the old ones, in one transaction.
 
@@ -247,7 +249,7 @@ def switch(
     )
 
 
-def _keep_writers_out(connection: Connection, job: Job) -> None:
+def _keep_writers_out(connection: Connection, job: ModelChange) -> None:
     connection.execute("SELECT set_config('lock_timeout', %s, true)", (_WRITER_WAIT,))
     current, next_ = job.collection, job.next
     tables = [current.records_table, next_.records_table, f"thumbnails_{current.id}", f"originals_{current.id}"]
@@ -264,12 +266,12 @@ def _keep_writers_out(connection: Connection, job: Job) -> None:
     )
 
 
-def _drop_unreadable(connection: Connection, job: Job) -> int:
+def _drop_unreadable(connection: Connection, job: ModelChange) -> int:
     row = connection.execute(job.render("drop_unreadable"), {"collection_id": job.collection.id}).fetchone()
     return int((row or {})["dropped"])
 
 
-def _finish(connection: Connection, job: Job) -> float:
+def _finish(connection: Connection, job: ModelChange) -> float:
     """Change the catalogue; return when the lock that did it was asked for, by `time.perf_counter`."""
     connection.execute("SELECT set_config('lock_timeout', %s, true)", (_LOCK_WAIT,))
     for attempt in range(_ATTEMPTS):

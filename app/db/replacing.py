@@ -13,7 +13,7 @@ from psycopg import Rollback
 from app.db import loads
 from app.db.engine import Connection, Database, partition
 from app.db.loader import query
-from app.db.loads import COPIED, Outcome, Source, Written
+from app.db.loads import COPIED, IncomingRows, Outcome, Written
 from app.db.records import NewRecord, check_capacity, take_turns
 from app.db.refusals import write_unheld
 from app.domain.collections import Collection
@@ -85,7 +85,7 @@ def store_with(connection: Connection, collection: Collection, records: Sequence
 
 
 def _stored(
-    connection: Connection, collection: Collection, records: Sequence[NewRecord], rules: Rules, source: Source
+    connection: Connection, collection: Collection, records: Sequence[NewRecord], rules: Rules, source: IncomingRows
 ) -> Written:
     step = _Step(connection, collection, {record.id: record for record in records}, rules, source)
     done, refused = write_unheld(connection, sorted(step.records), step.write)
@@ -103,7 +103,7 @@ class _Step:
     collection: Collection
     records: Mapping[str, NewRecord]
     rules: Rules
-    source: Source
+    source: IncomingRows
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
 

@@ -16,7 +16,6 @@ from app.search import plpgsql as search_plpgsql
 AREAS = (
     "aliases",
     "arranged",
-    "calibration",
     "collections",
     "facets",
     "indexes",
@@ -27,6 +26,7 @@ AREAS = (
     "reembedding",
     "replacing",
     "search",
+    "search_costs",
     "searchlog",
     "tags",
     "tokens",

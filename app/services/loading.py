@@ -48,7 +48,7 @@ _EXAMPLES = 10
 
 
 @dataclass(slots=True)
-class Report:
+class LoadReport:
     """A load reports what became of everything that was met: each is counted once.
 
     `stored` are new records, `present` those that were there already, `replaced` those that have another picture now,
@@ -135,7 +135,7 @@ def load(
     delete_missing: bool = False,
     dry_run: bool = False,
     progress: Callable[[int], None] = lambda _: None,
-) -> Report:
+) -> LoadReport:
     """Load items that are not stored yet; `progress` is called with the number of items that are done with.
 
     With `replace_stored`, items take the place of the stored records of their ids where their picture or their
@@ -152,7 +152,7 @@ def load(
 
     """
     rules = replacing.Rules(made_fields(context, collection), context.settings.max_attributes_bytes, dry_run)
-    run = _Load(context, collection, Report(), progress, rules if replace_stored else None, dry_run)
+    run = _Load(context, collection, LoadReport(), progress, rules if replace_stored else None, dry_run)
     began = replacing.moment(context.db)
     run.all(items)
     if delete_missing:
@@ -194,7 +194,7 @@ class _Load:
 
     context: Context
     collection: Collection
-    report: Report
+    report: LoadReport
     progress: Callable[[int], None]
     rules: replacing.Rules | None
     dry_run: bool

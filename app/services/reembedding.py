@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from app.db import collections as collection_table
 from app.db import indexes, records
 from app.db import reembedding as steps
-from app.db.reembedding import Change, Job, NotYet, Source
+from app.db.reembedding import Change, ModelChange, NotYet, PictureOrigin
 from app.domain.collections import Collection
 from app.domain.errors import ImageError, InvalidRequest
 from app.domain.jsontext import dumps
@@ -28,7 +28,7 @@ from app.services.indexing import index_values_again, resources
 from app.services.pipeline import Item, Pipeline, PreparedItem
 from app.services.vectors import embedder_of
 
-__all__ = ["Job", "Report", "Watch", "abandon", "alone", "run", "start"]
+__all__ = ["ModelChange", "ReembeddingReport", "Watch", "abandon", "alone", "run", "start"]
 
 _CHUNK = 500
 # Block writers for the final catch-up only if at most this many changes are left.
@@ -47,7 +47,7 @@ class Watch:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class ReembeddingReport:
     """A run reports what it did.
 
     `switched` is false where it stopped before the switch, for a decision about the `unreadable` records; `examples`
@@ -74,7 +74,7 @@ def alone(context: Context, collection: Collection) -> AbstractContextManager[No
     return steps.alone(context.db, collection)
 
 
-def start(context: Context, collection: Collection, model: str | None) -> Job | None:
+def start(context: Context, collection: Collection, model: str | None) -> ModelChange | None:
     """Begin a change of the model, or go on with the one that is under way; None where the model is in use already.
 
     Raises:
@@ -109,12 +109,12 @@ def start(context: Context, collection: Collection, model: str | None) -> Job | 
 
 def run(
     context: Context,
-    job: Job,
+    job: ModelChange,
     *,
     drop_unreadable: bool = False,
     unreadable_to: Path | None = None,
     watch: Watch | None = None,
-) -> Report:
+) -> ReembeddingReport:
     """Make the vectors that are missing, follow what was written meanwhile, build the indexes, and switch.
 
     Pictures that could not be read are tried once more, except with `drop_unreadable`: then the decision is made, and
@@ -134,20 +134,20 @@ def run(
     worker.follow()
     unreadable = _unreadable(context, job, unreadable_to)
     if unreadable[0] and not drop_unreadable:
-        return Report(job.collection, False, embedded, *unreadable)
+        return ReembeddingReport(job.collection, False, embedded, *unreadable)
     _build_indexes(context, job, watch)
     watch.say("switching")
     settle = partial(_settle, worker, drop_unreadable, unreadable_to)
     try:
         done = steps.switch(context.db, job, worker.follow, settle, drop_unreadable=drop_unreadable)
     except _Undecided:
-        return Report(job.collection, False, embedded, *_unreadable(context, job, unreadable_to))
+        return ReembeddingReport(job.collection, False, embedded, *_unreadable(context, job, unreadable_to))
     collection = collection_table.get(context.db, job.collection.name)
     steps.tidy(context.db, collection)
-    return Report(collection, True, embedded, *unreadable, done.dropped, done.seconds)
+    return ReembeddingReport(collection, True, embedded, *unreadable, done.dropped, done.seconds)
 
 
-def _unreadable(context: Context, job: Job, path: Path | None) -> tuple[int, list[tuple[str, str]]]:
+def _unreadable(context: Context, job: ModelChange, path: Path | None) -> tuple[int, list[tuple[str, str]]]:
     """Return how many records cannot be read, and some of them; write all of them to a file, if one is named."""
     if path is not None:
         lines = (dumps({"_id": record_id, "reason": reason}) for record_id, reason in steps.failures(context.db, job))
@@ -178,7 +178,7 @@ def _settle(worker: "_Worker", drop_unreadable: bool, unreadable_to: Path | None
         raise _Undecided
 
 
-def _build_indexes(context: Context, job: Job, watch: Watch) -> None:
+def _build_indexes(context: Context, job: ModelChange, watch: Watch) -> None:
     watch.say("building indexes")
     indexes.build_gin(context.db, job.next)
     for field in sorted(collection_table.get(context.db, job.collection.name).indexed_fields):
@@ -192,7 +192,7 @@ def _build_indexes(context: Context, job: Job, watch: Watch) -> None:
 class _Worker:
     """Makes new vectors of records, by the pipeline that also loads pictures."""
 
-    def __init__(self, context: Context, job: Job, embedder: BatchedEmbedder, watch: Watch) -> None:
+    def __init__(self, context: Context, job: ModelChange, embedder: BatchedEmbedder, watch: Watch) -> None:
         self.context = context
         self.job = job
         self._embedder = embedder
@@ -200,7 +200,7 @@ class _Worker:
         # Thumbnails and originals stay as they are.
         self._plain = replace(job.next, thumbnails=False, keep_images=False)
 
-    def sources(self, ids: Sequence[str]) -> list[Source]:
+    def sources(self, ids: Sequence[str]) -> list[PictureOrigin]:
         """Return where the pictures of those of these records are that are stored."""
         return steps.sources(self.context.db, self.job, ids) if ids else []
 
@@ -239,10 +239,10 @@ class _Worker:
             yield from map(self._item, found)
             after = found[-1].id
 
-    def _item(self, source: Source) -> Item:
+    def _item(self, source: PictureOrigin) -> Item:
         return Item(source.id, {}, partial(self._read, source), source.box)  # type: ignore[arg-type]  # list is invariant
 
-    def _read(self, source: Source) -> bytes:
+    def _read(self, source: PictureOrigin) -> bytes:
         """Return a record's picture: as it was kept, else by its `_url`, else by its `_file`.
 
         Raises:

@@ -21,7 +21,7 @@ _CHUNK_BYTES = 8 * 2**20
 
 
 @dataclass(slots=True)
-class Report:
+class UpdateReport:
     """A run reports lines whose records were changed, and those that were not, each with its place and the reason."""
 
     changed: int = 0
@@ -41,7 +41,7 @@ def update_from_lines(
     progress: Callable[[int], None] = lambda _: None,
     *,
     rebuild: bool = False,
-) -> Report:
+) -> UpdateReport:
     """Merge each line's fields into the stored record of its `_id`, as the API's `update` does; null removes a field.
 
     One transaction a thousand lines; lines of one record are done one after the other. A line that cannot be used is
@@ -62,7 +62,7 @@ def update_from_lines(
     """
     source = lines if isinstance(lines, LineFile) else LineFile(lines)
     read = source.read(_with_id, longest_line(context.settings))
-    report = Report()
+    report = UpdateReport()
     if rebuild and collection.indexed:
         indexes.drop_hnsw(context.db, collection)
         for one in partial.listed(context.db, collection):
@@ -91,7 +91,7 @@ class _Chunk:
 
 
 def _chunks(
-    lines: Iterable[Line[tuple[str, dict[str, Json]]]], report: Report, progress: Callable[[int], None]
+    lines: Iterable[Line[tuple[str, dict[str, Json]]]], report: UpdateReport, progress: Callable[[int], None]
 ) -> Iterator[_Chunk]:
     chunk = _Chunk()
     for line in lines:

@@ -14,7 +14,7 @@ from app.db import collections as table
 from app.domain.records import Fields
 from app.services import listing
 from app.services.exporting import Parts, lines
-from app.services.loading import Report, line_items, load
+from app.services.loading import LoadReport, line_items, load
 from tests.api.conftest import Api, picture
 
 
@@ -23,7 +23,7 @@ def _exported(api: Api, name: str, parts: Parts | None = None, filter_: Any = No
     return [json.loads(line) for line in lines(api.context, chosen, parts or Parts())]
 
 
-def _load(api: Api, name: str, folder: Path, records: list[dict[str, Any]]) -> Report:
+def _load(api: Api, name: str, folder: Path, records: list[dict[str, Any]]) -> LoadReport:
     (folder / "in.jsonl").write_text("\n".join(map(json.dumps, records)))
     return load(api.context, table.get(api.context.db, name), line_items(api.context, folder / "in.jsonl"))
 

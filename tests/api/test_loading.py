@@ -13,7 +13,7 @@ import pytest
 from app.db import collections as table
 from app.db import indexes
 from app.services.folders import scan
-from app.services.loading import Report, line_items, load
+from app.services.loading import LoadReport, line_items, load
 from app.services.pipeline import Item, Pipeline
 from app.services.updating import update_from_lines
 from app.services.vectors import embedder_of
@@ -27,11 +27,11 @@ def _data(number: int) -> bytes:
     return base64.b64decode(picture(number))
 
 
-def _load_folder(api: Api, folder: Path) -> Report:
+def _load_folder(api: Api, folder: Path) -> LoadReport:
     return load(api.context, table.get(api.context.db, api.collection), scan(folder))
 
 
-def _load_lines(api: Api, folder: Path, lines: list[bytes | dict[str, object]]) -> Report:
+def _load_lines(api: Api, folder: Path, lines: list[bytes | dict[str, object]]) -> LoadReport:
     text = b"\n".join(line if isinstance(line, bytes) else json.dumps(line).encode() for line in lines)
     (folder / "in.jsonl").write_bytes(text)
     report = load(api.context, table.get(api.context.db, api.collection), line_items(api.context, folder / "in.jsonl"))

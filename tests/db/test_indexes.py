@@ -9,7 +9,7 @@ import pytest
 
 from app import create_context
 from app.config import Settings
-from app.db import calibration, collections, indexes, loads, locks, records
+from app.db import collections, indexes, loads, locks, records, search_costs
 from app.db.engine import Database
 from app.db.records import NewRecord
 from app.domain.collections import Collection, NewCollection
@@ -191,9 +191,9 @@ def test_the_interval_holds_the_share(hits: int, trials: int) -> None:
 
 def test_calibration_is_stored_and_used(context: Context, filled: Collection) -> None:
     assert filled.costs is None
-    assert calibration.dimensions_in_use(context.db) == [DIMENSIONS]
-    measured = calibration.calibrate(context.db, DIMENSIONS)
+    assert search_costs.dimensions_in_use(context.db) == [DIMENSIONS]
+    measured = search_costs.measure(context.db, DIMENSIONS)
     assert collections.get(context.db, "c").costs == measured.costs
     assert min(measured.costs.distance_us, measured.costs.match_us, measured.costs.candidate_us) > 0
-    again = calibration.calibrate(context.db, DIMENSIONS)
+    again = search_costs.measure(context.db, DIMENSIONS)
     assert collections.get(context.db, "c").costs == again.costs

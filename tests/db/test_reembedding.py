@@ -15,7 +15,7 @@ from app.db import collections, indexes, loads, records
 from app.db import reembedding as steps
 from app.db.engine import Database
 from app.db.records import NewRecord
-from app.db.reembedding import Job, NotYet
+from app.db.reembedding import ModelChange, NotYet
 from app.domain.collections import Collection, NewCollection
 from app.domain.errors import CollectionNotFound, InvalidRequest, Unavailable
 from app.domain.records import Fields
@@ -42,7 +42,7 @@ def row(number: int) -> NewRecord:
 
 
 @pytest.fixture
-def job(db: Database) -> Job:
+def job(db: Database) -> ModelChange:
     """Ten records, and a change of their model that has just begun."""
     own = collections.create(db, NewCollection("c", "photo", "some-model", "1", OLD, 62.5, keep_images=True))
     records.insert(db, own, [row(number) for number in range(10)])
@@ -52,19 +52,19 @@ def job(db: Database) -> Job:
     return found
 
 
-def make(db: Database, job: Job, ids: list[str] | None = None) -> None:
+def make(db: Database, job: ModelChange, ids: list[str] | None = None) -> None:
     """Give records new vectors, all that are missing unless named."""
     named = ids if ids is not None else [source.id for source in steps.missing(db, job, "", 1000)]
     steps.store(db, job, {own: new_vector(int(own[1:])) for own in named}, {})
 
 
-def follow(db: Database, job: Job) -> None:
+def follow(db: Database, job: ModelChange) -> None:
     while noted := steps.changes(db, job, 3):
         fresh = [source.id for source in steps.sources(db, job, [note.id for note in noted if note.new_picture])]
         steps.apply(db, job, noted, {own: new_vector(int(own[1:])) for own in fresh}, {})
 
 
-def switch(db: Database, job: Job, **given: Any) -> Collection:
+def switch(db: Database, job: ModelChange, **given: Any) -> Collection:
     steps.switch(db, job, lambda: follow(db, job), lambda _: follow(db, job), **{"drop_unreadable": False, **given})
     return collections.get(db, job.collection.name)
 
@@ -79,7 +79,7 @@ def rows(db: Database, text: str) -> list[Any]:
         return connection.execute(text).fetchall()
 
 
-def test_the_change_begins_beside_what_is_in_use(db: Database, job: Job) -> None:
+def test_the_change_begins_beside_what_is_in_use(db: Database, job: ModelChange) -> None:
     assert (job.next.generation, job.next.dimensions, job.next.model) == (2, NEW, "other")
     assert (job.collection.records_table, job.next.records_table) == ("records_1", "records_1_v2")
     assert [source.id for source in steps.missing(db, job, "r7", 10)] == ["r8", "r9"]
@@ -93,7 +93,7 @@ def test_the_change_begins_beside_what_is_in_use(db: Database, job: Job) -> None
 
 
 @pytest.mark.parametrize("through", ["records", "records_1"])
-def test_every_write_is_followed(db: Database, job: Job, through: str) -> None:
+def test_every_write_is_followed(db: Database, job: ModelChange, through: str) -> None:
     make(db, job)
     with psycopg.connect(db.url) as connection:
         connection.execute(f"DELETE FROM lookalike.{through} WHERE id = 'r1'")
@@ -119,7 +119,7 @@ def test_every_write_is_followed(db: Database, job: Job, through: str) -> None:
     assert records.count(db, job.next) == 0
 
 
-def test_a_change_that_is_not_committed_yet_is_not_lost(db: Database, job: Job) -> None:
+def test_a_change_that_is_not_committed_yet_is_not_lost(db: Database, job: ModelChange) -> None:
     make(db, job)
     with psycopg.connect(db.url) as late:
         late.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
@@ -130,7 +130,7 @@ def test_a_change_that_is_not_committed_yet_is_not_lost(db: Database, job: Job) 
     assert rows(db, "SELECT attributes -> 'n' FROM lookalike.records_1_v2 WHERE id = 'r5'") == [(50,)]
 
 
-def test_the_switch_changes_everything_at_once(db: Database, job: Job) -> None:
+def test_the_switch_changes_everything_at_once(db: Database, job: ModelChange) -> None:
     with psycopg.connect(db.url) as connection:
         connection.execute("CREATE ROLE reader_of_one")
         connection.execute("GRANT SELECT ON lookalike.records_1 TO reader_of_one WITH GRANT OPTION")
@@ -166,7 +166,7 @@ def test_the_switch_changes_everything_at_once(db: Database, job: Job) -> None:
         connection.execute("DROP ROLE reader_of_one")
 
 
-def test_a_second_change_after_the_first(db: Database, job: Job) -> None:
+def test_a_second_change_after_the_first(db: Database, job: ModelChange) -> None:
     make(db, job)
     indexes.build_gin(db, job.next)
     now = switch(db, job)
@@ -215,7 +215,7 @@ def test_whoever_has_the_earlier_facts_is_refused(
     assert records.count(db, collections.get(db, "c")) == before
 
 
-def test_a_writer_that_waits_for_the_switch_is_refused_and_nothing_is_lost(db: Database, job: Job) -> None:
+def test_a_writer_that_waits_for_the_switch_is_refused_and_nothing_is_lost(db: Database, job: ModelChange) -> None:
     make(db, job)
     told: list[BaseException | set[str]] = []
 
@@ -241,7 +241,7 @@ def test_a_writer_that_waits_for_the_switch_is_refused_and_nothing_is_lost(db: D
     assert rows(db, "SELECT count(*) FROM lookalike.records") == [(10,)]
 
 
-def test_a_long_query_is_waited_for_and_holds_nobody_up(db: Database, job: Job) -> None:
+def test_a_long_query_is_waited_for_and_holds_nobody_up(db: Database, job: ModelChange) -> None:
     make(db, job)
     rounds = []
     with db.session() as reader:
@@ -298,7 +298,7 @@ def test_inserts_into_a_collection_with_a_capacity_are_not_deadlocked(db: Databa
     assert got == stored | {f"r{number}" for number in range(10)}
 
 
-def test_too_many_last_changes_are_seen_to_without_keeping_writers_out(db: Database, job: Job) -> None:
+def test_too_many_last_changes_are_seen_to_without_keeping_writers_out(db: Database, job: ModelChange) -> None:
     make(db, job)
     seen = []
 
@@ -311,7 +311,7 @@ def test_too_many_last_changes_are_seen_to_without_keeping_writers_out(db: Datab
     assert seen == [-1, 0, -1, 1, -1, 2, -1, 3]
 
 
-def test_what_depends_on_the_old_table_is_named(db: Database, job: Job) -> None:
+def test_what_depends_on_the_old_table_is_named(db: Database, job: ModelChange) -> None:
     make(db, job)
     execute(db, "CREATE VIEW public.mine AS SELECT id FROM lookalike.records_1")
     with pytest.raises(InvalidRequest, match="a view or a key, is built on it"):
@@ -321,7 +321,7 @@ def test_what_depends_on_the_old_table_is_named(db: Database, job: Job) -> None:
     assert switch(db, job).generation == 2
 
 
-def test_unreadable_records_are_deleted_in_the_switch_alone(db: Database, job: Job) -> None:
+def test_unreadable_records_are_deleted_in_the_switch_alone(db: Database, job: ModelChange) -> None:
     make(db, job, [f"r{number}" for number in range(8)])
     steps.store(db, job, {}, {"r8": "gone", "r9": "gone too", "nobody": "never was"})
     assert steps.missing(db, job, "", 10) == []
@@ -355,7 +355,7 @@ def test_plan_of_a_page_of_missing_records_begins_where_the_last_one_ended(db: D
     assert not [node for node in found if node["Node Type"] == "Seq Scan" and node["Actual Rows"] > 0]
 
 
-def test_one_process_at_a_time(db: Database, job: Job) -> None:
+def test_one_process_at_a_time(db: Database, job: ModelChange) -> None:
     with (
         steps.alone(db, job.collection),
         pytest.raises(InvalidRequest, match="another process"),
@@ -366,7 +366,7 @@ def test_one_process_at_a_time(db: Database, job: Job) -> None:
         pass
 
 
-def test_dropping_the_collection_leaves_nothing_of_the_change(db: Database, job: Job) -> None:
+def test_dropping_the_collection_leaves_nothing_of_the_change(db: Database, job: ModelChange) -> None:
     make(db, job, ["r1"])
     collections.drop(db, "c")
     assert rows(db, "SELECT relname FROM pg_class WHERE relname LIKE 'records\\_1%'") == []

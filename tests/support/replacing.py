@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from app.db import collections as table
-from app.services.loading import Report, line_items, load
+from app.services.loading import LoadReport, line_items, load
 from tests.api.conftest import Api
 
 Json = dict[str, Any]
@@ -15,7 +15,7 @@ Json = dict[str, Any]
 
 def lines(
     api: Api, folder: Path, records_: list[Json], *, delete_missing: bool = False, dry_run: bool = False
-) -> Report:
+) -> LoadReport:
     """Load records as JSON lines, in the place of stored ones."""
     (folder / "in.jsonl").write_text("".join(json.dumps(one) + "\n" for one in records_))
     items = line_items(api.context, folder / "in.jsonl")
@@ -34,7 +34,7 @@ def given(api: Api) -> Json:
     return {"model": own(api).model, "revision": own(api).model_revision, "vector": vector}
 
 
-def counts(report: Report) -> tuple[int, int, int, int]:
+def counts(report: LoadReport) -> tuple[int, int, int, int]:
     return report.stored, report.replaced, report.updated, report.present
 
 

@@ -26,11 +26,11 @@ class Measured:
 
 def dimensions_in_use(db: Database) -> list[int]:
     """Return the dimensions of the collections, ascending; 256, the default model's, where there is none."""
-    rows = db.all(query("calibration", "dimensions").render())
+    rows = db.all(query("search_costs", "dimensions").render())
     return [int(row["dimensions"]) for row in rows] or [256]
 
 
-def calibrate(db: Database, dimensions: int) -> Measured:
+def measure(db: Database, dimensions: int) -> Measured:
     """Measure the costs at one number of dimensions and store them; takes seconds.
 
     Raises:
@@ -46,7 +46,7 @@ def calibrate(db: Database, dimensions: int) -> Measured:
             "match_us": measured.costs.match_us,
             "candidate_us": measured.costs.candidate_us,
         }
-        connection.execute(query("calibration", "store").render(), values)
+        connection.execute(query("search_costs", "store").render(), values)
     return measured
 
 
