@@ -38,17 +38,17 @@ def query_parameters(query: type[Parameters]) -> list[Schema]:
 def _query_parameter(name: str, schema: Schema) -> Schema:
     # In a query string there is no null.
     kind, _ = schema["type"]
-    own = {key: value for key, value in schema.items() if key not in ("description", "type")}
-    return {"name": name, "in": "query", "description": schema["description"], "schema": {"type": kind, **own}}
+    rest = {key: value for key, value in schema.items() if key not in ("description", "type")}
+    return {"name": name, "in": "query", "description": schema["description"], "schema": {"type": kind, **rest}}
 
 
 def _made(types: Iterable[type[Any]]) -> dict[str, Schema]:
-    ordered = sorted(types, key=lambda own: own.__name__)
+    ordered = sorted(types, key=lambda kind: kind.__name__)
     _, whole = TypeAdapter.json_schemas(
-        [(own.__name__, "validation", TypeAdapter(own)) for own in ordered], ref_template=_PLACE
+        [(kind.__name__, "validation", TypeAdapter(kind)) for kind in ordered], ref_template=_PLACE
     )
     made: dict[str, Schema] = whole["$defs"]
-    nullable = {own.__name__ for own in ordered if issubclass(own, Parameters)}
+    nullable = {kind.__name__ for kind in ordered if issubclass(kind, Parameters)}
     return {name: _tidy(schema, null_counts_as_left_out=name in nullable) for name, schema in sorted(made.items())}
 
 
@@ -63,9 +63,9 @@ def _tidy(schema: Schema, *, null_counts_as_left_out: bool) -> Schema:
     if "properties" in schema:
         tidy["properties"] = {}
         for name, given in schema["properties"].items():
-            own = {key: value for key, value in given.items() if key != "title"}
+            described = {key: value for key, value in given.items() if key != "title"}
             left_out = null_counts_as_left_out and name not in schema.get("required", ())
-            tidy["properties"][name] = _nullable(own) if left_out else own
+            tidy["properties"][name] = _nullable(described) if left_out else described
     return tidy
 
 

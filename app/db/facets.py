@@ -49,7 +49,7 @@ class Counted:
 def count(db: Database, asked: Asked) -> Counted:
     """Count the records that match, and the values of the facets' fields among them, as of one moment."""
     text, values = statement(asked)
-    row = db.read(lambda connection: connection.execute(text, values, prepare=False).fetchone())
+    row = db.one(text, values, prepare=False)
     found = row or {}
     return Counted(found["total"], {facet.name: found[f"f{n}"] for n, facet in enumerate(asked.facets)})
 
@@ -161,8 +161,8 @@ class _Composer:
 
     def _filtered(self, facet: Facet | None) -> str:
         """Return the FILTER of a facet's aggregates: the conditions on all excluded fields but its own."""
-        own = facet.path if facet is not None and facet.exclude_own else None
-        asked = [f"q.k{n}" for n, path in enumerate(self.paths) if path in self.asked.excluded and path != own]
+        excluded = facet.path if facet is not None and facet.exclude_own else None
+        asked = [f"q.k{n}" for n, path in enumerate(self.paths) if path in self.asked.excluded and path != excluded]
         return f" FILTER (WHERE {' AND '.join(asked)})" if asked else ""
 
     def _counted(self, facet: Facet | None) -> str:

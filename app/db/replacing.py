@@ -213,7 +213,7 @@ def known(db: Database, collection: Collection, ids: Sequence[str]) -> dict[str,
         thumbnails=partition("thumbnails", collection),
     )
     values = {"collection_id": collection.id, "ids": list(ids)}
-    rows = db.read(lambda connection: connection.execute(text, values).fetchall())
+    rows = db.all(text, values)
     return {
         row["id"]: Known(
             _content(row),

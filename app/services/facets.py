@@ -37,11 +37,11 @@ def asked(collection: Collection, facets: tuple[Facet, ...], filter_: Json) -> A
     conditions: dict[tuple[str, ...], Condition] = {}
     excluded: set[tuple[str, ...]] = set()
     for number, path in enumerate(dict.fromkeys(facet.path for facet in facets)):
-        own, others = split(rest, path)
-        if own == TRUE:
+        of_field, others = split(rest, path)
+        if of_field == TRUE:
             continue
-        chosen = compiled(collection, lets_through(own), f"chosen{number}_")
-        conditions[path] = Condition(compiled(collection, own, f"own{number}_"), chosen)
+        chosen = compiled(collection, lets_through(of_field), f"chosen{number}_")
+        conditions[path] = Condition(compiled(collection, of_field, f"own{number}_"), chosen)
         if any(facet.exclude_own for facet in facets if facet.path == path):
             excluded.add(path)
             rest = others

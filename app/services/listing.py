@@ -89,12 +89,12 @@ class Cursor:
 
         """
         try:
-            own = base64.b64decode(text[1:] + "=" * (-len(text[1:]) % 4), b"-_", validate=True).decode()
+            record_id = base64.b64decode(text[1:] + "=" * (-len(text[1:]) % 4), b"-_", validate=True).decode()
         except (binascii.Error, ValueError):
             raise InvalidRequest("the cursor is not one that this server gave") from None
-        if text[:1] not in {"a", "b"} or "\x00" in own:
+        if text[:1] not in {"a", "b"} or "\x00" in record_id:
             raise InvalidRequest("the cursor is not one that this server gave")
-        return cls(own, text[0] == "b")
+        return cls(record_id, text[0] == "b")
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,15 +144,15 @@ class QueryRecords:
     def _tags(self, record: QueryRecord, vector: Vector, field: str) -> list[str]:
         if record.get(field) is not None:
             return tags_of(record, field)
-        if isinstance(own := record.get("_id"), str) and own in self.stored:
+        if isinstance(record_id := record.get("_id"), str) and record_id in self.stored:
             return tags_of(self._attributes(record), field)
         if record.get(TEXT_FIELD) is not None or not tags_are_made(self.context, self.collection):
             return []
         return made_tags(self.context, self.collection, [vector])[0]
 
     def _attributes(self, record: QueryRecord) -> dict[str, Json]:
-        own = record.get("_id")
-        known = self.stored.get(own) if isinstance(own, str) else None
+        record_id = record.get("_id")
+        known = self.stored.get(record_id) if isinstance(record_id, str) else None
         return object_of(known.attributes) if known is not None else {}
 
 
@@ -250,7 +250,9 @@ def read_queries(
     where: Where = NO_FILTER,
 ) -> QueryRecords:
     """Read what is stored of query records: vectors, the attributes of these names, whether they match."""
-    ids = [own for record in records if isinstance(own := record.get("_id"), str) and "\x00" not in own]
+    ids = [
+        record_id for record in records if isinstance(record_id := record.get("_id"), str) and "\x00" not in record_id
+    ]
     known = stored(context.db, collection, ids, Fields(names=tuple(names)), where) if ids else {}
     return QueryRecords(context, collection, records, known)
 
@@ -292,7 +294,11 @@ def _read(given: Search, records: Sequence[QueryRecord], *names: str) -> tuple[S
     if taken:
         given = replace(given, filter=filled(given.filter, queries.values()))
         where = condition(given.collection, given.filter)
-    return given, given.query(where, tuple(own for own, one in queries.stored.items() if one.matches)), queries
+    return (
+        given,
+        given.query(where, tuple(record_id for record_id, one in queries.stored.items() if one.matches)),
+        queries,
+    )
 
 
 def _find(given: Search, query: Query) -> Nearest:

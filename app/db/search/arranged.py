@@ -143,10 +143,10 @@ class _Composer:
                 text = f"(q.{column.name} IS NULL AND {text})"
                 continue
             self.values[f"after_{column.name}"] = value
-            own = f"%(after_{column.name})s::{column.type}"
+            last = f"%(after_{column.name})s::{column.type}"
             beyond = "<" if column.descending else ">"
             text = (
-                f"(q.{column.name} IS NULL OR q.{column.name} {beyond} {own} OR (q.{column.name} = {own} AND {text}))"
+                f"(q.{column.name} IS NULL OR q.{column.name} {beyond} {last} OR (q.{column.name} = {last} AND {text}))"
             )
         return text
 

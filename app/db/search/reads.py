@@ -33,7 +33,7 @@ def stored(
         records=partition("records", collection), fields=fields_sql(fields), filter=where.sql
     )
     values = {**where.params, "collection_id": collection.id, "ids": list(ids), "fields": list(fields.names)}
-    rows = db.read(lambda connection: connection.execute(text, values).fetchall())
+    rows = db.all(text, values)
     return {row["id"]: Stored(row["embedding"], row["attributes"], bool(row["matches"])) for row in rows}
 
 
@@ -41,7 +41,7 @@ def distances(db: Database, collection: Collection, vector: Vector, vectors: Seq
     """Return the distances of vectors to one vector, in their order."""
     values = {"scale": collection.distance_scale, "query": half(vector), "vectors": [half(one) for one in vectors]}
     text = named("search", "distances").render()
-    rows = db.read(lambda connection: connection.execute(text, values).fetchall())
+    rows = db.all(text, values)
     return [float(row["distance"]) for row in rows]
 
 
@@ -50,7 +50,7 @@ def count_matches(db: Database, collection: Collection, where: Where, at_most: i
     text = named("search", "count_matches").render(
         records=partition("records", collection), filter=where.sql, limit="ALL" if at_most is None else f"{at_most:d}"
     )
-    row = db.read(lambda connection: connection.execute(text, where.params, prepare=False).fetchone())
+    row = db.one(text, where.params, prepare=False)
     return 0 if row is None else int(row["matches"])
 
 
@@ -58,7 +58,7 @@ def products_of(db: Database, collection: Collection, ids: Sequence[str], field:
     """Return the products of records by their ids, as JSON texts; a record without one is left out."""
     text = named("search", "products_of").render(records=partition("records", collection))
     values: Mapping[str, object] = {"collection_id": collection.id, "ids": list(ids), "product_field": field}
-    rows = db.read(lambda connection: connection.execute(text, values).fetchall())
+    rows = db.all(text, values)
     return {row["id"]: row["product"] for row in rows}
 
 
@@ -81,6 +81,6 @@ def _explained(db: Database, query: Query) -> Expectation:
     text = "EXPLAIN (FORMAT JSON) " + named("search", "expected_matches").render(
         records=partition("records", query.collection), filter=query.where.sql
     )
-    row = db.read(lambda connection: connection.execute(text, query.where.params, prepare=False).fetchone())
+    row = db.one(text, query.where.params, prepare=False)
     plan = (row or {})["QUERY PLAN"][0]["Plan"]
     return Expectation(int(plan["Plan Rows"]), "Bitmap" not in plan["Node Type"] and "Index" not in plan["Node Type"])

@@ -103,5 +103,5 @@ def _count(db: Database, query: Query, sharing: list[str]) -> int:
 def _edge(db: Database, query: Query, knobs: dict[str, object]) -> float | None:
     """Return the distance by looks beyond which a window of those that share a tag ends; None where it is not full."""
     statement = bound(query, render(query, "edge", "tags", window=f"{_SHARING_NEAREST:d}"), knobs)
-    row = db.read(lambda connection: connection.execute(statement.text, statement.values, prepare=False).fetchone())
+    row = db.one(statement.text, statement.values, prepare=False)
     return None if row is None or row["edge"] is None else float(row["edge"])
