@@ -10,6 +10,7 @@ in one process, since roles belong to all its databases.
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -152,6 +153,15 @@ def db(database_url: str) -> Iterator[Database]:
 def settings(tmp_path: Path) -> Callable[..., Settings]:
     """Make settings that write nowhere but into the test's own folder."""
     return lambda **given: Settings(home=tmp_path / "home", **given)
+
+
+@pytest.fixture
+def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Transformers copies code to run it: not into the tester's own folder."""
+    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "modules"))
+    monkeypatch.setattr("sys.path", [*sys.path])
+    for name in [name for name in sys.modules if name.startswith("transformers_modules")]:
+        monkeypatch.delitem(sys.modules, name)
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ from app.services import collections, tokens
 from app.services.loading import line_items, load
 from tests.api import documented
 from tests.api.documented import COLLECTION, HOST, PATHS, PREFIX, PRODUCTS, SERVICE, Example
-from tests.unit.test_docs import ROOT
+from tests.support.places import ROOT
 
 PAGE = ROOT / "docs" / "api.md"
 # Another processor computes in other steps: distances may differ by so much (or by 3 % of large ones), and no more.

@@ -20,8 +20,8 @@ from app.services import collections, loading, tokens
 from app.services.context import Context
 from app.services.folders import folder_items
 from tests.api.conftest import Api, Json, drawing, picture
-from tests.api.test_listing import ids
 from tests.fashion import TAXONOMY, tags_by_hand
+from tests.support.answers import ids
 from tests.support.waiting import eventually
 from tests.textmodels import FAMILIES, SCALE, ByHand, save
 

@@ -11,6 +11,7 @@ import pytest
 
 from app.db import indexes
 from tests.api.conftest import Api, picture
+from tests.support.answers import ids
 
 
 @pytest.fixture
@@ -29,10 +30,6 @@ def filled(api: Api) -> Api:
         ]
         api.post("insert", {"records": records}, code=210)
     return api
-
-
-def ids(answer: dict[str, Any]) -> list[str]:
-    return [record["_id"] for record in answer["answer_records"]]
 
 
 def test_find(filled: Api) -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 from app.db.engine import Connection
 from tests.api.conftest import Api, drawing, encoded
 from tests.pictures import photo
-from tests.unit.test_verification import DIFFERENT, around, gradient
+from tests.support.flat_pictures import DIFFERENT, around, gradient
 
 COLOURS = {
     "white": (255, 255, 255),

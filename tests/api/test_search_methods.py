@@ -14,7 +14,7 @@ from app.db.search import stored as stored_vectors
 from app.demo.catalogue import catalogue
 from app.domain.errors import InvalidRequest
 from tests.api.conftest import Api, picture
-from tests.api.test_listing import ids
+from tests.support.answers import ids
 
 
 @pytest.fixture

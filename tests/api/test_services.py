@@ -12,7 +12,7 @@ from app.domain.tokens import Scope
 from app.services import collections, tokens
 from app.services.context import Context
 from tests.api.conftest import Api, picture
-from tests.unit.test_docs import ROOT
+from tests.support.places import ROOT
 
 Json = dict[str, Any]
 _numbers = itertools.count()

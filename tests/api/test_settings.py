@@ -35,10 +35,8 @@ from app.services.context import Context
 from app.services.listing import export
 from tests.api.conftest import Api, drawing, encoded, picture
 from tests.server.conftest import free_port
+from tests.support.checkpoints import with_own_code
 from tests.support.waiting import build_ended, eventually
-from tests.unit.test_huggingface import modules, with_own_code
-
-__all__ = ["modules"]  # a fixture
 
 _TAXONOMY = """templates = ["{}"]
 [[groups]]

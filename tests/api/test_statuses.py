@@ -15,7 +15,7 @@ from app.domain.tokens import Scope
 from app.services import collections, tokens
 from tests.api import spec
 from tests.api.conftest import Api, picture
-from tests.unit.test_docs import ROOT
+from tests.support.places import ROOT
 
 Json = dict[str, Any]
 # The status as it was answered: code, text, HTTP status; the last is None in the reason of a skipped record.

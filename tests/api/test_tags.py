@@ -10,7 +10,7 @@ import pytest
 from app.db.search import stored
 from app.domain.tags import jaccard_distance
 from tests.api.conftest import Api, picture
-from tests.api.test_listing import ids
+from tests.support.answers import ids
 
 WORDS = ["red", "blue", "summer", "shoe", "dress"]
 SCALE = 62.5

@@ -11,7 +11,7 @@ import pytest
 from app.domain.tags import jaccard_distance
 from app.services.texts import MAX_CHARACTERS
 from tests.api.conftest import Api, drawing, picture
-from tests.api.test_listing import ids
+from tests.support.answers import ids
 from tests.textmodels import FAMILIES, SCALE, ByHand, save
 
 Json = dict[str, Any]

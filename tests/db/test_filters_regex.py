@@ -8,33 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.db.filters_db import Connection, truths, where_of
+from tests.support.strategies import PATTERNS
 
 LONG = os.environ.get("LOOKALIKE_LONG_TESTS") == "1"
 
-_ATOMS = st.sampled_from(
-    ["a", "b", "A", "1", "_", " ", ".", "\\w", "\\W", "\\d", "\\D", "\\s", "\\S", "\\b", "\\B", "^", "$", "\\.", "\\$",
-     "[ab]", "[^ab]", "[a-z]", "[\\w-]", "[^\\W_]", "[\\s\\S]", "[^\\d\\n]", "\\n", "é", "\\-", "[]a]", "[^]a]", "-",
-     "]"]
-)  # fmt: skip
-_QUANTIFIERS = st.sampled_from(["", "", "", "*", "+", "?", "{2}", "{1,2}", "{2,}", "*?", "+?"])
-_UNREPEATABLE = ("\\b", "\\B", "^", "$")
-
-
-def _quantified(atom: str, quantifier: str) -> str:
-    return atom if atom in _UNREPEATABLE else atom + quantifier
-
-
-_PIECES = st.builds(_quantified, _ATOMS, _QUANTIFIERS)
-_GROUPS = st.sampled_from(["({}){}", "(?:{}){}", "(?P<n>{}){}", "(?={})", "(?!{})"])
-PATTERNS = st.recursive(
-    st.lists(_PIECES, max_size=4).map("".join),
-    lambda inner: st.one_of(
-        st.lists(inner, min_size=2, max_size=3).map("|".join),
-        st.lists(inner, min_size=2, max_size=3).map("".join),
-        st.builds(lambda form, body, end: form.replace("{}", body, 1).replace("{}", end), _GROUPS, inner, _QUANTIFIERS),
-    ),
-    max_leaves=4,
-)
 TEXTS = st.lists(
     st.text("abAB1_ .$\n-]é", min_size=1, max_size=6), min_size=8, max_size=8
 )  # in Python, \\B is not in an empty one

@@ -28,9 +28,9 @@ from app.search.request import Query
 from app.services import indexing
 from app.services.context import Context
 from app.services.updating import update_from_lines
-from tests.db.test_search import nodes
 from tests.db.vectors import random_vectors
 from tests.support.databases import Databases
+from tests.support.plans import nodes
 from tests.support.searching import answered, walk
 
 Floats = NDArray[np.float32]

@@ -21,8 +21,8 @@ from app.domain.errors import CollectionNotFound, InvalidRequest, Unavailable
 from app.domain.records import Fields
 from app.domain.windows import Window
 from app.search.request import Query
-from tests.db.test_search import nodes, plan
 from tests.db.vectors import random_vectors
+from tests.support.plans import nodes, plan
 from tests.support.searching import answered, exact, vector_of
 
 OLD, NEW = 8, 16

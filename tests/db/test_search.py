@@ -1,9 +1,8 @@
 """Nearest neighbours in SQL: plans, recall against exact, and completeness."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -24,6 +23,7 @@ from app.filters import NO_FILTER, compile_filter, parse_filter
 from app.search.plan import Expectation, Walk, planned
 from app.search.request import Point, Query, Several, several
 from tests.db.vectors import random_vectors
+from tests.support.plans import nodes, plan
 from tests.support.searching import answered, exact, walk
 
 Floats = NDArray[np.float32]
@@ -47,19 +47,6 @@ def filled(module_database_url: str) -> Iterator[tuple[Database, Collection, Col
     assert not indexes.build_hnsw(db, made[0]), "a valid index is not built again"
     yield db, collections.get(db, "indexed"), collections.get(db, "plain")
     db.close()
-
-
-def plan(db: Database, text: str, values: Mapping[str, object]) -> dict[str, Any]:
-    with db.session() as connection:
-        row = connection.execute("EXPLAIN (ANALYZE, FORMAT JSON) " + text, values).fetchone()
-    assert row is not None
-    return dict(row["QUERY PLAN"][0]["Plan"])
-
-
-def nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield node
-    for child in node.get("Plans", []):
-        yield from nodes(child)
 
 
 @pytest.mark.parametrize("by_id", [True, False])

@@ -22,8 +22,7 @@ from tests.cases import filters_refused as refused
 from tests.cases.filtercase import FilterCase, RefusedCase
 from tests.cases.filters import CASES
 from tests.db.filters_db import Connection, to_json
-from tests.db.test_filters_differential import FILTERS
-from tests.db.test_filters_regex import PATTERNS
+from tests.support.strategies import FILTERS, PATTERNS
 
 LONG = os.environ.get("LOOKALIKE_LONG_TESTS") == "1"
 # jsonb holds no U+0000 and no half of a surrogate pair: PostgreSQL refuses such a filter before any function sees it.

@@ -11,10 +11,10 @@ from app.db.embedded import bundled_program
 from app.db.engine import Database
 from app.domain.collections import NewCollection
 from app.domain.errors import ConfigurationError
-from tests.db.test_schema import catalogue
 from tests.db.vectors import random_vectors
 from tests.house.conftest import House
 from tests.server.conftest import Server, clean_environment
+from tests.support.catalogue import catalogue
 
 # Everything that lies outside the schema, and what the cluster has: names, owners, rights, definitions, settings.
 OUTSIDE = """

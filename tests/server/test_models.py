@@ -17,7 +17,7 @@ from app.domain.errors import LookalikeError
 from tests.hub_server import COMMIT, hub_of
 from tests.pictures import encoded, photo
 from tests.server.conftest import LOOKALIKE, clean_environment
-from tests.unit.test_huggingface import save
+from tests.support.checkpoints import save
 
 Done = subprocess.CompletedProcess[str]
 

@@ -19,7 +19,7 @@ import requests
 from tests.api.conftest import drawing, picture
 from tests.bench.clients import HttpClient, HttpJob, post
 from tests.server.conftest import Server, clean_environment
-from tests.server.test_serving import call, insert, prepared
+from tests.support.calls import call, insert, prepared
 from tests.support.databases import Databases
 
 _CLIENTS = 200

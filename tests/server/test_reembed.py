@@ -22,7 +22,7 @@ from app.embedding.models import registry
 from app.embedding.pictures.images import decode
 from tests.api.conftest import drawing, picture
 from tests.server.conftest import LOOKALIKE, Server
-from tests.server.test_serving import call
+from tests.support.calls import call
 from tests.support.waiting import eventually
 
 # Two models of one dimension: vectors of one among those of the other raise no error, they are just far off.

@@ -16,7 +16,7 @@ from app.embedding.pictures.edits import EDITS
 from app.services.calibration import Embedded, calibrate, embed
 from app.services.folders import folder_items
 from tests.bench.edit_sheet import file_name, sheet
-from tests.unit.test_docs import ROOT
+from tests.support.places import ROOT
 
 _PRODUCTS = catalogue(24)
 

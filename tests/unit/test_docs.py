@@ -8,8 +8,7 @@ import pytest
 from app.config import Settings
 from app.domain.services import SERVICES
 from app.embedding.models import registry
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.places import ROOT
 
 
 def test_every_setting_is_documented_with_its_sentence() -> None:
