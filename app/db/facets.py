@@ -25,7 +25,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is counted: facets, the filter without what is excluded, and the conditions on the facets' fields.
+    """A request counts facets, by the filter without what is excluded, and the conditions on the facets' fields.
 
     There is one facet at least. `where` holds for all. `conditions` are by the field's path; those in `excluded` are
     not in `where`, and count for every facet but those on that field which exclude their own.
@@ -65,7 +65,7 @@ def statement(asked: Asked) -> tuple[str, dict[str, object]]:
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """What the records are grouped by for one or more facets: a field's value, or the range that it lies in."""
+    """A column groups the records for one or more facets: by a field's value, or the range that it lies in."""
 
     path: tuple[str, ...]
     ranges: tuple[Decimal, ...] | None

@@ -26,7 +26,7 @@ _DELETE_TIMEOUT = "10min"
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Which records of a collection, and what of them is wanted."""
+    """A listing names records of a collection, and the fields of them that are wanted."""
 
     collection: Collection
     fields: Fields

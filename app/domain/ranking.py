@@ -15,7 +15,7 @@ class Aggregation(StrEnum):
 
 
 class Strategy(StrEnum):
-    """How query records are taken as examples."""
+    """Query records are taken as examples in one of these ways."""
 
     AVERAGE = "average"
     BEST_SCORE = "best_score"
@@ -60,7 +60,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What is answered beside the records of a search, over its qualified set; None is what was not asked for.
+    """A search answers these beside its records, over its qualified set; None is what was not asked for.
 
     Attributes:
         cutoff: `none`, `radius`, `candidates`, or `radius, candidates`.

@@ -1,4 +1,4 @@
-"""What a search may be asked beside its nearest records, all of it over one qualified set.
+"""A search may be asked more than its nearest records, all of it over one qualified set.
 
 The qualified set of a search are the records that match the filter and, where there is a cutoff, lie within its
 radius, or are among its candidates: the nearest, so many. Counts, facets, orders, groups and variety are over that
@@ -35,7 +35,7 @@ class SortKey:
 
 @dataclass(frozen=True, slots=True)
 class Boost:
-    """What is added to or taken off a record's distance.
+    """A boost is added to or taken off a record's distance.
 
     With a `filter`: `weight` is added to the distance of what does not match; its size is added to that of what
     matches where it is negative. With a `path`: the field's number, times `weight`, is taken off; a record that has no
@@ -49,7 +49,7 @@ class Boost:
 
 @dataclass(frozen=True, slots=True)
 class Refinement:
-    """What is asked beside the nearest records.
+    """A refinement asks more than the nearest records.
 
     Attributes:
         candidates: the qualified set ends after so many of the nearest records; None: it does not.
@@ -74,12 +74,12 @@ class Refinement:
 
     @property
     def arranged(self) -> bool:
-        """Whether the records are answered in another order than that of the index, or from a place in it."""
+        """True if the records are answered in another order than that of the index, or from a place in it."""
         return bool(self.sort or self.boosts) or self.page_token is not None
 
     @property
     def asked(self) -> bool:
-        """Whether anything is asked beside the nearest records."""
+        """True if anything is asked beside the nearest records."""
         return self != NOTHING
 
     def check(self, *, likeness: bool, radius: bool, product_field: str | None, offset: int, most: int) -> None:

@@ -46,7 +46,7 @@ class Ladder:
 
     @property
     def complete(self) -> bool:
-        """Whether the list is as long as it is wanted."""
+        """True if the list is as long as it is wanted."""
         return len(self.records) >= self.end
 
     def give_up(self) -> None:

@@ -1,4 +1,4 @@
-"""How a search is done: the ways that it takes, in order, and how far each is followed. The rule, and its figures.
+"""A plan says how a search is done: its ways, in order, and how far each is followed. The rule, and its figures.
 
 Without a filter the index is asked, with an effort that grows with the root of the number of records. Beyond 800
 ranks, and where the index has less to offer than it should, the list goes on exactly (`app.search.ladder`).
@@ -83,7 +83,7 @@ _UNCOUNTED_ROWS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How far each way of a filtered search is followed.
+    """A filtered search follows each way as far as these limits say.
 
     Attributes:
         bound: matches that are all compared at most.
@@ -111,7 +111,7 @@ class Way(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """What the planner makes of a filter.
+    """An expectation is what the planner makes of a filter.
 
     Attributes:
         matches: records that match, as it believes.
@@ -125,7 +125,7 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """How far one statement walks the index.
+    """A walk is as far as one statement follows the index.
 
     Attributes:
         candidates: matches at which it ends.
@@ -146,7 +146,7 @@ class Walk:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How a search is done, whatever its page.
+    """A plan says how a search is done, whatever its page.
 
     Attributes:
         ways: in this order, until the page is complete.

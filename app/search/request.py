@@ -1,4 +1,4 @@
-"""What a search is asked for: one request, whatever it looks for and whatever shape its answer has."""
+"""A search is asked by one request, whatever it looks for and whatever shape its answer has."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -76,7 +76,7 @@ class Query:
 
     @property
     def filtered(self) -> bool:
-        """Whether there is a filter that may leave records out."""
+        """True if there is a filter that may leave records out."""
         return self.where.sql != NO_FILTER.sql
 
     @property
@@ -86,7 +86,7 @@ class Query:
 
     @property
     def tagged(self) -> bool:
-        """Whether tags are compared as well."""
+        """True if tags are compared as well."""
         return self.several is not None and self.several.tags_field is not None
 
     def near(self, what: What) -> "Query":

@@ -16,7 +16,7 @@ _NEGATIVE_SHARE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """What each of some query records counts, and each of some negative records."""
+    """The weight of each query record, and of each negative record."""
 
     strategy: Strategy
     weights: Sequence[float]

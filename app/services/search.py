@@ -29,7 +29,7 @@ NEAR_DUPLICATE_RADIUS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What every search is given, beside its query records.
+    """A search is given these facts beside its query records.
 
     Attributes:
         context: the parts that services work with.

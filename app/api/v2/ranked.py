@@ -1,4 +1,4 @@
-"""What searches by likeness are asked, and how they answer."""
+"""Searches by likeness share these parameters and this answer."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What a search reads beside its answer: stored records that are looked for, and what is known of a filter."""
+"""A search reads more than its answer: stored records that are looked for, and what is known of a filter."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -20,7 +20,7 @@ from app.search.request import Query
 
 
 class Shape(Protocol):
-    """What differs between records, products and tags on the way through the index: a module each."""
+    """Records, products and tags differ in these on the way through the index: a module each."""
 
     def climb(self, db: Database, query: Query, plan: Plan, ladder: Ladder) -> None:
         """Climb as far as the query's window needs and the index can be trusted."""

@@ -1,4 +1,4 @@
-"""How the statements of a search are sent."""
+"""Statements of a search are sent from here."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Which network addresses a `_url` may lead to."""
+"""A `_url` may lead to some network addresses only."""
 
 import ipaddress
 import queue

@@ -1,4 +1,4 @@
-"""Where a record's picture comes from: `_base64`, `_url`, `_file`, in that order."""
+"""A record's picture comes from `_base64`, `_url` or `_file`, in that order."""
 
 import base64
 import re

@@ -1,4 +1,4 @@
-"""Why files of a model could not be fetched or kept, in a sentence for the person who can mend it."""
+"""Files of a model may fail to be fetched or kept: a sentence says why to the person who can mend it."""
 
 import errno
 import os

@@ -26,7 +26,7 @@ _WEIGHTS = (
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
-    """What was fetched, and the commit to name (`org/name@commit`) so that it is this one for ever."""
+    """A pull fetched these files, of the commit to name (`org/name@commit`) so that it is this one for ever."""
 
     id: str
     commit: str

@@ -8,7 +8,7 @@ from typing import Any
 
 
 class _Quiet:
-    """How many threads want transformers to be quiet, and what it was set to before the first of them.
+    """A count of the threads that want transformers to be quiet, and its settings before the first of them.
 
     transformers has one verbosity for the whole process, so there is one such object for the process as well.
     """

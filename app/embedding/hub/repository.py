@@ -31,7 +31,7 @@ _RAISING = ("_raise_exceptions_for_missing_entries", "_raise_exceptions_for_conn
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a model's files are: in a folder, or in the cache of the hub as of one commit.
+    """A model's files are in a folder, or in the cache of the hub as of one commit.
 
     `runs_code`: whether what is made of them is made by code among them, which the deployment allows.
     """

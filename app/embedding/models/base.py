@@ -1,4 +1,4 @@
-"""What a model must do."""
+"""The protocol that every model follows."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ Prepared = NDArray[Any]
 
 
 class Verify(Enum):
-    """Which near duplicates by a model are compared by their pixels, too, before a picture is refused for one."""
+    """Near duplicates by a model are compared by their pixels, too, before a picture is refused for one."""
 
     ALL = "all"
     """It may crop pictures, and looks at shapes more than at colours."""
@@ -26,7 +26,7 @@ class Verify(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """What is known of a model without loading it.
+    """A model's facts are known without loading it.
 
     `distance_scale` makes the API's distance of a cosine distance: `scale * (1 - cosine similarity)`; it is chosen so
     that 5.0 is the radius of near duplicates. `verify`: what escapes it.
@@ -76,7 +76,7 @@ class Embedder(ABC):
 
 @dataclass(frozen=True, slots=True)
 class TextScoring:
-    """How a text-image model makes probabilities of cosine similarities: of `scale * cosine + bias`.
+    """A text-image model makes probabilities of cosine similarities: of `scale * cosine + bias`.
 
     `sigmoid`: of each text by itself (SigLIP); else a softmax over texts that exclude one another (CLIP).
     """
@@ -88,13 +88,13 @@ class TextScoring:
 
 @runtime_checkable
 class TextEmbedder(Protocol):
-    """What a model adds that may know texts as well as pictures. `check_text` may run in any thread."""
+    """A model that may know texts as well as pictures adds these. `check_text` may run in any thread."""
 
     text_scoring: TextScoring | None
 
     @property
     def knows_text(self) -> bool:
-        """Whether `embed_text` has an answer."""
+        """True if `embed_text` has an answer."""
         ...
 
     def check_text(self, text: str) -> None:

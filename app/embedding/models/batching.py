@@ -54,7 +54,7 @@ class BatchedEmbedder:
 
     @property
     def facts(self) -> ModelFacts:
-        """What is known of the model."""
+        """Return the facts of the model."""
         return self._embedder.facts
 
     @property
@@ -80,7 +80,7 @@ class BatchedEmbedder:
 
     @property
     def text_scoring(self) -> TextScoring | None:
-        """How the model scores texts; None where it knows pictures only."""
+        """Return how the model scores texts; None where it knows pictures only."""
         return self._embedder.text_scoring if isinstance(self._embedder, TextEmbedder) else None
 
     def embed_text(self, texts: Sequence[str]) -> NDArray[np.float32]:

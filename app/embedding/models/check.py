@@ -17,7 +17,7 @@ _DECODE_PIXELS = 448
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What was seen of a model.
+    """The findings of a check of a model.
 
     Attributes:
         facts: what is known of it.

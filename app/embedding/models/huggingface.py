@@ -111,7 +111,7 @@ class HuggingFace(Embedder):
 
     @property
     def knows_text(self) -> bool:
-        """Whether `embed_text` has an answer."""
+        """True if `embed_text` has an answer."""
         return self._family.pooling == pooling.PROJECTED
 
     def prepare(self, picture: Image.Image) -> Prepared:

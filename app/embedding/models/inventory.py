@@ -1,4 +1,4 @@
-"""Which models there are on this machine: those of the table, those of the hub's cache, and folders beside them."""
+"""Models on this machine are listed: those of the table, those of the hub's cache, and folders beside them."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass

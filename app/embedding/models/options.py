@@ -1,4 +1,4 @@
-"""What the choices for models (`ModelOptions`) mean to torch: its devices and number types."""
+"""The choices for models (`ModelOptions`) are turned into devices and number types of torch."""
 
 from types import MappingProxyType
 from typing import Any

@@ -55,7 +55,7 @@ def _by_hidden(config: Any) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """How the models of a kind are read, and how the length of their vectors is known beforehand."""
+    """Models of a kind are read alike, and the length of their vectors is known beforehand."""
 
     pooling: str
     dimensions: Callable[[Any], int]
@@ -63,7 +63,7 @@ class Family:
 
     @property
     def own_code(self) -> bool:
-        """Whether it is made by code that comes with the model."""
+        """True if it is made by code that comes with the model."""
         return self.pooling == OWN
 
 

@@ -26,7 +26,7 @@ class Entry:
 
     @property
     def at_hand(self) -> bool:
-        """Whether what it needs is installed."""
+        """True if what it needs is installed."""
         return installed(*self.packages)
 
 

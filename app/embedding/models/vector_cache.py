@@ -38,7 +38,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Cached:
-    """What is kept of a picture: its vector, float32 of unit length, and the thumbnail (WebP) if one was made."""
+    """A picture is kept as its vector, float32 of unit length, and the thumbnail (WebP) if one was made."""
 
     embedding: NDArray[np.float32]
     thumbnail: bytes | None = None
@@ -62,7 +62,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """How the cache was used since the process began: claims met and not met, entries, and their `size` in bytes."""
+    """Use of the cache since the process began: claims met and not met, entries, and their `size` in bytes."""
 
     hits: int
     misses: int

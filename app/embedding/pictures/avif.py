@@ -1,4 +1,4 @@
-"""What the coded pixels of an AVIF file say of their size, which need not be what the file says of it."""
+"""The coded pixels of an AVIF file say their size, which need not be the one that the file states."""
 
 import struct
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Which pixels of a product photo are the plain light paper behind the product.
+"""A product photo often shows plain light paper behind the product: its pixels are found here.
 
 The border of the picture is looked at, two pixels of 64 wide. If most of it is light and of little colour, a smooth
 surface (a quadratic polynomial of the place, a channel of CIELAB each, fitted again without the pixels that stand off)

@@ -1,4 +1,4 @@
-"""What happens to pictures on their way from one place to another: each edit by its name.
+"""Pictures are edited on their way from one place to another: each edit by its name.
 
 An edit takes an RGB picture and returns one. `light` ones keep the whole picture in its place: a radius of near
 duplicates should survive them. The others move or cut what is seen.

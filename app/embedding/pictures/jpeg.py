@@ -1,4 +1,4 @@
-"""What a JPEG file says of itself is looked over before any of it is decoded."""
+"""A JPEG file's headers are checked before any of it is decoded."""
 
 import re
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a PNG file says of itself is looked over before it is decoded, and what viewers pass over is taken out."""
+"""A PNG file's chunks are checked before it is decoded, and those that viewers pass over are taken out."""
 
 import struct
 import zlib

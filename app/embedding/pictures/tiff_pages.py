@@ -64,7 +64,7 @@ class Page:
 
     @property
     def is_whole(self) -> bool:
-        """Whether it is a picture in full size: no reduced version of another page, no mask."""
+        """True if it is a picture in full size: no reduced version of another page, no mask."""
         return not self.number(SUBFILE, 0) & (_REDUCED | _MASK) and self.number(OLD_SUBFILE, 1) != 2
 
     def as_file(self) -> bytes:

@@ -45,7 +45,7 @@ _LAB = 8
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """How the samples of a page lie: `bits` of each, `kind` as in `_FORMATS`, `planes` of `per` samples a pixel."""
+    """The layout of a page's samples: `bits` of each, `kind` as in `_FORMATS`, `planes` of `per` samples a pixel."""
 
     width: int
     height: int

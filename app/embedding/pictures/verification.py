@@ -26,7 +26,7 @@ from app.embedding.models.base import Verify
 from app.embedding.pictures.colour_space import lab
 
 Same = Callable[[bytes, bytes], bool]
-"""Whether two thumbnails (WebP) may be of one picture."""
+"""Says whether two thumbnails (WebP) may be of one picture."""
 
 _CELLS = 16
 # Distance in CIELAB beyond which a cell shows something else, the most that a change of tone is made up for, and the

@@ -100,7 +100,7 @@ class Taxonomy(_Part):
 
     @property
     def digest(self) -> str:
-        """What tells one content from another, as SHA-256 in hexadecimal; comments and layout do not count."""
+        """Return the SHA-256 of the content, in hexadecimal; comments and layout do not count."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
     def prompts(self, group: Group, label: Label) -> list[str]:
