@@ -72,6 +72,8 @@ BEGIN
              ADD CHECK (vector_dims(embedding) = %s),
              ALTER COLUMN attributes SET STATISTICS 1000',
         made, collection_id, dimensions);
+    -- By it the server finds what has expired; records that never do take no room in it.
+    EXECUTE format('CREATE INDEX ON lookalike.%I (expires_at) WHERE expires_at IS NOT NULL', made);
     RETURN made;
 END;
 $$;
@@ -249,7 +251,8 @@ BEGIN
     END IF;
     EXECUTE format(
         'CREATE VIEW lookalike.%I AS
-             SELECT r.id, r.attributes, r.embedding::%s AS embedding, r.created_at, r.updated_at FROM %s AS r',
+             SELECT r.id, r.attributes, r.embedding::%s AS embedding, r.created_at, r.updated_at FROM %s AS r
+             WHERE r.expires_at IS NULL OR r.expires_at > now()',
         view_name, space.half, space.records);
     EXECUTE format('COMMENT ON VIEW lookalike.%I IS %L', view_name,
                    format('The records of collection %s, %s.', collection_id, collection));
@@ -372,7 +375,7 @@ BEGIN
          )
          SELECT e.value, sum(e.n)::bigint FROM elements AS e GROUP BY e.value
          ORDER BY 2 DESC, e.value::text COLLATE "C"',
-        space.records, asked.condition)
+        lookalike.unexpired(space.id, space.records), asked.condition)
         USING cardinality(steps), field, asked.path, ends::jsonpath;
 END;
 $_$;
@@ -1385,6 +1388,8 @@ BEGIN
     END IF;
     SELECT c.capacity INTO most FROM lookalike.collections AS c WHERE c.id = space.id AND c.capacity IS NOT NULL
     FOR NO KEY UPDATE;
+    EXECUTE format('DELETE FROM %s AS r WHERE r.collection_id = $1 AND r.id = $2 AND r.expires_at <= now()', space.records)
+        USING space.id, id;
     EXECUTE format(
         'INSERT INTO %s AS r (collection_id, id, attributes, embedding)
          VALUES ($1, $2, $3, %s.l2_normalize($4)::%s) ON CONFLICT (collection_id, id) DO NOTHING',
@@ -1396,7 +1401,8 @@ BEGIN
             MESSAGE = format('there is a record %L in the collection %L already', id, collection),
             HINT = 'UPDATE its attributes, or DELETE it first.';
     ELSIF most IS NOT NULL THEN
-        EXECUTE format('SELECT count(*) FROM (SELECT FROM %s LIMIT $1 + 1) AS r', space.records) INTO stored USING most;
+        EXECUTE format('SELECT count(*) FROM (SELECT FROM %s AS s LIMIT $1 + 1) AS r',
+                       lookalike.unexpired(space.id, space.records)) INTO stored USING most;
         IF stored > most THEN
             RAISE program_limit_exceeded USING MESSAGE = format('the collection holds at most %s records', most);
         END IF;
@@ -1611,6 +1617,7 @@ DECLARE
     reach integer;
     near record;
     nearest text;
+    records text;
     ones text[] := '{}';
     others text[] := '{}';
     distances double precision[] := '{}';
@@ -1619,6 +1626,7 @@ BEGIN
         RETURN;
     END IF;
     space := lookalike.collection_space(collection);
+    records := lookalike.unexpired(space.id, space.records);
     asked := lookalike.filter_compiled(filter);
     IF NOT space.indexed THEN
         RETURN QUERY EXECUTE format(
@@ -1626,7 +1634,7 @@ BEGIN
              SELECT p.id, p.other_id, p.distance FROM (
                  SELECT a.id, b.id AS other_id, $1 * (a.e %2$s b.e) AS distance FROM m AS a JOIN m AS b ON a.id < b.id
              ) AS p WHERE p.distance <= $2 ORDER BY p.distance, p.id, p.other_id',
-            space.half, space.cosine, space.records, asked.condition)
+            space.half, space.cosine, records, asked.condition)
             USING space.scale, radius, asked.path;
         RETURN;
     END IF;
@@ -1634,12 +1642,12 @@ BEGIN
         'SELECT array_agg(n.id) AS ids, array_agg(n.distance) AS distances, array_agg(n.matching) AS matching,
                 count(*) AS found, max(n.distance) AS farthest
          FROM (SELECT r.id, %4$s AS matching, $1 * (r.embedding::%1$s %2$s $2::%1$s) AS distance FROM %3$s AS r
-               ORDER BY %%s LIMIT %%s) AS n', space.half, space.cosine, space.records, asked.condition);
+               ORDER BY %%s LIMIT %%s) AS n', space.half, space.cosine, records, asked.condition);
     -- The settings are known once the extension is loaded, which any value of its does.
     EXECUTE format('SELECT ''[1]''::%s.halfvec', space.pgvector);
     settings := ARRAY[current_setting('hnsw.iterative_scan'), current_setting('hnsw.ef_search')];
     PERFORM set_config('hnsw.iterative_scan', 'relaxed_order', true);
-    FOR one IN EXECUTE format('SELECT r.id, r.embedding FROM %s AS r WHERE %s', space.records, asked.condition)
+    FOR one IN EXECUTE format('SELECT r.id, r.embedding FROM %s AS r WHERE %s', records, asked.condition)
         USING space.scale, space.id, asked.path
     LOOP
         reach := 20;
@@ -1679,8 +1687,7 @@ DECLARE
     asked record;
     statement text;
     costs record;
-    few bigint;
-    counted bigint;
+    few bigint; counted bigint;
     climbing boolean;
     rows_per_match double precision := 0;
     expected bigint;
@@ -1694,9 +1701,9 @@ DECLARE
     candidates integer;
     budget bigint;
     edge double precision := '-infinity';
-    beyond double precision;
-    overlooked boolean;
+    beyond double precision; overlooked boolean;
     near_ids text[];
+    records text;
     near_distances double precision[];
     near_attributes jsonb[];
     ids text[] := '{}';
@@ -1707,6 +1714,7 @@ BEGIN
         RETURN;
     END IF;
     space := lookalike.collection_space(collection);
+    records := lookalike.unexpired(space.id, space.records);
     asked := lookalike.filter_compiled(filter);
     PERFORM lookalike.check_query(space.dimensions, vector::text, k);
     statement := format(
@@ -1731,13 +1739,13 @@ BEGIN
         budget := slack * lookalike.search_figure('ranks');
         few := sqrt(budget * costs.rows * costs.candidate_us / costs.match_us);
         few := greatest(lookalike.search_figure('bound_at_least'), few);
-        expected := greatest(1, lookalike.expected_matches(space.records, asked.condition, asked.path));
+        expected := greatest(1, lookalike.expected_matches(records, asked.condition, asked.path));
         rows_per_match := costs.rows / expected;
         IF greatest(effort, budget * rows_per_match) * costs.candidate_us
            >= lookalike.search_figure('hope') * expected * costs.match_us THEN
             few := greatest(few, lookalike.search_figure('doubt') * expected);
             EXECUTE format('SELECT count(*) FROM (SELECT FROM %s AS r WHERE %s LIMIT %s) AS m',
-                           space.records, asked.condition, few + 1)
+                           records, asked.condition, few + 1)
                 INTO counted USING space.scale, vector, asked.path;
             climbing := counted > few;
             rows_per_match := costs.rows / few;
@@ -1755,7 +1763,7 @@ BEGIN
                     set_config('hnsw.max_scan_tuples', least(2147483647, visits * budget)::bigint::text, true);
             EXECUTE format(
                 statement, format('(SELECT w.* FROM %1$s AS w ORDER BY w.embedding::%2$s %3$s $2::%2$s LIMIT %4$s)',
-                                  space.records, space.half, space.cosine, budget), format('LIMIT %s', candidates))
+                                  records, space.half, space.cosine, budget), format('LIMIT %s', candidates))
                 INTO near_ids, near_distances, near_attributes USING space.scale, vector, asked.path;
             climbing := coalesce(cardinality(near_ids), 0) > keeps[rung]
                 AND (rung > 1 OR near_distances[lookalike.search_figure('alike')::integer + 1] > near_distances[1]);
@@ -1774,7 +1782,7 @@ BEGIN
                 set_config('hnsw.max_scan_tuples', settings[3], true);
         IF asked_for <> ALL (ids) AND cardinality(ids) > 0 THEN
             EXECUTE format('SELECT EXISTS (SELECT FROM %s AS r WHERE r.collection_id = $2 AND r.id = $1 AND (%s))',
-                           space.records, asked.condition)
+                           records, asked.condition)
                 INTO overlooked USING asked_for, space.id, asked.path;
             IF overlooked THEN
                 SELECT '{}', '{}', '{}' INTO ids, distances, found_attributes;
@@ -1784,7 +1792,7 @@ BEGIN
     IF cardinality(ids) < k THEN
         -- Never through the HNSW index, which orders by the distance without the scale: every match is compared.
         EXECUTE format(
-            statement, space.records, format('AND r.id <> ALL ($4) ORDER BY distance, r.id LIMIT %s', k - cardinality(ids)))
+            statement, records, format('AND r.id <> ALL ($4) ORDER BY distance, r.id LIMIT %s', k - cardinality(ids)))
             INTO near_ids, near_distances, near_attributes USING space.scale, vector, asked.path, ids;
         ids := ids || near_ids;
         distances := distances || near_distances;
@@ -1799,6 +1807,31 @@ END;
 $_$;
 
 COMMENT ON FUNCTION lookalike.nearest_records(collection text, vector public.halfvec, k integer, filter jsonb, asked_for text) IS 'Internal: the k nearest records to a vector, for the functions that search. Caller''s rights.';
+
+CREATE FUNCTION lookalike.note_expiry() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $_$
+DECLARE
+    given text := NEW.attributes ->> '_expires_at';
+BEGIN
+    NEW.expires_at := NULL;
+    IF given IS NULL THEN
+        RETURN NEW;
+    END IF;
+    IF jsonb_typeof(NEW.attributes -> '_expires_at') <> 'string' OR given !~* (
+        '^\d{4}-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d+)?(Z|[+-](0\d|1[0-5]):[0-5]\d)$')
+    THEN
+        RAISE check_violation USING
+            MESSAGE = '_expires_at is a moment with an offset, as in "2027-01-31T18:00:00+01:00", or null';
+    END IF;
+    NEW.expires_at := given::timestamptz;
+    UPDATE lookalike.collections AS c SET expires = true WHERE c.id = NEW.collection_id AND NOT c.expires;
+    RETURN NEW;
+END;
+$_$;
+
+COMMENT ON FUNCTION lookalike.note_expiry() IS 'Keeps expires_at in step with the attribute _expires_at: a trigger of the tables of records. Owner''s rights.';
 
 CREATE FUNCTION lookalike.pick(attributes jsonb, fields text[]) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -2315,6 +2348,48 @@ END;
 
 COMMENT ON FUNCTION lookalike.tags_of(attributes jsonb, field text) IS 'The tags of a record: the strings in one of its attributes, each once. Caller''s rights.';
 
+CREATE TABLE lookalike.collections (
+    id integer NOT NULL,
+    name text NOT NULL COLLATE pg_catalog."C",
+    service text NOT NULL,
+    model text NOT NULL,
+    model_revision text NOT NULL,
+    dimensions integer NOT NULL,
+    distance_scale double precision NOT NULL,
+    capacity bigint,
+    settings jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    generation integer DEFAULT 1 NOT NULL,
+    expires boolean DEFAULT false NOT NULL,
+    CONSTRAINT collections_capacity_check CHECK ((capacity > 0)),
+    CONSTRAINT collections_dimensions_check CHECK (((dimensions >= 1) AND (dimensions <= 4000))),
+    CONSTRAINT collections_distance_scale_check CHECK ((distance_scale > (0)::double precision)),
+    CONSTRAINT collections_generation_check CHECK ((generation > 0)),
+    CONSTRAINT collections_name_check CHECK ((name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$'::text)),
+    CONSTRAINT collections_service_check CHECK ((service = ANY (ARRAY['photo'::text, 'image_matching'::text, 'products'::text, 'custom'::text, 'fashion'::text, 'colors'::text, 'homedecor'::text]))),
+    CONSTRAINT collections_settings_check CHECK ((jsonb_typeof(settings) = 'object'::text))
+);
+
+COMMENT ON TABLE lookalike.collections IS 'One row a collection: its service, model and vector space.';
+
+COMMENT ON COLUMN lookalike.collections.generation IS 'How often all vectors were made; part of a table''s name.';
+
+COMMENT ON COLUMN lookalike.collections.expires IS 'Whether a record with an _expires_at was ever stored: where none was, no query looks for it.';
+
+CREATE FUNCTION lookalike.unexpired(collection_id integer, records text) RETURNS text
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT
+         CASE
+             WHEN c.expires THEN format('(SELECT t.* FROM %s AS t WHERE t.expires_at IS NULL OR t.expires_at > now())'::text, unexpired.records)
+             ELSE unexpired.records
+         END AS "case"
+    FROM lookalike.collections c
+   WHERE (c.id = unexpired.collection_id);
+END;
+
+COMMENT ON FUNCTION lookalike.unexpired(collection_id integer, records text) IS 'Internal: what stands in FROM for the records of a collection that have not expired. Caller''s rights.';
+
 CREATE FUNCTION lookalike.usual_search_costs(dimensions integer, OUT match_us double precision, OUT candidate_us double precision) RETURNS record
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     BEGIN ATOMIC
@@ -2332,7 +2407,8 @@ DECLARE
     space record := lookalike.collection_space(collection);
     found_vector lookalike.records.embedding%TYPE;
 BEGIN
-    EXECUTE format('SELECT r.embedding FROM %s AS r WHERE r.collection_id = $1 AND r.id = $2', space.records)
+    EXECUTE format('SELECT r.embedding FROM %s AS r WHERE r.collection_id = $1 AND r.id = $2',
+                   lookalike.unexpired(space.id, space.records))
         INTO found_vector USING space.id, id;
     IF found_vector IS NULL THEN
         RAISE no_data_found USING MESSAGE = format('there is no record %L in the collection %L', id, collection);
@@ -2361,7 +2437,7 @@ BEGIN
              SELECT r.id, r.attributes, $1 * (r.embedding::%1$s %2$s $2::%1$s) AS distance
              FROM %3$s AS r WHERE %4$s
          ) AS n WHERE n.distance <= $4 ORDER BY n.distance, n.id',
-        space.half, space.cosine, space.records, asked.condition)
+        space.half, space.cosine, lookalike.unexpired(space.id, space.records), asked.condition)
         USING space.scale, lookalike.vector_of(collection, record_id), asked.path, radius;
 END;
 $_$;
@@ -2391,31 +2467,6 @@ CREATE TABLE lookalike.applied_sql (
 COMMENT ON TABLE lookalike.applied_sql IS 'Which file of sql/ was applied, by the SHA-256 of its text.';
 
 COMMENT ON COLUMN lookalike.applied_sql.version IS 'Version of the program that applied the file; null where that is not known.';
-
-CREATE TABLE lookalike.collections (
-    id integer NOT NULL,
-    name text NOT NULL COLLATE pg_catalog."C",
-    service text NOT NULL,
-    model text NOT NULL,
-    model_revision text NOT NULL,
-    dimensions integer NOT NULL,
-    distance_scale double precision NOT NULL,
-    capacity bigint,
-    settings jsonb DEFAULT '{}'::jsonb NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    generation integer DEFAULT 1 NOT NULL,
-    CONSTRAINT collections_capacity_check CHECK ((capacity > 0)),
-    CONSTRAINT collections_dimensions_check CHECK (((dimensions >= 1) AND (dimensions <= 4000))),
-    CONSTRAINT collections_distance_scale_check CHECK ((distance_scale > (0)::double precision)),
-    CONSTRAINT collections_generation_check CHECK ((generation > 0)),
-    CONSTRAINT collections_name_check CHECK ((name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$'::text)),
-    CONSTRAINT collections_service_check CHECK ((service = ANY (ARRAY['photo'::text, 'image_matching'::text, 'products'::text, 'custom'::text, 'fashion'::text, 'colors'::text, 'homedecor'::text]))),
-    CONSTRAINT collections_settings_check CHECK ((jsonb_typeof(settings) = 'object'::text))
-);
-
-COMMENT ON TABLE lookalike.collections IS 'One row a collection: its service, model and vector space.';
-
-COMMENT ON COLUMN lookalike.collections.generation IS 'How often all vectors were made; part of a table''s name.';
 
 CREATE VIEW lookalike.collection_stats AS
  SELECT c.id,
@@ -2591,6 +2642,7 @@ CREATE TABLE lookalike.records (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     digest bytea,
+    expires_at timestamp with time zone,
     CONSTRAINT records_attributes_check CHECK ((jsonb_typeof(attributes) = 'object'::text)),
     CONSTRAINT records_embedding_check CHECK ((public.l2_norm(embedding) > (0)::double precision)),
     CONSTRAINT records_id_check CHECK (((octet_length(id) >= 1) AND (octet_length(id) <= 1024))),
@@ -2601,6 +2653,8 @@ PARTITION BY LIST (collection_id);
 COMMENT ON TABLE lookalike.records IS 'One row a record: attributes and embedding; a partition a collection.';
 
 COMMENT ON COLUMN lookalike.records.digest IS 'SHA-256 of the encoded picture that the embedding was made of, null where that is not known.';
+
+COMMENT ON COLUMN lookalike.records.expires_at IS 'The moment of the attribute _expires_at, by a trigger: from then on the record counts as deleted.';
 
 CREATE TABLE lookalike.reembedding_changes (
     collection_id integer NOT NULL,
@@ -2752,6 +2806,10 @@ CREATE INDEX token_collections_collection_id_idx ON lookalike.token_collections 
 CREATE TRIGGER keep_names_apart BEFORE INSERT OR UPDATE OF name ON lookalike.aliases FOR EACH ROW EXECUTE FUNCTION lookalike.keep_names_apart();
 
 CREATE TRIGGER keep_names_apart BEFORE INSERT OR UPDATE OF name ON lookalike.collections FOR EACH ROW EXECUTE FUNCTION lookalike.keep_names_apart();
+
+CREATE TRIGGER note_expiry_of_changed BEFORE UPDATE OF attributes ON lookalike.records FOR EACH ROW WHEN (((new.attributes ? '_expires_at'::text) OR (old.expires_at IS NOT NULL))) EXECUTE FUNCTION lookalike.note_expiry();
+
+CREATE TRIGGER note_expiry_of_new BEFORE INSERT ON lookalike.records FOR EACH ROW WHEN ((new.attributes ? '_expires_at'::text)) EXECUTE FUNCTION lookalike.note_expiry();
 
 ALTER TABLE ONLY lookalike.aliases
     ADD CONSTRAINT aliases_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES lookalike.collections(id);

@@ -16,6 +16,7 @@ from app.api.unknown import refuse, unknown
 from app.api.v2.collection import PING  # and with it the package, which registers the methods
 from app.domain.collections import Collection
 from app.domain.errors import CollectionNotFound
+from app.services import expiring
 from app.services.context import Context
 
 
@@ -55,19 +56,22 @@ def _view(context: Context, entry: Method, service: str | None) -> Callable[[], 
                 answer.body.setdefault("statistics", {})["ignored"] = ignored
             if answer.search is not None:
                 tell(made, entry.name, answer.search, time.perf_counter() - started)
+            expiring.tidy(context, target)
             return answer
 
-        try:
-            return _answered(call(collection))
-        except CollectionNotFound:
-            # Since it was looked up it was dropped, and perhaps created again under its name, its alias was switched,
-            # or it was given another model, and with it other tables: look once more, and do it all anew, from the
-            # picture to the answer.
-            context.lookup.forget(collection.name)
-            again = collection_of(request, context.lookup, principal, entry.scope, service, anew=True)
-            if again.records_table == collection.records_table:
-                raise
-            return _answered(call(again))
+        for last in (False, False, True):
+            try:
+                return _answered(call(collection))
+            except CollectionNotFound:
+                # Since it was looked up it was dropped, and perhaps created again under its name, its alias was
+                # switched, or it was given another model, and with it other tables: look once more, and do it all anew,
+                # from the picture to the answer.
+                context.lookup.forget(collection.name)
+                again = collection_of(request, context.lookup, principal, entry.scope, service, anew=True)
+                if last or again.records_table == collection.records_table:
+                    raise
+                collection = again
+        raise AssertionError("unreachable")
 
     return view
 

@@ -26,6 +26,13 @@ class Record(TypedDict, total=False):
             description="Part of the picture to look at: [left, top, right, bottom] in pixels.",
         ),
     ]
+    _expires_at: Annotated[
+        str | None,
+        Field(
+            description="Moment from which on the record counts as deleted, with an offset (RFC 3339); null: never.",
+            examples=["2027-01-31T18:00:00+01:00"],
+        ),
+    ]
     tags: Annotated[Any, Field(description="Labels, an array of strings.", examples=[["dresses", "polka dot"]])]
 
 

@@ -16,6 +16,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from app.db.bounded import Bounded, connect_seconds
 from app.db.conninfo import CONNECT_SECONDS, readable
 from app.db.errors import UNREACHABLE, ConnectionLost, translated
+from app.db.loader import query
 from app.db.session import Pooler, Session, begin
 from app.db.session import settings as session_settings
 from app.domain.collections import Collection
@@ -342,9 +343,26 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def partition(kind: Literal["records", "thumbnails", "originals"], collection: Collection) -> str:
-    """Return the quoted name of a collection's partition."""
-    name = collection.records_table if kind == "records" else f"{kind}_{collection.id}"
-    return sql.Identifier("lookalike", name).as_string(None)
+    """Return what stands in FROM for what a collection holds: the quoted name of its partition.
+
+    Of records that may expire, those that have not: PostgreSQL takes that as a condition on the partition.
+    """
+    if kind == "records":
+        table = table_of(collection)
+        if not collection.expires:
+            return table
+        return f"({query('expiry', 'unexpired').render(records=table)})"
+    return sql.Identifier("lookalike", f"{kind}_{collection.id}").as_string(None)
+
+
+def table_of(collection: Collection) -> str:
+    """Return the quoted name of the table of a collection's records, to write to; it has those that expired, too."""
+    return sql.Identifier("lookalike", collection.records_table).as_string(None)
+
+
+def unexpired(collection: Collection) -> str:
+    """Return the condition that a row `r` of the table has not expired; what is written to is chosen by it."""
+    return "(r.expires_at IS NULL OR r.expires_at > now())" if collection.expires else "TRUE"
 
 
 def connections_short(connection: psycopg.Connection[Any], wanted: int) -> str | None:

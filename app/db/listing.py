@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from secrets import SystemRandom
 from typing import Any
 
-from app.db.engine import Connection, Database, partition
+from app.db.engine import Connection, Database, partition, table_of, unexpired
 from app.db.loader import Query, query
 from app.db.records import fields_sql
 from app.db.search.reads import count_matches
@@ -70,7 +70,7 @@ def random(db: Database, listing: Listing, count: int) -> list[Found]:
 
 
 def _probe(connection: Connection, listing: Listing, count: int) -> list[Found]:
-    table = partition("records", listing.collection)
+    table = table_of(listing.collection)
     row = connection.execute(query("listing", "pages").render(), {"table": table}).fetchone()
     text = listing.render(query("listing", "random_probe"))
     found: dict[str, Found] = {}
@@ -139,7 +139,12 @@ def stream_whole(db: Database, listing: Listing, *, pictures: bool) -> Iterator[
 
 def delete(db: Database, listing: Listing) -> list[Found]:
     """Delete all matching records in one transaction; return them as they were."""
-    text = listing.render(query("listing", "delete"))
+    text = query("listing", "delete").render(
+        records=table_of(listing.collection),
+        live=unexpired(listing.collection),
+        fields=fields_sql(listing.fields),
+        filter=listing.where.sql,
+    )
 
     def work(connection: Connection) -> list[dict[str, Any]]:
         connection.execute("SELECT set_config('statement_timeout', %s, true)", (_DELETE_TIMEOUT,))

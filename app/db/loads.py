@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal, NamedTuple
 
-from app.db.engine import Connection, Database, partition
+from app.db.engine import Connection, Database, partition, table_of
 from app.db.loader import query
 from app.db.records import NewRecord, check_capacity, halfvec_text, take_turns
 from app.db.refusals import write_each
@@ -61,7 +61,7 @@ def store(db: Database, collection: Collection, records: Sequence[NewRecord]) ->
     """
 
     def work(connection: Connection) -> Written:
-        take_turns(connection, collection)
+        take_turns(connection, collection, [record.id for record in records])
         copy_in(connection, records)
         ids = sorted(record.id for record in records)
         stored, refused = write_each(connection, ids, partial(insert, connection, collection), str)
@@ -104,7 +104,7 @@ def insert(
     connection: Connection, collection: Collection, ids: Sequence[str], source: IncomingRows = COPIED
 ) -> list[str]:
     """Store some of the incoming records; return the ids that were not taken."""
-    text = query("loads", "insert").render(records=partition("records", collection), incoming=source.text)
+    text = query("loads", "insert").render(records=table_of(collection), incoming=source.text)
     values = {**source.values, "collection_id": collection.id, "ids": list(ids)}
     stored = [str(row["id"]) for row in connection.execute(text, values).fetchall()]
     store_pictures(connection, collection, stored, source)

@@ -78,6 +78,10 @@ class Collection(Base):
     generation: Mapped[int] = mapped_column(
         server_default=text("1"), comment="How often all vectors were made; part of a table's name."
     )
+    expires: Mapped[bool] = mapped_column(
+        server_default=text("false"),
+        comment="Whether a record with an _expires_at was ever stored: where none was, no query looks for it.",
+    )
 
 
 class Record(Base):
@@ -114,6 +118,10 @@ class Record(Base):
     )
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    expires_at: Mapped[datetime | None] = mapped_column(
+        DateTime(timezone=True),
+        comment="The moment of the attribute _expires_at, by a trigger: from then on the record counts as deleted.",
+    )
 
 
 class Thumbnail(Base):

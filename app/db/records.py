@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from app.db.engine import Connection, Database, partition
+from app.db.engine import Connection, Database, partition, table_of, unexpired
 from app.db.loader import query
 from app.db.refusals import write_each
 from app.domain.collections import Collection
@@ -80,7 +80,7 @@ def insert_with(
     refused: dict[str, str] | None = None,
 ) -> set[str]:
     """Do what `insert` does, inside a transaction of the caller's."""
-    take_turns(connection, collection)
+    take_turns(connection, collection, [record.id for record in records])
     if refused is None:
         stored = _insert(connection, collection, records)
     else:
@@ -95,7 +95,7 @@ def insert_with(
 
 
 def _insert(connection: Connection, collection: Collection, records: Sequence[NewRecord]) -> set[str]:
-    name = partition("records", collection)
+    name = table_of(collection)
     values = {
         "collection_id": collection.id,
         "ids": [record.id for record in records],
@@ -133,10 +133,16 @@ def _insert_pictures(connection: Connection, collection: Collection, records: Se
         )
 
 
-def take_turns(connection: Connection, collection: Collection) -> None:
-    """Make inserts into a collection with a capacity take turns: insert and count are then one step."""
+def take_turns(connection: Connection, collection: Collection, ids: Sequence[str]) -> None:
+    """Begin an insert: see that those of its ids are free whose records have expired.
+
+    Inserts into a collection with a capacity take turns from here on: insert and count are then one step.
+    """
     if collection.capacity is not None:
         connection.execute(query("collections", "lock").render(), {"id": collection.id})
+    if collection.expires:
+        text = query("expiry", "make_room").render(records=table_of(collection))
+        connection.execute(text, {"collection_id": collection.id, "ids": list(ids)})
 
 
 def check_capacity(connection: Connection, collection: Collection) -> None:
@@ -167,7 +173,7 @@ def get_with(connection: Connection, collection: Collection, ids: Sequence[str],
 
 def delete(db: Database, collection: Collection, ids: Sequence[str]) -> set[str]:
     """Delete records and return the ids that were there."""
-    text = query("records", "delete").render(records=partition("records", collection))
+    text = query("records", "delete").render(records=table_of(collection), live=unexpired(collection))
     values = {"collection_id": collection.id, "ids": list(ids)}
     return {row["id"] for row in db.write(lambda connection: connection.execute(text, values).fetchall())}
 
@@ -207,7 +213,7 @@ def update(
 ) -> dict[str, Found]:
     """Merge patches into stored records; return the records as they are then, by id."""
     text = query("records", "update").render(
-        records=partition("records", collection),
+        records=table_of(collection),
         fields=fields_sql(fields),
     )
     values = {

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from psycopg import sql
 
 from app.db import locks
-from app.db.engine import Connection, Database, partition
+from app.db.engine import Connection, Database, partition, table_of
 from app.db.errors import translated
 from app.db.loader import query
 from app.domain.collections import Collection
@@ -42,9 +42,9 @@ class ModelChange:
         """Return the text of one of the named queries."""
         chosen = query("reembedding", name)
         spans = {
-            "records": partition("records", self.collection),
+            "records": table_of(self.collection),
             "originals": partition("originals", self.collection),
-            "next": partition("records", self.next),
+            "next": table_of(self.next),
             **given,
         }
         return chosen.render(**spans)

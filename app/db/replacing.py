@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from psycopg import Rollback
 
 from app.db import loads
-from app.db.engine import Connection, Database, partition
+from app.db.engine import Connection, Database, partition, table_of
 from app.db.loader import query
 from app.db.loads import COPIED, IncomingRows, Outcome, Written
 from app.db.records import NewRecord, check_capacity, take_turns
@@ -70,7 +70,7 @@ def store(db: Database, collection: Collection, records: Sequence[NewRecord], ru
                 step = _Step(connection, collection, {record.id: record for record in records}, rules, COPIED)
                 step.foresee(sorted(step.records))
             return Written(step.outcomes, step.refused)
-        take_turns(connection, collection)
+        take_turns(connection, collection, [record.id for record in records])
         loads.copy_in(connection, records)
         return _stored(connection, collection, records, rules, COPIED)
 
@@ -80,7 +80,7 @@ def store(db: Database, collection: Collection, records: Sequence[NewRecord], ru
 def store_with(connection: Connection, collection: Collection, records: Sequence[NewRecord], rules: Rules) -> Written:
     """Do what `store` does with a few records, inside a transaction of the caller's."""
     if not rules.only_stored:
-        take_turns(connection, collection)
+        take_turns(connection, collection, [record.id for record in records])
     return _stored(connection, collection, records, rules, loads.given(records))
 
 
@@ -158,12 +158,15 @@ class _Step:
         self.outcomes.update(dict.fromkeys(ids, outcome))
 
     def _lock(self, ids: Sequence[str]) -> list[str]:
-        return _lock(self.connection, self.collection, ids) if ids else []
+        # An id that was taken is locked also where its record has expired: else it would be taken for ever.
+        every = not self.rules.only_stored
+        return _lock(self.connection, self.collection, ids, every=every) if ids else []
 
     def _compared(self, ids: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
         """Return which stored ones have another picture, which the same, and of which of these it was not known."""
         text = query("replacing", "compare").render(
-            records=partition("records", self.collection),
+            # What expired made room before a write, and is not there for a dry run.
+            records=partition("records", self.collection) if self.rules.dry_run else table_of(self.collection),
             originals=partition("originals", self.collection),
             incoming=self.source.text,
         )
@@ -184,7 +187,7 @@ class _Step:
     def _replace(self, ids: Sequence[str]) -> None:
         if not ids:
             return
-        records = partition("records", self.collection)
+        records = table_of(self.collection)
         text = query("replacing", "replace").render(records=records, incoming=self.source.text)
         self.connection.execute(text, self._values(ids))
         loads.forget_pictures(self.connection, self.collection, ids)
@@ -251,9 +254,13 @@ def refresh(db: Database, collection: Collection, coming: Mapping[str, tuple[str
     return db.read(work) if rules.dry_run else db.write(work)
 
 
-def _lock(connection: Connection, collection: Collection, ids: Sequence[str]) -> list[str]:
-    """Lock the stored ones of these records, in order, in a statement of its own: what is read next is as of then."""
-    text = query("replacing", "lock").render(records=partition("records", collection))
+def _lock(connection: Connection, collection: Collection, ids: Sequence[str], *, every: bool = False) -> list[str]:
+    """Lock the stored ones of these records, in order, in a statement of its own: what is read next is as of then.
+
+    With `every`, also those that have expired.
+    """
+    records = table_of(collection) if every else partition("records", collection)
+    text = query("replacing", "lock").render(records=records)
     rows = connection.execute(text, {"collection_id": collection.id, "ids": list(ids)}).fetchall()
     return [str(row["id"]) for row in rows]
 
@@ -277,7 +284,7 @@ def _take_over(
     """Give records, whose pictures stay, attributes and digests; return what became of them, and why of others not."""
     if not coming:
         return {}, {}
-    records = partition("records", collection)
+    records = table_of(collection)
     values: dict[str, object] = {"collection_id": collection.id, "made": list(rules.made), "most": rules.max_bytes}
     values |= {"ids": list(coming), "attributes": [attributes for attributes, _ in coming.values()]}
     rows = connection.execute(query("replacing", "outcome").render(records=records), values).fetchall()
@@ -318,7 +325,7 @@ def older(db: Database, collection: Collection, before: datetime) -> Iterator[li
 
 def delete_older(db: Database, collection: Collection, ids: Sequence[str], before: datetime) -> list[str]:
     """Delete those of these records that were stored before a moment; return their ids."""
-    text = query("replacing", "delete_missing").render(records=partition("records", collection))
+    text = query("replacing", "delete_missing").render(records=table_of(collection))
     return db.write(partial(_page, text, {"collection_id": collection.id, "ids": list(ids), "moment": before}))
 
 

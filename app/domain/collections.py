@@ -54,7 +54,7 @@ class Collection:
     of searches that name none; `indexed` says whether its HNSW index is ready; `indexed_fields` are the attributes with
     a declared B-tree; `partial_indexes` are those of single values that are ready. `rows` is the number of records as
     the planner believes it, 0 where nobody counted yet; `costs` is what a search's steps cost, None where it was never
-    measured for these dimensions.
+    measured for these dimensions. `expires` says whether a record of it ever had an `_expires_at`.
 
     `generation` counts how often all of its vectors were made. It is part of the records' table's name: whoever still
     has the facts of an earlier generation, and so vectors of an earlier model, finds no table to use them on.
@@ -77,6 +77,7 @@ class Collection:
     rows: int = 0
     costs: SearchCosts | None = None
     partial_indexes: tuple[PartialIndex, ...] = field(default=(), compare=False)
+    expires: bool = False
 
     @property
     def records_table(self) -> str:

@@ -69,7 +69,7 @@ class Lookup:
 
 
 class Builds:
-    """A process looks after the indexes of collections: each of them now and then, once at a time."""
+    """A process looks after collections, their indexes or what expires: each of them now and then, once at a time."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -112,6 +112,7 @@ class Context:
     observers: tuple[SearchObserver, ...] = ()
     """Observers are told of searches; only a server has any."""
     builds: Builds = field(default_factory=Builds)
+    expiries: Builds = field(default_factory=Builds)
 
     def open(self) -> None:
         """Begin to connect to the database, and start the observers' threads; models are loaded at their first use."""

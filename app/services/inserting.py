@@ -19,9 +19,19 @@ from app.domain.statuses import Status
 from app.embedding.pictures.verification import opinion
 from app.services import indexing
 from app.services.context import Context
+from app.services.expiring import noticed
 from app.services.extraction import NOTHING, Extract, made_fields
 from app.services.ids import new_id
-from app.services.record_input import Incoming, attributes_of, check_size, checked_id, read_each, skip, stored_part
+from app.services.record_input import (
+    Incoming,
+    attributes_of,
+    check_size,
+    checked_id,
+    fit_to_insert,
+    read_each,
+    skip,
+    stored_part,
+)
 from app.services.search import NEAR_DUPLICATE_RADIUS
 from app.services.vectors import Picture, read_pictures
 
@@ -88,6 +98,7 @@ def insert(
         elif row.id not in done.stored and row.id not in done.refused:
             skipped.append(Skipped(row.id, lost))
     if done.stored:
+        noticed(context, collection, [row.attributes for row in new])
         indexing.maintain(context, collection)
     note = extract.note(context, collection)
     return Processed(_status(found, skipped), found, skipped, note, None if mode == "insert" else done.counted())
@@ -194,6 +205,7 @@ def without_near_duplicates(collection: Collection, radius: float, fields: Field
 
 def _read(records: Sequence[Json], max_bytes: int) -> tuple[list[Incoming], list[Skipped]]:
     def read(record: dict[str, Json], _: int) -> Incoming:
+        record = fit_to_insert(record)
         record_id = checked_id(record["_id"]) if record.get("_id") is not None else new_id()
         return Incoming(record_id, record, dumps(attributes_of(record, max_bytes)))
 

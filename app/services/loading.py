@@ -36,7 +36,7 @@ from app.services.folders import read_file
 from app.services.indexing import build_if_needed, maintain
 from app.services.jsonlines import LineFile, longest_line
 from app.services.pipeline import Item, Pipeline, PreparedItem, Unusable
-from app.services.record_input import Incoming, attributes_of, check_size, checked_id
+from app.services.record_input import Incoming, attributes_of, check_size, checked_id, fit_to_insert
 from app.services.vectors import embedder_of
 
 _CHUNK = 500
@@ -99,6 +99,7 @@ def line_items(context: Context, lines: Path | LineFile) -> Iterator[Item | Unus
     source = lines if isinstance(lines, LineFile) else LineFile(lines)
 
     def item(record: dict[str, Json]) -> Item:
+        record = fit_to_insert(record)
         record_id = checked_id(record.get("_id"))
         attributes = attributes_of(record, context.settings.max_attributes_bytes)
         read = partial(_line_bytes, context, source.beside, Incoming(record_id, record, ""))

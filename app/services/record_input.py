@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from app.domain import statuses
 from app.domain.errors import InvalidRequest
+from app.domain.expiry import EXPIRY_FIELD, check_expiry
 from app.domain.jsontext import check, check_text, is_integer, stored_bytes
 from app.domain.records import TEXT_FIELD, Attributes, Json, Skipped
 
@@ -46,13 +47,14 @@ def attributes_of(record: Mapping[str, Json], max_bytes: int) -> Attributes:
     """Return the attributes of a record.
 
     Raises:
-        InvalidRequest: a key begins with `$` or has a dot, a value cannot be stored, all of them are too large, or the
-            record has a text, which only queries have.
+        InvalidRequest: `_expires_at` is no moment, a key begins with `$` or has a dot, a value cannot be stored, all of
+            them are too large, or the record has a text, which only queries have.
 
     """
     if record.get(TEXT_FIELD) is not None:
         raise InvalidRequest(f"{TEXT_FIELD} is for query records; a record that is stored has a picture")
     attributes = stored_part(record)
+    check_expiry(attributes.get(EXPIRY_FIELD))
     for key in attributes:
         if key.startswith("$"):
             raise InvalidRequest(f"the attribute {key[:40]!r} begins with $, which is kept for operators")
@@ -87,6 +89,13 @@ def check_size(attributes: Attributes, max_bytes: int) -> None:
     """
     if stored_bytes(attributes) > max_bytes:
         raise InvalidRequest(f"the attributes take more than {max_bytes} bytes")
+
+
+def fit_to_insert(record: dict[str, Json]) -> dict[str, Json]:
+    """Return a record that is to be stored: an `_expires_at` that is null is none."""
+    if EXPIRY_FIELD in record and record[EXPIRY_FIELD] is None:
+        return {key: value for key, value in record.items() if key != EXPIRY_FIELD}
+    return record
 
 
 def stored_part(record: Mapping[str, Json]) -> Attributes:

@@ -13,6 +13,7 @@ from app.domain.records import IMAGE_FIELDS, Fields, Found, Json, Processed, Ski
 from app.domain.statuses import Status
 from app.services import indexing
 from app.services.context import Context
+from app.services.expiring import noticed
 from app.services.record_input import attributes_of, checked_id, read_each, read_ids
 
 
@@ -72,7 +73,9 @@ def update(context: Context, collection: Collection, records: Sequence[Json], fi
             statuses.RECORDS_FOUND,
         )
 
-    return context.db.write(work)
+    processed = context.db.write(work)
+    noticed(context, collection, map(dumps, changes.values()))
+    return processed
 
 
 def _too_large(

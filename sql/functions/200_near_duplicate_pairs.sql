@@ -24,6 +24,7 @@ DECLARE
     reach integer;
     near record;
     nearest text;
+    records text;
     ones text[] := '{}';
     others text[] := '{}';
     distances double precision[] := '{}';
@@ -32,6 +33,7 @@ BEGIN
         RETURN;
     END IF;
     space := lookalike.collection_space(collection);
+    records := lookalike.unexpired(space.id, space.records);
     asked := lookalike.filter_compiled(filter);
     IF NOT space.indexed THEN
         RETURN QUERY EXECUTE format(
@@ -39,7 +41,7 @@ BEGIN
              SELECT p.id, p.other_id, p.distance FROM (
                  SELECT a.id, b.id AS other_id, $1 * (a.e %2$s b.e) AS distance FROM m AS a JOIN m AS b ON a.id < b.id
              ) AS p WHERE p.distance <= $2 ORDER BY p.distance, p.id, p.other_id',
-            space.half, space.cosine, space.records, asked.condition)
+            space.half, space.cosine, records, asked.condition)
             USING space.scale, radius, asked.path;
         RETURN;
     END IF;
@@ -47,12 +49,12 @@ BEGIN
         'SELECT array_agg(n.id) AS ids, array_agg(n.distance) AS distances, array_agg(n.matching) AS matching,
                 count(*) AS found, max(n.distance) AS farthest
          FROM (SELECT r.id, %4$s AS matching, $1 * (r.embedding::%1$s %2$s $2::%1$s) AS distance FROM %3$s AS r
-               ORDER BY %%s LIMIT %%s) AS n', space.half, space.cosine, space.records, asked.condition);
+               ORDER BY %%s LIMIT %%s) AS n', space.half, space.cosine, records, asked.condition);
     -- The settings are known once the extension is loaded, which any value of its does.
     EXECUTE format('SELECT ''[1]''::%s.halfvec', space.pgvector);
     settings := ARRAY[current_setting('hnsw.iterative_scan'), current_setting('hnsw.ef_search')];
     PERFORM set_config('hnsw.iterative_scan', 'relaxed_order', true);
-    FOR one IN EXECUTE format('SELECT r.id, r.embedding FROM %s AS r WHERE %s', space.records, asked.condition)
+    FOR one IN EXECUTE format('SELECT r.id, r.embedding FROM %s AS r WHERE %s', records, asked.condition)
         USING space.scale, space.id, asked.path
     LOOP
         reach := 20;

@@ -31,6 +31,8 @@ BEGIN
              ADD CHECK (vector_dims(embedding) = %s),
              ALTER COLUMN attributes SET STATISTICS 1000',
         made, collection_id, dimensions);
+    -- By it the server finds what has expired; records that never do take no room in it.
+    EXECUTE format('CREATE INDEX ON lookalike.%I (expires_at) WHERE expires_at IS NOT NULL', made);
     RETURN made;
 END;
 $$;

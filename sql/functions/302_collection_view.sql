@@ -2,7 +2,7 @@
 --
 -- `create_collection_view` makes it anew, with the rights that were granted on it, and returns its name: the collection's own, in quotes where it needs them, or
 --   collection_<id> where the name is longer than PostgreSQL's 63 bytes, taken by a table of the schema, or kept for one.
---   Its columns: id, attributes, embedding (halfvec of the collection's dimension), created_at, updated_at.
+--   It has the records that have not expired. Its columns: id, attributes, embedding (halfvec of the collection's dimension), created_at, updated_at.
 -- `collection_view` returns the name of the view that a collection has, by the view's comment; NULL where it has none.
 -- Index: ORDER BY embedding <=> … LIMIT … on the view uses the HNSW index; a query on the view is one on the partition.
 -- Rights: the caller's for the functions, who must own the tables; the view's, its owner's, so that SELECT on it is enough.
@@ -49,7 +49,8 @@ BEGIN
     END IF;
     EXECUTE format(
         'CREATE VIEW lookalike.%I AS
-             SELECT r.id, r.attributes, r.embedding::%s AS embedding, r.created_at, r.updated_at FROM %s AS r',
+             SELECT r.id, r.attributes, r.embedding::%s AS embedding, r.created_at, r.updated_at FROM %s AS r
+             WHERE r.expires_at IS NULL OR r.expires_at > now()',
         view_name, space.half, space.records);
     EXECUTE format('COMMENT ON VIEW lookalike.%I IS %L', view_name,
                    format('The records of collection %s, %s.', collection_id, collection));

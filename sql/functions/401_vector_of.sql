@@ -14,7 +14,8 @@ DECLARE
     space record := lookalike.collection_space(collection);
     found_vector lookalike.records.embedding%TYPE;
 BEGIN
-    EXECUTE format('SELECT r.embedding FROM %s AS r WHERE r.collection_id = $1 AND r.id = $2', space.records)
+    EXECUTE format('SELECT r.embedding FROM %s AS r WHERE r.collection_id = $1 AND r.id = $2',
+                   lookalike.unexpired(space.id, space.records))
         INTO found_vector USING space.id, id;
     IF found_vector IS NULL THEN
         RAISE no_data_found USING MESSAGE = format('there is no record %L in the collection %L', id, collection);

@@ -27,8 +27,7 @@ DECLARE
     asked record;
     statement text;
     costs record;
-    few bigint;
-    counted bigint;
+    few bigint; counted bigint;
     climbing boolean;
     rows_per_match double precision := 0;
     expected bigint;
@@ -42,9 +41,9 @@ DECLARE
     candidates integer;
     budget bigint;
     edge double precision := '-infinity';
-    beyond double precision;
-    overlooked boolean;
+    beyond double precision; overlooked boolean;
     near_ids text[];
+    records text;
     near_distances double precision[];
     near_attributes jsonb[];
     ids text[] := '{}';
@@ -55,6 +54,7 @@ BEGIN
         RETURN;
     END IF;
     space := lookalike.collection_space(collection);
+    records := lookalike.unexpired(space.id, space.records);
     asked := lookalike.filter_compiled(filter);
     PERFORM lookalike.check_query(space.dimensions, vector::text, k);
     statement := format(
@@ -79,13 +79,13 @@ BEGIN
         budget := slack * lookalike.search_figure('ranks');
         few := sqrt(budget * costs.rows * costs.candidate_us / costs.match_us);
         few := greatest(lookalike.search_figure('bound_at_least'), few);
-        expected := greatest(1, lookalike.expected_matches(space.records, asked.condition, asked.path));
+        expected := greatest(1, lookalike.expected_matches(records, asked.condition, asked.path));
         rows_per_match := costs.rows / expected;
         IF greatest(effort, budget * rows_per_match) * costs.candidate_us
            >= lookalike.search_figure('hope') * expected * costs.match_us THEN
             few := greatest(few, lookalike.search_figure('doubt') * expected);
             EXECUTE format('SELECT count(*) FROM (SELECT FROM %s AS r WHERE %s LIMIT %s) AS m',
-                           space.records, asked.condition, few + 1)
+                           records, asked.condition, few + 1)
                 INTO counted USING space.scale, vector, asked.path;
             climbing := counted > few;
             rows_per_match := costs.rows / few;
@@ -103,7 +103,7 @@ BEGIN
                     set_config('hnsw.max_scan_tuples', least(2147483647, visits * budget)::bigint::text, true);
             EXECUTE format(
                 statement, format('(SELECT w.* FROM %1$s AS w ORDER BY w.embedding::%2$s %3$s $2::%2$s LIMIT %4$s)',
-                                  space.records, space.half, space.cosine, budget), format('LIMIT %s', candidates))
+                                  records, space.half, space.cosine, budget), format('LIMIT %s', candidates))
                 INTO near_ids, near_distances, near_attributes USING space.scale, vector, asked.path;
             climbing := coalesce(cardinality(near_ids), 0) > keeps[rung]
                 AND (rung > 1 OR near_distances[lookalike.search_figure('alike')::integer + 1] > near_distances[1]);
@@ -122,7 +122,7 @@ BEGIN
                 set_config('hnsw.max_scan_tuples', settings[3], true);
         IF asked_for <> ALL (ids) AND cardinality(ids) > 0 THEN
             EXECUTE format('SELECT EXISTS (SELECT FROM %s AS r WHERE r.collection_id = $2 AND r.id = $1 AND (%s))',
-                           space.records, asked.condition)
+                           records, asked.condition)
                 INTO overlooked USING asked_for, space.id, asked.path;
             IF overlooked THEN
                 SELECT '{}', '{}', '{}' INTO ids, distances, found_attributes;
@@ -132,7 +132,7 @@ BEGIN
     IF cardinality(ids) < k THEN
         -- Never through the HNSW index, which orders by the distance without the scale: every match is compared.
         EXECUTE format(
-            statement, space.records, format('AND r.id <> ALL ($4) ORDER BY distance, r.id LIMIT %s', k - cardinality(ids)))
+            statement, records, format('AND r.id <> ALL ($4) ORDER BY distance, r.id LIMIT %s', k - cardinality(ids)))
             INTO near_ids, near_distances, near_attributes USING space.scale, vector, asked.path, ids;
         ids := ids || near_ids;
         distances := distances || near_distances;

@@ -29,7 +29,7 @@ BEGIN
              SELECT r.id, r.attributes, $1 * (r.embedding::%1$s %2$s $2::%1$s) AS distance
              FROM %3$s AS r WHERE %4$s
          ) AS n WHERE n.distance <= $4 ORDER BY n.distance, n.id',
-        space.half, space.cosine, space.records, asked.condition)
+        space.half, space.cosine, lookalike.unexpired(space.id, space.records), asked.condition)
         USING space.scale, lookalike.vector_of(collection, record_id), asked.path, radius;
 END;
 $$;

@@ -44,7 +44,7 @@ BEGIN
          )
          SELECT e.value, sum(e.n)::bigint FROM elements AS e GROUP BY e.value
          ORDER BY 2 DESC, e.value::text COLLATE "C"',
-        space.records, asked.condition)
+        lookalike.unexpired(space.id, space.records), asked.condition)
         USING cardinality(steps), field, asked.path, ends::jsonpath;
 END;
 $$;

@@ -33,6 +33,8 @@ BEGIN
     END IF;
     SELECT c.capacity INTO most FROM lookalike.collections AS c WHERE c.id = space.id AND c.capacity IS NOT NULL
     FOR NO KEY UPDATE;
+    EXECUTE format('DELETE FROM %s AS r WHERE r.collection_id = $1 AND r.id = $2 AND r.expires_at <= now()', space.records)
+        USING space.id, id;
     EXECUTE format(
         'INSERT INTO %s AS r (collection_id, id, attributes, embedding)
          VALUES ($1, $2, $3, %s.l2_normalize($4)::%s) ON CONFLICT (collection_id, id) DO NOTHING',
@@ -44,7 +46,8 @@ BEGIN
             MESSAGE = format('there is a record %L in the collection %L already', id, collection),
             HINT = 'UPDATE its attributes, or DELETE it first.';
     ELSIF most IS NOT NULL THEN
-        EXECUTE format('SELECT count(*) FROM (SELECT FROM %s LIMIT $1 + 1) AS r', space.records) INTO stored USING most;
+        EXECUTE format('SELECT count(*) FROM (SELECT FROM %s AS s LIMIT $1 + 1) AS r',
+                       lookalike.unexpired(space.id, space.records)) INTO stored USING most;
         IF stored > most THEN
             RAISE program_limit_exceeded USING MESSAGE = format('the collection holds at most %s records', most);
         END IF;

@@ -74,7 +74,7 @@ ORDER BY r.collection_id, r.id;
 -- Deletes every record that matches a filter, locked in the order of their ids, and returns them as they were.
 WITH doomed AS (
     SELECT r.id FROM /*records*/ lookalike.records /*end*/ AS r
-    WHERE /*filter*/ TRUE /*end*/
+    WHERE /*filter*/ TRUE /*end*/ AND /*live*/ TRUE /*end*/
     ORDER BY r.id
     FOR UPDATE
 )

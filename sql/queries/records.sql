@@ -61,7 +61,7 @@ WHERE r.collection_id = :collection_id AND r.id = ANY (:ids);
 -- Deletes records by id, locked in the order of their ids, and returns those that were there.
 WITH doomed AS (
     SELECT r.id FROM /*records*/ lookalike.records /*end*/ AS r
-    WHERE r.collection_id = :collection_id AND r.id = ANY (:ids)
+    WHERE r.collection_id = :collection_id AND r.id = ANY (:ids) AND /*live*/ TRUE /*end*/
     ORDER BY r.id
     FOR UPDATE
 )

@@ -47,14 +47,14 @@ ORDER BY r.collection_id, r.id;
 -- name: store
 -- Stores new vectors of the records that are still there, with their attributes as they are now.
 INSERT INTO /*next*/ lookalike.records /*end*/ AS n 
-    (collection_id, id, attributes, embedding, digest, created_at, updated_at)
-SELECT r.collection_id, r.id, r.attributes, new.embedding, r.digest, r.created_at, r.updated_at
+    (collection_id, id, attributes, embedding, digest, created_at, updated_at, expires_at)
+SELECT r.collection_id, r.id, r.attributes, new.embedding, r.digest, r.created_at, r.updated_at, r.expires_at
 FROM unnest(:ids::text[], :embeddings::halfvec[]) AS new (id, embedding)
 JOIN /*records*/ lookalike.records /*end*/ AS r ON r.collection_id = :collection_id AND r.id = new.id
 ORDER BY r.id
 ON CONFLICT (collection_id, id) DO UPDATE
 SET attributes = excluded.attributes, embedding = excluded.embedding, digest = excluded.digest,
-    created_at = excluded.created_at, updated_at = excluded.updated_at;
+    created_at = excluded.created_at, updated_at = excluded.updated_at, expires_at = excluded.expires_at;
 
 -- name: store_failures
 -- Notes of records that are still there why their pictures could not be read.
@@ -83,7 +83,8 @@ LIMIT /*limit*/ 500 /*end*/;
 -- name: take_over
 -- Gives the new vectors of these records the attributes that the records have now.
 UPDATE /*next*/ lookalike.records /*end*/ AS n
-SET attributes = r.attributes, digest = r.digest, created_at = r.created_at, updated_at = r.updated_at
+SET attributes = r.attributes, digest = r.digest, created_at = r.created_at, updated_at = r.updated_at,
+    expires_at = r.expires_at
 FROM /*records*/ lookalike.records /*end*/ AS r
 WHERE n.collection_id = :collection_id AND n.id = ANY (:ids)
     AND r.collection_id = n.collection_id AND r.id = n.id;

@@ -12,7 +12,7 @@ SELECT lookalike.drop_collection(%(id)s) AS dropped;
 SELECT c.id, c.name, c.service, c.model, c.model_revision, c.dimensions, c.distance_scale, c.capacity,
        coalesce((c.settings ->> 'thumbnails')::boolean, true) AS thumbnails,
        coalesce((c.settings ->> 'keep_images')::boolean, false) AS keep_images,
-       c.settings ->> 'product_field' AS product_field, c.generation,
+       c.settings ->> 'product_field' AS product_field, c.generation, c.expires,
        lookalike.is_indexed(c.id, c.generation) AS indexed,
        ARRAY(SELECT jsonb_array_elements_text(coalesce(c.settings -> 'indexed_fields', '[]'))) AS indexed_fields,
        coalesce((SELECT greatest(t.reltuples, 0)::bigint FROM pg_catalog.pg_class AS t

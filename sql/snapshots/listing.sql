@@ -62,7 +62,7 @@ ORDER BY r.collection_id, r.id;
 -- listing.delete: Deletes every record that matches a filter, locked in the order of their ids, and returns them as they were.
 WITH doomed AS (
     SELECT r.id FROM "lookalike"."records_1" AS r
-    WHERE TRUE
+    WHERE TRUE AND TRUE
     ORDER BY r.id
     FOR UPDATE
 )

@@ -49,7 +49,7 @@ WHERE r.collection_id = %(collection_id)s AND r.id = ANY (%(ids)s);
 -- records.delete: Deletes records by id, locked in the order of their ids, and returns those that were there.
 WITH doomed AS (
     SELECT r.id FROM "lookalike"."records_1" AS r
-    WHERE r.collection_id = %(collection_id)s AND r.id = ANY (%(ids)s)
+    WHERE r.collection_id = %(collection_id)s AND r.id = ANY (%(ids)s) AND TRUE
     ORDER BY r.id
     FOR UPDATE
 )

@@ -38,14 +38,14 @@ ORDER BY r.collection_id, r.id;
 
 -- reembedding.store: Stores new vectors of the records that are still there, with their attributes as they are now.
 INSERT INTO "lookalike"."records_1_v2" AS n 
-    (collection_id, id, attributes, embedding, digest, created_at, updated_at)
-SELECT r.collection_id, r.id, r.attributes, new.embedding, r.digest, r.created_at, r.updated_at
+    (collection_id, id, attributes, embedding, digest, created_at, updated_at, expires_at)
+SELECT r.collection_id, r.id, r.attributes, new.embedding, r.digest, r.created_at, r.updated_at, r.expires_at
 FROM unnest(%(ids)s::text[], %(embeddings)s::halfvec[]) AS new (id, embedding)
 JOIN "lookalike"."records_1" AS r ON r.collection_id = %(collection_id)s AND r.id = new.id
 ORDER BY r.id
 ON CONFLICT (collection_id, id) DO UPDATE
 SET attributes = excluded.attributes, embedding = excluded.embedding, digest = excluded.digest,
-    created_at = excluded.created_at, updated_at = excluded.updated_at;
+    created_at = excluded.created_at, updated_at = excluded.updated_at, expires_at = excluded.expires_at;
 
 -- reembedding.store_failures: Notes of records that are still there why their pictures could not be read.
 INSERT INTO lookalike.reembedding_failures (collection_id, id, reason)
@@ -69,7 +69,8 @@ LIMIT 30;
 
 -- reembedding.take_over: Gives the new vectors of these records the attributes that the records have now.
 UPDATE "lookalike"."records_1_v2" AS n
-SET attributes = r.attributes, digest = r.digest, created_at = r.created_at, updated_at = r.updated_at
+SET attributes = r.attributes, digest = r.digest, created_at = r.created_at, updated_at = r.updated_at,
+    expires_at = r.expires_at
 FROM "lookalike"."records_1" AS r
 WHERE n.collection_id = %(collection_id)s AND n.id = ANY (%(ids)s)
     AND r.collection_id = n.collection_id AND r.id = n.id;

@@ -324,14 +324,14 @@ def test_a_load_lets_go_of_what_another_caller_waits_for_before_it_waits_itself(
 
     caller = threading.Thread(target=insert)
 
-    def meanwhile(*given: Any) -> list[str]:
+    def meanwhile(*given: Any, **more: Any) -> list[str]:
         monkeypatch.setattr(replacing, "_lock", lock)
         api.post("delete", {"records": [{"_id": "a"}]}, code=220)
         caller.start()  # stores a, and waits for b, which the load has stored
         with api.context.db.session() as connection:
             while not connection.execute("SELECT FROM pg_locks WHERE NOT granted").fetchall():
                 time.sleep(0.01)
-        return lock(*given)
+        return lock(*given, **more)
 
     monkeypatch.setattr(replacing, "_lock", meanwhile)
     report = lines(api, tmp_path, [{"_id": own, "_base64": picture(2), "by": "load"} for own in "ab"])

@@ -63,6 +63,8 @@ PLACES: tuple[tuple[str, str, str], ...] = (
     ("insert", '{"records": [{"_id": "1", "tags": [#]}]}', "records[0].tags[0]"),
     ("insert", '{"records": [], "extract_colors": #}', "extract_colors"),
     ("insert", '{"records": [], "mode": #}', "mode"),
+    ("insert", '{"records": [{"_id": "1", "_expires_at": #}]}', "records[0]._expires_at"),
+    ("update", '{"records": [{"_id": "1", "_expires_at": #}]}', "records[0]._expires_at"),
     ("upsert", '{"records": [{"_id": "1", "n": #}]}', "records[0].n"),
     ("upsert", '{"records": [{"_id": #}]}', "records[0]._id"),
     ("nearDupsInsert", '{"records": [{"_id": "1", "n": #}]}', "records[0].n"),

@@ -106,9 +106,14 @@ def test_the_view_of_a_collection_makes_room_for_a_new_table(empty_database: str
             connection.execute(f"CREATE TABLE lookalike.{kind}_1 PARTITION OF lookalike.{kind} FOR VALUES IN (1)")
         connection.execute("CREATE VIEW lookalike.aliases AS SELECT id FROM lookalike.records_1")
         connection.execute("COMMENT ON VIEW lookalike.aliases IS 'The records of collection 1, aliases.'")
+        connection.execute("CREATE VIEW public.mine AS SELECT count(*) AS n FROM lookalike.aliases")
     schema.upgrade(empty_database)
     with psycopg.connect(empty_database) as connection:
-        assert connection.execute("SELECT count(*) FROM lookalike.collection_1").fetchone() == (0,)
+        insert = "INSERT INTO lookalike.records_1 (collection_id, id, attributes, embedding) VALUES (1, %s, %s, %s)"
+        for record_id, moment in (("a", "2020-01-01T00:00:00Z"), ("b", "2120-01-01T00:00:00Z")):
+            connection.execute(insert, (record_id, f'{{"_expires_at": "{moment}"}}', "[1,0,0,0,0,0,0,0]"))
+        assert connection.execute("SELECT id FROM lookalike.collection_1").fetchall() == [("b",)]
+        assert connection.execute("SELECT n FROM public.mine").fetchall() == [(1,)]
         connection.execute("SELECT lookalike.set_alias('live', 'aliases')")
         assert connection.execute("SELECT name FROM lookalike.aliases").fetchall() == [("live",)]
 

@@ -1,0 +1,43 @@
+"""Records that have expired: deleted some at a time, so that nobody waits for it."""
+
+from psycopg import sql
+
+from app.db.engine import Database, table_of
+from app.db.loader import query
+from app.domain.collections import Collection
+
+
+def delete_some(db: Database, collection: Collection, limit: int) -> int:
+    """Delete up to `limit` records that have expired, in one transaction; return their number.
+
+    What somebody else is writing or deleting is passed over.
+    """
+    text = query("expiry", "delete").render(records=table_of(collection), limit=f"{limit:d}")
+    values = {"collection_id": collection.id}
+    row = db.write(lambda connection: connection.execute(text, values).fetchone())
+    return int((row or {})["deleted"])
+
+
+def is_indexed(db: Database, collection: Collection) -> bool:
+    """Say whether an index finds the records that have expired."""
+    row = db.one(query("expiry", "indexed").render(), {"index": f"lookalike.{_index(collection)}"})
+    return bool(row and row["indexed"])
+
+
+def build_index(db: Database, collection: Collection) -> None:
+    """Make the index that finds the records that have expired, while others write: a collection of an earlier version.
+
+    Raises:
+        MissingRights: the role does not own the table.
+
+    """
+    with db.session() as connection:
+        connection.execute(
+            sql.SQL(
+                "CREATE INDEX CONCURRENTLY IF NOT EXISTS {} ON lookalike.{} (expires_at) WHERE expires_at IS NOT NULL"
+            ).format(sql.Identifier(_index(collection)), sql.Identifier(collection.records_table))
+        )
+
+
+def _index(collection: Collection) -> str:
+    return f"{collection.records_table}_expires_at_idx"

@@ -1,0 +1,65 @@
+"""Records that expire: the care that deletes what has expired."""
+
+import logging
+import threading
+from collections.abc import Iterable
+
+from app.db import expiry
+from app.domain.collections import Collection
+from app.domain.errors import ConfigurationError, LookalikeError
+from app.domain.expiry import EXPIRY_FIELD
+from app.services import indexing
+from app.services.context import Context
+
+log = logging.getLogger(__name__)
+
+_BATCH = 500
+# Batches of one run; what is left then is deleted by the next.
+_BATCHES = 200
+_PAUSE_SECONDS = 10.0
+
+
+def noticed(context: Context, collection: Collection, attributes: Iterable[str]) -> None:
+    """Look a collection up anew where the first record that expires was written to it; `attributes` are JSON texts."""
+    if not collection.expires and any(EXPIRY_FIELD in text for text in attributes):
+        context.lookup.forget(collection.name)
+
+
+def tidy(context: Context, collection: Collection) -> None:
+    """Delete in the background what has expired in a collection; called whenever it is used.
+
+    Costs nothing but a look at the clock when called again within some seconds, or where no record ever expires.
+    """
+    if collection.expires and context.expiries.begin(collection.id, _PAUSE_SECONDS):
+        threading.Thread(target=_tidy, args=(context, collection), name="expiry", daemon=True).start()
+
+
+def _tidy(context: Context, collection: Collection) -> None:
+    try:
+        if delete_expired(context, collection):
+            indexing.maintain(context, collection)
+    except LookalikeError as error:
+        log.warning("what expired in collection %s was not deleted: %s", collection.name, error)
+    finally:
+        context.expiries.end(collection.id)
+
+
+def delete_expired(context: Context, collection: Collection) -> int:
+    """Delete what has expired, a transaction for each 500 records; return the number of records.
+
+    Raises:
+        Unavailable: the database is away; what was deleted is gone.
+
+    """
+    if not expiry.is_indexed(context.db, collection):
+        try:
+            expiry.build_index(context.db, collection)
+        except ConfigurationError:
+            log.info("the owner may make an index by which records that expired are found; the table is read instead")
+    deleted = 0
+    for _ in range(_BATCHES):
+        some = expiry.delete_some(context.db, collection, _BATCH)
+        deleted += some
+        if some < _BATCH:
+            break
+    return deleted
