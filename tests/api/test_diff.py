@@ -9,6 +9,7 @@ def test_diff_partly_done_is_206(api: Api) -> None:
     api.fill(1)
     for method in ("get", "update", "delete"):
         api.post(method, {"records": [{"_id": "0"}, {"_id": "nobody"}]}, code=206)
+    assert api.post("getRecordCount", code=200)["answer_count"] == 0, "the part that could be done was"
 
 
 def test_diff_reasons_of_skipped_records(api: Api) -> None:
@@ -30,6 +31,7 @@ def test_diff_all_refused(api: Api) -> None:
     api.post("insert", {"records": [{"_id": "0", "_base64": picture(0)}]}, code=411)
     api.post("insert", {"records": [{"_id": "0", "_base64": picture(0)}, {"_id": "1", "_base64": "AAAA"}]}, code=402)
     api.post("insert", {"records": [{"_id": "1", "_base64": "AAAA"}]}, code=402)
+    assert api.post("getRecordCount", code=200)["answer_count"] == 1
 
 
 @pytest.mark.parametrize(

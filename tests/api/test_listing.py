@@ -164,7 +164,11 @@ def test_diff_output_file_name_writes_only_if_the_file_is_kept(filled: Api) -> N
 
 @pytest.mark.parametrize("name", ["../x", "/etc/x", "a/b", "..", ".hidden", "", "a\\b", "x" * 300, 5])
 def test_an_export_cannot_leave_its_folder(filled: Api, name: object) -> None:
+    home = filled.context.settings.home
+    before = {*home.parent.iterdir(), *home.rglob("*")}
     filled.post("allRecords", {"output_file_name": name, "delete_file_after": False}, code=402)
+    assert {*home.parent.iterdir(), *home.rglob("*")} == before
+    assert not Path("/etc/x").exists()
 
 
 def test_delete_by_filter(filled: Api) -> None:

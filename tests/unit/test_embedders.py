@@ -136,7 +136,7 @@ def test_a_library_s_warnings_are_ignored_in_all_threads_and_the_list_of_filters
 
 def test_every_service_has_a_default_that_there_is() -> None:
     for service in SERVICES.values():
-        registry.describe(service.model, ModelOptions())
+        assert registry.describe(service.model, ModelOptions()).dimensions > 0
 
 
 def test_an_unknown_model_is_refused() -> None:
