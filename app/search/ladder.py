@@ -33,6 +33,7 @@ class Ladder:
 
     Attributes:
         end: the rank up to which it is wanted.
+        radius: the distance up to which it is wanted, inclusive.
         records: nearest first, equal distances by id; may be longer.
         edge: the distance before which nothing is left for the next rung.
         trusted: whether the next rung may be climbed; else what follows is found exactly.
@@ -40,14 +41,15 @@ class Ladder:
     """
 
     end: int
+    radius: float = float("inf")
     records: list[Found] = field(default_factory=list)
     edge: float = float("-inf")
     trusted: bool = True
 
     @property
     def complete(self) -> bool:
-        """True if the list is as long as it is wanted."""
-        return len(self.records) >= self.end
+        """True if the list is as long as it is wanted, or reaches as far."""
+        return len(self.records) >= self.end or (self.trusted and self.edge > self.radius)
 
     def give_up(self) -> None:
         """Trust nothing of the index: the whole list is found exactly."""

@@ -86,7 +86,7 @@ def _few(db: Database, query: Query, bound: int) -> Nearest | None:
 
 def _through_index(db: Database, query: Query, plan: Plan) -> Nearest | None:
     shape: Shape = tags if query.tagged else ranks if query.product_field is None else products
-    ladder = Ladder(query.window.end)
+    ladder = Ladder(query.window.end, float("inf") if query.radius is None else query.radius)
     shape.climb(db, query, plan, ladder)
     if isinstance(query.what, str):
         if ladder.records and ladder.records[0].distance is None:
