@@ -3,6 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
+# One product of two matrices takes as long as so many products with a vector fewer than there are vectors.
+_PRODUCTS_AT_ONCE = 16
+# Likenesses are rounded: the same vectors are equally alike in whatever order a processor adds up.
+_DECIMALS = 6
+
 
 def most_varied(
     vectors: NDArray[np.float32], distances: NDArray[np.float64], diversity: float, wanted: int
@@ -22,14 +27,19 @@ def most_varied(
 
     """
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    all_likenesses = unit @ unit.T if wanted * _PRODUCTS_AT_ONCE > len(unit) else None
+
+    def likenesses(place: int) -> NDArray[np.float32]:
+        return np.round(unit @ unit[place] if all_likenesses is None else all_likenesses[place], _DECIMALS)
+
     relevance = (1.0 - diversity) * (1.0 - distances)
     chosen = [0]
-    nearest = unit @ unit[0]
+    nearest = likenesses(0)
     left = np.ones(len(unit), bool)
     left[0] = False
     while len(chosen) < wanted:
         best = int(np.argmax(np.where(left, relevance - diversity * nearest, -np.inf)))
         chosen.append(best)
         left[best] = False
-        nearest = np.maximum(nearest, unit @ unit[best])
+        nearest = np.maximum(nearest, likenesses(best))
     return chosen

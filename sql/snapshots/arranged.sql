@@ -157,12 +157,12 @@ WHERE TRUE
     LIMIT 30 OFFSET 0
 ) AS q;
 
--- arranged.members: Shape: the first records of each of some products, in the order of the keys, and the number of all of each; `place` is that of the product among those asked for, from 1.
-SELECT array_position(%(products)s::jsonb[], q.product) AS place, q.records, q.id, q.distance, (q.attributes)::text AS attributes
+-- arranged.members: Shape: the first records of each of some products, in the order of the keys, and the number of all of each; `place` is that of the product among those asked for, from 1. The join is hashed: with many products a search in a list would take longer for each record, the more there are.
+SELECT q.place, q.records, q.id, q.distance, (q.attributes)::text AS attributes
 FROM (
-    SELECT q.id, q.distance, q.attributes, q.attributes -> %(product_field)s AS product,
-           count(*) OVER (PARTITION BY q.attributes -> %(product_field)s) AS records,
-           row_number() OVER (PARTITION BY q.attributes -> %(product_field)s ORDER BY q.k0 ASC NULLS LAST, q.k1 ASC NULLS LAST, q.k2 ASC NULLS LAST, q.k3 ASC NULLS LAST, q.k4 ASC NULLS LAST) AS rank
+    SELECT q.id, q.distance, q.attributes, p.place,
+           count(*) OVER (PARTITION BY p.place) AS records,
+           row_number() OVER (PARTITION BY p.place ORDER BY q.k0 ASC NULLS LAST, q.k1 ASC NULLS LAST, q.k2 ASC NULLS LAST, q.k3 ASC NULLS LAST, q.k4 ASC NULLS LAST) AS rank
     FROM (
         SELECT r.id, r.attributes, r.distance, r.distance AS boosted, s0.rank AS k0, s0.number AS k1, s0.text AS k2, r.distance AS k3, r.id AS k4
 FROM (
@@ -197,10 +197,10 @@ FROM (
 ) AS s0
 WHERE TRUE
     ) AS q
-    WHERE q.attributes -> %(product_field)s = ANY (%(products)s::jsonb[])
+    JOIN unnest(%(products)s::jsonb[]) WITH ORDINALITY AS p (product, place) ON p.product = q.attributes -> %(product_field)s
 ) AS q
 WHERE q.rank <= 3
-ORDER BY q.product, q.rank;
+ORDER BY q.place, q.rank;
 
 -- arranged.within_radius: The records of a source that lie within the radius: a cutoff as a condition for whatever else reads the records.
 SELECT s.id

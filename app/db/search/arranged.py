@@ -17,6 +17,9 @@ from app.filters import Where, path_to
 from app.search.plan import is_expensive
 from app.search.request import Query
 
+# Products whose records are looked up in an index at most: each that comes is compared with all of them once more.
+_LOOKED_UP = 500
+
 
 @dataclass(frozen=True, slots=True)
 class Boosted:
@@ -174,10 +177,11 @@ def members(
     db: Database, query: Query, arrangement: Arrangement, products: Sequence[str], size: int
 ) -> dict[str, Group]:
     """Return the groups of some products by the JSON texts of these: their first records, and how many there are."""
-    # The first condition is what the index of the attributes serves; the second is the product itself.
-    holding = [orjson.dumps({query.product_field: orjson.Fragment(product)}).decode() for product in products]
-    among = query.but(Where("r.attributes @> ANY (%(holding)s::jsonb[])", {"holding": holding}))
-    composer = _Composer(among, arrangement)
+    if len(products) <= _LOOKED_UP:
+        # What the index of the attributes serves; the product itself is compared in the statement.
+        holding = [orjson.dumps({query.product_field: orjson.Fragment(product)}).decode() for product in products]
+        query = query.but(Where("r.attributes @> ANY (%(holding)s::jsonb[])", {"holding": holding}))
+    composer = _Composer(query, arrangement)
     composer.values["products"] = list(products)
     groups: dict[str, Group] = {}
     for row in _fetch(db, query, composer.shape("members", size=f"{size:d}")):
