@@ -26,8 +26,9 @@ class InvalidRequest(LookalikeError):
 class FilterError(InvalidRequest):
     """A filter that MongoDB, too, would refuse. `path` names the place, e.g. `$.price.$gte`."""
 
-    def __init__(self, message: str, path: str = "$") -> None:
-        super().__init__(f"filter, at {path}: {message}")
+    def __init__(self, message: str, path: str = "$", name: str = "filter") -> None:
+        super().__init__(f"{name}, at {path}: {message}")
+        self.message = message
         self.path = path
 
 

@@ -30,7 +30,8 @@ def most_varied(
     all_likenesses = unit @ unit.T if wanted * _PRODUCTS_AT_ONCE > len(unit) else None
 
     def likenesses(place: int) -> NDArray[np.float32]:
-        return np.round(unit @ unit[place] if all_likenesses is None else all_likenesses[place], _DECIMALS)
+        found: NDArray[np.float32] = unit @ unit[place] if all_likenesses is None else all_likenesses[place]
+        return found.round(_DECIMALS)
 
     relevance = (1.0 - diversity) * (1.0 - distances)
     chosen = [0]

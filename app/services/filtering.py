@@ -1,8 +1,10 @@
 """From a request's `filter` to a condition on a collection's records."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from app.domain.collections import Collection
+from app.domain.errors import FilterError
 from app.domain.records import Json
 from app.filters import NO_FILTER, TRUE, Node, Where, compile_filter, parse_filter, take_from_query
 
@@ -38,6 +40,20 @@ def compiled(collection: Collection, node: Node, prefix: str = "f") -> Where:
     if node == TRUE:
         return NO_FILTER
     return compile_filter(node, indexed_fields=collection.indexed_fields, table=_ALIAS, prefix=prefix)
+
+
+@contextmanager
+def in_boost(number: int) -> Iterator[None]:
+    """Name the boost whose filter is read in the errors of this filter.
+
+    Raises:
+        FilterError: as it was raised, with the name of the boost.
+
+    """
+    try:
+        yield
+    except FilterError as error:
+        raise FilterError(error.message, error.path, f"boost[{number}].filter") from None
 
 
 def tree(filter_: Json) -> Node:

@@ -22,7 +22,7 @@ from app.search.request import Query
 from app.search.variety import most_varied
 from app.services.context import Context
 from app.services.facets import asked, check_histograms
-from app.services.filtering import compiled, tree
+from app.services.filtering import compiled, in_boost, tree
 from app.services.pagetoken import PageTokens
 
 
@@ -108,6 +108,8 @@ class _Refined:
         )
         if token:
             arrangement = replace(arrangement, after=tokens.read(token))
+        if token is not None and k == 0:
+            raise InvalidRequest("page_token: a page has at least one record; ask for more than 0")
         more = 0 if token is None or k is None else 1  # one record more says whether there is a next page
         window = self.query.window if k is None else Window(k + more, self.query.window.offset)
         arranged = page(self.context.db, replace(self._set, window=window), arrangement)
@@ -119,12 +121,14 @@ class _Refined:
         return Nearest([one.found for one in shown], self.way), beside
 
     def _arrangement(self) -> Arrangement:
-        boosts = [
-            Boosted(boost.weight, path=boost.path)
-            if boost.path is not None
-            else Boosted(boost.weight, compiled(self.query.collection, tree(boost.filter), f"boosted{number}_"))
-            for number, boost in enumerate(self.refinement.boosts)
-        ]
+        boosts = []
+        for number, boost in enumerate(self.refinement.boosts):
+            if boost.path is not None:
+                boosts.append(Boosted(boost.weight, path=boost.path))
+                continue
+            with in_boost(number):
+                condition = compiled(self.query.collection, tree(boost.filter), f"boosted{number}_")
+            boosts.append(Boosted(boost.weight, condition))
         return Arrangement(self.refinement.sort, boosts)
 
     def _varied(self, diversity: float) -> Nearest:

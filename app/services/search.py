@@ -19,7 +19,7 @@ from app.services import qualified
 from app.services.context import Context
 from app.services.examples import Examples
 from app.services.extraction import made_tags, tags_are_made
-from app.services.filtering import condition, filled
+from app.services.filtering import condition, filled, in_boost
 from app.services.record_input import checked_id
 from app.services.texts import embed_text, text_of, text_weight_of
 from app.services.vectors import embed_query
@@ -58,8 +58,13 @@ class Search:
 
     @property
     def taken(self) -> frozenset[str]:
-        """The fields that the filter takes from the query records."""
-        return frozenset() if self.filter is None else fields_taken(self.filter)
+        """The fields that the filter and those of the boosts take from the query records."""
+        taken = frozenset() if self.filter is None else fields_taken(self.filter)
+        for number, boost in enumerate(self.refinement.boosts):
+            if boost.filter is not None:
+                with in_boost(number):
+                    taken |= fields_taken(boost.filter)
+        return taken
 
     def query(self, where: Where, asked: tuple[str, ...] = ()) -> Query:
         """Return the query, without what it looks for."""
@@ -214,7 +219,7 @@ def by_examples(
         InvalidRequest: the weighted examples cancel each other out.
 
     """
-    given, query, queries = _read(given, [*records, *negatives])
+    given, query, queries = _read(given, [*records, *negatives], repelling=len(negatives))
     vectors = replace(queries, records=records).vectors()
     if negatives:
         vectors += replace(queries, records=negatives, name="negative_records").vectors()
@@ -274,10 +279,13 @@ def object_of(text: str | None) -> dict[str, Json]:
     return value if isinstance(value, dict) else {}
 
 
-def _read(given: Search, records: Sequence[QueryRecord], *names: str) -> tuple[Search, Query, QueryRecords]:
-    """Return a query, and its query records read with these attributes and those that the filter takes from them.
+def _read(
+    given: Search, records: Sequence[QueryRecord], *names: str, repelling: int = 0
+) -> tuple[Search, Query, QueryRecords]:
+    """Return a query, and its query records read with these attributes and those that filters take from them.
 
-    The search comes back with the filter in which these are filled in.
+    The search comes back with the filters in which these are filled in. From the last records, as many as repel,
+    nothing is taken.
     """
     check_window(given.context, given.window)
     given.refinement.check(
@@ -292,13 +300,23 @@ def _read(given: Search, records: Sequence[QueryRecord], *names: str) -> tuple[S
     wanted = sorted({*names, *(field.split(".")[0] for field in taken)})
     queries = read_queries(given.context, given.collection, records, wanted, where)
     if taken:
-        given = replace(given, filter=filled(given.filter, queries.values()))
+        given = _filled(given, queries.values()[: len(records) - repelling])
         where = condition(given.collection, given.filter)
     return (
         given,
         given.query(where, tuple(record_id for record_id, one in queries.stored.items() if one.matches)),
         queries,
     )
+
+
+def _filled(given: Search, values: Sequence[Mapping[str, object]]) -> Search:
+    """Return the search with what its filters take from the query records in its place."""
+    boosts = []
+    for number, boost in enumerate(given.refinement.boosts):
+        with in_boost(number):
+            boosts.append(replace(boost, filter=filled(boost.filter, values)))
+    refinement = replace(given.refinement, boosts=tuple(boosts))
+    return replace(given, filter=filled(given.filter, values), refinement=refinement)
 
 
 def _find(given: Search, query: Query) -> Nearest:

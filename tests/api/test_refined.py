@@ -256,3 +256,47 @@ def test_only_searches_for_several_records_weigh_them(plane: Api) -> None:
 def test_find_has_no_distances_to_sort_by(plane: Api) -> None:
     got = plane.post("find", {"filter": {}, "sort": [{"_distance": 1}]}, code=402)
     assert "sort: find has no query record, and so no _distance" in got["status"]["error_description"]
+
+
+def test_boosts_take_from_the_query_record_as_the_filter_does(plane: Api) -> None:
+    boost = [{"field": "n", "factor": 0.001}, {"filter": {"shelf": "{TAKE_FROM_QUERY}"}, "weight": 500}]
+    got = search(plane, boost=boost, query_record={"_id": "a90"}, filter={"even": True})
+    assert [one < "a50" for one in ids(got)] == [False] * 5 + [True] * 5
+    assert min(got["boosted_distances"][5:]) > 400
+    answer = search(plane, 402, boost=[boost[0], {"filter": {"n": {"$regex": "{TAKE_FROM_QUERY}"}}, "weight": 1}])
+    assert "boost[1].filter, at $.n.$regex: {TAKE_FROM_QUERY}" in answer["status"]["error_description"]
+
+
+def test_the_filter_takes_nothing_from_negative_records(plane: Api) -> None:
+    body: Json = {"query_records": [{"_id": "a00"}], "negative_records": [{"_id": "a05"}], "count": True}
+    assert multi(plane, filter={"even": "{TAKE_FROM_QUERY}"}, **body)["total_count"] == 10
+
+
+def test_a_page_by_token_has_records(plane: Api) -> None:
+    for body in ({"k": 0}, {"k": 0, "radius": 5}):
+        assert "page_token: a page has" in search(plane, 402, page_token="", **body)["status"]["error_description"]
+    got = plane.post("find", {"filter": {}, "limit": 0, "page_token": ""}, code=402)
+    assert "page_token: a page has at least one record" in got["status"]["error_description"]
+
+
+def test_groups_that_are_not_looked_up_are_the_same(plane: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    body: Json = {"group_by": "even", "groups": True, "group_size": 2, "filter": {"n": {"$gt": 4}}, "k": 5}
+    few = search(plane, **body)["groups"]
+    monkeypatch.setattr("app.db.search.arranged._LOOKED_UP", 1)
+    assert search(plane, **body)["groups"] == few
+    assert [(one["value"], one["count"]) for one in few] == [(False, 7), (True, 7)]
+
+
+@pytest.mark.parametrize("sort", [None, [{"n": -1}]])
+@pytest.mark.parametrize("method", ["find", "visualKNN"])
+def test_a_page_comes_without_its_facets_where_these_take_too_long(
+    plane: Api, monkeypatch: pytest.MonkeyPatch, method: str, sort: Json
+) -> None:
+    cancelled = "SELECT pg_cancel_backend(pg_backend_pid()), pg_sleep(5)"  # as the server's time limit does it
+    monkeypatch.setattr("app.db.facets.statement", lambda _asked: (cancelled, {}))
+    body: Json = {"filter": {"n": {"$lt": 3}}, "facets": ["even"], "count": True, "sort": sort}
+    body |= {} if method == "find" else {"query_record": {"_id": "a00"}, "radius": 1000}
+    got = plane.post(method, body, code=200)
+    assert sorted(ids(got)) == ["a00", "a05", "a10"]
+    assert got.keys().isdisjoint({"facets", "total_count"})
+    assert "took longer than the server allows" in got["statistics"]["set"]["facets_left_out"]

@@ -25,9 +25,11 @@ from app.api.parsing import (
     Wanted,
     parse,
 )
-from app.api.v2.ranked import beside
+from app.api.v2.ranked import beside, left_out
 from app.domain import statuses
+from app.domain.errors import Unavailable
 from app.domain.facets import Facet
+from app.domain.ranking import Beside
 from app.domain.records import Fields, Found
 from app.domain.refinement import Refinement
 from app.domain.tokens import Scope
@@ -127,7 +129,10 @@ def find(call: Call, parameters: FindParameters) -> Answer:
     listing = service.of(call.collection, _fields(parameters), parameters.filter)
     body = listed(service.find(call.context, listing, parameters.limit))
     if parameters.facets is not None or parameters.count:
-        body |= _counted(call, parameters.facets or (), parameters.filter, total=parameters.count)
+        try:
+            body |= _counted(call, parameters.facets or (), parameters.filter, total=parameters.count)
+        except Unavailable as error:  # the page is there, and is answered
+            body |= left_out(Beside("none", left_out=str(error)))
     return Answer(statuses.OK, body)
 
 
@@ -140,7 +145,7 @@ def _ordered(call: Call, parameters: FindParameters) -> Answer:
     )
     fields = _fields(parameters)
     found = service.ordered(call.context, call.collection, fields, parameters.filter, parameters.limit, refinement)
-    return Answer(statuses.OK, listed(found.records) | beside(found))
+    return Answer(statuses.OK, listed(found.records) | beside(found) | left_out(found.beside))
 
 
 @method(

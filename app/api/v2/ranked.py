@@ -36,7 +36,7 @@ from app.api.parsing import (
 from app.domain import statuses
 from app.domain.collections import check_product_field
 from app.domain.errors import InvalidRequest
-from app.domain.ranking import Aggregation, Group, Nearest, Strategy
+from app.domain.ranking import Aggregation, Beside, Group, Nearest, Strategy
 from app.domain.records import Fields, Json
 from app.domain.refinement import GROUP_SIZE, Refinement
 from app.domain.searches import Searched
@@ -243,6 +243,11 @@ def beside(found: Nearest) -> Body:
     return {name: part for name, part in parts.items() if part is not None}
 
 
+def left_out(given: Beside | None) -> Body:
+    """Return what a listing answers where its facets are left out: the statistics say why; nothing else."""
+    return {} if given is None or given.left_out is None else {"statistics": {"set": _set(given)}}
+
+
 def _group(group: Group) -> Body:
     nearest = ranked(group.records)
     return {
@@ -253,14 +258,13 @@ def _group(group: Group) -> Body:
     }
 
 
-def _set(found: Nearest) -> Body | None:
+def _set(given: Beside | None) -> Body | None:
     """Return which set counts, facets, orders and groups are over."""
-    given = found.beside
     if given is None:
         return None
     size = {} if given.size is None else {"size": given.size}
-    left_out = {} if given.left_out is None else {"facets_left_out": given.left_out}
-    return {"cutoff": given.cutoff, **size, "exact": given.exact, **left_out}
+    why = {} if given.left_out is None else {"facets_left_out": given.left_out}
+    return {"cutoff": given.cutoff, **size, "exact": given.exact, **why}
 
 
 def _statistics(found: Nearest) -> Body:
@@ -271,6 +275,6 @@ def _statistics(found: Nearest) -> Body:
         "matches": found.matches,
         "matches_more_than": found.more_than,
         "candidates": found.candidates,
-        "set": _set(found),
+        "set": _set(found.beside),
     }
     return {name: figure for name, figure in figures.items() if figure is not None}
