@@ -89,7 +89,8 @@ def check_unweighted(records: Sequence[QueryRecord]) -> None:
     """
     for place, record in enumerate(records):
         if record.get(WEIGHT) is not None:
-            raise InvalidRequest(f"query_records[{place}].{WEIGHT}: only visualKNNMulti weighs its query records")
+            name = f"query_records[{place}]" if len(records) > 1 else "the query record"
+            raise InvalidRequest(f"{name}: has a {WEIGHT}, and only visualKNNMulti weighs its query records")
 
 
 def _or_one(weight: float | None) -> float:

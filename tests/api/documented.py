@@ -153,6 +153,17 @@ def examples() -> list[Example]:
             said="With a picture in place of an `_id`; a `_url` works alike.",
         ),
         Example(
+            "visualKNN",
+            {
+                "query_record": {"_id": "longsleeve-007"},
+                "k": 2,
+                "filter": {"price": {"$lt": 100}},
+                "count": True,
+                "facets": [{"field": "brand", "limit": 2}],
+            },
+            said="How many match, and their brands. [Refined searches](refined-searches.md) has the rest.",
+        ),
+        Example(
             "visualTagsKNN",
             {"query_record": {"_id": "longsleeve-007", "_tags_simple": ["autumn", "red"]}, "k": 3, "tags_weight": 0.5},
             said="The field of the tags depends on the service, here `_tags_simple`, given to `longsleeve-003` above.",

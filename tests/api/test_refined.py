@@ -248,9 +248,19 @@ def test_bad_examples_are_refused_with_their_place(plane: Api, body: Json, reaso
     assert ids(search(plane, k=1)) == ["a00"]
 
 
-def test_only_searches_for_several_records_weigh_them(plane: Api) -> None:
-    got = plane.post("visualTagsKNNMulti", {"query_records": [{"_id": "a00", "_weight": 2}]}, code=402)
-    assert "query_records[0]._weight: only visualKNNMulti" in got["status"]["error_description"]
+@pytest.mark.parametrize(
+    ("method", "body"),
+    [
+        ("visualKNN", {"query_record": {"_id": "a00", "_weight": 2}}),
+        ("visualTagsKNN", {"query_record": {"_id": "a00", "_weight": 2}}),
+        ("range", {"query_record": {"_id": "a00", "_weight": 2}, "radius": 5}),
+        ("visualTagsKNNMulti", {"query_records": [{"_id": "a00", "_weight": 2}]}),
+        ("visualTagsKNNMulti", {"query_records": [{"_id": "a05"}, {"_id": "a00", "_weight": 2}]}),
+    ],
+)
+def test_only_searches_for_several_records_weigh_them(plane: Api, method: str, body: Json) -> None:
+    said = plane.post(method, body, code=402)["status"]["error_description"]
+    assert said.endswith("has a _weight, and only visualKNNMulti weighs its query records")
 
 
 def test_find_has_no_distances_to_sort_by(plane: Api) -> None:

@@ -83,6 +83,7 @@ _RANK_EXAMPLE = Example(
 def visual_knn(call: Call, parameters: KnnParameters) -> Answer:
     """Find the records that look most like the query record."""
     record = parameters.query_record
+    check_unweighted([record])
     return ranked_answer(parameters, service.visual_knn(parameters.ranked(call), record), [record], parameters.k)
 
 
@@ -141,6 +142,7 @@ def visual_knn_multi(call: Call, parameters: ExampleParameters) -> Answer:
 def visual_tags_knn(call: Call, parameters: TagsKnnParameters) -> Answer:
     """Find the records that look most like the query record and share its tags."""
     records = [parameters.query_record]
+    check_unweighted(records)
     found = service.tags_knn(parameters.ranked(call), records, parameters.tags_weight)
     return ranked_answer(parameters, found, records, parameters.k)
 
@@ -213,6 +215,7 @@ def visual_tags_rank_records(call: Call, parameters: TagsRankParameters) -> Answ
 def range_(call: Call, parameters: RangeParameters) -> Answer:
     """Find every record within a radius of the query record."""
     given = parameters.search(call, Window(parameters.k, parameters.from_), parameters.radius)
+    check_unweighted([parameters.query_record])
     found = service.within(given, parameters.query_record)
     return ranked_answer(parameters, found, [parameters.query_record], parameters.k)
 
