@@ -20,8 +20,8 @@ from app.db.engine import partition
 from app.services import expiring, indexing
 from app.services.context import Context
 from tests.api.conftest import Api, picture
-from tests.api.test_services import SMALL
 from tests.support.replacing import lines, own, stored
+from tests.support.small_requests import SMALL
 from tests.support.waiting import eventually
 
 Json = dict[str, Any]

@@ -11,46 +11,12 @@ from app.domain.services import SERVICES, prefixes
 from app.domain.tokens import Scope
 from app.services import collections, tokens
 from app.services.context import Context
-from tests.api.conftest import Api, picture
+from tests.api.conftest import Api
 from tests.support.places import ROOT
+from tests.support.small_requests import SMALL, TAGS, record
 
 Json = dict[str, Any]
 _numbers = itertools.count()
-_SOME = [{"_id": "0"}, {"_id": "1"}]
-_NEAR = {"query_record": {"_id": "0"}}
-# The field of a record's tags, by service; all of them are stored, so that one filling serves every service.
-_TAGS = {"tags": ["red", "round"], "_tags": ["red", "round"], "_tags_simple": ["red", "round"]}
-
-
-def record(number: int) -> Json:
-    return {"_id": str(number), "_base64": picture(number), "n": number, **_TAGS}
-
-
-# A small request to each method, its code, and how many records are in its answer.
-SMALL: dict[str, tuple[Json, int, int | None]] = {
-    "get": ({"records": _SOME}, 205, 2),
-    "update": ({"records": [{"_id": "0", "seen": True}]}, 205, 1),
-    "find": ({"filter": {"n": {"$lt": 2}}}, 200, 2),
-    "facets": ({"facets": ["n"]}, 200, None),
-    "random": ({"count": 3}, 200, 3),
-    "allRecords": ({}, 200, 4),
-    "getRecordCount": ({}, 200, 4),
-    "visualKNN": ({**_NEAR, "k": 3}, 200, 3),
-    "visualTagsKNN": ({**_NEAR, "k": 3}, 200, 3),
-    "visualKNNMulti": ({"query_records": _SOME, "k": 3}, 200, 3),
-    "visualTagsKNNMulti": ({"query_records": _SOME, "k": 3}, 200, 3),
-    "visualRankRecords": ({**_NEAR, "records": _SOME}, 200, 2),
-    "visualTagsRankRecords": ({**_NEAR, "records": _SOME}, 200, 2),
-    "range": ({**_NEAR, "radius": 1000}, 200, 4),
-    "nearDuplicates": ({**_NEAR, "radius": 1000}, 200, 4),
-    "allNearDupPairs": ({"radius": 1000}, 200, 6),
-    # What these change is put back by `undo`.
-    "insert": ({"records": [{"_id": "new", "_base64": picture(5)}]}, 210, 1),
-    "upsert": ({"records": [{"_id": "new", "_base64": picture(5)}, record(3)]}, 210, 2),
-    "nearDupsInsert": ({"records": [{"_id": "new", "_base64": picture(5)}], "radius": 0}, 210, 1),
-    "delete": ({"records": [{"_id": "3"}]}, 220, 1),
-    "deleteByFilter": ({"filter": {"n": 3}}, 200, 1),
-}
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +93,7 @@ def test_get_works_where_the_text_has_it(filled: dict[str, Api], service: str, m
 @pytest.mark.parametrize("service", SERVICES)
 def test_the_nearest_to_a_stored_record_is_itself_on_every_service(filled: dict[str, Api], service: str) -> None:
     for method in ("visualKNN", "visualTagsKNN", "range"):
-        body = {"query_record": {"_id": "2", **_TAGS}, "k": 4, "radius": 1000}
+        body = {"query_record": {"_id": "2", **TAGS}, "k": 4, "radius": 1000}
         got = filled[service].post(method, body, code=200)
         assert got["answer_records"][0] == {"_id": "2"}
         assert got["answer_distances"][0] == 0.0
