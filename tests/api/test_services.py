@@ -55,6 +55,7 @@ def test_the_table_of_the_docs_has_a_tested_cell_for_each_method_and_service() -
     assert tested == set(itertools.product(by_name["service"], by_name["method"]))
 
 
+@pytest.mark.usefixtures("app_context")  # methods are there once the application is made
 def test_there_is_a_small_request_for_each_method() -> None:
     # `text` wants another model than the services' own: test_text.py.
     assert set(SMALL) == set(METHODS) - {"text"}
