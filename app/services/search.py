@@ -170,7 +170,8 @@ def visual_knn(given: Search, record: QueryRecord) -> Nearest:
         InvalidRequest: `from` + `k` is more than the server looks through.
 
     """
-    if record.get("_id") is None or record.get(TEXT_FIELD) is not None or given.taken or given.refinement.asked:
+    worded = any(record.get(field) is not None for field in (TEXT_FIELD, TEXT_WEIGHT))
+    if record.get("_id") is None or worded or given.taken or given.refinement.asked:
         given, query, queries = _read(given, [record])
         return _find(given, query.near(queries.vectors()[0]))
     # The database looks the stored record up by itself.

@@ -72,7 +72,7 @@ def test_plan_of_exact_never_uses_the_graph(filled: tuple[Database, Collection, 
 def test_plan_by_id_uses_the_primary_key(filled: tuple[Database, Collection, Collection], query: str) -> None:
     db, collection, _ = filled
     chosen = named("records", query)
-    spans = {"records": partition("records", collection), "fields": "r.attributes"}
+    spans = {"records": partition("records", collection), "fields": "r.attributes", "live": "TRUE"}
     text = chosen.render(**spans)
     values = {
         "collection_id": collection.id,

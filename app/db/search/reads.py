@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pgvector import HalfVector
 
-from app.db.engine import Database, partition
+from app.db.engine import Connection, Database, partition
 from app.db.loader import query as named
 from app.db.records import fields_sql
 from app.domain.collections import Collection
@@ -33,7 +34,13 @@ def stored(
         records=partition("records", collection), fields=fields_sql(fields), filter=where.sql
     )
     values = {**where.params, "collection_id": collection.id, "ids": list(ids), "fields": list(fields.names)}
-    rows = db.all(text, values)
+
+    def work(connection: Connection) -> list[Mapping[str, Any]]:
+        # Vectors as text are parsed number by number: 10 ms for a hundred of them.
+        with connection.cursor(binary=True) as cursor:
+            return list(cursor.execute(text, values).fetchall())
+
+    rows = db.read(work)
     return {row["id"]: Stored(row["embedding"], row["attributes"], bool(row["matches"])) for row in rows}
 
 
