@@ -1815,16 +1815,25 @@ CREATE FUNCTION lookalike.note_expiry() RETURNS trigger
 DECLARE
     given text := NEW.attributes ->> '_expires_at';
 BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        IF NEW.attributes -> '_expires_at' = OLD.attributes -> '_expires_at' THEN
+            NEW.expires_at := OLD.expires_at;
+            RETURN NEW;
+        END IF;
+    END IF;
     NEW.expires_at := NULL;
     IF given IS NULL THEN
         RETURN NEW;
     END IF;
     IF jsonb_typeof(NEW.attributes -> '_expires_at') <> 'string' OR given !~* (
-        '^\d{4}-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d+)?(Z|[+-](0\d|1[0-5]):[0-5]\d)$')
+        '^[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:([0-5][0-9]|60)(\.[0-9]+)?'
+        '(Z|[+-](0[0-9]|1[0-5]):[0-5][0-9])$')
     THEN
         RAISE check_violation USING
             MESSAGE = '_expires_at is a moment with an offset, as in "2027-01-31T18:00:00+01:00", or null';
     END IF;
+    -- PostgreSQL reads neither a part of a leap second nor more than some hundred digits.
+    given := regexp_replace(regexp_replace(given, ':60\.[0-9]+', ':60'), '(\.[0-9]{9})[0-9]+', '\1');
     NEW.expires_at := given::timestamptz;
     UPDATE lookalike.collections AS c SET expires = true WHERE c.id = NEW.collection_id AND NOT c.expires;
     RETURN NEW;

@@ -161,12 +161,16 @@ def check_capacity(connection: Connection, collection: Collection) -> None:
 
 def get(db: Database, collection: Collection, ids: Sequence[str], fields: Fields) -> dict[str, Found]:
     """Return the stored ones of these records, by id."""
-    return db.read(lambda connection: get_with(connection, collection, ids, fields))
-
-
-def get_with(connection: Connection, collection: Collection, ids: Sequence[str], fields: Fields) -> dict[str, Found]:
-    """Do what `get` does, inside a transaction of the caller's."""
     text = query("records", "get").render(records=partition("records", collection), fields=fields_sql(fields))
+    values = {"collection_id": collection.id, "ids": list(ids), "fields": list(fields.names)}
+    return {row["id"]: Found(row["id"], row["attributes"]) for row in db.all(text, values)}
+
+
+def written_with(
+    connection: Connection, collection: Collection, ids: Sequence[str], fields: Fields
+) -> dict[str, Found]:
+    """Return records that the caller's transaction wrote, by id, also those whose moment to expire is past already."""
+    text = query("records", "get").render(records=table_of(collection), fields=fields_sql(fields))
     values = {"collection_id": collection.id, "ids": list(ids), "fields": list(fields.names)}
     return {row["id"]: Found(row["id"], row["attributes"]) for row in connection.execute(text, values).fetchall()}
 

@@ -157,7 +157,7 @@ def _replaced(
         written = replacing.store_with(connection, collection, some, rules)
         done.refused.update(written.refused)
         done.outcomes = written.outcomes
-        done.found = record_table.get_with(connection, collection, list(written.outcomes), fields)
+        done.found = record_table.written_with(connection, collection, list(written.outcomes), fields)
         return set(written.outcomes)
 
     if not new:
