@@ -95,7 +95,9 @@ class Query:
 
     def among(self, ids: Sequence[str]) -> "Query":
         """Return the query for those of its records that have these ids."""
-        return self.but(Where("r.id = ANY (%(candidates)s::text[])", {"candidates": list(ids)}))
+        # The collection's id is the first column of the primary key, which serves no condition without it.
+        values: dict[str, object] = {"searched": self.collection.id, "candidates": list(ids)}
+        return self.but(Where("r.collection_id = %(searched)s AND r.id = ANY (%(candidates)s::text[])", values))
 
     def only_ids(self) -> "Query":
         """Return the query without the attributes of its records, for long lists of which a page is shown."""

@@ -13,11 +13,12 @@ from app.db.engine import Database, partition
 from app.db.listing import Listing, random
 from app.db.loader import query as named
 from app.db.records import NewRecord
-from app.db.search import run
+from app.db.search import arranged, run
 from app.db.search.statements import compare
 from app.domain.collections import Collection, NewCollection
 from app.domain.ranking import Aggregation, Nearest
 from app.domain.records import Fields
+from app.domain.refinement import SortKey
 from app.domain.windows import Window
 from app.filters import NO_FILTER, compile_filter, parse_filter
 from app.search.plan import Expectation, Walk, planned
@@ -66,6 +67,17 @@ def test_plan_of_exact_never_uses_the_graph(filled: tuple[Database, Collection, 
     statement = compare(Query(collection, Window(30), Fields(), what=np.full(DIMENSIONS, 0.5, np.float32)))
     found = list(nodes(plan(db, statement.text, statement.values)))
     assert f"records_{collection.id}_hnsw" not in {node.get("Index Name") for node in found}
+
+
+def test_plan_among_candidates_uses_the_primary_key(filled: tuple[Database, Collection, Collection]) -> None:
+    db, collection, _ = filled
+    query = Query(collection, Window(5), Fields(), what=np.full(DIMENSIONS, 0.5, np.float32))
+    among = query.among([f"r{n}" for n in range(100)])
+    dearest = arranged.Arrangement((SortKey(("price",), descending=True),))
+    for statement in (compare(among), arranged.statement(among, dearest)):
+        found = list(nodes(plan(db, statement.text, statement.values)))
+        assert f"records_{collection.id}_pkey" in {node.get("Index Name") for node in found}
+        assert not [node for node in found if node["Node Type"] == "Seq Scan"]
 
 
 @pytest.mark.parametrize("query", ["get", "existing", "delete", "lock", "update"])

@@ -161,16 +161,20 @@ def key_types(query: Query, arrangement: Arrangement) -> list[str]:
 
 def page(db: Database, query: Query, arrangement: Arrangement) -> list[Arranged]:
     """Return the query's window in an order of its own; every match is read, so it is exact."""
+    return [
+        Arranged(Found(row["id"], row["attributes"], row["distance"]), row["boosted"], row["keys"])
+        for row in _fetch(db, query, statement(query, arrangement))
+    ]
+
+
+def statement(query: Query, arrangement: Arrangement) -> Statement:
+    """Return the statement of a page."""
     window = query.window
-    statement = _Composer(query, arrangement).shape(
+    return _Composer(query, arrangement).shape(
         "page" if query.product_field is None else "products",
         limit="ALL" if window.k is None else f"{window.k:d}",
         offset=f"{window.offset:d}",
     )
-    return [
-        Arranged(Found(row["id"], row["attributes"], row["distance"]), row["boosted"], row["keys"])
-        for row in _fetch(db, query, statement)
-    ]
 
 
 def members(
@@ -204,9 +208,9 @@ def within(query: Query) -> Where:
     return Where(f"r.id IN ({text})", dict(bound(query, text).values))
 
 
-def _fetch(db: Database, query: Query, statement: Statement) -> list[Mapping[str, Any]]:
+def _fetch(db: Database, query: Query, sent: Statement) -> list[Mapping[str, Any]]:
     def work(connection: Connection) -> list[Mapping[str, Any]]:
-        return list(connection.execute(statement.text, statement.values, prepare=False).fetchall())
+        return list(connection.execute(sent.text, sent.values, prepare=False).fetchall())
 
     if is_expensive(query.collection):
         with db.expensive():

@@ -110,7 +110,7 @@ def _finished(db: Database, query: Query, ladder: Ladder, shape: Shape) -> Neare
     ids = [found.id for found in ladder.records]
     missing = sorted(set(query.asked) - set(ids))
     if ids and missing:
-        those = query.but(shape.unseen(db, query, ids)).but(Where("r.id = ANY (%(among)s::text[])", {"among": missing}))
+        those = query.but(shape.unseen(db, query, ids)).among(missing)
         near = compared(db, replace(those.only_ids(), window=Window(len(missing))))
         if any(distance(one) < ladder.edge for one in near):
             ladder.give_up()
