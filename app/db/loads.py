@@ -61,7 +61,7 @@ def store(db: Database, collection: Collection, records: Sequence[NewRecord]) ->
     """
 
     def work(connection: Connection) -> Written:
-        take_turns(connection, collection, [record.id for record in records])
+        take_turns(connection, collection, records)
         copy_in(connection, records)
         ids = sorted(record.id for record in records)
         stored, refused = write_each(connection, ids, partial(insert, connection, collection), str)

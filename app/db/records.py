@@ -1,6 +1,6 @@
 """Records of one collection: one function for each named query of `sql/queries/records.sql`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,6 +12,7 @@ from app.db.loader import query
 from app.db.refusals import write_each
 from app.domain.collections import Collection
 from app.domain.errors import CapacityExceeded
+from app.domain.expiry import EXPIRY_FIELD
 from app.domain.jsontext import dumps
 from app.domain.records import Fields, Found
 
@@ -80,7 +81,7 @@ def insert_with(
     refused: dict[str, str] | None = None,
 ) -> set[str]:
     """Do what `insert` does, inside a transaction of the caller's."""
-    take_turns(connection, collection, [record.id for record in records])
+    take_turns(connection, collection, records)
     if refused is None:
         stored = _insert(connection, collection, records)
     else:
@@ -133,16 +134,28 @@ def _insert_pictures(connection: Connection, collection: Collection, records: Se
         )
 
 
-def take_turns(connection: Connection, collection: Collection, ids: Sequence[str]) -> None:
+def take_turns(connection: Connection, collection: Collection, records: Sequence[NewRecord]) -> None:
     """Begin an insert: see that those of its ids are free whose records have expired.
 
     Inserts into a collection with a capacity take turns from here on: insert and count are then one step.
     """
     if collection.capacity is not None:
         connection.execute(query("collections", "lock").render(), {"id": collection.id})
-    if collection.expires:
+    if lock_first_expiry(connection, collection, [record.attributes for record in records]) or collection.expires:
         text = query("expiry", "make_room").render(records=table_of(collection))
-        connection.execute(text, {"collection_id": collection.id, "ids": list(ids)})
+        connection.execute(text, {"collection_id": collection.id, "ids": [record.id for record in records]})
+
+
+def lock_first_expiry(connection: Connection, collection: Collection, attributes: Iterable[str]) -> bool:
+    """Lock the collection, before any record, where the first one that expires comes; return whether that is so.
+
+    The trigger that notes it would lock it later, and two callers, each with records of the other's, could wait for
+    each other. `attributes` are JSON texts.
+    """
+    first = not collection.expires and any(EXPIRY_FIELD in text for text in attributes)
+    if first:
+        connection.execute(query("collections", "lock").render(), {"id": collection.id})
+    return first
 
 
 def check_capacity(connection: Connection, collection: Collection) -> None:

@@ -14,7 +14,7 @@ from app.db import loads
 from app.db.engine import Connection, Database, partition, table_of
 from app.db.loader import query
 from app.db.loads import COPIED, IncomingRows, Outcome, Written
-from app.db.records import NewRecord, check_capacity, take_turns
+from app.db.records import NewRecord, check_capacity, lock_first_expiry, take_turns
 from app.db.refusals import write_unheld
 from app.domain.collections import Collection
 
@@ -70,7 +70,7 @@ def store(db: Database, collection: Collection, records: Sequence[NewRecord], ru
                 step = _Step(connection, collection, {record.id: record for record in records}, rules, COPIED)
                 step.foresee(sorted(step.records))
             return Written(step.outcomes, step.refused)
-        take_turns(connection, collection, [record.id for record in records])
+        take_turns(connection, collection, records)
         loads.copy_in(connection, records)
         return _stored(connection, collection, records, rules, COPIED)
 
@@ -79,8 +79,10 @@ def store(db: Database, collection: Collection, records: Sequence[NewRecord], ru
 
 def store_with(connection: Connection, collection: Collection, records: Sequence[NewRecord], rules: Rules) -> Written:
     """Do what `store` does with a few records, inside a transaction of the caller's."""
-    if not rules.only_stored:
-        take_turns(connection, collection, [record.id for record in records])
+    if rules.only_stored:
+        lock_first_expiry(connection, collection, [record.attributes for record in records])
+    else:
+        take_turns(connection, collection, records)
     return _stored(connection, collection, records, rules, loads.given(records))
 
 

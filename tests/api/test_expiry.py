@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -147,6 +148,29 @@ def test_a_replacement_whose_moment_is_past_is_answered_and_gone(half: Api, more
     assert got["answer_records"] == [{"_id": "1", "n": 1, "_expires_at": PAST}, {"_id": "2", "n": 9}]
     assert got["statistics"]["written"] == {"inserted": 0, "replaced": 0, "updated": 2, "unchanged": 0}
     assert sorted(stored(half)) == ["0", "2", "3"]
+
+
+@pytest.mark.parametrize("method", ["insert", "upsert", "update"])
+def test_two_callers_that_bring_the_first_ones_do_not_wait_for_each_other_for_ever(api: Api, method: str) -> None:
+    api.post("insert", {"records": [record(0), record(1)]}, code=210)
+    table_ = f"lookalike.{own(api).records_table}"
+    given = [{"_id": "0", "n": 7}, {"_id": "1", "_expires_at": LATER}]
+    if method != "update":
+        given = [record(2), record(3, _expires_at=LATER)]
+    insert = f"INSERT INTO {table_} SELECT collection_id, %s, %s, embedding FROM {table_} WHERE id = '0'".encode()
+    waiting = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with psycopg.connect(api.context.db.url) as one, ThreadPoolExecutor() as pool:
+        one.execute(insert, ("z", json.dumps({"_expires_at": LATER})))
+        other = pool.submit(api.post, method, {"records": given})
+        with psycopg.connect(api.context.db.url, autocommit=True) as watch:
+            eventually(lambda: watch.execute(waiting).fetchall() != [])
+        if method == "update":
+            one.execute(f"SELECT FROM {table_} WHERE id = '0' FOR UPDATE NOWAIT".encode())
+        else:
+            one.execute(insert, ("2", "{}"))
+        one.commit()
+        assert other.result()["status"]["code"] == {"insert": 211, "upsert": 210, "update": 205}[method]
+    assert "1" in stored(api)
 
 
 @pytest.mark.parametrize("old", ["soon", PAST, 7, ["x"]])
