@@ -1476,26 +1476,30 @@ CREATE FUNCTION lookalike.knn_examples(collection text, ids text[], negative_ids
     SET search_path TO 'pg_catalog', 'public', 'pg_temp'
     AS $$
 DECLARE
-    direction vector;
-    away vector;
+    direction lookalike.records.embedding%TYPE;
+    length double precision;
 BEGIN
     IF collection IS NULL OR ids IS NULL OR k IS NULL THEN
         RETURN;
     END IF;
-    SELECT avg(l2_normalize(lookalike.vector_of(collection, e.id)::vector)) INTO direction FROM unnest(ids) AS e (id);
-    SELECT avg(l2_normalize(lookalike.vector_of(collection, e.id)::vector)) INTO away FROM unnest(negative_ids) AS e (id);
+    SELECT l2_normalize(d.direction)::halfvec, vector_norm(d.direction) INTO direction, length
+    FROM (
+        SELECT CASE WHEN away.mean IS NULL THEN near.mean ELSE near.mean + near.mean - away.mean END AS direction
+        FROM (
+            SELECT avg(l2_normalize(lookalike.vector_of(collection, e.id)::vector)) AS mean FROM unnest(ids) AS e (id)
+        ) AS near, (
+            SELECT avg(l2_normalize(lookalike.vector_of(collection, e.id)::vector)) AS mean FROM unnest(negative_ids) AS e (id)
+        ) AS away
+    ) AS d;
     IF direction IS NULL THEN
         RETURN;
     END IF;
-    IF away IS NOT NULL THEN
-        direction := direction + direction - away;
-    END IF;
-    IF vector_norm(direction) < 1e-3 THEN
+    IF length < 1e-3 THEN
         RAISE invalid_parameter_value USING MESSAGE = 'the examples cancel each other out; leave one out';
     END IF;
     RETURN QUERY
         SELECT n.id, n.distance, n.attributes
-        FROM lookalike.nearest_records(collection, l2_normalize(direction)::halfvec, k, filter, NULL) AS n;
+        FROM lookalike.nearest_records(collection, direction, k, filter, NULL) AS n;
 END;
 $$;
 
@@ -1509,9 +1513,7 @@ DECLARE
     pool constant integer := coalesce(candidates, least(2000, 5 * k::bigint)::integer);
     scale double precision;
     found_ids text[];
-    found_distances double precision[];
-    found_attributes jsonb[];
-    vectors vector[];
+    near record;
     likeness double precision[];
     chosen integer := 1;
 BEGIN
@@ -1523,26 +1525,29 @@ BEGIN
             'diversity is 0 to 1, k and candidates are at most 2000, and candidates are k or more';
     END IF;
     scale := (lookalike.collection_space(collection)).scale;
-    SELECT array_agg(n.id ORDER BY n.distance, n.id COLLATE "C"), array_agg(n.distance ORDER BY n.distance, n.id COLLATE "C"),
-           array_agg(n.attributes ORDER BY n.distance, n.id COLLATE "C"),
-           array_agg(lookalike.vector_of(collection, n.id)::vector ORDER BY n.distance, n.id COLLATE "C")
-    INTO found_ids, found_distances, found_attributes, vectors
+    -- A record holds them, as its columns' types are known when it is filled: pgvector may lie in another schema by then.
+    SELECT array_agg(n.id ORDER BY n.distance, n.id COLLATE "C") AS ids,
+           array_agg(n.distance ORDER BY n.distance, n.id COLLATE "C") AS distances,
+           array_agg(n.attributes ORDER BY n.distance, n.id COLLATE "C") AS attributes,
+           array_agg(lookalike.vector_of(collection, n.id)::vector ORDER BY n.distance, n.id COLLATE "C") AS vectors
+    INTO near
     FROM lookalike.knn(collection, record_id, pool, filter) AS n;
-    IF found_ids IS NULL THEN
+    IF near.ids IS NULL THEN
         RETURN;
     END IF;
+    found_ids := near.ids;
     likeness := array_fill(-2::double precision, ARRAY[cardinality(found_ids)]);
     FOR position IN 1 .. least(k, cardinality(found_ids)) LOOP
         place := position;
         id := found_ids[chosen];
-        distance := found_distances[chosen];
-        attributes := found_attributes[chosen];
+        distance := near.distances[chosen];
+        attributes := near.attributes[chosen];
         RETURN NEXT;
         found_ids[chosen] := NULL;
-        SELECT array_agg(greatest(l.likeness, 1 - (l.vector <=> vectors[chosen])) ORDER BY l.place) INTO likeness
-        FROM unnest(likeness, vectors) WITH ORDINALITY AS l (likeness, vector, place);
+        SELECT array_agg(greatest(l.likeness, 1 - (l.vector <=> near.vectors[chosen])) ORDER BY l.place) INTO likeness
+        FROM unnest(likeness, near.vectors) WITH ORDINALITY AS l (likeness, vector, place);
         SELECT l.place INTO chosen
-        FROM unnest(likeness, found_distances, found_ids) WITH ORDINALITY AS l (likeness, distance, id, place)
+        FROM unnest(likeness, near.distances, found_ids) WITH ORDINALITY AS l (likeness, distance, id, place)
         WHERE l.id IS NOT NULL
         ORDER BY (1 - diversity) * (1 - l.distance / scale) - diversity * l.likeness DESC, l.place
         LIMIT 1;

@@ -16,26 +16,30 @@ ROWS 30 COST 10000
 SET search_path = pg_catalog, public, pg_temp
 AS $$
 DECLARE
-    direction vector;
-    away vector;
+    direction lookalike.records.embedding%TYPE;
+    length double precision;
 BEGIN
     IF collection IS NULL OR ids IS NULL OR k IS NULL THEN
         RETURN;
     END IF;
-    SELECT avg(l2_normalize(lookalike.vector_of(collection, e.id)::vector)) INTO direction FROM unnest(ids) AS e (id);
-    SELECT avg(l2_normalize(lookalike.vector_of(collection, e.id)::vector)) INTO away FROM unnest(negative_ids) AS e (id);
+    SELECT l2_normalize(d.direction)::halfvec, vector_norm(d.direction) INTO direction, length
+    FROM (
+        SELECT CASE WHEN away.mean IS NULL THEN near.mean ELSE near.mean + near.mean - away.mean END AS direction
+        FROM (
+            SELECT avg(l2_normalize(lookalike.vector_of(collection, e.id)::vector)) AS mean FROM unnest(ids) AS e (id)
+        ) AS near, (
+            SELECT avg(l2_normalize(lookalike.vector_of(collection, e.id)::vector)) AS mean FROM unnest(negative_ids) AS e (id)
+        ) AS away
+    ) AS d;
     IF direction IS NULL THEN
         RETURN;
     END IF;
-    IF away IS NOT NULL THEN
-        direction := direction + direction - away;
-    END IF;
-    IF vector_norm(direction) < 1e-3 THEN
+    IF length < 1e-3 THEN
         RAISE invalid_parameter_value USING MESSAGE = 'the examples cancel each other out; leave one out';
     END IF;
     RETURN QUERY
         SELECT n.id, n.distance, n.attributes
-        FROM lookalike.nearest_records(collection, l2_normalize(direction)::halfvec, k, filter, NULL) AS n;
+        FROM lookalike.nearest_records(collection, direction, k, filter, NULL) AS n;
 END;
 $$;
 

@@ -21,9 +21,7 @@ DECLARE
     pool constant integer := coalesce(candidates, least(2000, 5 * k::bigint)::integer);
     scale double precision;
     found_ids text[];
-    found_distances double precision[];
-    found_attributes jsonb[];
-    vectors vector[];
+    near record;
     likeness double precision[];
     chosen integer := 1;
 BEGIN
@@ -35,26 +33,29 @@ BEGIN
             'diversity is 0 to 1, k and candidates are at most 2000, and candidates are k or more';
     END IF;
     scale := (lookalike.collection_space(collection)).scale;
-    SELECT array_agg(n.id ORDER BY n.distance, n.id COLLATE "C"), array_agg(n.distance ORDER BY n.distance, n.id COLLATE "C"),
-           array_agg(n.attributes ORDER BY n.distance, n.id COLLATE "C"),
-           array_agg(lookalike.vector_of(collection, n.id)::vector ORDER BY n.distance, n.id COLLATE "C")
-    INTO found_ids, found_distances, found_attributes, vectors
+    -- A record holds them, as its columns' types are known when it is filled: pgvector may lie in another schema by then.
+    SELECT array_agg(n.id ORDER BY n.distance, n.id COLLATE "C") AS ids,
+           array_agg(n.distance ORDER BY n.distance, n.id COLLATE "C") AS distances,
+           array_agg(n.attributes ORDER BY n.distance, n.id COLLATE "C") AS attributes,
+           array_agg(lookalike.vector_of(collection, n.id)::vector ORDER BY n.distance, n.id COLLATE "C") AS vectors
+    INTO near
     FROM lookalike.knn(collection, record_id, pool, filter) AS n;
-    IF found_ids IS NULL THEN
+    IF near.ids IS NULL THEN
         RETURN;
     END IF;
+    found_ids := near.ids;
     likeness := array_fill(-2::double precision, ARRAY[cardinality(found_ids)]);
     FOR position IN 1 .. least(k, cardinality(found_ids)) LOOP
         place := position;
         id := found_ids[chosen];
-        distance := found_distances[chosen];
-        attributes := found_attributes[chosen];
+        distance := near.distances[chosen];
+        attributes := near.attributes[chosen];
         RETURN NEXT;
         found_ids[chosen] := NULL;
-        SELECT array_agg(greatest(l.likeness, 1 - (l.vector <=> vectors[chosen])) ORDER BY l.place) INTO likeness
-        FROM unnest(likeness, vectors) WITH ORDINALITY AS l (likeness, vector, place);
+        SELECT array_agg(greatest(l.likeness, 1 - (l.vector <=> near.vectors[chosen])) ORDER BY l.place) INTO likeness
+        FROM unnest(likeness, near.vectors) WITH ORDINALITY AS l (likeness, vector, place);
         SELECT l.place INTO chosen
-        FROM unnest(likeness, found_distances, found_ids) WITH ORDINALITY AS l (likeness, distance, id, place)
+        FROM unnest(likeness, near.distances, found_ids) WITH ORDINALITY AS l (likeness, distance, id, place)
         WHERE l.id IS NOT NULL
         ORDER BY (1 - diversity) * (1 - l.distance / scale) - diversity * l.likeness DESC, l.place
         LIMIT 1;
