@@ -19,6 +19,10 @@ from app.domain.errors import CollectionNotFound
 from app.services import expiring
 from app.services.context import Context
 
+# A request is done anew only where its collection was really changed under it, so that a busy server whose aliases are
+# switched again and again may meet that several times in one request.
+_TRIES = 6
+
 
 def blueprint(context: Context, prefix: str, service: str | None) -> Blueprint:
     """Return the blueprint of one prefix; `service` is None for the bare one."""
@@ -59,7 +63,7 @@ def _view(context: Context, entry: Method, service: str | None) -> Callable[[], 
             expiring.tidy(context, target)
             return answer
 
-        for last in (False, False, True):
+        for last in (*[False] * (_TRIES - 1), True):
             try:
                 return _answered(call(collection))
             except CollectionNotFound:
