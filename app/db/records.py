@@ -1,6 +1,6 @@
 """Records of one collection: one function for each named query of `sql/queries/records.sql`."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,7 +12,7 @@ from app.db.loader import query
 from app.db.refusals import write_each
 from app.domain.collections import Collection
 from app.domain.errors import CapacityExceeded
-from app.domain.expiry import EXPIRY_FIELD
+from app.domain.expiry import is_first_to_expire
 from app.domain.jsontext import dumps
 from app.domain.records import Fields, Found
 
@@ -146,13 +146,13 @@ def take_turns(connection: Connection, collection: Collection, records: Sequence
         connection.execute(text, {"collection_id": collection.id, "ids": [record.id for record in records]})
 
 
-def lock_first_expiry(connection: Connection, collection: Collection, attributes: Iterable[str]) -> bool:
+def lock_first_expiry(connection: Connection, collection: Collection, attributes: Iterable[Container[str]]) -> bool:
     """Lock the collection, before any record, where the first one that expires comes; return whether that is so.
 
     The trigger that notes it would lock it later, and two callers, each with records of the other's, could wait for
-    each other. `attributes` are JSON texts.
+    each other. `attributes` are as `is_first_to_expire` takes them.
     """
-    first = not collection.expires and any(EXPIRY_FIELD in text for text in attributes)
+    first = is_first_to_expire(collection, attributes)
     if first:
         connection.execute(query("collections", "lock").render(), {"id": collection.id})
     return first

@@ -1,8 +1,10 @@
 """When a record expires: the attribute `_expires_at`, a moment as RFC 3339 has it."""
 
 import re
+from collections.abc import Container, Iterable
 from datetime import date
 
+from app.domain.collections import Collection
 from app.domain.errors import InvalidRequest
 from app.domain.records import Json
 
@@ -12,6 +14,15 @@ _RFC_3339 = re.compile(
     r"(\d{4}-\d\d-\d\d)T([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d+)?(Z|[+-](0\d|1[0-5]):[0-5]\d)",
     re.ASCII | re.IGNORECASE,
 )
+
+
+def is_first_to_expire(collection: Collection, attributes: Iterable[Container[str]]) -> bool:
+    """Return whether a collection in which nothing expires may be brought a record that does.
+
+    `attributes` are those of each record, as an object or as its JSON text, in which the name may stand for something
+    else, too.
+    """
+    return not collection.expires and any(EXPIRY_FIELD in one for one in attributes)
 
 
 def check_expiry(value: Json) -> None:

@@ -2,12 +2,12 @@
 
 import logging
 import threading
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from app.db import expiry
 from app.domain.collections import Collection
 from app.domain.errors import ConfigurationError, LookalikeError
-from app.domain.expiry import EXPIRY_FIELD
+from app.domain.expiry import is_first_to_expire
 from app.services import indexing
 from app.services.context import Context
 
@@ -19,9 +19,9 @@ _BATCHES = 200
 _PAUSE_SECONDS = 10.0
 
 
-def noticed(context: Context, collection: Collection, attributes: Iterable[str]) -> None:
-    """Look a collection up anew where the first record that expires was written to it; `attributes` are JSON texts."""
-    if not collection.expires and any(EXPIRY_FIELD in text for text in attributes):
+def noticed(context: Context, collection: Collection, attributes: Iterable[Container[str]]) -> None:
+    """Look a collection up anew where the first record that expires was written to it."""
+    if is_first_to_expire(collection, attributes):
         context.lookup.forget(collection.name)
 
 

@@ -41,7 +41,7 @@ def update(context: Context, collection: Collection, records: Sequence[Json], fi
     changes, skipped = _changes(records, max_bytes)
 
     def work(connection: Connection) -> Processed:
-        record_table.lock_first_expiry(connection, collection, map(dumps, changes.values()))
+        record_table.lock_first_expiry(connection, collection, changes.values())
         locked = record_table.lock(connection, collection, list(changes))
         refused = {
             record_id: f"{field} cannot be changed: delete the record and insert it again"
@@ -75,7 +75,7 @@ def update(context: Context, collection: Collection, records: Sequence[Json], fi
         )
 
     processed = context.db.write(work)
-    noticed(context, collection, map(dumps, changes.values()))
+    noticed(context, collection, changes.values())
     return processed
 
 
