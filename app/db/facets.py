@@ -8,7 +8,7 @@ from app.db.engine import Database, partition
 from app.db.loader import query
 from app.domain.collections import Collection
 from app.domain.facets import Facet
-from app.filters import Where, path_to
+from app.filters import Where, value_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +84,9 @@ class _Composer:
         self.values: dict[str, object] = dict(asked.where.params)
         for condition in asked.conditions.values():
             self.values |= condition.kept.params | condition.chosen.params
+        self.fields: dict[tuple[str, ...], str] = {}
         for number, path in enumerate(self.paths):
-            self.values[f"path{number}"] = path[0] if len(path) == 1 else path_to(path)
+            self.fields[path], self.values[f"path{number}"] = value_at(path, f"path{number}")
         self.counts: dict[str, str] = {}
         self.limits = [self._limits(number, column) for number, column in enumerate(self.columns) if _ranged(column)]
         self.parts: list[str] = []
@@ -127,15 +128,8 @@ class _Composer:
             sets=", ".join(f"({name})" for name in names),
         )
 
-    def _value(self, path: tuple[str, ...]) -> str:
-        """Return a field's value: as it stands at the top of a record, else the list at the path's end."""
-        name = f"%(path{self.paths.index(path)})s"
-        if len(path) == 1:
-            return f"r.attributes->{name}::text"
-        return f"jsonb_path_query_array(r.attributes, {name}::jsonpath)"
-
     def _text(self, number: int, column: _Column) -> str:
-        value = self._value(column.path)
+        value = self.fields[column.path]
         if not _ranged(column):
             return f'({value})::text COLLATE "C"'
         place = f"width_bucket(({value})::numeric, {_cuts(number)})::text"
@@ -153,7 +147,7 @@ class _Composer:
             ]
             bounds = query("facets", "limits").render(
                 bins=f"{column.bins:d}",
-                field=self._value(column.path),
+                field=self.fields[column.path],
                 records=partition("records", self.asked.collection),
                 filter=" AND ".join(f"({condition})" for condition in [self.asked.where.sql, *others]),
             )

@@ -13,6 +13,7 @@ from app.domain.errors import InvalidRequest
 from app.domain.facets import Facet, path_of
 from app.domain.jsontext import check_text
 from app.domain.records import Json
+from app.domain.windows import Window
 
 MAX_KEYS = 8
 MAX_BOOSTS = 16
@@ -82,14 +83,33 @@ class Refinement:
         """True if anything is asked beside the nearest records."""
         return self != NOTHING
 
-    def check(self, *, likeness: bool, radius: bool, product_field: str | None, offset: int, most: int) -> None:
+    def pool(self, window: Window) -> int:
+        """Return the number of nearest records that variety is looked for among.
+
+        Raises:
+            InvalidRequest: it is not given, too large, or less than the window reaches.
+
+        """
+        if window.k is None and self.candidates is None:
+            raise InvalidRequest("diversity: needs k, or candidates: the number of nearest records to choose from")
+        wanted = self.candidates or min(MAX_VARIED, VARIED_PER_RANK * (window.k or 1))
+        if wanted > MAX_VARIED:
+            raise InvalidRequest(f"candidates: with diversity at most {MAX_VARIED}")
+        if window.k is not None and window.end > wanted:
+            raise InvalidRequest(
+                f"diversity: orders the {wanted} nearest records, and from + k is {window.end}; give more candidates,"
+                f" at most {MAX_VARIED}"
+            )
+        return wanted
+
+    def check(self, *, likeness: bool, radius: bool, product_field: str | None, window: Window, most: int) -> None:
         """Check that what is asked goes together, before anything is looked up.
 
         Args:
             likeness: whether anything is looked for.
             radius: whether there is a radius.
             product_field: the field of the products that are answered; None: every record is.
-            offset: how many records are skipped.
+            window: the ranks that are answered.
             most: candidates that a cutoff may keep at most.
 
         Raises:
@@ -111,15 +131,21 @@ class Refinement:
             others.append("diversity")
         if len(others) > 1:
             raise InvalidRequest(f"{others[1]}: puts the records in an order of its own, and so does {others[0]}")
-        if self.page_token is None:
-            return
+        if self.diversity is not None:
+            self.pool(window)
+        if self.page_token is not None:
+            self._check_pages(window)
+
+    def _check_pages(self, window: Window) -> None:
         if self.diversity is not None or self.candidates is not None:
             other = "diversity" if self.diversity is not None else "candidates"
             raise InvalidRequest(
                 f"page_token: pages of {other} move when others insert, as these depend on all records; use from"
             )
-        if offset:
+        if window.offset:
             raise InvalidRequest("page_token: stands in place of from; leave one of them out")
+        if window.k == 0:
+            raise InvalidRequest("page_token: a page has at least one record; ask for more than 0")
 
 
 NOTHING = Refinement()

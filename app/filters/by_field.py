@@ -33,9 +33,13 @@ def lets_through(node: Node) -> Node:
     return conj([disj(wanted) if wanted else conj(()), *(child for child in children if child not in wanted)])
 
 
-def path_to(path: Path) -> str:
-    """Return the jsonpath (lax) to the single values of a dotted field: of each object in a list, of each list.
+def value_at(path: Path, parameter: str) -> tuple[str, str]:
+    """Return a field's value as SQL on the records `r`, and the value of its parameter.
 
-    The steps are those of a condition, so that what is counted of a value and what a filter finds by it agree.
+    A field at the top of a record is taken as it stands. Of a dotted one it is the list of the single values: of each
+    object in a list, of each list. The steps are those of a condition, so that what is counted of a value and what a
+    filter finds by it agree.
     """
-    return f"${steps_of(path)}[*]"
+    if len(path) == 1:
+        return f"r.attributes->%({parameter})s::text", path[0]
+    return f"jsonb_path_query_array(r.attributes, %({parameter})s::jsonpath)", f"${steps_of(path)}[*]"

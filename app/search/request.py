@@ -60,6 +60,7 @@ class Query:
         radius: largest distance of an answer record, inclusive, on the API's scale; None: no limit.
         product_field: attribute of which at most one record a value is answered; None: every record.
         asked: ids of stored records that match and whose vectors are looked for.
+        by_ids: whether the records that may be answered are named by their ids, so that an index finds them.
 
     """
 
@@ -73,6 +74,7 @@ class Query:
     radius: float | None = None
     product_field: str | None = None
     asked: tuple[str, ...] = ()
+    by_ids: bool = False
 
     @property
     def filtered(self) -> bool:
@@ -97,7 +99,8 @@ class Query:
         """Return the query for those of its records that have these ids."""
         # The collection's id is the first column of the primary key, which serves no condition without it.
         values: dict[str, object] = {"searched": self.collection.id, "candidates": list(ids)}
-        return self.but(Where("r.collection_id = %(searched)s AND r.id = ANY (%(candidates)s::text[])", values))
+        where = Where("r.collection_id = %(searched)s AND r.id = ANY (%(candidates)s::text[])", values)
+        return replace(self.but(where), by_ids=True)
 
     def only_ids(self) -> "Query":
         """Return the query without the attributes of its records, for long lists of which a page is shown."""

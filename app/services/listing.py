@@ -51,8 +51,9 @@ def ordered(
 
     """
     _within(context, limit, "limit")
-    refinement.check(likeness=False, radius=False, product_field=None, offset=0, most=context.settings.max_k)
-    query = Query(collection, Window(limit), fields, condition(collection, filter_))
+    window = Window(limit)
+    refinement.check(likeness=False, radius=False, product_field=None, window=window, most=context.settings.max_k)
+    query = Query(collection, window, fields, condition(collection, filter_))
     return qualified.search(context, query, refinement, filter_)
 
 

@@ -7,14 +7,13 @@ from time import perf_counter
 import numpy as np
 
 from app.db import facets as facet_table
-from app.db import records as table
-from app.db.search import compared, count_matches, find, products_of, stored
+from app.db.search import compared, count_matches, find, products_of, stored, with_fields
 from app.db.search.arranged import Arrangement, Boosted, count_within, key_types, members, page, within
 from app.domain.errors import InvalidRequest, Unavailable
 from app.domain.facets import Facet
 from app.domain.ranking import Beside, Group, Nearest
 from app.domain.records import Found, Json
-from app.domain.refinement import MAX_VARIED, VARIED_PER_RANK, Refinement
+from app.domain.refinement import Refinement
 from app.domain.windows import Window
 from app.filters import NO_FILTER, split
 from app.search.plan import Way
@@ -24,6 +23,19 @@ from app.services.context import Context
 from app.services.facets import asked, check_histograms
 from app.services.filtering import compiled, in_boost, tree
 from app.services.pagetoken import PageTokens
+
+
+def nearest_to(context: Context, query: Query) -> Nearest:
+    """Return the page that a query asks for.
+
+    Raises:
+        InvalidRequest: it looks for a stored record, which is not there.
+
+    """
+    nearest = find(context.db, query)
+    if nearest is None:
+        raise InvalidRequest("the record that is looked for is not stored")
+    return nearest
 
 
 def search(context: Context, query: Query, refinement: Refinement, filter_: Json) -> Nearest:
@@ -37,24 +49,38 @@ def search(context: Context, query: Query, refinement: Refinement, filter_: Json
         FilterError: the filter of a boost is not one.
 
     """
-    return _Refined(context, query, refinement, filter_).answer()
+    return _Refined(context, query, refinement, filter_, _arrangement(query, refinement)).answer()
+
+
+def _arrangement(query: Query, refinement: Refinement) -> Arrangement:
+    boosts = []
+    for number, boost in enumerate(refinement.boosts):
+        if boost.path is not None:
+            boosts.append(Boosted(boost.weight, path=boost.path))
+            continue
+        with in_boost(number):
+            condition = compiled(query.collection, tree(boost.filter), f"boosted{number}_")
+        boosts.append(Boosted(boost.weight, condition))
+    return Arrangement(refinement.sort, boosts)
 
 
 @dataclass(slots=True)
 class _Refined:
-    """One such search; `set_` is its query among the candidates, where these are a cutoff."""
+    """One such search. `candidates` are found first, where they are a cutoff; `way` is how the nearest were found."""
 
     context: Context
     query: Query
     refinement: Refinement
     filter: Json
+    arrangement: Arrangement
     way: str = Way.EXACT
     candidates: list[Found] | None = None
 
     def answer(self) -> Nearest:
         started = perf_counter()
         if self.refinement.candidates is not None:
-            self.candidates = self._candidates(self.query)
+            nearest = self._candidates(self.query)
+            self.candidates, self.way = nearest.records, nearest.way
         beside = Beside(self._cutoff(), exact=self.candidates is None or self.way == Way.EXACT)
         found, beside = self._page(beside)
         if self.refinement.group_size is not None:
@@ -66,14 +92,10 @@ class _Refined:
         named = {"radius": self.query.radius, "candidates": self.refinement.candidates}
         return ", ".join(name for name, value in named.items() if value is not None) or "none"
 
-    def _candidates(self, query: Query) -> list[Found]:
+    def _candidates(self, query: Query) -> Nearest:
         """Return the nearest of the query's matches, as many as the cutoff says."""
         window = Window(self.refinement.candidates)
-        nearest = find(self.context.db, replace(query.only_ids(), window=window, product_field=None))
-        if nearest is None:
-            raise InvalidRequest("the record that is looked for is not stored")
-        self.way = nearest.way
-        return nearest.records
+        return nearest_to(self.context, replace(query.only_ids(), window=window, product_field=None))
 
     @property
     def _set(self) -> Query:
@@ -89,54 +111,36 @@ class _Refined:
         if self.candidates is not None:
             if self.query.product_field is not None:
                 return Nearest(compared(db, self._set), self.way), beside
-            return Nearest(self._with_fields(self.candidates[self._slice]), self.way), beside
+            return Nearest(with_fields(db, self.query, self.candidates[self._slice]), self.way), beside
         # What is counted within a radius reads every match anyway: then the page is of exactly the set that is counted.
         counted = self.query.radius is not None and (refinement.count or refinement.facets)
-        nearest = find(db, replace(self.query, exact=self.query.exact or bool(counted)))
-        if nearest is None:
-            raise InvalidRequest("the record that is looked for is not stored")
-        return nearest, beside
+        return nearest_to(self.context, replace(self.query, exact=self.query.exact or bool(counted))), beside
 
     @property
     def _slice(self) -> slice:
         return slice(self.query.window.offset, self.query.window.end)
 
     def _arranged(self, beside: Beside) -> tuple[Nearest, Beside]:
-        arrangement, token, k = self._arrangement(), self.refinement.page_token, self.query.window.k
-        tokens = PageTokens(
-            self.query, self.refinement.sort, self.refinement.boosts, key_types(self.query, arrangement)
-        )
-        if token:
-            arrangement = replace(arrangement, after=tokens.read(token))
-        if token is not None and k == 0:
-            raise InvalidRequest("page_token: a page has at least one record; ask for more than 0")
-        more = 0 if token is None or k is None else 1  # one record more says whether there is a next page
-        window = self.query.window if k is None else Window(k + more, self.query.window.offset)
+        token, window, arrangement = self.refinement.page_token, self.query.window, self.arrangement
+        tokens = None
+        if token is not None:
+            types = key_types(self.query, arrangement)
+            tokens = PageTokens(self.query, self.refinement.sort, self.refinement.boosts, types)
+            arrangement = replace(arrangement, after=tokens.read(token) if token else None)
+            # One record more says whether there is a next page.
+            window = Window(window.k and window.k + 1)
         arranged = page(self.context.db, replace(self._set, window=window), arrangement)
-        shown = arranged if k is None else arranged[:k]
-        if more and len(arranged) > len(shown) and shown:
+        shown = arranged[: self.query.window.k]
+        if tokens is not None and len(arranged) > len(shown):
             beside = replace(beside, page_token=tokens.write(shown[-1].keys))
         if self.refinement.boosts:
             beside = replace(beside, boosted=[one.boosted or 0.0 for one in shown])
         return Nearest([one.found for one in shown], self.way), beside
 
-    def _arrangement(self) -> Arrangement:
-        boosts = []
-        for number, boost in enumerate(self.refinement.boosts):
-            if boost.path is not None:
-                boosts.append(Boosted(boost.weight, path=boost.path))
-                continue
-            with in_boost(number):
-                condition = compiled(self.query.collection, tree(boost.filter), f"boosted{number}_")
-            boosts.append(Boosted(boost.weight, condition))
-        return Arrangement(self.refinement.sort, boosts)
-
     def _varied(self, diversity: float) -> Nearest:
-        wanted = self._pool()
+        wanted = self.refinement.pool(self.query.window)
         if self.candidates is None:
-            nearest = find(self.context.db, replace(self.query.only_ids(), window=Window(wanted)))
-            if nearest is None:
-                raise InvalidRequest("the record that is looked for is not stored")
+            nearest = nearest_to(self.context, replace(self.query.only_ids(), window=Window(wanted)))
             pool, self.way = nearest.records, nearest.way
         elif self.query.product_field is not None:
             pool = compared(self.context.db, replace(self._set.only_ids(), window=Window(wanted)))
@@ -150,28 +154,7 @@ class _Refined:
         distances = np.array([one.distance or 0.0 for one in pool]) / self.query.collection.distance_scale
         order = most_varied(vectors, distances, diversity, min(len(pool), self.query.window.end))
         chosen = [pool[place] for place in order[self._slice]]
-        return Nearest(self._with_fields(chosen), self.way)
-
-    def _pool(self) -> int:
-        """Return the number of nearest records that variety is looked for among."""
-        k, end = self.query.window.k, self.query.window.end
-        if k is None and self.refinement.candidates is None:
-            raise InvalidRequest("diversity: needs k, or candidates: the number of nearest records to choose from")
-        wanted = self.refinement.candidates or min(MAX_VARIED, VARIED_PER_RANK * (k or 1))
-        if wanted > MAX_VARIED:
-            raise InvalidRequest(f"candidates: with diversity at most {MAX_VARIED}")
-        if k is not None and end > wanted:
-            raise InvalidRequest(
-                f"diversity: orders the {wanted} nearest records, and from + k is {end}; give more candidates, at most"
-                f" {MAX_VARIED}"
-            )
-        return wanted
-
-    def _with_fields(self, found: list[Found]) -> list[Found]:
-        if self.query.fields.only_id or not found:
-            return found
-        known = table.get(self.context.db, self.query.collection, [one.id for one in found], self.query.fields)
-        return [one._replace(attributes=known[one.id].attributes) for one in found if one.id in known]
+        return Nearest(with_fields(self.context.db, self.query, chosen), self.way)
 
     def _groups(self, found: Sequence[Found]) -> list[Group]:
         """Return the groups of the records of the page, which are the first of each."""
@@ -180,7 +163,7 @@ class _Refined:
         groups = {}
         if products:
             wanted = list(dict.fromkeys(products.values()))
-            groups = members(db, self._set, self._arrangement(), wanted, self.refinement.group_size or 1)
+            groups = members(db, self._set, self.arrangement, wanted, self.refinement.group_size or 1)
         # A record without the field is a group of its own; so is one whose group was deleted meanwhile.
         return [groups.get(products.get(one.id, "")) or Group(products.get(one.id), 1, [one]) for one in found]
 
@@ -230,6 +213,4 @@ class _Refined:
         if path is None:
             return self.candidates or ()
         _, others = split(tree(self.filter), path)
-        way, found = self.way, self._candidates(replace(self.query, where=compiled(self.query.collection, others)))
-        self.way = way
-        return found
+        return self._candidates(replace(self.query, where=compiled(self.query.collection, others))).records

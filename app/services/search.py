@@ -293,7 +293,7 @@ def _read(
         likeness=True,
         radius=given.radius is not None,
         product_field=given.product_field,
-        offset=given.window.offset,
+        window=given.window,
         most=given.context.settings.max_k,
     )
     taken = given.taken
@@ -323,7 +323,4 @@ def _filled(given: Search, values: Sequence[Mapping[str, object]]) -> Search:
 def _find(given: Search, query: Query) -> Nearest:
     if given.refinement.asked:
         return qualified.search(given.context, query, given.refinement, given.filter)
-    nearest = find(given.context.db, query)
-    if nearest is None:
-        raise InvalidRequest("the record that is looked for is not stored")
-    return nearest
+    return qualified.nearest_to(given.context, query)

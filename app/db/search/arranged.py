@@ -1,20 +1,20 @@
 """Searches in another order than that of the distance, from a place in it, and groups (`sql/queries/arranged.sql`)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
-from app.db.engine import Connection, Database
+from app.db.engine import Database, Row
 from app.db.loader import query as named
 from app.db.records import fields_sql
+from app.db.search.send import reading_all
 from app.db.search.statements import Statement, bound, compared_source
 from app.domain.ranking import Group
 from app.domain.records import Found
 from app.domain.refinement import DISTANCE, ID, SortKey
-from app.filters import Where, path_to
-from app.search.plan import is_expensive
+from app.filters import Where, value_at
 from app.search.request import Query
 
 # Products whose records are looked up in an index at most: each that comes is compared with all of them once more.
@@ -67,12 +67,14 @@ class _Composer:
     columns: list[_Column] = field(default_factory=list)
     laterals: list[str] = field(default_factory=list)
     values: dict[str, object] = field(default_factory=dict)
+    boosted: str = field(init=False)
 
     def __post_init__(self) -> None:
+        self.boosted = self._boosted()
         for number, key in enumerate(self.arrangement.sort):
             self._key(number, key)
         if self.query.what is not None and not any(key.path == DISTANCE for key in self.arrangement.sort):
-            self._column(self._boosted(), "double precision")
+            self._column(self.boosted, "double precision")
         if not any(key.path == ID for key in self.arrangement.sort):
             self._column("r.id", "text")
 
@@ -92,7 +94,7 @@ class _Composer:
     def _keyed(self) -> str:
         return named("arranged", "keyed").render(
             source=compared_source(self.query),
-            boosted=self._boosted(),
+            boosted=self.boosted,
             keys=", ".join(f"{column.expression} AS {column.name}" for column in self.columns),
             laterals="\n".join(self.laterals),
             within="TRUE" if self.query.radius is None else "r.distance <= %(radius)s",
@@ -113,10 +115,7 @@ class _Composer:
 
     def _lateral(self, alias: str, path: tuple[str, ...], direction: str) -> None:
         """Add what a field sorts a record by, as the columns of an alias."""
-        self.values[f"path_{alias}"] = path[0] if len(path) == 1 else path_to(path)
-        value = f"r.attributes -> %(path_{alias})s::text"
-        if len(path) > 1:
-            value = f"jsonb_path_query_array(r.attributes, %(path_{alias})s::jsonpath)"
+        value, self.values[f"path_{alias}"] = value_at(path, f"path_{alias}")
         keys = named("arranged", "sort_keys").render(field=value, direction=direction)
         self.laterals.append(f"CROSS JOIN LATERAL (\n{keys}\n) AS {alias}")
 
@@ -131,8 +130,7 @@ class _Composer:
                 wanted = "NOT " if boost.weight > 0 else ""
                 text += f" + CASE WHEN {wanted}({boost.condition.sql}) THEN abs({weight}) ELSE 0 END"
             else:
-                if not any(f") AS b{number}" in lateral for lateral in self.laterals):
-                    self._lateral(f"b{number}", boost.path, "ASC")
+                self._lateral(f"b{number}", boost.path, "ASC")
                 text += f" - {weight} * coalesce(b{number}.amount, 0)"
         return text
 
@@ -208,11 +206,6 @@ def within(query: Query) -> Where:
     return Where(f"r.id IN ({text})", dict(bound(query, text).values))
 
 
-def _fetch(db: Database, query: Query, sent: Statement) -> list[Mapping[str, Any]]:
-    def work(connection: Connection) -> list[Mapping[str, Any]]:
-        return list(connection.execute(sent.text, sent.values, prepare=False).fetchall())
-
-    if is_expensive(query.collection):
-        with db.expensive():
-            return db.read(work)
-    return db.read(work)
+def _fetch(db: Database, query: Query, sent: Statement) -> list[Row]:
+    with reading_all(db, query):
+        return db.all(sent.text, sent.values, prepare=False)

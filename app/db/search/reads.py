@@ -6,11 +6,12 @@ from typing import Any
 
 from pgvector import HalfVector
 
+from app.db import records
 from app.db.engine import Connection, Database, partition
 from app.db.loader import query as named
 from app.db.records import fields_sql
 from app.domain.collections import Collection
-from app.domain.records import Fields
+from app.domain.records import Fields, Found
 from app.filters import NO_FILTER, Where
 from app.search.plan import Expectation
 from app.search.request import Query, Vector, half
@@ -67,6 +68,19 @@ def products_of(db: Database, collection: Collection, ids: Sequence[str], field:
     values: Mapping[str, object] = {"collection_id": collection.id, "ids": list(ids), "product_field": field}
     rows = db.all(text, values)
     return {row["id"]: row["product"] for row in rows}
+
+
+def with_fields(db: Database, query: Query, found: Sequence[Found]) -> list[Found]:
+    """Return records with the fields that are asked for, but those that came without and were deleted since."""
+    bare = [one.id for one in found if one.attributes is None]
+    if query.fields.only_id or not bare:
+        return list(found)
+    known = records.get(db, query.collection, bare, query.fields)
+    return [
+        one if one.attributes is not None else one._replace(attributes=known[one.id].attributes)
+        for one in found
+        if one.attributes is not None or one.id in known
+    ]
 
 
 def expectation(db: Database, query: Query) -> Expectation:

@@ -5,10 +5,9 @@ from dataclasses import replace
 from time import perf_counter
 from typing import Protocol
 
-from app.db import records
 from app.db.engine import Database
 from app.db.search import products, ranks, tags
-from app.db.search.reads import count_matches, expectation, stored
+from app.db.search.reads import count_matches, expectation, stored, with_fields
 from app.db.search.send import compared, compared_and_counted
 from app.domain.ranking import Nearest
 from app.domain.records import Found
@@ -92,7 +91,7 @@ def _through_index(db: Database, query: Query, plan: Plan) -> Nearest | None:
         if ladder.records and ladder.records[0].distance is None:
             return None  # the sub-select found no vector to compare with
         if ladder.complete and any(found.id == query.what for found in ladder.records):
-            return Nearest(_cut(db, query, ladder), Way.INDEX)
+            return Nearest(_page(db, query, ladder), Way.INDEX)
         known = _with_vector(db, query, query.what)
         if known is None:
             return None
@@ -116,25 +115,16 @@ def _finished(db: Database, query: Query, ladder: Ladder, shape: Shape) -> Neare
             ladder.give_up()
             ids = []
     if ladder.complete:
-        return Nearest(_cut(db, query, ladder), Way.INDEX)
+        return Nearest(_page(db, query, ladder), Way.INDEX)
     way = f"{Way.INDEX}, then {Way.EXACT}"
     if not ids:
         return Nearest(compared(db, query), way)
     offset = max(query.window.offset, len(ids))
     rest = query.but(shape.unseen(db, query, ids))
     others = compared(db, replace(rest, window=Window(query.window.end - offset, offset - len(ids))))
-    return Nearest(sorted(_cut(db, query, ladder) + others, key=order), way)
+    return Nearest(sorted(_page(db, query, ladder) + others, key=order), way)
 
 
-def _cut(db: Database, query: Query, ladder: Ladder) -> list[Found]:
+def _page(db: Database, query: Query, ladder: Ladder) -> list[Found]:
     """Return the part of the ladder's list that the window shows, with the fields that are asked for."""
-    page = ladder.records[query.window.offset : query.window.end]
-    bare = [found.id for found in page if found.attributes is None]
-    if query.fields.only_id or not bare:
-        return page
-    known = records.get(db, query.collection, bare, query.fields)
-    return [
-        found if found.attributes is not None else found._replace(attributes=known[found.id].attributes)
-        for found in page
-        if found.attributes is not None or found.id in known  # else deleted meanwhile
-    ]
+    return with_fields(db, query, ladder.records[query.window.offset : query.window.end])

@@ -1,6 +1,7 @@
 """Statements of a search are sent from here."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from psycopg.rows import tuple_row
@@ -23,12 +24,15 @@ def fetch(db: Database, statement: Statement) -> list[Found]:
     return db.read(work)
 
 
+def reading_all(db: Database, query: Query) -> AbstractContextManager[None]:
+    """Return what every match of a query is read in: of a large collection, only some may be at the same time."""
+    return db.expensive() if is_expensive(query.collection) and not query.by_ids else nullcontext()
+
+
 def compared(db: Database, query: Query) -> list[Found]:
-    """Return the query's window of all matches; of a large collection, only some may be compared at the same time."""
-    if is_expensive(query.collection):
-        with db.expensive():
-            return fetch(db, compare(query))
-    return fetch(db, compare(query))
+    """Return the query's window of all matches."""
+    with reading_all(db, query):
+        return fetch(db, compare(query))
 
 
 def compared_and_counted(db: Database, query: Query, bound_: int) -> tuple[list[Found], int]:
