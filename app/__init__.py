@@ -24,7 +24,8 @@ def create_context(settings: "Settings", database_url: str) -> "Context":
         ConfigurationError: the fashion taxonomy cannot be read or is none.
 
     """
-    from app.db.engine import Database  # noqa: PLC0415  (importing the package must stay cheap: the CLI imports it)
+    from app.db.bell import Bell  # noqa: PLC0415  (importing the package must stay cheap: the CLI imports it)
+    from app.db.engine import Database  # noqa: PLC0415
     from app.embedding.fetch.sources import PictureSource  # noqa: PLC0415
     from app.embedding.models.batching import Models  # noqa: PLC0415
     from app.embedding.models.vector_cache import VectorCache  # noqa: PLC0415
@@ -51,6 +52,7 @@ def create_context(settings: "Settings", database_url: str) -> "Context":
         vector_cache=VectorCache(settings.vector_cache_bytes),
         tagger=Tagger(models, taxonomy, settings.home / "taxonomies"),
         lookup=Lookup(db, settings.auth_cache_seconds),
+        bell=Bell(db),
     )
 
 

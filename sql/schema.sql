@@ -1324,7 +1324,8 @@ BEGIN
             WHERE r.rolname IN ('lookalike_app', 'lookalike_reader')
         ), relations AS (
             SELECT c.oid, c.relkind IN ('v', 'm') AS is_view,
-                   c.relkind = 'p' OR c.relispartition OR c.relname = 'search_log' AS holds_records
+                   c.relkind = 'p' OR c.relispartition
+                   OR c.relname IN ('search_log', 'jobs', 'job_rejects', 'job_workers') AS holds_records
             FROM pg_catalog.pg_class AS c
             WHERE c.relnamespace = 'lookalike'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm')
         ), routines AS (
@@ -2575,6 +2576,86 @@ CREATE VIEW lookalike.index_health AS
 
 COMMENT ON VIEW lookalike.index_health IS 'One row an index of a collection: valid, size, use, share of dead rows, and what to do. With its owner''s rights.';
 
+CREATE TABLE lookalike.job_rejects (
+    job_id bigint NOT NULL,
+    line bigint NOT NULL,
+    id text,
+    code integer NOT NULL,
+    reason text NOT NULL,
+    source text
+);
+
+COMMENT ON TABLE lookalike.job_rejects IS 'Records that a job could not take, and why.';
+
+COMMENT ON COLUMN lookalike.job_rejects.source IS 'The record as it came, to be mended and sent again.';
+
+CREATE TABLE lookalike.job_workers (
+    name text NOT NULL,
+    seen_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+COMMENT ON TABLE lookalike.job_workers IS 'Workers that take jobs of any kind, and when each was seen last.';
+
+CREATE TABLE lookalike.jobs (
+    id bigint NOT NULL,
+    kind text NOT NULL,
+    collection_id integer,
+    collection text,
+    parameters jsonb DEFAULT '{}'::jsonb NOT NULL,
+    state text DEFAULT 'queued'::text NOT NULL,
+    phase text,
+    done bigint DEFAULT 0 NOT NULL,
+    total bigint,
+    rejected bigint DEFAULT 0 NOT NULL,
+    bytes bigint DEFAULT 0 NOT NULL,
+    indexed bigint,
+    rate double precision,
+    checkpoint jsonb,
+    outcome jsonb,
+    error text,
+    priority integer DEFAULT 0 NOT NULL,
+    reserved text,
+    local boolean DEFAULT false NOT NULL,
+    worker text,
+    attempt integer DEFAULT 0 NOT NULL,
+    token_id integer,
+    idempotency_key text,
+    request_digest bytea,
+    source_digest bytea,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    started_at timestamp with time zone,
+    heartbeat_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    CONSTRAINT jobs_idempotency_key_check CHECK (((octet_length(idempotency_key) >= 1) AND (octet_length(idempotency_key) <= 255))),
+    CONSTRAINT jobs_kind_check CHECK ((kind ~ '^[a-z][a-z-]{0,39}$'::text)),
+    CONSTRAINT jobs_parameters_check CHECK ((jsonb_typeof(parameters) = 'object'::text)),
+    CONSTRAINT jobs_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'running'::text, 'pausing'::text, 'paused'::text, 'done'::text, 'done_with_rejects'::text, 'failed'::text, 'cancelled'::text])))
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE lookalike.jobs IS 'Long work: what was asked for, how far it is, and what became of it.';
+
+COMMENT ON COLUMN lookalike.jobs.collection IS 'Name of the collection when the job was made; it may be dropped.';
+
+COMMENT ON COLUMN lookalike.jobs.checkpoint IS 'Where another worker goes on, with the progress up to there.';
+
+COMMENT ON COLUMN lookalike.jobs.reserved IS 'The only worker that may begin it; null: any.';
+
+COMMENT ON COLUMN lookalike.jobs.local IS 'Whether it reads or writes what only the machine of its command has.';
+
+COMMENT ON COLUMN lookalike.jobs.worker IS 'Who is at it; null: nobody.';
+
+COMMENT ON COLUMN lookalike.jobs.attempt IS 'How often a worker took it: one that lost it writes nothing more.';
+
+ALTER TABLE lookalike.jobs ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME lookalike.jobs_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE lookalike.originals (
     collection_id integer NOT NULL,
     id text NOT NULL COLLATE pg_catalog."C",
@@ -2773,6 +2854,15 @@ ALTER TABLE ONLY lookalike.collections
 ALTER TABLE ONLY lookalike.collections
     ADD CONSTRAINT collections_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY lookalike.job_rejects
+    ADD CONSTRAINT job_rejects_pkey PRIMARY KEY (job_id, line);
+
+ALTER TABLE ONLY lookalike.job_workers
+    ADD CONSTRAINT job_workers_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY lookalike.jobs
+    ADD CONSTRAINT jobs_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY lookalike.originals
     ADD CONSTRAINT originals_pkey PRIMARY KEY (collection_id, id);
 
@@ -2811,6 +2901,12 @@ ALTER TABLE ONLY lookalike.tokens
 
 CREATE INDEX aliases_collection_id_idx ON lookalike.aliases USING btree (collection_id);
 
+CREATE UNIQUE INDEX jobs_at_work_idx ON lookalike.jobs USING btree (collection_id, kind) WHERE (worker IS NOT NULL);
+
+CREATE UNIQUE INDEX jobs_idempotency_key_idx ON lookalike.jobs USING btree (token_id, idempotency_key) NULLS NOT DISTINCT WHERE (idempotency_key IS NOT NULL);
+
+CREATE INDEX jobs_unfinished_idx ON lookalike.jobs USING btree (id) WHERE ((state = ANY (ARRAY['queued'::text, 'running'::text, 'pausing'::text])) OR (worker IS NOT NULL));
+
 CREATE INDEX partial_indexes_collection_id_idx ON lookalike.partial_indexes USING btree (collection_id);
 
 CREATE INDEX records_attributes_idx ON ONLY lookalike.records USING gin (attributes jsonb_path_ops);
@@ -2827,6 +2923,9 @@ CREATE TRIGGER note_expiry_of_new BEFORE INSERT ON lookalike.records FOR EACH RO
 
 ALTER TABLE ONLY lookalike.aliases
     ADD CONSTRAINT aliases_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES lookalike.collections(id);
+
+ALTER TABLE ONLY lookalike.job_rejects
+    ADD CONSTRAINT job_rejects_job_id_fkey FOREIGN KEY (job_id) REFERENCES lookalike.jobs(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY lookalike.partial_indexes
     ADD CONSTRAINT partial_indexes_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES lookalike.collections(id) ON DELETE CASCADE;

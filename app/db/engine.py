@@ -87,6 +87,7 @@ class Database:
         self.expectations_lock = threading.Lock()
         self._statement_seconds = statement_timeout_ms / 1000 + _GRACE_SECONDS
         self._connections = connections
+        self._sessions: dict[int, Bounded] = {}  # by thread
         self._lent = 0
         self._counting = threading.Lock()
         self._emptied = 0.0
@@ -287,7 +288,17 @@ class Database:
             if begin(connection, self._unlimited(), self._pooler).pooled:
                 raise ConfigurationError(THROUGH_A_POOLER)
             connection.patience = None
-            yield connection
+            self._sessions[threading.get_ident()] = connection
+            try:
+                yield connection
+            finally:
+                self._sessions.pop(threading.get_ident(), None)
+
+    def interrupt(self, thread: int) -> None:
+        """Break off the statement that a thread runs on a connection of `session`; it is told `Unavailable`."""
+        if (connection := self._sessions.get(thread)) is not None:
+            with translated():
+                connection.cancel_safe(timeout=CONNECT_SECONDS)
 
     def _unlimited(self) -> dict[str, str]:
         return {**self._settings, "statement_timeout": "0"}

@@ -22,6 +22,9 @@ REEMBEDDING = 42_073
 NAME = 42_074
 """A hashed name: nobody makes a collection while another makes an alias of its name (`sql/functions/294_…`)."""
 
+JOB = 42_075
+"""A hashed kind and collection: workers that would begin a job of the same kind on one collection look in turn."""
+
 
 def wait_for(connection: Connection, what: int, collection: Collection) -> None:
     """Take a collection's lock until the transaction ends, and wait for whoever holds it."""

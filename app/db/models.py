@@ -19,32 +19,38 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     Text,
     func,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
+from app.db.job_models import Job, JobReject, JobWorker
+from app.db.model_base import SCHEMA, Base
 from app.domain.services import SERVICES
 
-SCHEMA = "lookalike"
-
-
-class Base(DeclarativeBase):
-    """Declarative base of the schema."""
-
-    metadata = MetaData(
-        schema=SCHEMA,
-        naming_convention={
-            "pk": "%(table_name)s_pkey",
-            "fk": "%(table_name)s_%(column_0_name)s_fkey",
-            "ck": "%(table_name)s_%(constraint_name)s_check",
-            "uq": "%(table_name)s_%(column_0_name)s_key",
-            "ix": "%(table_name)s_%(column_0_name)s_idx",
-        },
-    )
+__all__ = [
+    "SCHEMA",
+    "Alias",
+    "AppliedSql",
+    "Base",
+    "Collection",
+    "Job",
+    "JobReject",
+    "JobWorker",
+    "Original",
+    "PartialIndex",
+    "Record",
+    "Reembedding",
+    "ReembeddingChange",
+    "ReembeddingFailure",
+    "SearchCosts",
+    "SearchLogEntry",
+    "Thumbnail",
+    "Token",
+    "TokenCollection",
+]
 
 
 class Collection(Base):

@@ -20,6 +20,7 @@ AREAS = (
     "expiry",
     "facets",
     "indexes",
+    "jobs",
     "listing",
     "loads",
     "partial",

@@ -40,6 +40,15 @@ class Principal:
         """
         if self.collections is not None and collection_id not in self.collections:
             raise Forbidden("this token has no access to this collection")
+        self.check_scope(scope)
+
+    def check_scope(self, scope: Scope) -> None:
+        """Check that the token may do this somewhere.
+
+        Raises:
+            Forbidden: it may not.
+
+        """
         if not any(scope in _INCLUDES[held] for held in self.scopes):
             raise Forbidden(f"this token may not {scope}: it has the scope {', '.join(sorted(self.scopes))}")
 

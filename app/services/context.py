@@ -8,6 +8,7 @@ from cachetools import TTLCache
 
 from app.config import Settings
 from app.db import collections, tokens
+from app.db.bell import Bell
 from app.db.engine import Database
 from app.domain.collections import Collection
 from app.domain.searches import SearchObserver
@@ -109,6 +110,8 @@ class Context:
     vector_cache: VectorCache
     tagger: Tagger
     lookup: Lookup
+    bell: Bell
+    """It rings when a job changes."""
     observers: tuple[SearchObserver, ...] = ()
     """Observers are told of searches; only a server has any."""
     builds: Builds = field(default_factory=Builds)
@@ -124,6 +127,7 @@ class Context:
         """End all threads and connections; what waits to be written is."""
         for observer in self.observers:
             observer.close()
+        self.bell.close()
         self.pictures.close()
         self.models.close()
         self.db.close()

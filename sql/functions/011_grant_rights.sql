@@ -3,8 +3,9 @@
 --
 --   lookalike_reader  reads views; nothing of the tables.
 --   lookalike_app     reads tables and views; writes records and what belongs to them, which are the partitioned tables
---                     and their partitions, and the log of searches. It makes no tokens and no collections, and owns nothing. A row lock on a
---                     collection needs the right to update one column: `created_at`, which decides nothing.
+--                     and their partitions, the log of searches, and jobs. It makes no tokens and no collections, and
+--                     owns nothing. A row lock on a collection needs the right to update one column: `created_at`,
+--                     which decides nothing.
 --   everybody         may run no function that is VOLATILE, as those change the schema, and none that runs with the
 --                     owner's rights. Both roles run those that are not VOLATILE; lookalike_app runs insert_record, too.
 --
@@ -25,7 +26,8 @@ BEGIN
             WHERE r.rolname IN ('lookalike_app', 'lookalike_reader')
         ), relations AS (
             SELECT c.oid, c.relkind IN ('v', 'm') AS is_view,
-                   c.relkind = 'p' OR c.relispartition OR c.relname = 'search_log' AS holds_records
+                   c.relkind = 'p' OR c.relispartition
+                   OR c.relname IN ('search_log', 'jobs', 'job_rejects', 'job_workers') AS holds_records
             FROM pg_catalog.pg_class AS c
             WHERE c.relnamespace = 'lookalike'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm')
         ), routines AS (

@@ -1,0 +1,6 @@
+"""The table of kinds of jobs."""
+
+from app.services.jobs.index_jobs import FIELD_INDEX, INDEX
+from app.services.jobs.kind import Kind
+
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (INDEX, FIELD_INDEX)}
