@@ -1,16 +1,14 @@
-"""Small text-image models, made here with weights of chance: CLIP and SigLIP with a tokenizer of a few words."""
+"""Small text-image models, made here with weights of chance: CLIP and SigLIP with a tokenizer of a few words.
+
+torch and transformers are imported where they are used: each worker imports this module, and few run such a model.
+"""
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-import transformers
 from numpy.typing import NDArray
 from PIL import Image
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
-from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
 from app.embedding.hub.quiet import quiet
 
@@ -33,6 +31,9 @@ _SQUARE = {"height": 32, "width": 32}
 
 def save(folder: Path, family: str) -> Path:
     """Write a checkpoint of a family into a folder, as `save_pretrained` does, and return the folder."""
+    import torch
+    import transformers
+
     torch.manual_seed(7)
     auto: Any = transformers.AutoModel
     with quiet():
@@ -52,6 +53,8 @@ def save(folder: Path, family: str) -> Path:
 
 
 def _config(family: str) -> Any:
+    import transformers
+
     if family == "clip":
         return transformers.CLIPConfig(text_config=_TEXT, vision_config=_VISION, projection_dim=24)
     return transformers.SiglipConfig(text_config=_TEXT, vision_config=_VISION)
@@ -59,11 +62,18 @@ def _config(family: str) -> Any:
 
 def _processor(family: str) -> Any:
     if family == "clip":
+        from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+
         return CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size=_SQUARE)
+    from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
+
     return SiglipImageProcessorPil(size=_SQUARE)
 
 
 def _words() -> Any:
+    import transformers
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
     words = Tokenizer(models.WordLevel({word: number for number, word in enumerate(_WORDS)}, unk_token="<unk>"))
     words.pre_tokenizer = pre_tokenizers.Whitespace()
     words.post_processor = processors.TemplateProcessing(
@@ -77,6 +87,8 @@ class ByHand:
     """A checkpoint, called as the documentation of transformers calls it: float64 rows of unit length."""
 
     def __init__(self, folder: Path, family: str) -> None:
+        import transformers
+
         self.family = family
         with quiet():
             self.network: Any = transformers.AutoModel.from_pretrained(folder).eval()
@@ -84,12 +96,16 @@ class ByHand:
 
     def texts(self, *texts: str) -> NDArray[np.float64]:
         fill: Any = {"padding": True} if self.family == "clip" else {"padding": "max_length", "max_length": LONGEST}
+        import torch
+
         given = self.tokenizer(list(texts), return_tensors="pt", **fill)
         asked = ("input_ids", "attention_mask") if self.family == "clip" else ("input_ids",)
         with torch.no_grad():
             return _unit(self.network.get_text_features(**{name: given[name] for name in asked}).pooler_output)
 
     def pictures(self, *pictures: Image.Image) -> NDArray[np.float64]:
+        import torch
+
         given = _processor(self.family)(images=list(pictures), return_tensors="pt")
         with torch.no_grad():
             return _unit(self.network.get_image_features(**given).pooler_output)
@@ -99,5 +115,7 @@ class ByHand:
         return np.asarray(self.network.logit_scale.exp().item() * (texts @ picture) + bias)
 
 
-def _unit(rows: torch.Tensor) -> NDArray[np.float64]:
+def _unit(rows: Any) -> NDArray[np.float64]:
+    import torch
+
     return np.asarray(torch.nn.functional.normalize(rows.double(), dim=1).numpy())

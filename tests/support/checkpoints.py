@@ -1,18 +1,12 @@
-"""Small checkpoints of each family of transformers, made here in a moment."""
+"""Small checkpoints of each family of transformers, made here in a moment.
+
+torch and transformers are imported where they are used: each worker imports this module, and one runs such models.
+"""
 
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import torch
-import transformers
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
-from transformers.models.convnext.image_processing_pil_convnext import ConvNextImageProcessorPil
-from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
-from transformers.models.siglip2.image_processing_pil_siglip2 import Siglip2ImageProcessorPil
-from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
 SMALL: dict[str, Any] = {
     "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 37, "image_size": 32,
@@ -36,6 +30,8 @@ WITH_TEXT = ("clip", "siglip", "siglip2")
 
 
 def config(family: str) -> Any:
+    import transformers
+
     made: dict[str, Callable[[], Any]] = {
         "clip": lambda: transformers.CLIPConfig(text_config=TEXT, vision_config=SMALL, projection_dim=24),
         "siglip": lambda: transformers.SiglipConfig(text_config=TEXT, vision_config=SMALL),
@@ -48,6 +44,12 @@ def config(family: str) -> Any:
 
 
 def image_processor(family: str) -> Any:
+    from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+    from transformers.models.convnext.image_processing_pil_convnext import ConvNextImageProcessorPil
+    from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
+    from transformers.models.siglip2.image_processing_pil_siglip2 import Siglip2ImageProcessorPil
+    from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
+
     cropped: dict[str, Any] = {"size": {"shortest_edge": 32}, "crop_size": {"height": 32, "width": 32}}
     squeezed: dict[str, Any] = {"size": {"height": 32, "width": 32}}
     made: dict[str, Callable[[], Any]] = {
@@ -62,6 +64,9 @@ def image_processor(family: str) -> Any:
 
 
 def tokenizer() -> Any:
+    import transformers
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
     words = Tokenizer(models.WordLevel({word: number for number, word in enumerate(WORDS)}, unk_token="<unk>"))
     words.pre_tokenizer = pre_tokenizers.Whitespace()
     words.post_processor = processors.TemplateProcessing(
@@ -72,6 +77,9 @@ def tokenizer() -> Any:
 
 
 def save(folder: Path, family: str) -> Path:
+    import torch
+    import transformers
+
     torch.manual_seed(5)
     auto: Any = transformers.AutoModel
     auto.from_config(config(family)).save_pretrained(folder)
@@ -118,6 +126,7 @@ class OwnModel(PreTrainedModel):
 
 def with_own_code(folder: Path, method: str = "get_image_features") -> Path:
     """A checkpoint that transformers reads only with the code beside it."""
+    import torch
     from safetensors.torch import save_file
 
     folder.mkdir(exist_ok=True)

@@ -1,4 +1,7 @@
-"""Models of transformers: small checkpoints of each family, made here, against calling transformers by hand."""
+"""Models of transformers: small checkpoints of each family, made here, against calling transformers by hand.
+
+torch and transformers are imported where they are used: each worker imports this module, and one runs it.
+"""
 
 import json
 import shutil
@@ -9,8 +12,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
-import transformers
 from PIL import Image
 
 from app.domain.errors import ConfigurationError, InvalidRequest, Unavailable
@@ -47,15 +48,21 @@ def copy(checkpoints: Callable[[str], Path], tmp_path: Path) -> Callable[[str], 
 
 
 def network_of(folder: Path) -> Any:
+    import transformers
+
     with quiet():
         return transformers.AutoModel.from_pretrained(folder).eval()
 
 
-def unit(rows: torch.Tensor) -> np.ndarray:
+def unit(rows: Any) -> np.ndarray:
+    import torch
+
     return np.asarray(torch.nn.functional.normalize(rows.float(), dim=1).numpy())
 
 
 def by_hand(folder: Path, family: str, pictures: list[Image.Image]) -> np.ndarray:
+    import torch
+
     network = network_of(folder)
     given = image_processor(family)(images=pictures, return_tensors="pt")
     with torch.no_grad():
@@ -95,6 +102,8 @@ def test_facts_are_known_without_the_weights(
 
 
 def test_other_weights_are_another_revision_and_the_card_tells_the_licence(copy: Callable[[str], Path]) -> None:
+    import torch
+
     folder = copy("vit")
     before = describe(str(folder), CPU)
     network = network_of(folder)
@@ -109,6 +118,9 @@ def test_other_weights_are_another_revision_and_the_card_tells_the_licence(copy:
 
 @pytest.mark.parametrize("family", WITH_TEXT)
 def test_texts_are_embedded_as_by_hand(family: str, checkpoints: Callable[[str], Path]) -> None:
+    import torch
+    import transformers
+
     texts = ["red dress", "a blue shoe", "a red red red red red red red red red dress"]
     model = HuggingFace(str(checkpoints(family)), CPU)
     assert model.knows_text
@@ -197,6 +209,9 @@ def test_loading_prints_nothing(checkpoints: Callable[[str], Path], capfd: pytes
 
 
 def test_a_classifier_s_checkpoint_is_read_without_its_head(tmp_path: Path) -> None:
+    import torch
+    import transformers
+
     with quiet():
         classifier: Any = transformers.ViTForImageClassification
         network = classifier(transformers.ViTConfig(**SMALL)).eval()
@@ -211,6 +226,9 @@ def test_a_classifier_s_checkpoint_is_read_without_its_head(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("kind", ["dinov3_vit", "dinov3_convnext"])
 def test_dinov3_is_prepared_without_torchvision(kind: str, tmp_path: Path) -> None:
+    import torch
+    import transformers
+
     configs: dict[str, Callable[[], Any]] = {
         "dinov3_vit": lambda: transformers.DINOv3ViTConfig(**SMALL),
         "dinov3_convnext": lambda: transformers.DINOv3ConvNextConfig(hidden_sizes=[8, 12, 16, 20], depths=[1] * 4),
@@ -386,6 +404,8 @@ def test_devices_and_number_types_that_are_not_there(
 def test_a_full_gpu_gets_smaller_batches_and_then_a_clear_error(
     checkpoints: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    import torch
+
     model = HuggingFace(str(checkpoints("vit")), CPU)
     prepared = [model.prepare(photo(number)) for number in range(11)]
     expected = model.embed(prepared)

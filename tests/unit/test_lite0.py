@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
 from PIL import Image
 
@@ -21,9 +20,7 @@ from app.embedding.models import efficientnet_lite0, extras, options, registry
 from app.embedding.models.base import Embedder
 from app.embedding.models.efficientnet_lite0 import FACTS, EfficientNetLite0
 from app.embedding.models.inventory import inventory
-from app.embedding.models.lite0_on_torch import Lite0OnTorch
 from tests.pictures import photo
-from tools import make_lite0_onnx
 
 ROOT = Path(__file__).resolve().parents[2]
 FILE = Path(efficientnet_lite0.__file__).with_suffix(".onnx")
@@ -53,12 +50,16 @@ def no_torch(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_file_is_the_one_that_its_program_makes() -> None:
     """The vectors of all collections depend on it: whoever changes it gives the model another revision."""
+    from tools import make_lite0_onnx
+
     data = FILE.read_bytes()
     assert sha256(data).hexdigest() == DIGEST
     assert make_lite0_onnx.model() == data
 
 
 def test_the_licence_of_the_weights_travels_in_the_file_and_beside_it() -> None:
+    import onnx
+
     notice = FILE.with_suffix(".NOTICE").read_text("utf-8")
     assert "Apache License, Version 2.0" in notice
     assert "ML Illustrated" in notice
@@ -97,6 +98,8 @@ def test_it_computes_what_its_definition_says(model: EfficientNetLite0) -> None:
 
 def test_collections_made_on_torch_go_on_with_the_same_revision(clothing: Path) -> None:
     """Collections of the years before hold torch's vectors in float32: their pictures must have the same ones now."""
+    from app.embedding.models.lite0_on_torch import Lite0OnTorch
+
     pictures = [Image.open(path).convert("RGB") for path in sorted(clothing.glob("*/*.jpg"))[::300]]
     pictures += [photo(1, (1600, 500)), photo(2, (90, 700)), Image.new("RGB", (60, 60), "white")]
     for revision in (FACTS.revision, efficientnet_lite0.MIDDLE_ONLY.revision):
@@ -267,6 +270,7 @@ def test_another_version_of_torch_loses_speed_alone(
     fused: bool, model: EfficientNetLite0, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     from app.embedding.models import lite_network
+    from app.embedding.models.lite0_on_torch import Lite0OnTorch
 
     def changed(*_: object, **__: object) -> None:
         raise RuntimeError("another version of torch, which takes other arguments")
@@ -281,6 +285,8 @@ def test_another_version_of_torch_loses_speed_alone(
 
 def test_a_full_gpu_halves_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
+
+    from app.embedding.models.lite0_on_torch import Lite0OnTorch
 
     model = Lite0OnTorch(ModelOptions(device="cpu"))
     prepared = [model.prepare(photo(number)) for number in range(5)]
