@@ -1,7 +1,9 @@
 """Facets counted in plain Python, from their definition and from nothing of `app`."""
 
+import bisect
 import itertools
 import json
+import math
 from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
@@ -50,6 +52,7 @@ class Reference:
         self.records = records
         self._kept: dict[str, list[bool]] = {}
         self._values: dict[str, list[dict[object, Json]]] = {}
+        self._numbers: dict[str, list[tuple[Decimal, int]]] = {}
 
     def keeps(self, filter_: dict[str, Json]) -> list[bool]:
         """Return for each record whether it matches a filter with one entry a field."""
@@ -59,13 +62,26 @@ class Reference:
     def _column(self, name: str, condition: Json) -> list[bool]:
         text = json.dumps([name, condition])
         if text not in self._kept:
-            self._kept[text] = [matches(record, {name: condition}) for record in self.records]
+            known: dict[str, bool] = {}  # by what a record has at the beginning of the path: few are alike in all
+            root = name.split(".", maxsplit=1)[0]
+            for record in self.records:
+                part = {root: record[root]} if root in record else {}
+                if (shape := repr(part)) not in known:
+                    known[shape] = matches(part, {name: condition})
+                self._kept.setdefault(text, []).append(known[shape])
         return self._kept[text]
 
-    def _found(self, field: str, keeps: list[bool]) -> list[dict[object, Json]]:
+    def _of(self, field: str) -> list[dict[object, Json]]:
         if field not in self._values:
             self._values[field] = [values(record, field.split(".")) for record in self.records]
-        return list(itertools.compress(self._values[field], keeps))
+        return self._values[field]
+
+    def numbers(self, field: str, keeps: list[bool]) -> list[tuple[Decimal, int]]:
+        """Return the numbers of the records that are kept, ascending, each with the place of its record."""
+        if field not in self._numbers:
+            found = enumerate(self._of(field))
+            self._numbers[field] = sorted((number, place) for place, one in found for number in _numbers(one))
+        return [(number, place) for number, place in self._numbers[field] if keeps[place]]
 
     def counted(
         self, filter_: dict[str, Json], facet: dict[str, Json], among: list[bool] | None = None
@@ -81,10 +97,12 @@ class Reference:
         keeps = self.keeps(asked)
         if among is not None:
             keeps = [kept and inside for kept, inside in zip(keeps, among, strict=True)]
-        found = self._found(facet["field"], keeps)
+        found = list(itertools.compress(self._of(facet["field"]), keeps))
         missing = sum(not one for one in found)
         if "ranges" in facet or "histogram" in facet:
-            return _ranges(found, own, facet) | {"missing": missing}
+            numbers = self.numbers(facet["field"], keeps)
+            other = len(found) - missing - len({place for _, place in numbers})
+            return {"values": _ranges(numbers, own, facet), "other": other, "missing": missing}
         counts = Counter(own_key for one in found for own_key in one)
         spoken = {own_key: value for one in found for own_key, value in one.items()}
         listed = {
@@ -119,8 +137,7 @@ def _numbers(one: dict[object, Json]) -> list[Decimal]:
     return [Decimal(str(value)) for value in one.values() if type(value) in (int, float)]
 
 
-def _ranges(found: list[dict[object, Json]], own: dict[str, Json], facet: dict[str, Json]) -> dict[str, Json]:
-    numbers = [_numbers(one) for one in found]
+def _ranges(numbers: list[tuple[Decimal, int]], own: dict[str, Json], facet: dict[str, Json]) -> list[tuple[int, bool]]:
     ends: list[tuple[Decimal | None, Decimal | None]]
     if "ranges" in facet:
         cuts = [None, *(Decimal(str(bound)) for bound in facet["ranges"]), None]
@@ -130,12 +147,10 @@ def _ranges(found: list[dict[object, Json]], own: dict[str, Json], facet: dict[s
     counts = []
     for place, (low, high) in enumerate(ends):
         last = "histogram" in facet and place == len(ends) - 1
-        within = [
-            [n for n in some if (low is None or n >= low) and (high is None or n < high or (last and n == high))]
-            for some in numbers
-        ]
-        inside = [n for some in within for n in some]
-        selected = bool(inside) and all(_selected(float(n), own) for n in inside)
-        counts.append((sum(map(bool, within)), selected))
-    other = sum(bool(one) and not some for one, some in zip(found, numbers, strict=True))
-    return {"values": counts, "other": other}
+        start = 0 if low is None else bisect.bisect_left(numbers, (low, -1))
+        # Below the upper bound; the last range of a histogram holds its bound, too.
+        stop = len(numbers) if high is None else bisect.bisect_left(numbers, (high, math.inf if last else -1))
+        inside = numbers[start:stop]
+        selected = bool(inside) and all(_selected(float(number), own) for number, _ in inside)
+        counts.append((len({record for _, record in inside}), selected))
+    return counts
