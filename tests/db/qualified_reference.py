@@ -1,10 +1,10 @@
 """Orders, groups and counts over a qualified set in plain Python, from their definition and from nothing of `app`."""
 
-import functools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from operator import itemgetter
 from typing import Any
 
 from tests.db import facets_reference as facets
@@ -41,20 +41,14 @@ def _key(value: Json) -> tuple[int, Decimal, bytes]:
 
 def ordered(rows: Sequence[Row], sort: Sequence[Mapping[str, int]], boosted: Callable[[Row], float]) -> list[Row]:
     """Return rows by the sort keys, then by their boosted distances, then by id; what has no value comes last."""
-
-    def compare(one: Row, other: Row) -> int:
-        for key in sort:
-            [(name, direction)] = key.items()
-            first, second = (_value(row, name, direction) for row in (one, other))
-            if first == second:
-                continue
-            if first is None or second is None:
-                return 1 if first is None else -1
-            return direction if first > second else -direction
-        first, second = (boosted(one), one.id), (boosted(other), other.id)
-        return (first > second) - (first < second)
-
-    return sorted(rows, key=functools.cmp_to_key(compare))
+    # Sorting keeps the order of equals: from the least important key to the most important one.
+    made = sorted(rows, key=lambda row: (boosted(row), row.id))
+    for key in reversed(sort):
+        [(name, direction)] = key.items()
+        pairs = [(_value(row, name, direction), row) for row in made]
+        valued = sorted((pair for pair in pairs if pair[0] is not None), key=itemgetter(0), reverse=direction == -1)
+        made = [row for _, row in valued] + [row for value, row in pairs if value is None]
+    return made
 
 
 def _value(row: Row, name: str, direction: int) -> Any:
