@@ -22,6 +22,8 @@ class Bounded(psycopg.Connection[DictRow]):
 
     patience: float | None = 10.0
     """Seconds that one statement may take, as the client sees it; None: for ever."""
+    generic = False
+    """Whether statements are planned once for all values (`plan_cache_mode`); else as PostgreSQL thinks best."""
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
         """Wait as psycopg does, no longer than `patience`.

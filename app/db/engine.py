@@ -130,12 +130,13 @@ class Database:
         if pool.get_stats().get("requests_waiting"):
             pool.check()  # which makes an empty pool grow
 
-    def read(self, work: Callable[[Connection], T], wait_seconds: float | None = None) -> T:
+    def read(self, work: Callable[[Connection], T], wait_seconds: float | None = None, *, generic: bool = False) -> T:
         """Run one statement, or several that need no common snapshot.
 
         Args:
             work: what to run.
             wait_seconds: how long to wait for a connection, a second one after a lost one included; None: as set up.
+            generic: whether statements are planned once, whatever their values; else as PostgreSQL thinks best.
 
         Raises:
             Unavailable: the database is away, or no connection came free in time.
@@ -143,10 +144,10 @@ class Database:
         """
         deadline = time.monotonic() + (self._timeout_seconds if wait_seconds is None else wait_seconds)
         try:
-            return self._run(work, deadline)
+            return self._run(work, deadline, generic=generic)
         except ConnectionLost:
             self._empty()
-            return self._run(work, deadline)
+            return self._run(work, deadline, generic=generic)
 
     def one(self, text: str, values: Values | None = None, *, prepare: bool | None = None) -> Row | None:
         """Return the first row of a statement that only reads, or None; it is run as by `read`.
@@ -163,9 +164,10 @@ class Database:
         """Return all rows of a statement that only reads; the arguments are those of `one`."""
         return self.read(lambda connection: connection.execute(text, values, prepare=prepare).fetchall())
 
-    def _run(self, work: Callable[[Connection], T], deadline: float) -> T:
+    def _run(self, work: Callable[[Connection], T], deadline: float, *, generic: bool) -> T:
         with translated(), self._connection(deadline) as connection:
             if self._behind_pooler is None:
+                _plan(connection, generic=generic)
                 return work(connection)
             with self._pooled_transaction(connection, self._behind_pooler, deadline):
                 return work(connection)
@@ -253,6 +255,7 @@ class Database:
         try:
             with translated(), self._connection(deadline) as connection:
                 if self._behind_pooler is None:
+                    _plan(connection, generic=False)
                     with connection.transaction():
                         return work(connection)
                 with self._pooled_transaction(connection, self._behind_pooler, deadline):
@@ -302,6 +305,17 @@ class Database:
 
     def _unlimited(self) -> dict[str, str]:
         return {**self._settings, "statement_timeout": "0"}
+
+
+def _plan(connection: Bounded, *, generic: bool) -> None:
+    """Have a session plan as is wanted: a round trip where the statement before it wanted another way.
+
+    Left to itself PostgreSQL plans anew while it believes that values make a plan cheaper; here planning costs more.
+    Behind a pooler nothing is prepared, and all is planned for its values.
+    """
+    if connection.generic != generic:
+        connection.execute(f"SET plan_cache_mode = {'force_generic_plan' if generic else 'auto'}", prepare=False)
+        connection.generic = generic
 
 
 def connect(url: str) -> Bounded:

@@ -68,6 +68,7 @@ EXAMPLE_SPANS = {
     "candidates": "30",
     "budget": "500",
     "bound": "10001",
+    "matches": 'SELECT r.id, r.ctid AS place, 0.0 AS distance FROM "lookalike"."records_1" AS r',
     "limit": "30",
     "offset": "0",
     "aggregate": "min",

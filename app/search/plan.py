@@ -20,7 +20,9 @@ undecided goes on: few, index, exact.
 Searches by product, for several records and by tags take the same ways; they only keep fewer of their candidates.
 
 Pages of one search are cuts of one list, so nothing of the rule depends on `k`, on `from`, or on other searches: it is
-reckoned for 20 ranks. How walks went lately is not remembered: it let a page be found exactly whose neighbour was not.
+reckoned for 20 ranks. What the planner makes of a filter is kept for a minute (`app.db.search.reads`), and the database
+keeps the plans of the statements until the tables are analysed anew: in the steady state a search is one round trip,
+and nothing is planned. How walks went lately is not remembered: it let a page be found exactly whose neighbour was not.
 
 n records, k ranks, m matches expected; reading and comparing a match costs r us, walking to a candidate c us. Every
 n / m-th candidate matches by chance, so a walk of 2 * k * n / m candidates finds k, unless the filter runs against the
@@ -72,6 +74,8 @@ EFFORT_ROWS = 60_000
 BOUND_AT_LEAST = 1000
 # Give up the few matches that an estimate promised once it proves this many times too low.
 DOUBT = 2
+# Leading binary digits of the bounds in statements.
+_DIGITS = 4
 # A record that is read in its turn, by a sequential scan, costs this part of one that an index finds.
 _IN_TURN = 0.4
 # Records that pgvector may visit for a candidate that it offers; it visits some 6.
@@ -155,6 +159,7 @@ class Plan:
         part: the partial index that is walked; None: the index of all records.
         rows: the number of records in the index that is walked.
         matches: how many of them match at least, by the planner, or as `FEW` counted in vain; None: there is no filter.
+        served: whether an index finds the matches, as the planner believes.
 
     """
 
@@ -164,6 +169,7 @@ class Plan:
     part: PartialIndex | None = None
     rows: int = 0
     matches: int | None = None
+    served: bool = False
 
     @property
     def first(self) -> tuple[Rung, ...]:
@@ -186,7 +192,7 @@ class Plan:
             return Walk(rung.candidates, rung.candidates, min(EF_SEARCH_MAX, max(self.effort, rung.candidates)))
         effort = min(EF_SEARCH_MAX, max(self.effort, rung.keep))
         budget = max(effort, rung.candidates, ceil(SLACK * rung.keep * self.rows / self.matches))
-        return Walk(rung.candidates, budget, effort)
+        return Walk(rung.candidates, coarse(budget), effort)
 
 
 def planned(query: Query, default_effort: int, expected: Callable[[], Expectation]) -> Plan:
@@ -212,7 +218,7 @@ def planned(query: Query, default_effort: int, expected: Callable[[], Expectatio
         return Plan((Way.EXACT,))
     ways = (Way.INDEX, Way.EXACT) if first is Way.INDEX else (Way.FEW, Way.INDEX, Way.EXACT)
     least = max(1, matches.matches) if first is Way.INDEX else found.bound
-    return Plan(ways, found.bound, found.effort, part, _rows(collection, part), least)
+    return Plan(ways, found.bound, found.effort, part, _rows(collection, part), least, not matches.reads_all)
 
 
 def _indexable(query: Query) -> bool:
@@ -238,7 +244,7 @@ def begin(
         return Way.INDEX, replace(limits, budget=budget)
     if matches > limits.bound and expected.reads_all:
         return Way.EXACT, limits
-    return Way.FEW, replace(limits, bound=max(limits.bound, DOUBT * matches))
+    return Way.FEW, replace(limits, bound=max(limits.bound, coarse(DOUBT * matches)))
 
 
 def limits(
@@ -267,6 +273,15 @@ def limits(
     bound = max(BOUND_AT_LEAST, ranks, chosen * costs.candidate_us / match, sqrt(needed * costs.candidate_us / match))
     candidates = ceil(_SPARE * ranks)
     return Limits(round(bound), max(chosen, candidates, ceil(needed / bound)), candidates, chosen)
+
+
+def coarse(number: int) -> int:
+    """Return the least number of the form 8 to 15 times a power of two that is no less: few differ, whatever matches.
+
+    Bounds stand in the text of statements, and the database keeps the plan of each text.
+    """
+    step = 1 << max(0, number.bit_length() - _DIGITS)
+    return ceil(number / step) * step
 
 
 def part_of(collection: Collection, equalities: frozenset[str]) -> PartialIndex | None:

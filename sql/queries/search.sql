@@ -130,14 +130,22 @@ FROM (
 ORDER BY nearest.distance, nearest.id
 LIMIT /*limit*/ 30 /*end*/ OFFSET /*offset*/ 0 /*end*/;
 
+-- name: case_compared
+-- Source: as `compared`, with their places in place of attributes, for those matches that satisfy one of a filter's cases.
+SELECT r.id, r.ctid AS place,
+       :scale * (r.embedding::/*vector*/halfvec(256)/*end*/ <=> :query::/*vector*/halfvec(256)/*end*/) AS distance
+FROM /*records*/ lookalike.records /*end*/ AS r
+WHERE /*filter*/ TRUE /*end*/;
+
 -- name: matches_compared
 -- The nearest matches of a filter, with their number: as many as the bound are compared and counted, no more. At the
 -- bound both mean nothing, as there may be more. One row at least; its id is NULL where there is no record to answer.
+-- Records are read again for their attributes by their places, which no other statement can change under this one.
 WITH matching AS MATERIALIZED (
-    SELECT r.id,
-           :scale * (r.embedding::/*vector*/halfvec(256)/*end*/ <=> :query::/*vector*/halfvec(256)/*end*/) AS distance
-    FROM /*records*/ lookalike.records /*end*/ AS r
-    WHERE /*filter*/ TRUE /*end*/
+    SELECT m.id, m.place, m.distance
+    FROM (
+        /*matches*/ SELECT r.id, r.ctid AS place, 0.0 AS distance FROM lookalike.records AS r /*end*/
+    ) AS m
     LIMIT /*bound*/ 10001 /*end*/
 )
 SELECT nearest.id, nearest.distance, (/*fields*/ nearest.attributes /*end*/)::text AS attributes, counted.matches
@@ -145,12 +153,29 @@ FROM (SELECT count(*) AS matches FROM matching) AS counted
 LEFT JOIN (
     SELECT page.id, page.distance, record.attributes
     FROM (
-        SELECT matching.id, matching.distance FROM matching
+        SELECT matching.id, matching.place, matching.distance FROM matching
         ORDER BY matching.distance, matching.id
         LIMIT /*limit*/ 30 /*end*/ OFFSET /*offset*/ 0 /*end*/
     ) AS page
-    JOIN /*records*/ lookalike.records /*end*/ AS record
-        ON record.collection_id = :collection_id AND record.id = page.id
+    JOIN /*records*/ lookalike.records /*end*/ AS record ON record.ctid = page.place
+) AS nearest ON TRUE
+ORDER BY nearest.distance, nearest.id;
+
+-- name: ids_compared
+-- As `matches_compared`, without attributes.
+WITH matching AS MATERIALIZED (
+    SELECT m.id, m.distance
+    FROM (
+        /*matches*/ SELECT r.id, r.ctid AS place, 0.0 AS distance FROM lookalike.records AS r /*end*/
+    ) AS m
+    LIMIT /*bound*/ 10001 /*end*/
+)
+SELECT nearest.id, nearest.distance, NULL::text AS attributes, counted.matches
+FROM (SELECT count(*) AS matches FROM matching) AS counted
+LEFT JOIN (
+    SELECT matching.id, matching.distance FROM matching
+    ORDER BY matching.distance, matching.id
+    LIMIT /*limit*/ 30 /*end*/ OFFSET /*offset*/ 0 /*end*/
 ) AS nearest ON TRUE
 ORDER BY nearest.distance, nearest.id;
 

@@ -140,12 +140,18 @@ WHERE TRUE
 ORDER BY nearest.distance, nearest.id
 LIMIT 30 OFFSET 0;
 
--- search.matches_compared: The nearest matches of a filter, with their number: as many as the bound are compared and counted, no more. At the bound both mean nothing, as there may be more. One row at least; its id is NULL where there is no record to answer.
+-- search.case_compared: Source: as `compared`, with their places in place of attributes, for those matches that satisfy one of a filter's cases.
+SELECT r.id, r.ctid AS place,
+       %(scale)s * (r.embedding::halfvec(256) <=> %(query)s::halfvec(256)) AS distance
+FROM "lookalike"."records_1" AS r
+WHERE TRUE;
+
+-- search.matches_compared: The nearest matches of a filter, with their number: as many as the bound are compared and counted, no more. At the bound both mean nothing, as there may be more. One row at least; its id is NULL where there is no record to answer. Records are read again for their attributes by their places, which no other statement can change under this one.
 WITH matching AS MATERIALIZED (
-    SELECT r.id,
-           %(scale)s * (r.embedding::halfvec(256) <=> %(query)s::halfvec(256)) AS distance
-    FROM "lookalike"."records_1" AS r
-    WHERE TRUE
+    SELECT m.id, m.place, m.distance
+    FROM (
+        SELECT r.id, r.ctid AS place, 0.0 AS distance FROM "lookalike"."records_1" AS r
+    ) AS m
     LIMIT 10001
 )
 SELECT nearest.id, nearest.distance, (nearest.attributes)::text AS attributes, counted.matches
@@ -153,12 +159,28 @@ FROM (SELECT count(*) AS matches FROM matching) AS counted
 LEFT JOIN (
     SELECT page.id, page.distance, record.attributes
     FROM (
-        SELECT matching.id, matching.distance FROM matching
+        SELECT matching.id, matching.place, matching.distance FROM matching
         ORDER BY matching.distance, matching.id
         LIMIT 30 OFFSET 0
     ) AS page
-    JOIN "lookalike"."records_1" AS record
-        ON record.collection_id = %(collection_id)s AND record.id = page.id
+    JOIN "lookalike"."records_1" AS record ON record.ctid = page.place
+) AS nearest ON TRUE
+ORDER BY nearest.distance, nearest.id;
+
+-- search.ids_compared: As `matches_compared`, without attributes.
+WITH matching AS MATERIALIZED (
+    SELECT m.id, m.distance
+    FROM (
+        SELECT r.id, r.ctid AS place, 0.0 AS distance FROM "lookalike"."records_1" AS r
+    ) AS m
+    LIMIT 10001
+)
+SELECT nearest.id, nearest.distance, NULL::text AS attributes, counted.matches
+FROM (SELECT count(*) AS matches FROM matching) AS counted
+LEFT JOIN (
+    SELECT matching.id, matching.distance FROM matching
+    ORDER BY matching.distance, matching.id
+    LIMIT 30 OFFSET 0
 ) AS nearest ON TRUE
 ORDER BY nearest.distance, nearest.id;
 

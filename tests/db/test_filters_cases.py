@@ -53,7 +53,12 @@ def test_stored_and_found_by_the_indexes(indexed_connection: Connection, case: F
         insert(indexed_connection, zip(ids, case.documents, strict=True))
         rows = indexed_connection.execute(f"SELECT id FROM lookalike.records WHERE {where.sql}", where.params)
         found = {row[0] for row in rows}
+        each = " UNION ALL ".join(
+            f"SELECT id FROM lookalike.records WHERE {one}" for one in where.cases or (where.sql,)
+        )
+        by_cases = sorted(row[0] for row in indexed_connection.execute(each, where.params))
     assert found == {id_ for id_, matched in zip(ids, _expected(case), strict=True) if matched}, case.msg
+    assert by_cases == sorted(found), "each match satisfies one of the cases"
 
 
 # It reads the field-first form only, has no `_id` and no strings that cannot be stored, and knows Python's patterns.

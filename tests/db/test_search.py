@@ -14,7 +14,7 @@ from app.db.listing import Listing, random
 from app.db.loader import query as named
 from app.db.records import NewRecord
 from app.db.search import arranged, run
-from app.db.search.statements import compare
+from app.db.search.statements import compare, few
 from app.domain.collections import Collection, NewCollection
 from app.domain.ranking import Aggregation, Nearest
 from app.domain.records import Fields
@@ -25,7 +25,7 @@ from app.search.plan import Expectation, Walk, planned
 from app.search.request import Point, Query, Several, several
 from tests.db.vectors import random_vectors
 from tests.support.plans import nodes, plan
-from tests.support.searching import answered, exact, walk
+from tests.support.searching import answered, exact, vector_of, walk
 
 Floats = NDArray[np.float32]
 ROWS = 12_000
@@ -124,6 +124,61 @@ def test_exact_agrees_with_numpy(filled: tuple[Database, Collection, Collection]
     near = answered(db, Query(collection, Window(50), Fields()), query)
     assert near.way == "exact"
     assert [found.distance for found in near.records] == pytest.approx(np.sort(distances)[:50], abs=1e-3)
+
+
+def test_plan_of_the_few_is_made_once_and_finds_them_by_their_index(
+    filled: tuple[Database, Collection, Collection],
+) -> None:
+    """Planned without the values: a range of a declared field's index, whose records are not looked at again."""
+    db, collection, _ = filled
+    name = indexes.declare_field(db, collection, "n")
+    own = replace(collection, indexed_fields=frozenset({"n"}))
+    where = compile_filter(parse_filter({"n": {"$lt": 40}}), indexed_fields=own.indexed_fields, table="r")
+    for fields, heap in ((Fields(), set()), (Fields(everything=True), {"Tid Scan"})):
+        statement = few(
+            Query(own, Window(20), fields, where, what=np.full(DIMENSIONS, 0.5, np.float32)), 100, served=True
+        )
+        with db.session() as connection:
+            connection.execute("SET plan_cache_mode = force_generic_plan")
+            row = connection.execute("EXPLAIN (ANALYZE, FORMAT JSON) " + statement.text, statement.values).fetchone()
+        assert row is not None
+        found = list(nodes(row["QUERY PLAN"][0]["Plan"]))
+        assert name in {node.get("Index Name") for node in found}
+        assert [node["Actual Rows"] for node in found if node.get("Alias") == "r" and "Filter" not in node] == [40]
+        assert {node["Node Type"] for node in found if "Scan" in node["Node Type"]} - heap <= {
+            "Bitmap Heap Scan", "Bitmap Index Scan", "Index Scan", "CTE Scan", "Subquery Scan",
+        }  # fmt: skip
+        assert not heap or heap <= {node["Node Type"] for node in found}
+
+
+def test_only_plain_names_of_declared_fields_stand_in_a_statement(
+    filled: tuple[Database, Collection, Collection],
+) -> None:
+    _, collection, _ = filled
+    for name in ("price", "it's", "a%(s)s", "back\\slash", "größe"):
+        for declared in (frozenset({name}), frozenset({"other"})):
+            where = compile_filter(parse_filter({name: {"$lt": 5}}), indexed_fields=frozenset({name}), table="r")
+            own = replace(collection, indexed_fields=declared)
+            statement = few(Query(own, Window(20), Fields(), where, what="r1"), 100, served=True)
+            assert (f"'{name}'" in statement.text) == (name == "price" and name in declared)
+            assert name not in statement.text or name == "price"
+            assert name in statement.values.values()
+
+
+def test_plans_for_all_values_and_for_each_take_turns(filled: tuple[Database, Collection, Collection]) -> None:
+    db, collection, _ = filled
+    indexes.declare_field(db, collection, "n")
+    own = replace(collection, indexed_fields=frozenset({"n"}))
+    for low in range(0, 8000, 1000):
+        where = compile_filter(
+            parse_filter({"n": {"$gte": low, "$lt": low + 30}}), indexed_fields=own.indexed_fields, table="r"
+        )
+        target = Query(own, Window(20), Fields(), where)
+        near = answered(db, target, "r7")
+        assert (near.way, near.matches) == ("exact", 30)
+        assert near.records == exact(db, target, vector_of(db, own, "r7"))
+    mode = db.one("SHOW plan_cache_mode")
+    assert mode == {"plan_cache_mode": "auto"}
 
 
 def test_a_record_to_itself_is_exactly_zero(filled: tuple[Database, Collection, Collection]) -> None:

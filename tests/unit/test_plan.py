@@ -11,7 +11,7 @@ from app.domain.ranking import Aggregation
 from app.domain.records import Fields
 from app.domain.windows import Window
 from app.filters import NO_FILTER, Where
-from app.search.plan import Expectation, Walk, Way, begin, grown_effort, is_expensive, limits, part_of, planned
+from app.search.plan import Expectation, Walk, Way, begin, coarse, grown_effort, is_expensive, limits, part_of, planned
 from app.search.request import Point, Query, Several, What, several
 
 
@@ -55,13 +55,22 @@ def test_where_to_begin(matches: int, reads_all: bool, way: Way) -> None:
         assert found.budget >= 2 * 20 * 50_000 / matches
 
 
+def test_bounds_are_coarse_and_never_less() -> None:
+    """They stand in the text of statements, whose plans are kept: of any size there are few."""
+    numbers = range(1, 200_000, 7)
+    rounded = [coarse(number) for number in numbers]
+    assert all(number <= above < 1.125 * number + 1 for number, above in zip(numbers, rounded, strict=True))
+    assert len(set(rounded)) < 130
+    assert [coarse(number) for number in (1, 15, 16, 17, 3001, 4096)] == [1, 15, 16, 18, 3072, 4096]
+
+
 def test_the_few_may_be_twice_as_many_as_expected() -> None:
     """Where the exact answer is the cheap one, it is not given up short of the matches it was chosen for."""
     own = collection(60_000)
     usual = limits(own, 20, 100)
     expected = usual.bound + 500
     first, found = begin(own, 20, usual, Expectation(expected, reads_all=False))
-    assert (first, found.bound) == (Way.FEW, 2 * expected)
+    assert (first, found.bound) == (Way.FEW, coarse(2 * expected))
     assert begin(own, 20, usual, Expectation(100, reads_all=False))[1].bound == usual.bound
 
 

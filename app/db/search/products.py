@@ -7,7 +7,7 @@ from app.db.engine import Database
 from app.db.search import ranks
 from app.db.search.reads import products_of
 from app.db.search.send import fetch
-from app.db.search.statements import knobs, shaped, walked
+from app.db.search.statements import is_generic, knobs, shaped, walked
 from app.domain.windows import Window
 from app.filters import Where
 from app.search.ladder import Ladder, Rung
@@ -29,7 +29,7 @@ def climb(db: Database, query: Query, plan: Plan, ladder: Ladder) -> None:
             wide = wide.but(unseen(db, query, [one.id for one in ladder.records]))
             # The first candidates are offered again, and most of them are of products that were seen.
             walk = replace(walk, budget=walk.budget + SIFTED[0].candidates)
-        found = fetch(db, shaped(wide, walked(wide, plan, walk), knobs(plan, walk)))
+        found = fetch(db, shaped(wide, walked(wide, plan, walk), knobs(plan, walk), generic=is_generic(plan)))
         ladder.climb(found, rung.keep if len(found) > rung.keep else int(_TRUSTED * len(found)))
 
 

@@ -59,7 +59,7 @@ def _found(db: Database, query: Query) -> Nearest | None:
         if way is Way.INDEX:
             through = _through_index(db, query, plan)
             return through and replace(through, more_than=more_than)
-        few = _few(db, query, plan.bound)
+        few = _few(db, query, plan)
         if few is not None:
             return few
         more_than = plan.bound
@@ -74,10 +74,11 @@ def _with_vector(db: Database, query: Query, record_id: str) -> Query | None:
     return replace(query.near(known.vector), asked=(record_id,) if known.matches else ())
 
 
-def _few(db: Database, query: Query, bound: int) -> Nearest | None:
-    """Compare the matches if they are no more than the bound; None where they are."""
+def _few(db: Database, query: Query, plan: Plan) -> Nearest | None:
+    """Compare the matches if they are no more than the plan's bound; None where they are."""
+    bound = plan.bound
     if query.several is None and query.product_field is None:
-        found, matches = compared_and_counted(db, query, bound)
+        found, matches = compared_and_counted(db, query, bound, served=plan.served)
         return Nearest(found, Way.EXACT, matches=matches, candidates=matches) if matches <= bound else None
     matches = count_matches(db, query.collection, query.where, bound + 1)
     return Nearest(compared(db, query), Way.EXACT, matches=matches) if matches <= bound else None

@@ -7,7 +7,7 @@ from typing import Any
 from psycopg.rows import tuple_row
 
 from app.db.engine import Connection, Database
-from app.db.search.statements import Statement, bound, compare, render
+from app.db.search.statements import Statement, compare, few
 from app.domain.records import Found
 from app.search.plan import is_expensive
 from app.search.request import Query
@@ -21,7 +21,7 @@ def fetch(db: Database, statement: Statement) -> list[Found]:
         with connection.cursor(binary=True, row_factory=_as_found) as cursor:
             return cursor.execute(statement.text, statement.values, prepare=statement.prepare).fetchall()
 
-    return db.read(work)
+    return db.read(work, generic=statement.generic)
 
 
 def reading_all(db: Database, query: Query) -> AbstractContextManager[None]:
@@ -35,18 +35,19 @@ def compared(db: Database, query: Query) -> list[Found]:
         return fetch(db, compare(query))
 
 
-def compared_and_counted(db: Database, query: Query, bound_: int) -> tuple[list[Found], int]:
-    """Return the query's window of all matches, and their number; beyond the bound both mean nothing."""
-    window = query.window
-    spans = {"bound": f"{bound_ + 1:d}", "limit": f"{window.k:d}", "offset": f"{window.offset:d}"}
-    statement = bound(query, render(query, "matches_compared", **spans))
+def compared_and_counted(db: Database, query: Query, bound_: int, *, served: bool) -> tuple[list[Found], int]:
+    """Return the query's window of all matches, and their number; beyond the bound both mean nothing.
+
+    `served` says whether an index finds the matches.
+    """
+    statement = few(query, bound_, served=served)
 
     def work(connection: Connection) -> tuple[list[Found], int]:
         with connection.cursor(binary=True, row_factory=tuple_row) as cursor:
-            rows = cursor.execute(statement.text, statement.values, prepare=False).fetchall()
+            rows = cursor.execute(statement.text, statement.values, prepare=statement.prepare).fetchall()
         return [Found(row[0], row[2], row[1]) for row in rows if row[0] is not None], int(rows[0][3])
 
-    return db.read(work)
+    return db.read(work, generic=statement.generic)
 
 
 def _as_found(_: object) -> Callable[[Sequence[Any]], Found]:

@@ -1,5 +1,6 @@
 """From a search to its statements, text and values: a source of records in a shape (`sql/queries/search.sql`)."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,6 +17,8 @@ from app.search.plan import Plan, Walk
 from app.search.request import Query, Several, direction, half
 
 _AGGREGATES = {Aggregation.MEAN: "avg", Aggregation.MIN: "min", Aggregation.MAX: "max"}
+# Names that mean nothing but themselves between quotes.
+_PLAIN = re.compile(r"[\w -]+", re.ASCII)
 # The predicate of a partial index, as the planner must see it to take that.
 _IN_PART = "walked.attributes @? %(part)s::jsonpath"
 
@@ -28,18 +31,44 @@ class Statement:
         text: with psycopg's placeholders.
         values: those of the placeholders.
         prepare: as psycopg takes it: None after a few uses, False never. A filter's estimates depend on its values:
-            its statements are planned each time.
+            where these matter, its statements are planned each time.
+        generic: whether it is planned once, whatever its values.
 
     """
 
     text: str
     values: Mapping[str, object]
     prepare: bool | None = None
+    generic: bool = False
 
 
 def compare(query: Query) -> Statement:
     """Return the statement that compares every match and answers the query's window."""
-    return shaped(query, compared_source(query))
+    return shaped(query, compared_source(query), generic=not query.filtered)
+
+
+def few(query: Query, bound_: int, *, served: bool) -> Statement:
+    """Return the statement that compares so many matches at most, counts them, and answers the query's window.
+
+    Where one index finds the matches (`served`), and the filter has one condition that an index can find them by, the
+    plan is the same whatever its values.
+    """
+    cases = query.where.cases or (query.where.sql,)
+    matches = " UNION ALL ".join(
+        _text(query.collection, query.fields, case, "", "search", "case_compared", ()) for case in cases
+    )
+    text = render(
+        query,
+        "ids_compared" if query.fields.only_id else "matches_compared",
+        matches=matches,
+        bound=f"{bound_ + 1:d}",
+        limit=f"{query.window.k:d}",
+        offset=f"{query.window.offset:d}",
+    )
+    one = query.where.one
+    if served and one:
+        text = _with_literals(text, query)
+    return bound(query, text, generic=served and one)
 
 
 def compared_source(query: Query) -> str:
@@ -53,8 +82,13 @@ def compared_source(query: Query) -> str:
     return render(query, "compared_to_examples" if query.several.against else "compared_to_several")
 
 
-def shaped(query: Query, source: str, values: Mapping[str, object] | None = None) -> Statement:
-    """Return the statement that answers the query's window of a source; `values` are those of the source alone."""
+def shaped(
+    query: Query, source: str, values: Mapping[str, object] | None = None, *, generic: bool = False
+) -> Statement:
+    """Return the statement that answers the query's window of a source; `values` are those of the source alone.
+
+    `generic` says whether the plan of the source does not depend on values.
+    """
     window = query.window
     text = render(
         query,
@@ -65,7 +99,7 @@ def shaped(query: Query, source: str, values: Mapping[str, object] | None = None
         limit="ALL" if window.k is None else f"{window.k:d}",
         offset=f"{window.offset:d}",
     )
-    return bound(query, text, values)
+    return bound(query, text, values, generic=generic)
 
 
 def walked(query: Query, plan: Plan, walk: Walk) -> str:
@@ -84,7 +118,12 @@ def walked(query: Query, plan: Plan, walk: Walk) -> str:
 def candidates(query: Query, plan: Plan, walk: Walk) -> Statement:
     """Return the statement of all that a walk finds."""
     text = render(query, "candidates", source=walked(query, plan, walk))
-    return bound(query, text, knobs(plan, walk))
+    return bound(query, text, knobs(plan, walk), generic=is_generic(plan))
+
+
+def is_generic(plan: Plan) -> bool:
+    """Say whether a walk is planned once for all values: a partial index is only taken where its own is known."""
+    return plan.part is None
 
 
 def knobs(plan: Plan, walk: Walk) -> dict[str, object]:
@@ -93,10 +132,22 @@ def knobs(plan: Plan, walk: Walk) -> dict[str, object]:
     return {"effort": str(walk.effort), "visits": str(walk.visits), **part}
 
 
-def bound(query: Query, text: str, values: Mapping[str, object] | None = None) -> Statement:
+def bound(query: Query, text: str, values: Mapping[str, object] | None = None, *, generic: bool = False) -> Statement:
     """Return a text of this query with the values of all its placeholders."""
     given = {**query.where.params, **_values(query), **(values or {})}
-    return Statement(text, given, False if query.filtered else None)
+    return Statement(text, given, None if generic or not query.filtered else False, generic)
+
+
+def _with_literals(text: str, query: Query) -> str:
+    """Return a text with the names of declared fields in it, where they are plain: an index is found by them alone.
+
+    They are the declared ones of the collection, of which the filter names one; what else it holds stays a parameter.
+    """
+    for name in query.where.declared:
+        field = str(query.where.params[name])
+        if field in query.collection.indexed_fields and _PLAIN.fullmatch(field):
+            text = text.replace(f"%({name})s::text", f"'{field}'::text")
+    return text
 
 
 def render(query: Query, name: str, area: str = "search", **spans: str) -> str:
