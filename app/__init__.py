@@ -4,6 +4,7 @@
 """
 
 from dataclasses import replace
+from threading import BoundedSemaphore
 from typing import TYPE_CHECKING
 
 from app.version import __version__
@@ -53,6 +54,7 @@ def create_context(settings: "Settings", database_url: str) -> "Context":
         tagger=Tagger(models, taxonomy, settings.home / "taxonomies"),
         lookup=Lookup(db, settings.auth_cache_seconds),
         bell=Bell(db),
+        watchers=BoundedSemaphore(settings.job_watchers),
     )
 
 
@@ -71,6 +73,7 @@ def create_app(settings: "Settings", database_url: str) -> "Flask":
     from app.api.docs import docs  # noqa: PLC0415
     from app.api.headers import completed  # noqa: PLC0415
     from app.api.health import health  # noqa: PLC0415
+    from app.api.jobs import jobs  # noqa: PLC0415
     from app.domain.services import prefixes  # noqa: PLC0415
     from app.services.readiness import warm_up  # noqa: PLC0415
     from app.services.searchlog import SearchLog  # noqa: PLC0415
@@ -83,6 +86,7 @@ def create_app(settings: "Settings", database_url: str) -> "Flask":
     for prefix, service in prefixes().items():
         flask.register_blueprint(blueprint(context, prefix, service))
     flask.register_blueprint(health(context))
+    flask.register_blueprint(jobs(context))
     flask.register_blueprint(docs(settings.public_url))
     errors.register(flask)
     flask.after_request(completed)

@@ -19,12 +19,14 @@ _COMMANDS = {
     "demo": "demo",
     "duplicates": "export",
     "export": "export",
+    "job": "job",
     "load": "load",
     "model": "model",
     "serve": "serve",
     "sql": "database",
     "token": "token",
     "update": "load",
+    "worker": "job",
 }
 
 

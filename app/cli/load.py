@@ -5,11 +5,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
-from rich.text import Text
 
 from app.cli.common import json_option, opened, print_json
+from app.cli.progress import progress_bar
 from app.domain.jsontext import dumps
 from app.services import collections
 from app.services.context import Context
@@ -21,20 +19,6 @@ from app.services.pipeline import Item, Unusable
 from app.services.updating import update_from_lines
 
 _SHOWN = 20
-
-
-def progress_bar() -> Progress:
-    """Return a progress bar on stderr, with rate and time left."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(stderr=True))
-
-
-class Rate(ProgressColumn):
-    """Pictures a second."""
-
-    def render(self, task: Task) -> Text:
-        """Return the column's text."""
-        return Text(f"{task.speed:.0f}/s" if task.speed else "-/s")
 
 
 _SKIPPED_TO = click.option(

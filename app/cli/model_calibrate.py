@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from app.cli.common import json_option, print_json
-from app.cli.load import progress_bar
+from app.cli.progress import progress_bar
 from app.config import Settings
 from app.embedding.models import registry
 from app.embedding.models.base import ModelFacts

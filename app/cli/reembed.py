@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from app.cli.common import json_option, opened, print_json
-from app.cli.load import progress_bar
+from app.cli.progress import progress_bar
 from app.config import Settings
 from app.services import collections, records, reembedding
 from app.services.context import Context

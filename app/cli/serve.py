@@ -19,11 +19,12 @@ from app.db.conninfo import reach
 from app.db.embedded import EmbeddedDatabase
 from app.embedding.models.options import check_options
 from app.embedding.tags import taxonomy
+from app.services.jobs.working import Workers, pace_of
 
 log = logging.getLogger(__name__)
 
-# Connections beside the pool's: an index build, and a stream of all records.
-_BESIDE_POOL = 2
+# Connections beside the pool's: an index build, a stream of all records, and one that hears of jobs.
+_BESIDE_POOL = 3
 
 
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
@@ -67,11 +68,14 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             f"Lookalike listens on {url}; {url}/docs describes the API, {url}/readyz tells when it can serve", err=True
         )
 
-    def _worker_started(self, _: object) -> None:
+    def _worker_started(self, worker: Any) -> None:
         # Threads that wait for the interpreter get it after a millisecond, so that many clients wait less at worst.
         sys.setswitchinterval(0.001)
         if self._embedded is not None:
             self._embedded.watch()
+        context = worker.application.extensions["lookalike"]
+        worker.jobs = Workers(context, self.settings.job_workers, pace_of(self.settings))
+        worker.jobs.start()
 
     def load(self) -> WSGIApplication:
         """Make the application, in the worker: connections and threads do not survive a fork."""
@@ -81,6 +85,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
 def _worker_stopped(_: object, worker: Any) -> None:
     application = getattr(worker, "application", None)  # None where it could not be made
     if application is not None:
+        worker.jobs.stop()
         application.extensions["lookalike"].close()
 
 

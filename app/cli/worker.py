@@ -58,7 +58,8 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
 
     def get_thread_pool(self) -> RequestThreads:
         """Return the threads that serve; those that wait for downloads are beside them."""
-        return RequestThreads(self.cfg.threads, self.app.settings.fetch_requests)
+        settings = self.app.settings
+        return RequestThreads(self.cfg.threads, settings.fetch_requests + settings.job_watchers)
 
     def load_wsgi(self) -> None:
         """Make the application, and let it refuse on the threads that are for that."""
@@ -72,6 +73,13 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
             super().run()
         finally:
             self._refusing.shutdown(wait=False)
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """Begin to stop: jobs are given back, and requests that wait for one are answered."""
+        if (jobs := getattr(self, "jobs", None)) is not None:  # the server had begun
+            jobs.begin_to_stop()
+            self.application.extensions["lookalike"].bell.silence()
+        super().handle_exit(sig, frame)
 
     def enqueue_req(self, conn: TConn) -> None:
         """Hand a connection to a thread that serves, or, if too many wait already, to one that refuses."""

@@ -284,6 +284,24 @@ class Settings(BaseSettings):
         default=None, description="Folder that `allRecords` writes its files to; unset: `exports` in LOOKALIKE_HOME."
     )
 
+    job_workers: int = Field(
+        default=1,
+        ge=0,
+        le=64,
+        description="Jobs that a server does at the same time, beside its requests; 0: none, `lookalike worker` does "
+        "them.",
+    )
+    job_watchers: int = Field(
+        default=32,
+        ge=1,
+        le=1000,
+        description="Requests that may wait for a job or follow one at the same time; further ones are answered at "
+        "once.",
+    )
+    job_days: int = Field(
+        default=30, ge=1, le=36_500, description="Days after which a job that has ended is forgotten, with its rejects."
+    )
+
     def __init__(self, **options: Any) -> None:
         try:
             super().__init__(**options)

@@ -54,10 +54,19 @@ class Bell:
             longest = self._idle_seconds if self._listens else self._poll_seconds
             self._rung.wait_for(lambda: self._rings != since or self._closed.is_set(), min(seconds, longest))
 
-    def close(self) -> None:
-        """Listen no more, and wake whoever waits."""
+    @property
+    def silent(self) -> bool:
+        """Whether it rings no more: whoever waits for it is to end."""
+        return self._closed.is_set()
+
+    def silence(self) -> None:
+        """Ring for the last time."""
         self._closed.set()
         self.ring()
+
+    def close(self) -> None:
+        """Ring for the last time, and listen no more."""
+        self.silence()
         if self._thread is not None:
             self._thread.join(timeout=2 * _LISTEN_SECONDS)
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+import orjson
+
 from app.domain import statuses
 from app.domain.errors import InvalidRequest, LookalikeError
 from app.domain.records import Json
@@ -124,8 +126,8 @@ class Job:
         """Whether it does nothing more by itself."""
         return self.state in ENDED
 
-    def told(self) -> dict[str, Json]:
-        """Return it as the API and `--json` tell it."""
+    def told(self, *, whole: bool = True) -> dict[str, Json]:
+        """Return it as the API and `--json` tell it; lists leave the outcome out, which may be long."""
         times = {name: getattr(self, name) for name in ("created_at", "started_at", "finished_at")}
         return {
             "id": str(self.id),
@@ -134,7 +136,7 @@ class Job:
             "collection": self.collection,
             "progress": self.progress.told(),
             **{name: None if moment is None else moment.isoformat() for name, moment in times.items()},
-            "outcome": self.outcome,
+            **({"outcome": self.outcome} if whole else {}),
             "error": self.error,
         }
 
@@ -168,6 +170,18 @@ class Reject:
     code: int
     reason: str
     source: str | None = None
+
+    def json(self) -> bytes:
+        """Return it as a line of JSON; the source as the record that it is, where it is one."""
+        source: object = self.source
+        if self.source is not None:
+            try:
+                is_record = isinstance(orjson.loads(self.source), dict)
+            except orjson.JSONDecodeError:
+                is_record = False
+            source = orjson.Fragment(self.source) if is_record else self.source
+        told = {"line": self.line, "_id": self.id, "code": self.code, "reason": self.reason, "source": source}
+        return orjson.dumps(told)
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,6 +112,8 @@ class Context:
     lookup: Lookup
     bell: Bell
     """It rings when a job changes."""
+    watchers: threading.BoundedSemaphore
+    """The places of those that wait for a job, or follow one."""
     observers: tuple[SearchObserver, ...] = ()
     """Observers are told of searches; only a server has any."""
     builds: Builds = field(default_factory=Builds)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
@@ -32,6 +33,7 @@ from app.embedding.models import registry
 from app.embedding.models.inventory import inventory
 from app.services import collections, indexing, inserting, records, tokens
 from app.services.context import Context
+from app.services.jobs.working import pace_of
 from app.services.listing import export
 from tests.api.conftest import Api, drawing, encoded, picture
 from tests.server.conftest import free_port
@@ -91,6 +93,8 @@ _TOGETHER: dict[str, Any] = {
     "build_workers": 0,
     "ef_search": 77,
     "export_files": 1,
+    "job_watchers": 3,
+    "job_days": 2,
     "export_folder": "",
 }
 
@@ -306,6 +310,8 @@ _FOUND: dict[str, tuple[Callable[[Set], Any], Any]] = {
     "index_rows": (_index, True),
     "log_searches": (lambda at: bool(at.api.context.observers), True),
     "search_log_rows": (_log_rows, 2),
+    "job_watchers": (lambda at: at.api.context.watchers._value, 3),
+    "job_days": (lambda at: pace_of(at.settings).keep_days, 2),
     "export_folder": (lambda at: _exported(at, "all.jsonl").endswith("True"), True),
     "export_files": (lambda at: "1 files" in _exported(at, "second.jsonl"), True),
 }
@@ -334,11 +340,24 @@ _APART = {
     "test_a_pooler_is_believed": ("pooler",),
     "test_an_index_is_built_anew_from_the_share_that_is_set": ("reindex_share",),
     "test_exports_are_as_large_as_the_setting_says": ("export_bytes",),
+    "test_a_server_does_so_many_jobs_as_the_setting_says": ("job_workers",),
 }
 
 
 def test_the_tests_apart_are_there() -> None:
     assert set(_APART) <= set(globals())
+
+
+def test_a_server_does_so_many_jobs_as_the_setting_says(
+    settings: Callable[..., Settings], everything: Set, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("threading.Thread.start", lambda _: None)
+    monkeypatch.setattr("sys.setswitchinterval", lambda _: None)
+    application = everything.api.client.application
+    for number in (0, 3):
+        worker = SimpleNamespace(application=application)
+        Server(settings(job_workers=number), "postgresql:///", None)._worker_started(worker)
+        assert len(worker.jobs._workers) == number
 
 
 def test_models_run_where_and_in_what_the_settings_say(settings: Callable[..., Settings]) -> None:

@@ -1,5 +1,7 @@
 """Jobs on a real database: one worker at a time, nothing lost and nothing twice, whatever becomes of the workers."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -146,6 +148,30 @@ def test_a_job_of_a_worker_that_is_gone_is_taken_over(context: Context, collecti
         context.db.write(write)
     assert counted(context, job) == [*range(1, 13)]
     assert not job_table.finish(context.db, held, State.DONE, gone.progress)
+
+
+def test_workers_that_are_killed_lose_nothing_and_do_nothing_twice(
+    context: Context, collection: Any, module_database_url: str
+) -> None:
+    job = ask(context, collection, Counting(), 300)
+    shown, killed = [0], 0
+    while not (now := asking.get(context, job.id)).ended:
+        process = subprocess.Popen([sys.executable, "-m", "tests.support.jobs", module_database_url])
+        try:
+            wanted = shown[-1] + 100
+            while not now.ended and now.progress.done < wanted:
+                now = asking.get(context, job.id)
+                shown.append(now.progress.done)
+                assert process.poll() is None
+        finally:
+            process.kill()
+            process.wait()
+        killed += 1
+    assert killed == 3
+    assert shown == sorted(shown)
+    assert (now.state, now.progress.done, now.progress.rejected) == (State.DONE_WITH_REJECTS, 300, 30)
+    assert counted(context, job) == [*range(1, 301)]
+    assert [one.line for one in asking.rejects(context, job.id)] == [*range(10, 301, 10)]
 
 
 def test_a_paused_job_goes_on_where_it_was(context: Context, collection: Any, working: Any) -> None:

@@ -348,6 +348,19 @@ def test_the_demo_answers_the_curl_line_that_it_prints(tmp_path: Path) -> None:
 
 def test_every_command_explains_itself(shell: Server) -> None:
     listed = shell.command("--help").stdout
-    for name in ("serve", "demo", "collection", "token", "load", "update", "export", "duplicates", "db", "sql"):
+    for name in (
+        "serve",
+        "demo",
+        "collection",
+        "token",
+        "load",
+        "update",
+        "export",
+        "duplicates",
+        "db",
+        "sql",
+        "job",
+        "worker",
+    ):
         assert name in listed
         assert len(shell.command(name, "--help").stdout) > 60

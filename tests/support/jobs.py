@@ -1,10 +1,15 @@
 """Kinds of jobs for tests: work that counts to a number, stores what it counted, and can be told to go wrong."""
 
+import sys
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
+from app import create_context
+from app.config import Settings
 from app.db.engine import Connection
 from app.domain.errors import InvalidRequest, Unavailable
 from app.domain.jobs import Job, Outcome
@@ -12,7 +17,7 @@ from app.services.context import Context
 from app.services.jobs import asking
 from app.services.jobs.kind import Kind
 from app.services.jobs.running import Running
-from app.services.jobs.working import Pace
+from app.services.jobs.working import Pace, Worker
 
 QUICK = Pace(look=0.02, beat=0.1, lease=1.0)
 """Seconds become hundredths."""
@@ -74,3 +79,22 @@ def until(context: Context, job_id: int, wanted: Callable[[Job], bool], seconds:
         assert time.monotonic() < end, job
         time.sleep(0.01)
     return job
+
+
+def main(url: str) -> None:
+    """Do jobs of the kind `count` in a process of its own, slowly, until it is killed."""
+    context = create_context(Settings(home=Path(url.rpartition("/")[2])), url)
+    context.open()
+    counting = Counting(at=Slowly())
+    Worker(context, QUICK, [counting.kind]).work()
+
+
+class Slowly(dict[int, Callable[[Running], None]]):
+    """Takes a moment for each number."""
+
+    def pop(self, _number: int, *_: Any) -> Any:
+        return lambda job: job.sleep(0.005)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -146,7 +146,12 @@ def wait(context: Context, job_id: int, sight: Sight, seconds: float) -> Job:
     until = time.monotonic() + seconds
     rings = context.bell.rings
     job = first = get(context, job_id, sight)
-    while not job.ended and job.state == first.state and (left := until - time.monotonic()) > 0:
+    while (
+        not job.ended
+        and job.state == first.state
+        and not context.bell.silent
+        and (left := until - time.monotonic()) > 0
+    ):
         context.bell.wait(rings, left)
         rings = context.bell.rings
         job = get(context, job_id, sight)

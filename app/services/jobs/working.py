@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from app.config import Settings
 from app.db import jobs as job_table
 from app.db.jobs import Held
 from app.domain.errors import LookalikeError, Unavailable
@@ -54,6 +55,11 @@ class Pace:
 
 
 USUAL = Pace()
+
+
+def pace_of(settings: Settings) -> Pace:
+    """Return the usual pace, with what is kept as the settings say."""
+    return Pace(keep_days=settings.job_days)
 
 
 def new_name() -> str:
@@ -127,7 +133,7 @@ class Worker:
         self._stopping.set()
         running = self._running
         if running is not None:
-            self._end(running, HandedBack)
+            running.stop(HandedBack)  # and the keeper breaks its statement off
         self._context.bell.ring()
 
     def give_back(self) -> None:
@@ -231,10 +237,6 @@ class Worker:
             if running.stopping:
                 self._interrupt(running)
 
-    def _end(self, running: Running, reason: type[Stopped]) -> None:
-        running.stop(reason)
-        self._interrupt(running)
-
     def _interrupt(self, running: Running) -> None:
         if self._kinds[running.job.kind].interruptible:
             try:
@@ -267,11 +269,15 @@ class Workers:
         for thread in self._threads:
             thread.start()
 
+    def begin_to_stop(self) -> None:
+        """Take no more jobs, and have what runs given back. Waits for nothing: a signal's handler may call it."""
+        for worker in self._workers:
+            worker.stop()
+
     def stop(self, seconds: float = _STOP_SECONDS) -> None:
         """Give back what runs, and wait for that, so many seconds at most."""
         until = time.monotonic() + seconds
-        for worker in self._workers:
-            worker.stop()
+        self.begin_to_stop()
         for thread, worker in zip(self._threads, self._workers, strict=True):
             if thread.is_alive():
                 thread.join(max(0.1, until - time.monotonic()))

@@ -1,0 +1,137 @@
+"""The OpenAPI 3.1 document of jobs: what is under `/jobs/v1`."""
+
+from typing import Any
+
+from app.domain.jobs import State
+from app.services.jobs.kinds import KINDS
+from app.version import __version__
+
+Document = dict[str, Any]
+
+_TEXT: Document = {"type": "string"}
+_TEXT_OR_NULL: Document = {"type": ["string", "null"]}
+_WHOLE: Document = {"type": "integer", "minimum": 0}
+_WHOLE_OR_NULL: Document = {"type": ["integer", "null"], "minimum": 0}
+_NUMBER_OR_NULL: Document = {"type": ["number", "null"], "minimum": 0}
+_ERRORS = {
+    "400": "The request cannot be understood, or the job is in no state for it.",
+    "401": "No token, or one that is not known.",
+    "403": "The token may not do this.",
+    "404": "There is no such job, collection, or none that the token may see.",
+    "503": "The database is away, or too many requests wait; Retry-After says for how long.",
+}
+
+
+def _object(**properties: Document) -> Document:
+    return {"type": "object", "properties": properties, "required": sorted(properties)}
+
+
+def _schemas() -> Document:
+    envelope = {
+        "status": _object(code={"type": "integer"}, text=_TEXT, request_id=_TEXT),
+        "statistics": _object(OperationTime=_WHOLE),
+    }
+    told = {
+        "id": _TEXT,
+        "kind": {"type": "string", "enum": sorted(KINDS)},
+        "state": {"type": "string", "enum": list(State)},
+        "collection": _TEXT_OR_NULL,
+        "progress": {"$ref": "#/components/schemas/Progress"},
+        "created_at": {"type": "string", "format": "date-time"},
+        "started_at": _TEXT_OR_NULL,
+        "finished_at": _TEXT_OR_NULL,
+        "error": _TEXT_OR_NULL,
+    }
+    outcome: Document = {"description": "What the kind of job reports at its end."}
+    listed = {"type": "array", "items": _object(**told)}
+    return {
+        "Progress": _object(
+            phase=_TEXT_OR_NULL,
+            done=_WHOLE,
+            total=_WHOLE_OR_NULL,
+            rejected=_WHOLE,
+            bytes=_WHOLE,
+            rate=_NUMBER_OR_NULL,
+            seconds_left=_NUMBER_OR_NULL,
+            indexed=_WHOLE_OR_NULL,
+        ),
+        "Job": _object(**envelope, **told, outcome=outcome),
+        "Jobs": _object(**envelope, jobs=listed, next=_TEXT_OR_NULL),
+        "Failure": _object(**envelope),
+    }
+
+
+def _parameter(name: str, place: str, description: str, schema: Document = _TEXT) -> Document:
+    return {"name": name, "in": place, "required": place == "path", "description": description, "schema": schema}
+
+
+def _operation(
+    name: str, summary: str, answer: str, *parameters: Document, media: str = "application/json"
+) -> Document:
+    schema = {"$ref": f"#/components/schemas/{answer}"} if answer else _TEXT
+    refused = {"application/json": {"schema": {"$ref": "#/components/schemas/Failure"}}}
+    return {
+        "operationId": name,
+        "summary": summary,
+        "parameters": list(parameters),
+        "responses": {
+            "200": {"description": "Done.", "content": {media: {"schema": schema}}},
+            **{code: {"description": said, "content": refused} for code, said in _ERRORS.items()},
+        },
+    }
+
+
+def document(root: str = "") -> Document:
+    """Return the document; `root` is the path below which the server is mounted."""
+    job = _parameter("id", "path", "Id of the job.")
+    wait = _parameter("wait", "query", "Seconds to wait until its state is another, 0 to 60.", _WHOLE)
+    lists = (
+        _parameter("state", "query", f"States, separated by commas: {', '.join(State)}."),
+        _parameter("kind", "query", "Kinds, separated by commas."),
+        _parameter("collection", "query", "Name of a collection."),
+        _parameter("size", "query", "Jobs at most, 1 to 1000; left out: 100.", _WHOLE),
+        _parameter("before", "query", "`next` of the page before."),
+    )
+    paths: Document = {
+        "/jobs": {"get": _operation("listJobs", "Lists jobs, the latest first.", "Jobs", *lists)},
+        "/jobs/{id}": {"get": _operation("getJob", "Tells of a job, at once or when it changes.", "Job", job, wait)},
+        "/jobs/{id}/rejects": {
+            "get": _operation("getRejects", "Downloads rejects.", "", job, media="application/x-ndjson")
+        },
+        "/jobs/{id}/events": {"get": _operation("followJob", "Follows a job.", "", job, media="text/event-stream")},
+    }
+    for name, said in (("pause", "Pauses a job."), ("resume", "Lets a job go on."), ("cancel", "Cancels a job.")):
+        paths[f"/jobs/{{id}}/{name}"] = {"post": _operation(f"{name}Job", said, "Job", job)}
+    for kind in KINDS.values():
+        starts = _operation(
+            f"start-{kind.name}",
+            kind.summary,
+            "Job",
+            _parameter("collection-id", "header", "Name of the collection."),
+            _parameter("Idempotency-Key", "header", "The same request again answers with the same job."),
+        )
+        starts["requestBody"] = {"content": {"application/json": {"schema": {"type": "object"}}}}
+        paths[f"/{kind.name}"] = {"post": starts}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Lookalike: jobs",
+            "version": __version__,
+            "description": "Work that takes long, in the background. docs/jobs.md tells of it.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": f"{root}/jobs/v1"}],
+        "security": [{"token": []}],
+        "paths": paths,
+        "components": {
+            "schemas": _schemas(),
+            "securitySchemes": {
+                "token": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "Authorization",
+                    "description": "The word `Token`, a space, and your API token.",
+                }
+            },
+        },
+    }
