@@ -106,9 +106,10 @@ def _container() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def databases(server_url: str) -> Databases:
+def databases(server_url: str) -> Iterator[Databases]:
     """Make databases on the tests' server, new ones and copies."""
-    return Databases(server_url)
+    with psycopg.connect(server_url, autocommit=True) as server:
+        yield Databases(server, server_url)
 
 
 @pytest.fixture(scope="session")

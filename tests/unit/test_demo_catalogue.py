@@ -1,4 +1,7 @@
-"""The sample catalogue: real photographs with their licence, described as their maker says, duplicates as planted."""
+"""The sample catalogue: real photographs with their licence, described as their maker says.
+
+How far they lie from each other is tested where they are embedded: tests/db/test_sql_cookbook.py.
+"""
 
 import io
 import json
@@ -6,35 +9,16 @@ import zipfile
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
 
 from app.demo.catalogue import ARCHIVE, LICENCE, Product, catalogue, unpack
-from app.domain.options import ModelOptions
-from app.domain.services import SERVICES
-from app.embedding.models import registry
 from tests.support import make_demo
-
-NEAR = 5.0
 
 
 @pytest.fixture(scope="module")
 def products() -> list[Product]:
     return catalogue()
-
-
-@pytest.fixture(scope="module")
-def distances(products: list[Product]) -> NDArray[np.float64]:
-    """Distances by the model that the demo's collection has."""
-    embedder = registry.load(SERVICES["products"].model, ModelOptions(), 1)
-    rows = [
-        embedder.embed([embedder.prepare(one.picture()) for one in products[start : start + 32]])
-        for start in range(0, len(products), 32)
-    ]
-    vectors = np.concatenate(rows).astype(np.float64)
-    return np.asarray(embedder.facts.distance_scale * (1 - vectors @ vectors.T))
 
 
 def test_the_archive_is_small_and_has_its_licence() -> None:
@@ -76,28 +60,6 @@ def test_some_products_have_two_or_three_pictures(products: list[Product]) -> No
     assert {2, 3} <= set(pictures.values())
     views = Counter(one.attributes["view"] for one in products)
     assert (views["detail"], views["hem"]) == (16, 7)
-
-
-def test_planted_copies_are_near_duplicates_and_nothing_else_is(
-    products: list[Product], distances: NDArray[np.float64]
-) -> None:
-    place = {one.id: number for number, one in enumerate(products)}
-    copies = [one.id for one in products if one.id.endswith("-resold")]
-    assert len(copies) == 15
-    planted = {frozenset((place[own], place[own.removesuffix("-resold")])) for own in copies}
-    first = next(one.id for one in products if one.id.endswith("-link-2")).removesuffix("-link-2")
-    one, two, three = (place[f"{first}{link}"] for link in ("", "-link-2", "-link-3"))
-    planted |= {frozenset((one, two)), frozenset((two, three))}
-    near = {frozenset(map(int, pair)) for pair in np.argwhere(np.triu(distances <= NEAR, k=1))}
-    assert near == planted
-    assert distances[one, three] > NEAR
-
-
-def test_most_nearest_neighbours_are_of_the_same_class(products: list[Product], distances: NDArray[np.float64]) -> None:
-    fronts = [number for number, one in enumerate(products) if "P" in str(one.attributes["product_id"])]
-    classes = np.array([str(products[number].attributes["category"]) for number in fronts])
-    between = distances[np.ix_(fronts, fronts)] + np.diag(np.full(len(fronts), np.inf))
-    assert (classes[between.argmin(axis=1)] == classes).mean() > 0.7
 
 
 def test_unpack_writes_what_load_takes(tmp_path: Path) -> None:
