@@ -70,11 +70,23 @@ def app_context(
         context.close()
 
 
+def with_collection(app_context: tuple[FlaskClient, Context], model: str | None = None) -> Api:
+    """Make a collection, and a client with a token for it."""
+    client, context = app_context
+    made = collections.create(context, f"c{next(_numbers)}", "photo", model)
+    return Api(client, context, made.name, tokens.create(context, [Scope.ADMIN], None).token)
+
+
 @pytest.fixture
 def api(app_context: tuple[FlaskClient, Context]) -> Api:
-    client, context = app_context
-    made = collections.create(context, f"c{next(_numbers)}", "photo")
-    return Api(client, context, made.name, tokens.create(context, [Scope.ADMIN], None).token)
+    """A collection of the test's own: a twentieth of a second and more, the more of them there are."""
+    return with_collection(app_context)
+
+
+@pytest.fixture(scope="module")
+def shared(app_context: tuple[FlaskClient, Context]) -> Api:
+    """A collection of the module, to be filled by a fixture of the module, for tests that only read."""
+    return with_collection(app_context)
 
 
 @pytest.fixture
@@ -130,8 +142,6 @@ def embedded(api: Api, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.fixture(scope="session")
 def plane(app_context: tuple[FlaskClient, Context]) -> Api:
     """Records at angles of 0 to 90 degrees from the first axis, in a plane; 5 degrees from one to the next."""
-    client, context = app_context
-    made = collections.create(context, "refined_plane", "photo")
-    api = Api(client, context, made.name, tokens.create(context, [Scope.ADMIN], None).token)
+    api = with_collection(app_context)
     place(api, {f"a{degrees:02}": degrees for degrees in range(0, 91, 5)})
     return api

@@ -14,8 +14,7 @@ from tests.api.conftest import Api, picture
 from tests.support.answers import ids
 
 
-@pytest.fixture
-def filled(api: Api) -> Api:
+def fill(api: Api) -> Api:
     for start in (0, 10):
         records = [
             {
@@ -30,6 +29,18 @@ def filled(api: Api) -> Api:
         ]
         api.post("insert", {"records": records}, code=210)
     return api
+
+
+@pytest.fixture(scope="module")
+def filled(shared: Api) -> Api:
+    """Twenty records, for tests that only read."""
+    return fill(shared)
+
+
+@pytest.fixture
+def written(api: Api) -> Api:
+    """The same, for a test that writes."""
+    return fill(api)
 
 
 def test_find(filled: Api) -> None:
@@ -126,16 +137,16 @@ def follow(api: Api, link: str, body: Any) -> dict[str, Any]:
     return api.post(f"allRecords?{parts.query}", body)
 
 
-def test_all_records_by_links_also_while_records_come_and_go(filled: Api) -> None:
+def test_all_records_by_links_also_while_records_come_and_go(written: Api) -> None:
     body = {"filter": {"n": {"$gte": 2}}, "fields_to_return": ["n"]}
-    first = filled.post("allRecords?size=5", body)
-    filled.post("delete", {"records": [{"_id": "02"}, {"_id": "03"}]}, code=220)
-    second = follow(filled, first["next"], body)
-    third = follow(filled, second["next"], body)
+    first = written.post("allRecords?size=5", body)
+    written.post("delete", {"records": [{"_id": "02"}, {"_id": "03"}]}, code=220)
+    second = follow(written, first["next"], body)
+    third = follow(written, second["next"], body)
     assert ids(first) + ids(second) + ids(third) == [f"{n:02}" for n in range(2, 17)]
-    back = follow(filled, third["previous"], body)
+    back = follow(written, third["previous"], body)
     assert back["answer_records"] == second["answer_records"]
-    last = follow(filled, third["next"], body)
+    last = follow(written, third["next"], body)
     assert ids(last) == ["17", "18", "19"]
     assert "next" not in last
 
@@ -147,19 +158,19 @@ def test_all_records_refuses_odd_pages(filled: Api, query: str) -> None:
     assert filled.post(f"allRecords?{query}", code=402)
 
 
-def test_all_records_into_a_file_that_can_be_loaded_again(filled: Api, tmp_path: Path) -> None:
+def test_all_records_into_a_file_that_can_be_loaded_again(written: Api, tmp_path: Path) -> None:
     body = {"fields_to_return": ["*"], "output_file_name": "all.jsonl", "delete_file_after": False}
-    got = filled.post("allRecords", body, code=200)
+    got = written.post("allRecords", body, code=200)
     assert got["output_file_name"] == "all.jsonl"
-    written = filled.context.settings.home / "exports" / filled.collection / "all.jsonl"
-    lines = [json.loads(line) for line in written.read_text().splitlines()]
+    file = written.context.settings.home / "exports" / written.collection / "all.jsonl"
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
     assert lines == got["answer_records"]
 
 
-def test_diff_output_file_name_writes_only_if_the_file_is_kept(filled: Api) -> None:
-    filled.post("allRecords", {"output_file_name": "gone.jsonl"}, code=200)
-    filled.post("allRecords", {"output_file_name": "gone.jsonl", "delete_file_after": True}, code=200)
-    assert not (filled.context.settings.home / "exports" / filled.collection).exists()
+def test_diff_output_file_name_writes_only_if_the_file_is_kept(written: Api) -> None:
+    written.post("allRecords", {"output_file_name": "gone.jsonl"}, code=200)
+    written.post("allRecords", {"output_file_name": "gone.jsonl", "delete_file_after": True}, code=200)
+    assert not (written.context.settings.home / "exports" / written.collection).exists()
 
 
 @pytest.mark.parametrize("name", ["../x", "/etc/x", "a/b", "..", ".hidden", "", "a\\b", "x" * 300, 5])
@@ -171,19 +182,19 @@ def test_an_export_cannot_leave_its_folder(filled: Api, name: object) -> None:
     assert not Path("/etc/x").exists()
 
 
-def test_delete_by_filter(filled: Api) -> None:
-    got = filled.post("deleteByFilter", {"filter": {"$gte": {"price": 150}}, "fields_to_return": ["n"]}, code=200)
+def test_delete_by_filter(written: Api) -> None:
+    got = written.post("deleteByFilter", {"filter": {"$gte": {"price": 150}}, "fields_to_return": ["n"]}, code=200)
     assert sorted(record["n"] for record in got["answer_records"]) == [15, 16, 17, 18, 19]
     assert got["answer_count"] == 5
-    assert filled.post("getRecordCount")["answer_count"] == 15
+    assert written.post("getRecordCount")["answer_count"] == 15
 
 
-def test_diff_delete_by_filter_needs_the_key_and_takes_an_empty_filter(filled: Api) -> None:
-    assert "filter is missing" in filled.post("deleteByFilter", {}, code=402)["status"]["error_description"]
-    filled.post("deleteByFilter", {"filter": None}, code=402)
-    assert filled.post("getRecordCount")["answer_count"] == 20
-    assert filled.post("deleteByFilter", {"filter": {}}, code=200)["answer_count"] == 20
-    assert filled.post("getRecordCount")["answer_count"] == 0
+def test_diff_delete_by_filter_needs_the_key_and_takes_an_empty_filter(written: Api) -> None:
+    assert "filter is missing" in written.post("deleteByFilter", {}, code=402)["status"]["error_description"]
+    written.post("deleteByFilter", {"filter": None}, code=402)
+    assert written.post("getRecordCount")["answer_count"] == 20
+    assert written.post("deleteByFilter", {"filter": {}}, code=200)["answer_count"] == 20
+    assert written.post("getRecordCount")["answer_count"] == 0
 
 
 def test_visual_knn_with_a_filter(filled: Api) -> None:
@@ -219,15 +230,15 @@ def test_there_is_nothing_to_take_without_a_query_record(filled: Api, method: st
     assert filled.post("getRecordCount")["answer_count"] == 20
 
 
-def test_a_value_too_long_for_a_declared_index_is_refused_in_words(filled: Api) -> None:
-    collection = filled.context.lookup.collection(filled.collection)
-    indexes.declare_field(filled.context.db, collection, "colour")
+def test_a_value_too_long_for_a_declared_index_is_refused_in_words(written: Api) -> None:
+    collection = written.context.lookup.collection(written.collection)
+    indexes.declare_field(written.context.db, collection, "colour")
     noise = "".join(random_module.Random(1).choices("abcdefghijklmnopqrstuvwxyz0123456789", k=9000))
-    got = filled.post("update", {"records": [{"_id": "00", "colour": noise}]}, code=402)
+    got = written.post("update", {"records": [{"_id": "00", "colour": noise}]}, code=402)
     (skipped,) = got["skipped_records"]
     assert skipped["_id"] == "00"
     assert "2,700 bytes" in skipped["_reason"]["status"]["error_description"]
-    assert filled.post("get", {"records": [{"_id": "00"}]})["answer_records"][0]["colour"] == "red"
+    assert written.post("get", {"records": [{"_id": "00"}]})["answer_records"][0]["colour"] == "red"
 
 
 def test_a_query_record_cannot_smuggle_operators(filled: Api) -> None:

@@ -17,8 +17,16 @@ from tests.api.conftest import Api, picture
 from tests.support.answers import ids
 
 
+@pytest.fixture(scope="module")
+def filled(shared: Api) -> Api:
+    """Twenty records, for tests that only read."""
+    shared.fill(20)
+    return shared
+
+
 @pytest.fixture
-def filled(api: Api) -> Api:
+def written(api: Api) -> Api:
+    """The same, for a test that writes."""
     api.fill(20)
     return api
 
@@ -112,9 +120,9 @@ def test_rank_names_what_has_no_id(filled: Api) -> None:
 
 
 @pytest.mark.parametrize("method", ["insert", "update", "get", "delete", "visualRankRecords"])
-def test_a_record_without_a_usable_id_is_named_by_its_place(filled: Api, method: str) -> None:
+def test_a_record_without_a_usable_id_is_named_by_its_place(written: Api, method: str) -> None:
     body = {"records": [{"_id": "3"}, {"_id": 5}], "query_record": {"_id": "3"}}
-    skipped = filled.post(method, body)["skipped_records"]
+    skipped = written.post(method, body)["skipped_records"]
     told = [one["_reason"]["status"]["error_description"] for one in skipped if one.get("_id") != "3"]
     assert told == ['records[1]: _id must be a string, as in "5"']
 
@@ -227,20 +235,20 @@ def test_twenty_clients_insert_variants_of_five_pictures_and_five_get_in(api: Ap
     assert api.post("getRecordCount")["answer_count"] == 5
 
 
-def test_product_field_answers_each_product_once(filled: Api) -> None:
-    filled.post("update", {"records": [{"_id": str(n), "product": f"p{n % 4}"} for n in range(16)]}, code=205)
+def test_product_field_answers_each_product_once(written: Api) -> None:
+    written.post("update", {"records": [{"_id": str(n), "product": f"p{n % 4}"} for n in range(16)]}, code=205)
     body = {"query_record": {"_id": "3"}, "k": 30, "product_field": "product", "fields_to_return": ["product"]}
-    got = filled.post("visualKNN", body, code=200)
+    got = written.post("visualKNN", body, code=200)
     products = [record.get("product", record["_id"]) for record in got["answer_records"]]
     assert sorted(products) == ["16", "17", "18", "19", "p0", "p1", "p2", "p3"]
     assert got["answer_distances"] == sorted(got["answer_distances"])
-    whole = filled.post("visualKNN", {"query_record": {"_id": "3"}, "k": 30, "fields_to_return": ["product"]})
+    whole = written.post("visualKNN", {"query_record": {"_id": "3"}, "k": 30, "fields_to_return": ["product"]})
     firsts: dict[str, str] = {}
     for record in whole["answer_records"]:
         firsts.setdefault(record.get("product", record["_id"]), record["_id"])
     assert ids(got) == list(firsts.values())
-    assert ids(filled.post("visualKNN", {**body, "k": 3, "from": 2})) == list(firsts.values())[2:5]
-    assert sorted(ids(filled.post("range", {**body, "radius": 1000, "k": None}))) == sorted(firsts.values())
+    assert ids(written.post("visualKNN", {**body, "k": 3, "from": 2})) == list(firsts.values())[2:5]
+    assert sorted(ids(written.post("range", {**body, "radius": 1000, "k": None}))) == sorted(firsts.values())
 
 
 @pytest.mark.parametrize("field", ["cand_set_size", "approx_param"])

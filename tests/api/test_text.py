@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from flask.testing import FlaskClient
 
 from app.domain.tags import jaccard_distance
+from app.services.context import Context
 from app.services.texts import MAX_CHARACTERS
-from tests.api.conftest import Api, drawing, picture
+from tests.api.conftest import Api, drawing, picture, with_collection
 from tests.support.answers import ids
 from tests.textmodels import FAMILIES, SCALE, ByHand, save
 
@@ -41,10 +43,8 @@ def checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     return folder, ByHand(folder, request.param)
 
 
-@pytest.fixture
-def worded(api: Api, new_collection: Callable[..., str], checkpoint: tuple[Path, ByHand]) -> Api:
-    """A collection whose model knows texts, with twelve pictures."""
-    api.collection = new_collection(model=str(checkpoint[0]))
+def fill(api: Api) -> Api:
+    """Insert twelve pictures."""
     for start in range(0, RECORDS, 10):
         records = [
             {"_id": str(n), "_base64": picture(n), "n": n, "product": n % 4, "tags": [["red", "blue"][n % 2]]}
@@ -52,6 +52,19 @@ def worded(api: Api, new_collection: Callable[..., str], checkpoint: tuple[Path,
         ]
         api.post("insert", {"records": records}, code=210)
     return api
+
+
+@pytest.fixture(scope="session")
+def worded(app_context: tuple[FlaskClient, Context], checkpoint: tuple[Path, ByHand]) -> Api:
+    """A collection whose model knows texts, with twelve pictures, for tests that only read."""
+    return fill(with_collection(app_context, str(checkpoint[0])))
+
+
+@pytest.fixture
+def written(api: Api, new_collection: Callable[..., str], checkpoint: tuple[Path, ByHand]) -> Api:
+    """The same, for a test that writes."""
+    api.collection = new_collection(model=str(checkpoint[0]))
+    return fill(api)
 
 
 @pytest.fixture(scope="session")
@@ -233,21 +246,21 @@ def test_diff_the_method_text_answers_under_its_path_and_the_services_own(
 
 
 @pytest.mark.parametrize("method", ["insert", "nearDupsInsert"])
-def test_diff_a_record_with_a_text_is_not_stored(worded: Api, method: str) -> None:
-    records = [{"_id": "worded", **RED}, {"_id": "both", "_base64": picture(70), **RED}]
-    got = worded.post(method, {"records": [*records, {"_id": "good", "_base64": picture(71), "_text_data": None}]})
+def test_diff_a_record_with_a_text_is_not_stored(written: Api, method: str) -> None:
+    records = [{"_id": "written", **RED}, {"_id": "both", "_base64": picture(70), **RED}]
+    got = written.post(method, {"records": [*records, {"_id": "good", "_base64": picture(71), "_text_data": None}]})
     assert got["status"]["code"] == 211
     assert ids(got) == ["good"]
-    assert "_text_data" not in worded.post("get", {"records": [{"_id": "good"}]}, code=205)["answer_records"][0]
+    assert "_text_data" not in written.post("get", {"records": [{"_id": "good"}]}, code=205)["answer_records"][0]
     for skipped in got["skipped_records"]:
         assert skipped["_reason"]["status"]["code"] == 402
         assert "_text_data is for query records" in skipped["_reason"]["status"]["error_description"]
 
 
-def test_a_text_is_no_attribute_and_nothing_to_rank(worded: Api) -> None:
-    got = worded.post("update", {"records": [{"_id": "1", **RED}, {"_id": "2", "seen": True}]}, code=206)
+def test_a_text_is_no_attribute_and_nothing_to_rank(written: Api) -> None:
+    got = written.post("update", {"records": [{"_id": "1", **RED}, {"_id": "2", "seen": True}]}, code=206)
     assert ids(got) == ["2"]
     assert "_text_data" in got["skipped_records"][0]["_reason"]["status"]["error_description"]
-    got = worded.post("visualRankRecords", {"query_record": RED, "records": [BLUE, {"_id": "2"}]}, code=213)
+    got = written.post("visualRankRecords", {"query_record": RED, "records": [BLUE, {"_id": "2"}]}, code=213)
     assert ids(got) == ["2"]
     assert "_text_data is for the query record" in got["skipped_records"][0]["_reason"]["status"]["error_description"]
