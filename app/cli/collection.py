@@ -5,6 +5,7 @@ from dataclasses import asdict
 
 import click
 
+from app.cli.advise import advise
 from app.cli.common import json_option, opened, print_json
 from app.cli.reembed import reembed
 from app.domain.collections import Collection
@@ -22,6 +23,7 @@ def collection() -> None:
     """Create, list, show, change and drop collections; declare indexes."""
 
 
+collection.add_command(advise)
 collection.add_command(reembed)
 
 

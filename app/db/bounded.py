@@ -25,6 +25,16 @@ class Bounded(psycopg.Connection[DictRow]):
     generic = False
     """Whether statements are planned once for all values (`plan_cache_mode`); else as PostgreSQL thinks best."""
 
+    def plan(self, *, generic: bool) -> None:
+        """Have the session plan as is wanted: a round trip where the statement before it wanted another way.
+
+        Left to itself PostgreSQL plans anew while it believes that values make a plan cheaper; here planning costs
+        more. Behind a pooler nothing is prepared, and all is planned for its values.
+        """
+        if self.generic != generic:
+            self.execute(f"SET plan_cache_mode = {'force_generic_plan' if generic else 'auto'}", prepare=False)
+            self.generic = generic
+
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
         """Wait as psycopg does, no longer than `patience`.
 

@@ -167,7 +167,7 @@ class Database:
     def _run(self, work: Callable[[Connection], T], deadline: float, *, generic: bool) -> T:
         with translated(), self._connection(deadline) as connection:
             if self._behind_pooler is None:
-                _plan(connection, generic=generic)
+                connection.plan(generic=generic)
                 return work(connection)
             with self._pooled_transaction(connection, self._behind_pooler, deadline):
                 return work(connection)
@@ -255,7 +255,7 @@ class Database:
         try:
             with translated(), self._connection(deadline) as connection:
                 if self._behind_pooler is None:
-                    _plan(connection, generic=False)
+                    connection.plan(generic=False)
                     with connection.transaction():
                         return work(connection)
                 with self._pooled_transaction(connection, self._behind_pooler, deadline):
@@ -305,17 +305,6 @@ class Database:
 
     def _unlimited(self) -> dict[str, str]:
         return {**self._settings, "statement_timeout": "0"}
-
-
-def _plan(connection: Bounded, *, generic: bool) -> None:
-    """Have a session plan as is wanted: a round trip where the statement before it wanted another way.
-
-    Left to itself PostgreSQL plans anew while it believes that values make a plan cheaper; here planning costs more.
-    Behind a pooler nothing is prepared, and all is planned for its values.
-    """
-    if connection.generic != generic:
-        connection.execute(f"SET plan_cache_mode = {'force_generic_plan' if generic else 'auto'}", prepare=False)
-        connection.generic = generic
 
 
 def connect(url: str) -> Bounded:

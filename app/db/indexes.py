@@ -175,6 +175,12 @@ def deleted_share(db: Database, collection: Collection) -> float:
     return float(row["share"]) if row and row["share"] is not None else 0.0
 
 
+def hnsw_bytes(db: Database, collection: Collection) -> int:
+    """Return the size of the HNSW index of all records, bytes; 0 where there is none."""
+    row = db.one(query("indexes", "bytes").render(), {"index": f"lookalike.{hnsw_name(collection)}"})
+    return int(row["bytes"]) if row else 0
+
+
 def progress(db: Database, collection: Collection) -> dict[str, Any] | None:
     """Return how far a build on this collection is, as PostgreSQL tells it; None where none runs."""
     text = query("indexes", "progress").render()

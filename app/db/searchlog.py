@@ -1,11 +1,13 @@
 """The log of searches: batches in, all but the latest out."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 from app.db.engine import Connection, Database
 from app.db.loader import query
-from app.domain.jsontext import dumps
+from app.domain.collections import Collection
+from app.domain.jsontext import dumps, loads_stored
+from app.domain.records import Json
 from app.domain.searches import Entry
 
 
@@ -23,3 +25,19 @@ def add(db: Database, entries: Sequence[Entry], keep: int) -> None:
         connection.execute(query("searchlog", "trim").render(), {"rows": keep})
 
     db.write(work)
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """The searches of a collection with one filter that were done one way: how many, and their milliseconds in all."""
+
+    filter: Json
+    way: str
+    searches: int
+    milliseconds: float
+
+
+def filters(db: Database, collection: Collection, most: int) -> list[Logged]:
+    """Return the filters of a collection's logged searches, at most so many, those that took longest first."""
+    rows = db.all(query("searchlog", "filters").render(), {"id": collection.id, "most": most})
+    return [Logged(**{**row, "filter": loads_stored(row["filter"])}) for row in rows]

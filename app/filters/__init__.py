@@ -7,7 +7,7 @@
 What each operator means is in `operators.py` and, for users, in `docs/filters.md`.
 """
 
-from app.filters.by_field import lets_through, split, value_at
+from app.filters.by_field import fields_asked, lets_through, split, value_at
 from app.filters.compile import NO_FILTER, Where, compile_filter, equality
 from app.filters.nodes import TRUE, Node
 from app.filters.operators import OPERATORS, Operator
@@ -23,6 +23,7 @@ __all__ = [
     "Where",
     "compile_filter",
     "equality",
+    "fields_asked",
     "fields_taken",
     "lets_through",
     "parse_filter",

@@ -1,7 +1,7 @@
 """Taking a filter apart by field: what it asks of one field alone, and all the rest."""
 
 from app.filters.jsonpath import steps_of
-from app.filters.nodes import And, Const, Equals, Node, Not, Or, Path, conj, disj
+from app.filters.nodes import And, Compare, Const, Equals, Node, Not, OneOf, Or, Path, conj, disj
 
 
 def split(node: Node, path: Path) -> tuple[Node, Node]:
@@ -13,6 +13,18 @@ def split(node: Node, path: Path) -> tuple[Node, Node]:
     children = node.children if isinstance(node, And) else (node,)
     of_field = [child for child in children if not isinstance(child, Const) and _only(child, path)]
     return conj(of_field), conj(child for child in children if child not in of_field)
+
+
+def fields_asked(node: Node) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the top-level attributes that every match must have in a range of numbers, and those with one value."""
+    children = node.children if isinstance(node, And) else (node,)
+    ranges = {
+        child.path[0]
+        for child in children
+        if isinstance(child, Compare) and len(child.path) == 1 and not isinstance(child.bound, bool | str)
+    }
+    values = {child.path[0] for child in children if isinstance(child, Equals | OneOf) and len(child.path) == 1}
+    return frozenset(ranges) - {"_id"}, frozenset(values) - {"_id"}
 
 
 def _only(node: Node, path: Path) -> bool:

@@ -238,13 +238,19 @@ def begin(
     costs = costs_of(collection)
     matches = max(1, expected.matches)
     budget = max(limits.effort, limits.candidates, ceil(SLACK * ranks * _rows(collection, part) / matches))
-    reading = _rows(collection) * _IN_TURN if expected.reads_all else matches
-    compared_us = reading * costs.match_us + matches * costs.distance_us
-    if budget * costs.candidate_us < HOPE * compared_us:
+    if budget * costs.candidate_us < HOPE * comparing_us(collection, expected):
         return Way.INDEX, replace(limits, budget=budget)
     if matches > limits.bound and expected.reads_all:
         return Way.EXACT, limits
     return Way.FEW, replace(limits, bound=max(limits.bound, coarse(DOUBT * matches)))
+
+
+def comparing_us(collection: Collection, expected: Expectation) -> float:
+    """Return how long it takes to find the matches of a filter and compare them, in microseconds."""
+    costs = costs_of(collection)
+    matches = max(1, expected.matches)
+    reading = _rows(collection) * _IN_TURN if expected.reads_all else matches
+    return reading * costs.match_us + matches * costs.distance_us
 
 
 def limits(

@@ -30,3 +30,7 @@ CROSS JOIN LATERAL (
     SELECT pg_catalog.pg_stat_get_tuples_deleted(pg_catalog.to_regclass(:records_table::text)) AS deleted
 ) AS now
 WHERE noted.rows IS NOT NULL;
+
+-- name: bytes
+-- The size of an index, bytes; 0 where there is none of this name.
+SELECT coalesce(pg_catalog.pg_relation_size(pg_catalog.to_regclass(:index::text)), 0) AS bytes;

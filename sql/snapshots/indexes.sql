@@ -26,3 +26,6 @@ CROSS JOIN LATERAL (
     SELECT pg_catalog.pg_stat_get_tuples_deleted(pg_catalog.to_regclass(%(records_table)s::text)) AS deleted
 ) AS now
 WHERE noted.rows IS NOT NULL;
+
+-- indexes.bytes: The size of an index, bytes; 0 where there is none of this name.
+SELECT coalesce(pg_catalog.pg_relation_size(pg_catalog.to_regclass(%(index)s::text)), 0) AS bytes;

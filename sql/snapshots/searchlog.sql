@@ -11,3 +11,11 @@ FROM jsonb_to_recordset(%(entries)s::jsonb) AS e (
 -- searchlog.trim: Forgets all but the latest searches, so many of them.
 DELETE FROM lookalike.search_log AS l
 WHERE l.id <= (SELECT max(n.id) FROM lookalike.search_log AS n) - %(rows)s;
+
+-- searchlog.filters: The filters of a collection's logged searches, those that took the longest together first: how often each was searched with, which way its searches were done, and how long they took in all.
+SELECT l.filter::text AS filter, l.way, count(*) AS searches, sum(l.milliseconds)::double precision AS milliseconds
+FROM lookalike.search_log AS l
+WHERE l.collection_id = %(id)s AND l.way IS NOT NULL AND jsonb_typeof(l.filter) = 'object' AND l.filter <> '{}'
+GROUP BY l.filter, l.way
+ORDER BY milliseconds DESC
+LIMIT %(most)s;

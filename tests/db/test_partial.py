@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +16,18 @@ from numpy.typing import NDArray
 
 from app import create_context
 from app.config import Settings
-from app.db import collections, indexes, loads, locks, partial, records
+from app.db import collections, indexes, loads, locks, partial, records, searchlog
 from app.db import reembedding as steps
 from app.db.records import NewRecord, Patch
-from app.domain.collections import Collection, NewCollection
+from app.domain.collections import Collection, NewCollection, SearchCosts
 from app.domain.errors import InvalidRequest
-from app.domain.records import Fields
+from app.domain.records import Fields, Json
+from app.domain.searches import Entry
 from app.domain.windows import Window
 from app.filters import compile_filter, parse_filter
 from app.search.plan import Walk
 from app.search.request import Query
-from app.services import indexing
+from app.services import advising, indexing
 from app.services.context import Context
 from app.services.updating import update_from_lines
 from tests.db.vectors import random_vectors
@@ -434,3 +436,50 @@ def test_a_new_model_gets_them_too(context: Context, found: Collection) -> None:
     assert context.db.read(lambda one: one.execute(text).fetchall()) == [{"records_table": now.records_table}]
     collections.drop(context.db, "c")
     assert context.db.read(lambda one: one.execute(text).fetchall()) == []
+
+
+def log(context: Context, collection: Collection, filter_: Json, way: str, milliseconds: float, number: int) -> None:
+    note = Entry(datetime.now(UTC), 1, collection.id, "visualKNN", None, filter_, 20, 20, milliseconds, way)
+    searchlog.add(context.db, [note] * number, 1000)
+
+
+def test_what_would_help_is_advised_and_built(context: Context, filled: Collection) -> None:
+    """A class that is compared to the end, and a price that no index finds; what is walked well needs neither."""
+    own = replace(filled, costs=SearchCosts(1.0, 50.0, 5.0))
+    log(context, own, {"class": "far"}, "index, then exact", 200.0, 30)
+    log(context, own, {"class": "{TAKE_FROM_QUERY}", "sale": True}, "exact", 100.0, 10)
+    log(context, own, {"price": {"$lt": 2}, "rare": {"$ne": 5}}, "exact", 120.0, 20)
+    log(context, own, {"sale": True}, "index", 2.0, 50)
+    log(context, own, {"_identity": {"$lt": 2}, "note.size": 1}, "exact", 50.0, 5)
+    log(context, own, {"$nonsense": 1}, "exact", 50.0, 5)
+    advised = advising.advise(context, own)
+    assert (advised.searches, advised.milliseconds) == (120, 10_000.0)
+    told = [(one.kind, one.field, one.searches, one.command) for one in advised.advice]
+    assert told == [
+        ("values", "class", 40, "lookalike collection index c class --each-value"),
+        ("field", "price", 20, "lookalike collection index c price"),
+    ]
+    for one in advised.advice:
+        assert one.expected_ms < one.milliseconds / 2
+        assert one.saved_ms == pytest.approx((one.milliseconds - one.expected_ms) * one.searches, rel=0.01)
+    advising.apply(context, own, advised.advice)
+    built = replace(collections.get(context.db, "c"), costs=own.costs)
+    assert built.indexed_fields == {"price"}
+    assert {one.value for one in partial.listed(context.db, built) if one.ready} == {"near", "middle", "far"}
+    sizes = context.db.all(
+        "SELECT sum(pg_relation_size(i.indexrelid))::bigint AS bytes FROM pg_index AS i"
+        " WHERE i.indrelid = %(table)s::regclass AND i.indpred IS NOT NULL",
+        {"table": f"lookalike.{built.records_table}"},
+    )
+    assert advised.advice[0].bytes == pytest.approx(sizes[0]["bytes"], rel=0.3)
+    assert advising.advise(context, built).advice == []
+    where = compile_filter(parse_filter({"class": "far"}), indexed_fields=built.indexed_fields, table="r")
+    near = answered(context.db, Query(built, Window(20), Fields(), where), random_vectors(1, DIMENSIONS, seed=2)[0])
+    assert near.way == "index", "its own index serves what was compared to the end"
+
+
+def test_no_advice_without_a_log(context: Context, filled: Collection) -> None:
+    assert advising.advise(context, filled) == advising.Advised(0, 0, [])
+    log(context, filled, {}, "index", 1.0, 3)
+    log(context, filled, {"class": "far"}, "index", 0.2, 3)
+    assert advising.advise(context, filled).advice == []
