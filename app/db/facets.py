@@ -59,7 +59,8 @@ def statement(asked: Asked) -> tuple[str, dict[str, object]]:
     composer = _Composer(asked)
     facets = [composer.facet(number, facet) for number, facet in enumerate(asked.facets)]
     answer = ",\n".join([f"({composer.total()}) AS total", *facets])
-    parts = [*composer.limits, f"groups AS MATERIALIZED (\n{composer.groups()}\n)", *composer.parts]
+    groups = f"groups AS MATERIALIZED (\n{composer.groups()}\n)"
+    parts = [composer.taken(), *composer.limits, groups, *composer.parts]
     return "WITH " + ",\n".join(parts) + f"\nSELECT {answer}", composer.values
 
 
@@ -110,30 +111,39 @@ class _Composer:
         text = self._ranges(number, place, facet) if _ranged(column) else self._single_values(number, facet)
         return f"({text})::text AS f{number}"
 
-    def groups(self) -> str:
-        """Return the query that reads the records."""
-        names = [f"q.v{number}" for number in range(len(self.columns))]
-        fields = [f"{self._text(number, column)} AS v{number}" for number, column in enumerate(self.columns)]
+    def taken(self) -> str:
+        """Return the CTE that reads the records."""
+        fields = [
+            f"{self.fields[column.path]} AS v{number}"
+            if _ranged(column)
+            else f'({self.fields[column.path]})::text COLLATE "C" AS v{number}'
+            for number, column in enumerate(self.columns)
+        ]
         fields += [
             f"({self.asked.conditions[path].kept.sql}) AS k{number}"
             for number, path in enumerate(self.paths)
             if path in self.asked.excluded
         ]
+        text = query("facets", "taken").render(
+            fields=", ".join(fields),
+            records=partition("records", self.asked.collection),
+            filter=self.asked.where.sql,
+        )
+        twice = any(column.bins is not None for column in self.columns)
+        return f"taken AS {'MATERIALIZED' if twice else 'NOT MATERIALIZED'} (\n{text}\n)"
+
+    def groups(self) -> str:
+        """Return the query that groups what was taken of the records."""
+        names = [f"q.v{number}" for number in range(len(self.columns))]
+        fields = [_places(number) if _ranged(column) else f"t.v{number}" for number, column in enumerate(self.columns)]
+        fields += [f"t.k{number}" for number, path in enumerate(self.paths) if path in self.asked.excluded]
         return query("facets", "groups").render(
             columns=", ".join(names),
             counts=", ".join(f"{how} AS {name}" for how, name in self.counts.items()),
             fields=", ".join(fields),
-            records=partition("records", self.asked.collection),
-            filter=self.asked.where.sql,
+            taken="taken",
             sets=", ".join(f"({name})" for name in names),
         )
-
-    def _text(self, number: int, column: _Column) -> str:
-        value = self.fields[column.path]
-        if not _ranged(column):
-            return f'({value})::text COLLATE "C"'
-        place = f"width_bucket(({value})::numeric, {_cuts(number)})::text"
-        return f"(CASE WHEN jsonb_typeof({value}) = 'number' THEN {place} ELSE ({value})::text END) COLLATE \"C\""
 
     def _limits(self, number: int, column: _Column) -> str:
         if column.bins is None:
@@ -141,15 +151,12 @@ class _Composer:
             bounds = f"SELECT %(cuts{number})s::numeric[] AS cuts, NULL::numeric AS low, NULL::numeric AS high"
         else:
             others = [
-                condition.kept.sql
-                for path, condition in self.asked.conditions.items()
+                f"t.k{place}"
+                for place, path in enumerate(self.paths)
                 if path in self.asked.excluded and not (column.excluding and path == column.path)
             ]
             bounds = query("facets", "limits").render(
-                bins=f"{column.bins:d}",
-                field=self.fields[column.path],
-                records=partition("records", self.asked.collection),
-                filter=" AND ".join(f"({condition})" for condition in [self.asked.where.sql, *others]),
+                bins=f"{column.bins:d}", field=f"t.v{number}", taken="taken", filter=" AND ".join(others) or "TRUE"
             )
         return f"b{number} AS MATERIALIZED (\n{bounds}\n)"
 
@@ -213,6 +220,15 @@ class _Composer:
 
 def _cuts(column: int) -> str:
     return f"({query('facets', 'cuts').render(bounds=f'b{column}')})"
+
+
+def _places(column: int) -> str:
+    """Return the range that a record's number lies in, as text; of a record without a number, what it holds."""
+    value = f"t.v{column}"
+    place = f"width_bucket({value}::numeric, {_cuts(column)})::text"
+    return (
+        f"(CASE WHEN jsonb_typeof({value}) = 'number' THEN {place} ELSE {value}::text END) COLLATE \"C\" AS v{column}"
+    )
 
 
 def _column(facet: Facet) -> _Column:

@@ -44,6 +44,7 @@ EXAMPLE_SPANS = {
     "columns": "q.v0",
     "counts": "(count(*))::integer AS n0",
     "sets": "(q.v0)",
+    "taken": '(SELECT NULL::text COLLATE "C" AS v0)',
     "groups": '(SELECT 1 AS facet, NULL::text COLLATE "C" AS value, 0 AS n0)',
     "facet": "1",
     "count": "n0",
@@ -95,7 +96,9 @@ def example(area_name: str, name: str) -> str:
     if "incoming" in query.spans:
         spans["incoming"] = f"({example('loads', 'given')})"
     if area_name == "facets":
-        spans["fields"] = "(r.attributes->'brand')::text COLLATE \"C\" AS v0"
+        spans["fields"] = "t.v0" if name == "groups" else "(r.attributes->'brand')::text COLLATE \"C\" AS v0"
+        if name == "limits":
+            spans |= {"field": "t.v0::jsonb", "filter": "TRUE"}
     if area_name == "arranged":
         spans["columns"] = "q.k0, q.k1, q.k2, q.k3, q.k4"
         if name == "sort_keys":
