@@ -172,6 +172,14 @@ class Settings(BaseSettings):
     files_root: FilePath | None = Field(
         default=None, description="Folder under which `_file` is opened; unset: it is never opened."
     )
+    uploads_folder: FilePath | None = Field(
+        default=None,
+        description="Folder that files for imports are sent to; unset: `uploads` in LOOKALIKE_HOME. Servers and "
+        "workers on several machines need one that all of them see.",
+    )
+    max_upload_bytes: int = Field(
+        default=2**36, ge=1024, description="Size of a file that is sent for an import, or fetched for one, at most."
+    )
     fetch_ports: Annotated[tuple[Port, ...], NoDecode, BeforeValidator(_list)] = Field(
         default=(80, 443),
         description="Ports that a `_url` may name, separated by commas (or as JSON).",

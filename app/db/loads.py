@@ -1,9 +1,12 @@
 """Bulk writes: COPY into a temporary table, and from there, past ids that are taken, into the partition."""
 
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal, NamedTuple
+
+import numpy as np
 
 from app.db.engine import Connection, Database, partition, table_of
 from app.db.loader import query
@@ -24,6 +27,14 @@ class IncomingRows:
     text: str
     values: Mapping[str, object] = field(default_factory=dict)
 
+
+# What stands in a binary COPY of `incoming`: numbers in network order.
+_COLUMNS = struct.pack(">h", 7)
+_NULL = struct.pack(">i", -1)
+_LENGTH = struct.Struct(">i")
+_VECTOR = struct.Struct(">hh")
+_BOX = struct.Struct(">iiiii8i")  # dimensions, no nulls, type of elements, their number, first subscript; four elements
+_INTEGER = 23
 
 COPIED = IncomingRows("incoming")
 """The temporary table that `copy_in` fills."""
@@ -59,16 +70,17 @@ def store(db: Database, collection: Collection, records: Sequence[NewRecord]) ->
         CapacityExceeded: they would take the collection over its capacity; nothing is stored.
 
     """
+    return db.write(lambda connection: store_with(connection, collection, records))
 
-    def work(connection: Connection) -> Written:
-        take_turns(connection, collection, records)
-        copy_in(connection, records)
-        ids = sorted(record.id for record in records)
-        stored, refused = write_each(connection, ids, partial(insert, connection, collection), str)
-        check_capacity(connection, collection)
-        return Written(dict.fromkeys(stored, "stored"), refused)
 
-    return db.write(work)
+def store_with(connection: Connection, collection: Collection, records: Sequence[NewRecord]) -> Written:
+    """Do what `store` does, inside a transaction of the caller's."""
+    take_turns(connection, collection, records)
+    copy_in(connection, records)
+    ids = sorted(record.id for record in records)
+    stored, refused = write_each(connection, ids, partial(insert, connection, collection), str)
+    check_capacity(connection, collection)
+    return Written(dict.fromkeys(stored, "stored"), refused)
 
 
 def copy_in(connection: Connection, records: Sequence[NewRecord]) -> None:
@@ -77,13 +89,36 @@ def copy_in(connection: Connection, records: Sequence[NewRecord]) -> None:
         "CREATE TEMPORARY TABLE incoming (id text, attributes jsonb, embedding halfvec, webp bytea,"
         " original bytea STORAGE EXTERNAL, box integer[], digest bytea) ON COMMIT DROP"
     )
-    with connection.cursor().copy("COPY incoming FROM STDIN") as stream:
+    with connection.cursor().copy("COPY incoming FROM STDIN (FORMAT BINARY)") as stream:
+        stream.write(b"PGCOPY\n\xff\r\n\0" + bytes(8))
         for record in records:
-            box = None if record.box is None else list(record.box)
-            vector = halfvec_text(record.embedding)
-            stream.write_row(
-                (record.id, record.attributes, vector, record.thumbnail, record.original, box, record.digest)
-            )
+            stream.write(_binary(record))
+        stream.write(b"\xff\xff")
+
+
+def _binary(record: NewRecord) -> bytes:
+    """Return a row of a binary COPY: the number of its columns, then the length of each before its bytes."""
+    numbers = np.asarray(record.embedding, np.float32).astype(">f2")
+    return b"".join(
+        (
+            _COLUMNS,
+            *_sized(record.id.encode()),
+            *_sized(b"\1" + record.attributes.encode()),  # the version of jsonb's binary form
+            *_sized(_VECTOR.pack(numbers.size, 0) + numbers.tobytes()),
+            *_sized(record.thumbnail),
+            *_sized(record.original),
+            *_sized(
+                None
+                if record.box is None
+                else _BOX.pack(1, 0, _INTEGER, 4, 1, *(n for x in record.box for n in (4, x)))
+            ),
+            *_sized(record.digest),
+        )
+    )
+
+
+def _sized(value: bytes | None) -> tuple[bytes, bytes]:
+    return (_NULL, b"") if value is None else (_LENGTH.pack(len(value)), value)
 
 
 def given(records: Sequence[NewRecord]) -> IncomingRows:

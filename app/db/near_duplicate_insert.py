@@ -32,16 +32,20 @@ class NearDuplicateCheck:
     """A record within `radius` counts as a near duplicate if its thumbnail may be of the `same` picture.
 
     The radius alone decides where `same` is None, or one of the two has no thumbnail. `fields` chooses
-    what is returned of each near duplicate.
+    what is returned of each near duplicate. With `report` such a record is stored all the same.
     """
 
     radius: float
     fields: Fields
     same: Same | None
+    report: bool = False
 
 
 Write = Callable[[Connection, Sequence[NewRecord]], set[str]]
 """Writes records inside a transaction and returns the ids of those that were written; it may be called again."""
+
+Then = Callable[[Connection, set[str], dict[str, list[Found]]], None]
+"""Is given, inside the transaction, the ids that were stored, and the near duplicates by id."""
 
 
 def insert(
@@ -51,13 +55,16 @@ def insert(
     check: NearDuplicateCheck,
     refused: dict[str, str] | None = None,
     replace: Write | None = None,
+    then: Then = lambda *_: None,
+    replaces: bool | None = None,
 ) -> tuple[set[str], dict[str, list[Found]]]:
     """Store the records that have no near duplicate, stored or earlier among them, in one transaction.
 
     Returns the ids that were stored and, for each record that was not because of its looks, the near duplicates.
     A record that the database refuses is left out, and `refused` says why, by id; without it, that is an error.
     With `replace`, which writes them then, records may take the place of stored ones of their ids, and those are no
-    near duplicates of what comes in their place or after it.
+    near duplicates of what comes in their place or after it. With `replaces`
+    false, what it writes takes the place of nothing. `then` is called at the end of the transaction.
 
     Raises:
         CapacityExceeded: they would take the collection over its capacity; nothing is stored.
@@ -68,14 +75,16 @@ def insert(
         return insert_with(connection, collection, some, refused)
 
     write = replace or insert_some
+    over = replace is not None if replaces is None else replaces
 
     def work(connection: Connection) -> tuple[set[str], dict[str, list[Found]]]:
         locks.wait_for(connection, locks.NEAR_DUPLICATE_INSERT, collection)
-        accepted, near = _decided(connection, collection, waiting, check, replaces=replace is not None)
+        accepted, near = _decided(connection, collection, waiting, check, replaces=over)
         # One statement for all of them locks ids in the order of all inserts.
         stored = write(connection, accepted) if accepted else set()
         if lost := {record.id for record in accepted} - stored:
             raise _Lost(lost)
+        then(connection, stored, near)
         return stored, near
 
     waiting = list(records)
@@ -115,7 +124,7 @@ def _decided(
         near += _near_duplicates_among(accepted, collection, record, check)
         if near:
             refused[record.id] = sorted(near, key=lambda found: (found.distance or 0.0, found.id))[:_NAMED]
-        else:
+        if not near or check.report:
             accepted.append(record)
     return accepted, refused
 

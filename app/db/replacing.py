@@ -70,11 +70,19 @@ def store(db: Database, collection: Collection, records: Sequence[NewRecord], ru
                 step = _Step(connection, collection, {record.id: record for record in records}, rules, COPIED)
                 step.foresee(sorted(step.records))
             return Written(step.outcomes, step.refused)
-        take_turns(connection, collection, records)
-        loads.copy_in(connection, records)
-        return _stored(connection, collection, records, rules, COPIED)
+        return store_copied(connection, collection, records, rules)
 
     return db.write(work)
+
+
+def store_copied(connection: Connection, collection: Collection, records: Sequence[NewRecord], rules: Rules) -> Written:
+    """Do what `store` does with many records, inside a transaction of the caller's; not for a dry run."""
+    if rules.only_stored:
+        lock_first_expiry(connection, collection, [record.attributes for record in records])
+    else:
+        take_turns(connection, collection, records)
+    loads.copy_in(connection, records)
+    return _stored(connection, collection, records, rules, COPIED)
 
 
 def store_with(connection: Connection, collection: Collection, records: Sequence[NewRecord], rules: Rules) -> Written:
@@ -240,20 +248,24 @@ def refresh(db: Database, collection: Collection, coming: Mapping[str, tuple[str
         rules: what stays, and how long attributes may be.
 
     """
-
-    def work(connection: Connection) -> Written:
-        ids = sorted(coming)
-        if not rules.dry_run:
-            ids = _lock(connection, collection, ids)  # others may come in meanwhile, and go again
-        known = _contents(connection, collection, ids)
-        still = {
-            record_id: (coming[record_id][0], None) for record_id in ids if known.get(record_id) == coming[record_id][1]
-        }
-        outcomes, refused = _take_over(connection, collection, still, rules)
-        gone: dict[str, Outcome] = dict.fromkeys(coming.keys() - outcomes.keys() - refused.keys(), "present")
-        return Written(outcomes | gone, refused)
-
+    work = partial(refresh_with, collection=collection, coming=coming, rules=rules)
     return db.read(work) if rules.dry_run else db.write(work)
+
+
+def refresh_with(
+    connection: Connection, collection: Collection, coming: Mapping[str, tuple[str, Content]], rules: Rules
+) -> Written:
+    """Do what `refresh` does, inside a transaction of the caller's."""
+    ids = sorted(coming)
+    if not rules.dry_run:
+        ids = _lock(connection, collection, ids)  # others may come in meanwhile, and go again
+    known = _contents(connection, collection, ids)
+    still = {
+        record_id: (coming[record_id][0], None) for record_id in ids if known.get(record_id) == coming[record_id][1]
+    }
+    outcomes, refused = _take_over(connection, collection, still, rules)
+    gone: dict[str, Outcome] = dict.fromkeys(coming.keys() - outcomes.keys() - refused.keys(), "present")
+    return Written(outcomes | gone, refused)
 
 
 def _lock(connection: Connection, collection: Collection, ids: Sequence[str], *, every: bool = False) -> list[str]:

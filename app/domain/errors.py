@@ -72,6 +72,18 @@ class BodyTooLarge(LookalikeError):
     status = statuses.BODY_TOO_LARGE
 
 
+class NotFound(LookalikeError):
+    """There is no such thing (404)."""
+
+    status = statuses.NOT_FOUND
+
+
+class StorageFull(LookalikeError):
+    """A disk is full; nothing more can be taken now (507)."""
+
+    status = statuses.STORAGE_FULL
+
+
 class Unavailable(LookalikeError):
     """Something the answer needs is away or too busy; the caller may try again (503)."""
 

@@ -29,6 +29,7 @@ RECORDS_NOT_FOUND = Status(404, "records not found", HTTPStatus.NOT_FOUND)
 COLLECTION_NOT_FOUND = Status(404, "collection not found", HTTPStatus.NOT_FOUND)
 JOB_NOT_FOUND = Status(404, "job not found", HTTPStatus.NOT_FOUND)
 METHOD_NOT_FOUND = Status(404, "method not found", HTTPStatus.NOT_FOUND)
+NOT_FOUND = Status(404, "not found", HTTPStatus.NOT_FOUND)
 VERB_NOT_ALLOWED = Status(405, "HTTP verb not allowed", HTTPStatus.METHOD_NOT_ALLOWED)
 RECORD_DUPLICATE = Status(411, "record duplicate", HTTPStatus.CONFLICT)
 CAPACITY_EXCEEDED = Status(412, "hard capacity exceeded", HTTPStatus.CONFLICT)
@@ -36,6 +37,7 @@ BODY_TOO_LARGE = Status(413, "request body too large", HTTPStatus.REQUEST_ENTITY
 TOO_MANY_REQUESTS = Status(429, "too many requests", HTTPStatus.TOO_MANY_REQUESTS)
 UNKNOWN_ERROR = Status(500, "unknown error", HTTPStatus.INTERNAL_SERVER_ERROR)
 UNAVAILABLE = Status(503, "service unavailable", HTTPStatus.SERVICE_UNAVAILABLE)
+STORAGE_FULL = Status(507, "storage full", HTTPStatus.INSUFFICIENT_STORAGE)
 
 # Statuses that stand only in the `_reason` of a skipped record, never on the envelope itself.
 SKIPPED_DUPLICATE = Status(211, "record(s) duplicate", HTTPStatus.OK)

@@ -53,7 +53,14 @@ def scan(folder: Path, max_bytes: int | None = None) -> list[Item | Unusable]:
     return found
 
 
-def _scan(root: Path, below: str, max_bytes: int | None) -> Iterator[Item | Unusable]:
+def walk(folder: Path, max_bytes: int | None = None, after: str | None = None) -> Iterator[Item | Unusable]:
+    """Yield what `scan` returns, as it is found: nothing is held. `after` is the place that comes before the first."""
+    return _scan(folder, "", max_bytes, None if after is None else tuple(map(os.fsencode, after.split("/"))))
+
+
+def _scan(
+    root: Path, below: str, max_bytes: int | None, after: tuple[bytes, ...] | None = None
+) -> Iterator[Item | Unusable]:
     try:
         with os.scandir(root / below) as entries:
             listed = sorted(entries, key=lambda entry: os.fsencode(entry.name))
@@ -62,8 +69,12 @@ def _scan(root: Path, below: str, max_bytes: int | None) -> Iterator[Item | Unus
         return
     for entry in listed:
         path = f"{below}{entry.name}"
+        name = os.fsencode(entry.name)
+        deeper = after[1:] if after is not None and len(after) > 1 and name == after[0] else None
+        if after is not None and name <= after[0] and deeper is None:
+            continue
         if entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."):
-            yield from _scan(root, f"{path}/", max_bytes)
+            yield from _scan(root, f"{path}/", max_bytes, deeper)
         else:
             yield _file(entry, path, max_bytes)
 

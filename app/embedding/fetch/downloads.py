@@ -6,13 +6,16 @@ like the first URL. No proxy of the environment is used. One deadline covers eve
 """
 
 import contextlib
+import errno
 import http.client
 import socket
 import ssl
 import string
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, TypeVar
 from urllib.parse import quote, urljoin, urlsplit
 
 import idna
@@ -23,9 +26,12 @@ from app.embedding.fetch.addresses import Address, carried, checked, is_public, 
 from app.embedding.fetch.encodings import plain
 from app.embedding.fetch.wire import Connection, Wire, secured
 
+T = TypeVar("T")
+
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PIECE = 64 * 1024
+_LARGE_PIECE = 2**20
 _MAX_URL = 8192
 _SAFE = "%/:=&?~+!$,;'@()*[]"  # what stays as it is in a path and a query; everything else is percent-encoded
 
@@ -52,12 +58,57 @@ def fetch(url: str, policy: FetchPolicy) -> bytes:
             is too large, or sends more or fewer bytes than it announced.
 
     """
+
+    def read(response: http.client.HTTPResponse, wire: Wire) -> bytes:
+        encodings = ", ".join(response.headers.get_all("Content-Encoding", []))
+        return plain(_body(response, wire, policy.max_bytes), encodings, policy.max_bytes)
+
+    return _followed(url, policy, read)
+
+
+def download(url: str, policy: FetchPolicy, path: Path, max_bytes: int, pulse: Callable[[], None]) -> None:
+    """Write what lies at a URL to a file, which is there only as a whole.
+
+    The policy's time limit is one for each piece: a large file may take long.
+
+    Args:
+        url: where it lies.
+        policy: what may be fetched.
+        path: the file.
+        max_bytes: of the file.
+        pulse: is called for each piece; what it raises ends the download.
+
+    Raises:
+        ImageError: as `fetch` says.
+        OSError: the file cannot be written.
+
+    """
+    part = path.with_name(f"{path.name}.part")
+
+    def save(response: http.client.HTTPResponse, wire: Wire) -> bool:
+        def go_on() -> None:
+            pulse()
+            wire.extend(policy.total_timeout_seconds)
+
+        with part.open("wb") as file:
+            _save(response, file, max_bytes, go_on)
+        return True
+
+    try:
+        _followed(url, policy, save)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _followed(url: str, policy: FetchPolicy, take: Callable[[http.client.HTTPResponse, Wire], T]) -> T:
+    """Return what `take` makes of the answer at a URL, redirects followed."""
     deadline = time.monotonic() + policy.total_timeout_seconds
     base = ""
     for _ in range(policy.max_redirects + 1):
         target = _target(base, url, policy)
-        answer = _get(target, policy, deadline)
-        if isinstance(answer, bytes):
+        answer = _get(target, policy, deadline, take)
+        if not isinstance(answer, str):
             return answer
         base, url = target.url, answer
     raise ImageError(f"the URL redirects more than {policy.max_redirects} times")
@@ -96,16 +147,20 @@ def _ascii(host: str) -> str:
     return idna.encode(host, uts46=True).decode("ascii")
 
 
-def _get(target: _Target, policy: FetchPolicy, deadline: float) -> bytes | str:
-    """Return the body at a URL, or the place that it redirects to."""
+def _get(
+    target: _Target, policy: FetchPolicy, deadline: float, take: Callable[[http.client.HTTPResponse, Wire], T]
+) -> T | str:
+    """Return what is made of the answer at a URL, or the place that it redirects to."""
     try:
         with _connected(target, policy, deadline) as sock:
-            return _answer(target, policy, Wire(sock, deadline))
+            return _answer(target, policy, Wire(sock, deadline), take)
     except TimeoutError:
         raise ImageError(f"the download from the host {target.host} took too long") from None
     except ssl.SSLCertVerificationError:
         raise ImageError(f"the host {target.host} has no valid certificate") from None
-    except (OSError, http.client.HTTPException, ValueError):
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
         raise ImageError(f"the host {target.host} cannot be reached, broke off, or does not speak HTTP") from None
 
 
@@ -138,7 +193,9 @@ def _connected(target: _Target, policy: FetchPolicy, deadline: float) -> Iterato
             yield safe
 
 
-def _answer(target: _Target, policy: FetchPolicy, wire: Wire) -> bytes | str:
+def _answer(
+    target: _Target, policy: FetchPolicy, wire: Wire, take: Callable[[http.client.HTTPResponse, Wire], T]
+) -> T | str:
     connection = Connection(target.host, wire)
     headers = {
         "Host": target.host_header,
@@ -153,8 +210,7 @@ def _answer(target: _Target, policy: FetchPolicy, wire: Wire) -> bytes | str:
             return _place(str(place))
         if response.status != 200:
             raise ImageError(f"the URL answers with the status {response.status}")
-        encodings = ", ".join(response.headers.get_all("Content-Encoding", []))
-        return plain(_body(response, wire, policy.max_bytes), encodings, policy.max_bytes)
+        return take(response, wire)
 
 
 def _place(header: str) -> str:
@@ -184,3 +240,17 @@ def _body(response: http.client.HTTPResponse, wire: Wire, max_bytes: int) -> byt
             more = "more" if len(body) > announced else f"only {len(body)}"
             raise ImageError(f"the host announced {announced} bytes and sent {more}")
     return bytes(body)
+
+
+def _save(response: http.client.HTTPResponse, file: BinaryIO, max_bytes: int, pulse: Callable[[], None]) -> None:
+    header = response.headers.get("Content-Length")
+    announced = None if header is None or response.chunked else int(header)
+    size = 0
+    while piece := response.read1(_LARGE_PIECE):
+        size += len(piece)
+        if max(size, announced or 0) > max_bytes:
+            raise ImageError(f"the file has more than the {max_bytes} bytes that are allowed")
+        file.write(piece)
+        pulse()
+    if announced is not None and size != announced:
+        raise ImageError(f"the host announced {announced} bytes and sent only {size}")

@@ -24,6 +24,10 @@ class Wire:
         self._deadline = deadline
         self.patient = True
 
+    def extend(self, seconds: float) -> None:
+        """Put the deadline so many seconds from now, if it would come sooner."""
+        self._deadline = max(self._deadline, time.monotonic() + seconds)
+
     def wait(self) -> socket.socket:
         """Return the socket, set to wait until the deadline and no longer."""
         left = self._deadline - time.monotonic()

@@ -1,0 +1,75 @@
+"""Where the source of an import lies: below the files root, among the uploads, or at a URL that is fetched first."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.config import Settings
+from app.domain.errors import InvalidRequest
+from app.domain.records import Json
+from app.embedding.fetch.downloads import download
+from app.services.context import Context
+from app.services.importing.plan import Plan
+from app.services.importing.uploads import Uploads
+from app.services.jobs.running import Running
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A source on this machine; `beside`: the folder that relative names of pictures begin at."""
+
+    path: Path
+    beside: Path | None = None
+
+    def facts(self) -> Json:
+        """Return what tells the file from another one, or from what it was before somebody changed it."""
+        if self.path.is_dir():
+            return {"folder": str(self.path)}
+        found = self.path.stat()
+        return {"bytes": found.st_size, "changed": found.st_mtime_ns}
+
+
+def below_root(settings: Settings, name: str) -> Path:
+    """Return a path below the files root.
+
+    Raises:
+        InvalidRequest: there is no files root, or no such file or folder below it.
+
+    """
+    root = settings.files_root
+    if root is None:
+        raise InvalidRequest("this server opens no files (LOOKALIKE_FILES_ROOT is not set): send the file, or its URL")
+    try:
+        path = (root / name).resolve()
+        if path.is_relative_to(root.resolve()) and path.exists():
+            return path
+    except (OSError, ValueError, RuntimeError):
+        pass
+    raise InvalidRequest(f"there is no file or folder {name[:200]!r} below the files root of this server")
+
+
+@contextmanager
+def located(context: Context, job: Running, plan: Plan) -> Iterator[Located]:
+    """Have the source at hand, and delete at a good end what was fetched or sent.
+
+    Raises:
+        InvalidRequest: it is not there.
+
+    """
+    kind, value = plan.source
+    uploads = Uploads.of(context.settings)
+    if kind == "path":
+        path = Path(value) if job.job.local else below_root(context.settings, value)
+        if not path.exists():
+            raise InvalidRequest(f"there is no file or folder {value[:200]!r}")
+        yield Located(path, path if path.is_dir() else path.parent)
+    elif kind == "upload":
+        yield Located(uploads.path(value))
+    else:
+        path = uploads.download(f"job-{job.job.id}")
+        if not path.exists():
+            job.phase("fetching the source")
+            download(value, context.settings.fetch, path, context.settings.max_upload_bytes, job.safe_point)
+        yield Located(path)
+        path.unlink(missing_ok=True)

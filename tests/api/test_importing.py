@@ -1,0 +1,240 @@
+"""Imports of every format, as jobs on a real database, and every kind of bad input."""
+
+import base64
+import gzip
+import io
+import json
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zstandard
+
+from app import create_context
+from app.config import Settings
+from app.domain.collections import Collection
+from app.domain.jobs import State
+from app.services import collections
+from app.services.context import Context
+from tests.api.conftest import picture
+from tests.support.importing import lines, run, stored, vectors
+
+VECTORS = vectors(8)
+
+
+@pytest.fixture(scope="module")
+def context(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Context]:
+    files = tmp_path_factory.mktemp("files")
+    made = create_context(Settings(home=tmp_path_factory.mktemp("home"), files_root=files), module_database_url)
+    made.open()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def collection(context: Context, request: pytest.FixtureRequest) -> Collection:
+    return collections.create(context, f"c{abs(hash(request.node.name))}", "photo")
+
+
+def picture_bytes(number: int) -> bytes:
+    return base64.b64decode(picture(number))
+
+
+def ready(number: int, **fields: Any) -> dict[str, Any]:
+    return {"_id": f"r{number}", "n": number, "_embedding": VECTORS[number], **fields}
+
+
+def write_lines(path: Path) -> None:
+    lines(path, [ready(number) for number in range(4)])
+
+
+def write_table(path: Path, encoding: str = "utf-8", newline: str = "\n", delimiter: str = ",", mark: str = "") -> None:
+    rows = [["_id", "n", "name", "price", "gone", "tags", "_embedding"]]
+    for number in range(4):
+        numbers = " ".join(map(repr, VECTORS[number]))
+        rows.append([f"r{number}", str(number), "Schöne Jacke", f"{number}.50", "true", '"[""a"", ""b""]"', numbers])
+    path.write_bytes((mark + newline.join(delimiter.join(row) for row in rows) + newline).encode(encoding))
+
+
+def write_parquet(path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = {
+        "_id": [f"r{number}" for number in range(4)],
+        "n": list(range(4)),
+        "_embedding": pa.array(VECTORS[:4], pa.list_(pa.float32(), 256)),
+    }
+    pq.write_table(pa.table(columns), path, row_group_size=3)
+
+
+def compressed(write: Callable[[Path], None], with_: Callable[[bytes], bytes]) -> Callable[[Path], None]:
+    def written(path: Path) -> None:
+        write(path)
+        path.write_bytes(with_(path.read_bytes()))
+
+    return written
+
+
+WRITTEN: dict[str, Callable[[Path], None]] = {
+    "jsonl": write_lines,
+    "jsonl.gz": compressed(write_lines, gzip.compress),
+    "jsonl.zst": compressed(write_lines, zstandard.compress),
+    "csv": write_table,
+    "tsv": lambda path: write_table(path, delimiter="\t"),
+    "csv, semicolons, Windows": lambda path: write_table(path, "cp1252", "\r\n", ";"),
+    "csv, UTF-8 with a mark": lambda path: write_table(path, "utf-8", "\r\n", mark="\ufeff"),
+    "csv, UTF-16 with a mark": lambda path: write_table(path, "utf-16"),
+    "csv, UTF-16 without": lambda path: write_table(path, "utf-16-le", "\r\n"),
+    "csv.zst": compressed(write_table, zstandard.compress),
+    "parquet": write_parquet,
+}
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_ready_embeddings_of_every_format(name: str, context: Context, collection: Collection, tmp_path: Path) -> None:
+    path = tmp_path / "source"
+    WRITTEN[name](path)
+    job, rejects = run(context, collection, path)
+    assert (job.state, rejects) == (State.DONE, []), job.error
+    assert job.outcome["stored"] == 4  # type: ignore[call-overload, index]
+    assert (job.progress.done, job.progress.total) == (4, 4)
+    found = stored(context, collection)
+    assert {record_id: one["n"] for record_id, one in found.items()} == {f"r{number}": number for number in range(4)}
+    if "csv" in name:
+        assert found["r1"] == {"n": 1, "name": "Schöne Jacke", "price": 1.5, "gone": True, "tags": ["a", "b"]}
+    again, _ = run(context, collection, path)
+    assert again.outcome["present"] == 4  # type: ignore[call-overload, index]
+
+
+def write_zip(path: Path, members: dict[str, bytes]) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+
+
+def write_tar(path: Path, members: dict[str, bytes], mode: Any = "w") -> None:
+    with tarfile.open(path, mode) as archive:
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+
+
+def write_folder(path: Path, members: dict[str, bytes]) -> None:
+    for name, data in members.items():
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_bytes(data)
+
+
+ARCHIVES: dict[str, Callable[[Path, dict[str, bytes]], None]] = {
+    "zip": write_zip,
+    "tar": write_tar,
+    "tar.gz": lambda path, members: write_tar(path, members, "w:gz"),
+    "folder": write_folder,
+}
+
+
+@pytest.mark.parametrize("name", ARCHIVES)
+def test_pictures_of_every_archive(name: str, context: Context, collection: Collection, tmp_path: Path) -> None:
+    members = {f"shoes/{number}.png": picture_bytes(number) for number in range(3)}
+    members |= {"readme.txt": b"no picture", "shoes/bad.jpg": b"\xff\xd8\xff broken", "__MACOSX/x.png": b""}
+    if name != "folder":
+        facts = [{"file_name": f"shoes/{number}.png", "price": number} for number in range(3)]
+        members["metadata.jsonl"] = "".join(json.dumps(one) + "\n" for one in facts).encode()
+        members["../out.png"] = picture_bytes(7)
+        members["/absolute.png"] = picture_bytes(7)
+    ARCHIVES[name](tmp_path / "source", members)
+    job, rejects = run(context, collection, tmp_path / "source")
+    reasons = [one.reason for one in rejects]
+    assert job.state == State.DONE_WITH_REJECTS, job.error
+    found = stored(context, collection)
+    assert sorted(found) == [f"shoes/{number}.png" for number in range(3)]
+    if name == "folder":
+        assert len(reasons) == 2
+    else:
+        assert found["shoes/2.png"] == {"_file": "shoes/2.png", "category": "shoes", "price": 2}
+        assert sum("leads out" in reason for reason in reasons) == 2
+        assert len(reasons) == 3
+
+
+BAD: list[tuple[str, Any, str]] = [
+    ("dimension", {"_id": "x", "_embedding": VECTORS[0][:-1]}, "255 numbers"),
+    ("not a number", '{{"_id": "x", "_embedding": [NaN, {}]}}'.format(", ".join(["0.5"] * 255)), "NaN"),
+    ("beyond a float", '{{"_id": "x", "_embedding": [1e999, {}]}}'.format(", ".join(["0.5"] * 255)), "out of range"),
+    ("no direction", {"_id": "x", "_embedding": [0.0] * 256}, "no direction"),
+    ("text", {"_id": "x", "_embedding": "text"}, "_embedding"),
+    ("no id", {"_embedding": VECTORS[0]}, "_id"),
+    ("a number as id", {"_id": 7, "_embedding": VECTORS[0]}, "_id must be a string"),
+    ("nothing to see", {"_id": "x"}, "no picture and no embedding"),
+    ("another model", {"_id": "x", "_embedding": {"model": "o", "revision": "1", "vector": VECTORS[0]}}, "no picture"),
+    ("no object", "[1, 2]", "JSON object"),
+    ("no JSON", "{", "is not JSON"),
+    ("twice", ready(0), "further above"),
+    ("an operator", ready(3, **{"$set": 1}), "operators"),
+    ("U+0000", {"_id": "x", "a": "\0", "_embedding": VECTORS[0]}, "U+0000"),
+    ("no picture in base64", {"_id": "x", "_base64": "AAAA"}, "picture"),
+    ("a private URL", {"_id": "y", "_url": "http://127.0.0.1/a.png"}, "private"),
+]  # fmt: skip
+
+
+def test_each_bad_line_is_a_reject_and_the_others_are_stored(
+    context: Context, collection: Collection, tmp_path: Path
+) -> None:
+    path = lines(tmp_path / "source", [ready(0), *(line for _, line, _ in BAD), ready(1)])
+    job, rejects = run(context, collection, path)
+    assert job.state == State.DONE_WITH_REJECTS, job.error
+    assert sorted(stored(context, collection)) == ["r0", "r1"]
+    assert [one.line for one in rejects] == list(range(2, len(BAD) + 2))
+    for (name, line, reason), reject in zip(BAD, rejects, strict=True):
+        assert reason in reject.reason, (name, reject.reason)
+        assert reject.source == (line if isinstance(line, str) else json.dumps(line)), name
+    assert job.progress.rejected == len(BAD)
+    # Mended and sent again, they are stored.
+    mended = [json.dumps(ready(2)) if one.line == 2 else one.source for one in rejects]
+    run(context, collection, lines(tmp_path / "mended", mended))
+    assert sorted(stored(context, collection)) == ["r0", "r1", "r2"]
+
+
+def test_rows_that_are_ragged_or_of_another_type_are_rejected(
+    context: Context, collection: Collection, tmp_path: Path
+) -> None:
+    numbers = " ".join(map(repr, VECTORS[0]))
+    rows = ["sku,size,_embedding", f"a,1,{numbers}", f"b,{numbers}", f"c,2,{numbers},more", "", f'd,"3\n4",{numbers}']
+    (tmp_path / "source").write_text("\n".join(rows))
+    _job, rejects = run(context, collection, tmp_path / "source", map={"id": "sku"}, types={"size": "integer"})
+    assert [one.reason for one in rejects] == [
+        "the row has 2 fields; the header has 3",
+        "the row has 4 fields; the header has 3",
+        "size: '3\\n4' is no whole number",
+    ]
+    assert stored(context, collection) == {"a": {"size": 1}}
+
+
+WHOLE: dict[str, tuple[bytes, dict[str, Any], str]] = {
+    "empty": (b"", {}, "is empty"),
+    "a picture": (b"\x89PNG\r\n\x1a\n" + bytes(100), {}, "is a picture"),
+    "an array": (b'[{"_id": "a"}]', {}, "one JSON array"),
+    "no Parquet": (b"_id,a\n1,2\n", {"format": "parquet"}, "not what it says"),
+    "a broken Parquet": (b"PAR1" + bytes(100), {}, "damaged"),
+    "a broken ZIP": (b"PK\x03\x04" + bytes(100), {}, "damaged"),
+    "a cut gzip": (gzip.compress(json.dumps(ready(0)).encode() * 50)[:-200], {}, "cut short"),
+    "binary": (bytes(range(256)) * 4, {}, "in none of the formats"),
+    "no header": (b"a,,b\n1,2,3\n", {}, "column 2 has no name"),
+    "a header twice": (b"a,b,a\n1,2,3\n", {}, "twice"),
+}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_file_that_is_not_what_it_says_fails_with_the_reason(
+    name: str, context: Context, collection: Collection, tmp_path: Path
+) -> None:
+    data, given, reason = WHOLE[name]
+    (tmp_path / "source").write_bytes(data)
+    job, _ = run(context, collection, tmp_path / "source", **given)
+    assert job.state == State.FAILED
+    assert reason in str(job.error)
+    assert stored(context, collection) == {}
