@@ -43,6 +43,7 @@ def create_context(settings: "Settings", database_url: str) -> "Context":
         timeout_seconds=settings.pool_timeout_seconds,
         statement_timeout_ms=settings.statement_timeout_ms,
         ef_search=settings.ef_search,
+        recall_target=settings.recall_target,
     )
     models = Models(settings.models, threads=settings.model_threads, queue_pictures=settings.model_queue_pictures)
     return Context(

@@ -1325,7 +1325,7 @@ BEGIN
         ), relations AS (
             SELECT c.oid, c.relkind IN ('v', 'm') AS is_view,
                    c.relkind = 'p' OR c.relispartition
-                   OR c.relname IN ('search_log', 'jobs', 'job_rejects', 'job_workers') AS holds_records
+                   OR c.relname IN ('search_log', 'index_recall', 'jobs', 'job_rejects', 'job_workers') AS holds_records
             FROM pg_catalog.pg_class AS c
             WHERE c.relnamespace = 'lookalike'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm')
         ), routines AS (
@@ -1693,6 +1693,7 @@ DECLARE
     asked record;
     statement text;
     costs record;
+    measured record;
     few bigint; counted bigint;
     climbing boolean;
     rows_per_match double precision := 0;
@@ -1732,6 +1733,10 @@ BEGIN
              ) AS c ORDER BY c.distance, c.id
          ) AS n', space.half, space.cosine, asked.condition);
     climbing := space.indexed AND k > 0;
+    SELECT m.effort, m.effort_deep, m.effort_matches INTO measured
+    FROM pg_class AS i JOIN lookalike.index_recall AS m ON m.index_name = i.relname::text
+    WHERE i.oid = to_regclass(space.records || '_hnsw') AND m.build = pg_relation_filenode(i.oid)::bigint;
+    effort := coalesce(measured.effort, effort);
     IF climbing AND asked.path IS NOT NULL THEN
         keeps := lookalike.search_rungs('keep_matches');
         offered := lookalike.search_rungs('candidates_matches');
@@ -1741,7 +1746,8 @@ BEGIN
         FROM lookalike.usual_search_costs(space.dimensions) AS u, pg_class AS t
         LEFT JOIN lookalike.search_costs AS s ON s.dimensions = space.dimensions
         WHERE t.oid = space.records::regclass;
-        effort := least(most, effort * sqrt(greatest(1, costs.rows / lookalike.search_figure('effort_rows'))));
+        effort := coalesce(measured.effort_matches, least(
+            most, effort * sqrt(greatest(1, costs.rows / lookalike.search_figure('effort_rows')))));
         budget := slack * lookalike.search_figure('ranks');
         few := sqrt(budget * costs.rows * costs.candidate_us / costs.match_us);
         few := greatest(lookalike.search_figure('bound_at_least'), few);
@@ -1765,7 +1771,10 @@ BEGIN
             candidates := offered[rung];
             budget := greatest(candidates, effort * (asked.path IS NOT NULL)::integer, slack * keeps[rung] * rows_per_match);
             PERFORM set_config('hnsw.iterative_scan', 'relaxed_order', true), set_config('hnsw.ef_search', least(
-                        most, greatest(effort, CASE WHEN asked.path IS NULL THEN candidates ELSE keeps[rung] END))::text, true),
+                        most, greatest(
+                            effort, CASE WHEN asked.path IS NOT NULL THEN keeps[rung]
+                                    WHEN rung = 1 THEN candidates ELSE greatest(candidates, measured.effort_deep) END
+                        ))::text, true),
                     set_config('hnsw.max_scan_tuples', least(2147483647, visits * budget)::bigint::text, true);
             EXECUTE format(
                 statement, format('(SELECT w.* FROM %1$s AS w ORDER BY w.embedding::%2$s %3$s $2::%2$s LIMIT %4$s)',
@@ -2266,7 +2275,7 @@ COMMENT ON FUNCTION lookalike.search_figure(name text) IS 'Internal: a figure of
 
 CREATE FUNCTION lookalike.search_rungs(name text) RETURNS integer[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN CASE name WHEN 'keep'::text THEN '{80,160,400,800}'::integer[] WHEN 'candidates'::text THEN '{100,200,500,1000}'::integer[] WHEN 'keep_matches'::text THEN '{30,80,250,800}'::integer[] WHEN 'candidates_matches'::text THEN '{60,160,500,1600}'::integer[] ELSE NULL::integer[] END;
+    RETURN CASE name WHEN 'keep'::text THEN '{30,80,160,400,800}'::integer[] WHEN 'candidates'::text THEN '{38,100,200,500,1000}'::integer[] WHEN 'keep_matches'::text THEN '{30,80,250,800}'::integer[] WHEN 'candidates_matches'::text THEN '{60,160,500,1600}'::integer[] ELSE NULL::integer[] END;
 
 COMMENT ON FUNCTION lookalike.search_rungs(name text) IS 'Internal: the rungs of searches, by name. Caller''s rights.';
 
@@ -2576,6 +2585,36 @@ CREATE VIEW lookalike.index_health AS
 
 COMMENT ON VIEW lookalike.index_health IS 'One row an index of a collection: valid, size, use, share of dead rows, and what to do. With its owner''s rights.';
 
+CREATE TABLE lookalike.index_recall (
+    index_name text NOT NULL,
+    collection_id integer NOT NULL,
+    generation integer NOT NULL,
+    claimed_at timestamp with time zone,
+    build bigint,
+    target double precision,
+    effort integer,
+    effort_deep integer,
+    effort_matches integer,
+    recall_10 double precision,
+    recall_100 double precision,
+    queries integer,
+    rows bigint,
+    writes bigint,
+    seconds double precision,
+    curves jsonb,
+    measured_at timestamp with time zone,
+    CONSTRAINT index_recall_effort_check CHECK (((effort >= 1) AND (effort <= 1000))),
+    CONSTRAINT index_recall_effort_deep_check CHECK (((effort_deep >= 1) AND (effort_deep <= 1000))),
+    CONSTRAINT index_recall_effort_matches_check CHECK (((effort_matches >= 1) AND (effort_matches <= 1000))),
+    CONSTRAINT index_recall_target_check CHECK (((target > (0)::double precision) AND (target <= (1)::double precision)))
+);
+
+COMMENT ON TABLE lookalike.index_recall IS 'Measured recall of HNSW indexes by search effort, and the efforts that searches take by it.';
+
+COMMENT ON COLUMN lookalike.index_recall.claimed_at IS 'When a server began to measure; others leave it to that for ten minutes.';
+
+COMMENT ON COLUMN lookalike.index_recall.build IS 'The file of the index that was measured: what is built anew has another one.';
+
 CREATE TABLE lookalike.job_rejects (
     job_id bigint NOT NULL,
     line bigint NOT NULL,
@@ -2814,6 +2853,28 @@ ALTER TABLE lookalike.search_log ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTIT
     CACHE 1
 );
 
+CREATE VIEW lookalike.search_recall AS
+ SELECT c.name AS collection,
+    m.index_name,
+    p.condition,
+    m.target AS recall_target,
+    m.effort,
+    m.effort_deep,
+    m.effort_matches,
+    m.recall_10,
+    m.recall_100,
+    m.queries,
+    m.rows,
+    m.seconds,
+    m.measured_at,
+    m.curves,
+    COALESCE((m.build = (pg_relation_filenode(to_regclass(('lookalike.'::text || m.index_name))))::bigint), false) AS current
+   FROM ((lookalike.index_recall m
+     JOIN lookalike.collections c ON ((c.id = m.collection_id)))
+     LEFT JOIN lookalike.partial_indexes p ON ((p.index_name = m.index_name)));
+
+COMMENT ON VIEW lookalike.search_recall IS 'One row an index of vectors: recall aimed at, effort of searches, measured recall. With its owner''s rights.';
+
 CREATE TABLE lookalike.thumbnails (
     collection_id integer NOT NULL,
     id text NOT NULL COLLATE pg_catalog."C",
@@ -2853,6 +2914,9 @@ ALTER TABLE ONLY lookalike.collections
 
 ALTER TABLE ONLY lookalike.collections
     ADD CONSTRAINT collections_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY lookalike.index_recall
+    ADD CONSTRAINT index_recall_pkey PRIMARY KEY (index_name);
 
 ALTER TABLE ONLY lookalike.job_rejects
     ADD CONSTRAINT job_rejects_pkey PRIMARY KEY (job_id, line);
@@ -2901,6 +2965,8 @@ ALTER TABLE ONLY lookalike.tokens
 
 CREATE INDEX aliases_collection_id_idx ON lookalike.aliases USING btree (collection_id);
 
+CREATE INDEX index_recall_collection_id_idx ON lookalike.index_recall USING btree (collection_id);
+
 CREATE UNIQUE INDEX jobs_at_work_idx ON lookalike.jobs USING btree (collection_id, kind) WHERE (worker IS NOT NULL);
 
 CREATE UNIQUE INDEX jobs_idempotency_key_idx ON lookalike.jobs USING btree (token_id, idempotency_key) NULLS NOT DISTINCT WHERE (idempotency_key IS NOT NULL);
@@ -2923,6 +2989,9 @@ CREATE TRIGGER note_expiry_of_new BEFORE INSERT ON lookalike.records FOR EACH RO
 
 ALTER TABLE ONLY lookalike.aliases
     ADD CONSTRAINT aliases_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES lookalike.collections(id);
+
+ALTER TABLE ONLY lookalike.index_recall
+    ADD CONSTRAINT index_recall_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES lookalike.collections(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY lookalike.job_rejects
     ADD CONSTRAINT job_rejects_job_id_fkey FOREIGN KEY (job_id) REFERENCES lookalike.jobs(id) ON DELETE CASCADE;

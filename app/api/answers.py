@@ -72,6 +72,14 @@ class Statistics(TypedDict, total=False):
     matches: Annotated[int, Field(ge=0, description="Records that match the filter, if counted.")]
     matches_more_than: Annotated[int, Field(ge=0, description="The number at which the count of matches was given up.")]
     candidates: Annotated[int, Field(ge=0, description="Records that were compared, if known.")]
+    recall_target: Annotated[
+        float,
+        Field(gt=0, le=1, description="Share of the true neighbours that a search through the index aimed at."),
+    ]
+    effort: Annotated[int, Field(ge=1, le=1000, description="How hard the index was searched.")]
+    measured_recall: Annotated[
+        float, Field(ge=0, le=1, description="The share that was found at this effort when it was measured, if it was.")
+    ]
     set: Annotated[QualifiedSet, Field(description="The set that counts, facets, orders and groups are over.")]
 
 

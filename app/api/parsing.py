@@ -158,6 +158,13 @@ Effort = Annotated[
     Annotated[Count, AfterValidator(lambda value: max(1, min(value, 1000)))] | None,
     Field(description="How hard to look, 1 to 1000: more is slower and misses less. A hint; leave it out if in doubt."),
 ]
+RecallTarget = Annotated[
+    Annotated[float, Field(gt=0, le=1, allow_inf_nan=False), BeforeValidator(_number)] | None,
+    Field(
+        description="Share of the true neighbours that the search aims at, above 0 and at most 1: the index is searched"
+        " as hard as that was measured to need. 1: every match is compared. Left out, the collection's."
+    ),
+]
 TagsWeight = Annotated[
     float,
     Field(ge=0, le=1, description="Share of the tags in the distance, 0 (pictures alone) to 1 (tags alone)."),

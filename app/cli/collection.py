@@ -12,10 +12,13 @@ from app.domain.collections import Collection
 from app.domain.errors import InvalidRequest
 from app.domain.jsontext import loads
 from app.domain.services import SERVICES
-from app.services import collections, indexing, overview, recalling, records
+from app.services import collections, indexing, measuring, overview, recalling, records
 from app.services.context import Context
 
 # Count a table exactly if it has at most this many bytes: that takes some tens of milliseconds.
+
+
+_SHARE = click.FloatRange(min=0, min_open=True, max=1)
 
 
 @click.group()
@@ -41,6 +44,9 @@ collection.add_command(reembed)
     "--keep-images", is_flag=True, help="Keep each picture as it came, so that another model can embed it later."
 )
 @click.option("--product-field", help="The attribute that names a record's product, for searches that name none.")
+@click.option(
+    "--recall-target", type=_SHARE, help="Share of the true neighbours that searches aim at; 1: all compared."
+)
 @json_option
 def create(
     name: str,
@@ -51,6 +57,7 @@ def create(
     thumbnails: bool,
     keep_images: bool,
     product_field: str | None,
+    recall_target: float | None,
     as_json: bool,
 ) -> None:
     """Create a collection."""
@@ -64,6 +71,7 @@ def create(
             thumbnails=thumbnails,
             keep_images=keep_images,
             product_field=product_field,
+            recall_target=recall_target,
         )
     if as_json:
         print_json(
@@ -77,6 +85,7 @@ def create(
                 "capacity": made.capacity,
                 "keep_images": made.keep_images,
                 "product_field": made.product_field,
+                "recall_target": made.recall_target,
             }
         )
     else:
@@ -120,11 +129,30 @@ def show(name: str, *, as_json: bool) -> None:
 @click.option(
     "--no-product-field", is_flag=True, help="Take the product field away: searches that name none answer every record."
 )
-def set_(name: str, product_field: str | None, *, no_product_field: bool) -> None:
+@click.option(
+    "--recall-target", type=_SHARE, help="Share of the true neighbours that searches aim at; 1: all compared."
+)
+@click.option("--no-recall-target", is_flag=True, help="Let searches aim at LOOKALIKE_RECALL_TARGET again.")
+def set_(
+    name: str,
+    product_field: str | None,
+    recall_target: float | None,
+    *,
+    no_product_field: bool,
+    no_recall_target: bool,
+) -> None:
     """Change a setting of a collection; servers apply it within LOOKALIKE_AUTH_CACHE_SECONDS."""
-    if (product_field is not None) == no_product_field:
-        raise click.UsageError("give one of --product-field FIELD and --no-product-field")
+    given = (product_field is not None, no_product_field, recall_target is not None, no_recall_target)
+    if sum(given) != 1:
+        raise click.UsageError(
+            "give one of --product-field FIELD, --no-product-field, --recall-target SHARE and --no-recall-target"
+        )
     with opened() as context:
+        if recall_target is not None or no_recall_target:
+            collections.set_recall_target(context, name, recall_target)
+            aim = "LOOKALIKE_RECALL_TARGET" if recall_target is None else f"{recall_target:g}"
+            click.echo(f"{name}: searches aim at a recall of {aim}")
+            return
         collections.set_product_field(context, name, product_field)
     click.echo(f"{name}: the product field is {product_field}" if product_field else f"{name}: no product field")
 
@@ -220,10 +248,17 @@ def reindex(name: str) -> None:
 @click.option("--filter", "filter_text", help="A filter, as JSON: measure the searches with it.")
 @json_option
 def recall(name: str, sample: int, k: int, filter_text: str | None, *, as_json: bool) -> None:
-    """Measure what share of the true nearest records the searches of a collection find."""
+    """Measure what share of the true nearest records the searches of a collection find.
+
+    Without a filter, the effort that its index needs for each share is measured first, and searches go by it from then
+    on. The server does that by itself after a build of the index, and when a tenth of the records was written.
+    """
     filter_ = loads(filter_text, "--filter") if filter_text is not None else None
-    with opened(reads=True) as context:
+    with opened(reads=filter_text is not None) as context:
         chosen = collections.get(context, name)
+        if filter_text is None:
+            measuring.measure_now(context, chosen)
+            chosen = collections.get(context, name)
         with click.progressbar(length=sample, file=sys.stderr, label="searching") as bar:
             found = recalling.measure(context, chosen, sample=sample, k=k, filter_=filter_, progress=bar.update)
     if as_json:

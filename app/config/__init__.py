@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from app.config import sentences
 from app.domain.errors import ConfigurationError
 from app.domain.options import FetchPolicy, ImageLimits, ModelOptions
+from app.domain.recall import RECALL_TARGET
 
 _MOST = 2**31 - 1  # what PostgreSQL's integers hold
 _DAY = 86_400
@@ -274,7 +275,22 @@ class Settings(BaseSettings):
         default=100,
         ge=1,
         le=1000,
-        description="Default `hnsw.ef_search`; grows with the root of the collection's size beyond 60,000 records.",
+        description="Default `hnsw.ef_search` where recall was not measured; grows with the root of the collection's "
+        "size beyond 60,000 records.",
+    )
+    recall_target: float = Field(
+        default=RECALL_TARGET,
+        gt=0,
+        le=1,
+        description="Share of the true neighbours that searches aim at, for collections and requests that name none; "
+        "1: every record is compared.",
+    )
+    recall_seconds: float = Field(
+        default=60.0,
+        ge=0,
+        le=_DAY,
+        description="Time that measuring the recall of an index may take of the database, resting as long as it works; "
+        "0: it is never measured.",
     )
     export_files: int = Field(
         default=100,

@@ -5,10 +5,12 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from app.db import recall
 from app.db.engine import Connection, Database
 from app.db.loader import query
 from app.domain.collections import Collection, NewCollection, PartialIndex, SearchCosts, check_product_field
 from app.domain.errors import CollectionNotFound, InTheWay
+from app.domain.recall import check_target
 
 _DROP_ATTEMPTS = 30
 
@@ -29,7 +31,12 @@ def create(db: Database, new: NewCollection) -> Collection:
         "distance_scale": new.distance_scale,
         "capacity": new.capacity,
         "settings": Jsonb(
-            {"thumbnails": new.thumbnails, "keep_images": new.keep_images, "product_field": new.product_field}
+            {
+                "thumbnails": new.thumbnails,
+                "keep_images": new.keep_images,
+                "product_field": new.product_field,
+                "recall_target": new.recall_target,
+            }
         ),
     }
     db.write(lambda connection: connection.execute(query("collections", "create").render(), values))
@@ -48,9 +55,16 @@ def get(db: Database, name: str) -> Collection:
     if row is None:
         raise CollectionNotFound(f"there is no collection {name!r}")
     costs = SearchCosts(*row["costs"]) if row["costs"] else None
-    partial = tuple(PartialIndex(condition, rows) for condition, rows in row["partial_indexes"])
-    fields = frozenset(row["indexed_fields"])
-    return Collection(**{**row, "indexed_fields": fields, "costs": costs, "partial_indexes": partial})
+    partial = tuple(
+        PartialIndex(condition, rows, recall.read(found)) for condition, rows, found in row["partial_indexes"]
+    )
+    own = {
+        "indexed_fields": frozenset(row["indexed_fields"]),
+        "costs": costs,
+        "partial_indexes": partial,
+        "recall": recall.read(row["recall"]),
+    }
+    return Collection(**{**row, **own})
 
 
 def list_all(db: Database) -> list[dict[str, Any]]:
@@ -76,6 +90,22 @@ def set_product_field(db: Database, name: str, field: str | None) -> None:
         check_product_field(field)
     text = query("collections", "set_product_field").render()
     values = {"name": name, "field": field}
+    if db.write(lambda connection: connection.execute(text, values).fetchone()) is None:
+        raise CollectionNotFound(f"there is no collection {name!r}")
+
+
+def set_recall_target(db: Database, name: str, target: float | None) -> None:
+    """Set the recall that searches in a collection aim at; None: as the server is set up.
+
+    Raises:
+        CollectionNotFound: there is no collection of this name.
+        InvalidRequest: it is not above 0 and at most 1.
+
+    """
+    if target is not None:
+        check_target(target)
+    text = query("collections", "set_recall_target").render()
+    values = {"name": name, "target": target}
     if db.write(lambda connection: connection.execute(text, values).fetchone()) is None:
         raise CollectionNotFound(f"there is no collection {name!r}")
 

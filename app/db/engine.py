@@ -21,6 +21,7 @@ from app.db.session import Pooler, Session, begin
 from app.db.session import settings as session_settings
 from app.domain.collections import Collection
 from app.domain.errors import ConfigurationError, Unavailable
+from app.domain.recall import RECALL_TARGET
 from app.search.plan import Expectation
 
 log = logging.getLogger(__name__)
@@ -70,6 +71,7 @@ class Database:
         timeout_seconds: float = 5.0,
         statement_timeout_ms: int = 30_000,
         ef_search: int = 100,
+        recall_target: float = RECALL_TARGET,
     ) -> None:
         self.url = url = readable(url)
         self._admin_url = readable(admin_url, "LOOKALIKE_ADMIN_DATABASE_URL") if admin_url else url
@@ -77,6 +79,7 @@ class Database:
         self._settings = session_settings(statement_timeout_ms=statement_timeout_ms, ef_search=ef_search)
         self._behind_pooler: Session | None = None
         self.ef_search = ef_search
+        self.recall_target = recall_target
         self._timeout_seconds = timeout_seconds
         # Searches that compare every record of a large collection leave half of the connections to the others.
         self._expensive = threading.BoundedSemaphore(max(1, connections // 2))

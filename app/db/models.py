@@ -323,6 +323,41 @@ class PartialIndex(Base):
     condition: Mapped[str] = mapped_column(Text)
 
 
+class IndexRecall(Base):
+    """The recall of an HNSW index, as it was measured, and the efforts that searches take by it."""
+
+    __tablename__ = "index_recall"
+    __table_args__ = (
+        CheckConstraint("target > 0 AND target <= 1", name="target"),
+        CheckConstraint("effort BETWEEN 1 AND 1000", name="effort"),
+        CheckConstraint("effort_deep BETWEEN 1 AND 1000", name="effort_deep"),
+        CheckConstraint("effort_matches BETWEEN 1 AND 1000", name="effort_matches"),
+        {"comment": "Measured recall of HNSW indexes by search effort, and the efforts that searches take by it."},
+    )
+
+    index_name: Mapped[str] = mapped_column(Text, primary_key=True)
+    collection_id: Mapped[int] = mapped_column(ForeignKey(f"{SCHEMA}.collections.id", ondelete="CASCADE"), index=True)
+    generation: Mapped[int]
+    claimed_at: Mapped[datetime | None] = mapped_column(
+        DateTime(timezone=True), comment="When a server began to measure; others leave it to that for ten minutes."
+    )
+    build: Mapped[int | None] = mapped_column(
+        BigInteger, comment="The file of the index that was measured: what is built anew has another one."
+    )
+    target: Mapped[float | None] = mapped_column(Double)
+    effort: Mapped[int | None]
+    effort_deep: Mapped[int | None]
+    effort_matches: Mapped[int | None]
+    recall_10: Mapped[float | None] = mapped_column(Double)
+    recall_100: Mapped[float | None] = mapped_column(Double)
+    queries: Mapped[int | None]
+    rows: Mapped[int | None] = mapped_column(BigInteger)
+    writes: Mapped[int | None] = mapped_column(BigInteger)
+    seconds: Mapped[float | None] = mapped_column(Double)
+    curves: Mapped[Any | None] = mapped_column(JSONB)
+    measured_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
 class AppliedSql(Base):
     """A file of `sql/` was applied, as the SHA-256 of its text says."""
 

@@ -24,6 +24,7 @@ AREAS = (
     "listing",
     "loads",
     "partial",
+    "recall",
     "records",
     "reembedding",
     "replacing",

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from app.domain.errors import InvalidRequest
 from app.domain.jsontext import check_text
+from app.domain.recall import Recall, check_target
 from app.domain.services import service_of
 
 _COLLECTION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -38,11 +39,13 @@ class PartialIndex:
     Attributes:
         condition: the jsonpath that selects them, as `app.filters.equality` writes it.
         rows: their number as the planner believes it.
+        recall: that of searches through it; None: it was not measured since the index was built.
 
     """
 
     condition: str
     rows: int
+    recall: Recall | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,9 @@ class Collection:
     of searches that name none; `indexed` says whether its HNSW index is ready; `indexed_fields` are the attributes with
     a declared B-tree; `partial_indexes` are those of single values that are ready. `rows` is the number of records as
     the planner believes it, 0 where nobody counted yet; `costs` is what a search's steps cost, None where it was never
-    measured for these dimensions. `expires` says whether a record of it ever had an `_expires_at`.
+    measured for these dimensions. `expires` says whether a record of it ever had an `_expires_at`. `recall_target` is
+    the share of the true neighbours that searches aim at, None: as the server is set up; `recall` is that of its HNSW
+    index, None where it was not measured since the index was built.
 
     `generation` counts how often all of its vectors were made. It is part of the records' table's name: whoever still
     has the facts of an earlier generation, and so vectors of an earlier model, finds no table to use them on.
@@ -78,6 +83,8 @@ class Collection:
     costs: SearchCosts | None = None
     partial_indexes: tuple[PartialIndex, ...] = field(default=(), compare=False)
     expires: bool = False
+    recall_target: float | None = None
+    recall: Recall | None = field(default=None, compare=False)
 
     @property
     def records_table(self) -> str:
@@ -99,6 +106,7 @@ class NewCollection:
     thumbnails: bool = True
     keep_images: bool = False
     product_field: str | None = None
+    recall_target: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse what the table would refuse, in words."""
@@ -111,6 +119,8 @@ class NewCollection:
             raise InvalidRequest("a capacity is at least 1")
         if self.product_field is not None:
             check_product_field(self.product_field)
+        if self.recall_target is not None:
+            check_target(self.recall_target)
 
 
 def check_product_field(name: str) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from app.domain.recall import Reached
 from app.domain.records import Found
 
 
@@ -33,6 +34,7 @@ class Nearest:
         candidates: records that were compared; None where only PostgreSQL knows.
         milliseconds: time of the search, without that of the model.
         beside: what else was asked for; None: nothing.
+        reached: the recall that a search through the index aimed at; None: it went another way.
 
     """
 
@@ -43,6 +45,7 @@ class Nearest:
     candidates: int | None = None
     milliseconds: float = 0.0
     beside: "Beside | None" = None
+    reached: Reached | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """A plan says how a search is done: its ways, in order, and how far each is followed. The rule, and its figures.
 
-Without a filter the index is asked, with an effort that grows with the root of the number of records. Beyond 800
-ranks, and where the index has less to offer than it should, the list goes on exactly (`app.search.ladder`).
+Without a filter the index is asked. Beyond 800 ranks, and where the index has less to offer than it should, the list
+goes on exactly (`app.search.ladder`).
 
 With a filter there are three ways, and the cheapest that is complete is taken:
 
@@ -32,13 +32,17 @@ expected, and 2 * k * n / b the budget of a walk after them. So a walk in vain c
 that follows, and after the few about as much.
 r and c are what `lookalike db calibrate` measured, or the usual.
 
-A walk ends at 2 * k matches, of which the nearest are kept, and has half as much effort again as a search without a
-filter, which grows with the root of n beyond 60,000 records.
+A walk ends at 2 * k matches, of which the nearest are kept.
+
+The effort is the least that reaches the recall target, as it was measured (`app.search.effort`): one for the nearest 30
+ranks, one for those beyond, one with a filter. A target of 1 is exact search. Where nothing was measured since the
+index was built, the effort is the default's, which grows with the root of n beyond 60,000 records, and half as much
+again with a filter. The effort that a request asks for is taken as it is.
 
 Where the filter asks for a value that has a partial index, the walk goes through that, and n is the number of its
-records: all of them match that part of the filter, however far from the query they lie. The effort stays that of the
-whole collection, as such records lie together and far from many queries: of 20,091 among 500,000, recall@20 is .961 at
-effort 150 and .994 at 400.
+records: all of them match that part of the filter, however far from the query they lie. It has an effort of its own
+where that was measured; else that of the whole collection, as such records lie together and far from many queries: of
+20,091 among 500,000, recall@20 is .961 at effort 150 and .994 at 400.
 """
 
 from collections.abc import Callable
@@ -47,14 +51,16 @@ from enum import StrEnum
 from math import ceil, sqrt
 
 from app.domain.collections import Collection, PartialIndex, SearchCosts
+from app.domain.recall import RECALL_TARGET, Depth, Efforts, Reached, Recall
+from app.search.effort import efforts_for, recall_at
 from app.search.ladder import Rung
 from app.search.request import Query, direction
 
 EF_SEARCH_MAX = 1000
 # Without a filter the first candidates of one search of the graph; a quarter more than are kept, as the graph orders
-# them by rounded vectors. Then searches of their own, each with an effort of as many as it offers.
-FIRST = (Rung(10, 13), Rung(20, 25), Rung(30, 38), Rung(50, 63), Rung(80, 100))
-DEEPER = (Rung(160, 200), Rung(400, 500), Rung(800, 1000))
+# them by rounded vectors. Then searches of their own, each with an effort of as many as it offers, or more.
+FIRST = (Rung(10, 13), Rung(20, 25), Rung(30, 38))
+DEEPER = (Rung(80, 100), Rung(160, 200), Rung(400, 500), Rung(800, 1000))
 # With a filter the first matches of one walk, twice as many as are kept; then walks of their own.
 FIRST_MATCHES = (Rung(10, 20), Rung(20, 40), Rung(30, 60))
 DEEPER_MATCHES = (Rung(80, 160), Rung(250, 500), Rung(800, 1600))
@@ -156,20 +162,24 @@ class Plan:
         ways: in this order, until the page is complete.
         bound: matches that `FEW` compares at most.
         effort: HNSW search effort of the first walk, 1 to 1000.
+        deep: that of those beyond without a filter, at least.
         part: the partial index that is walked; None: the index of all records.
         rows: the number of records in the index that is walked.
         matches: how many of them match at least, by the planner, or as `FEW` counted in vain; None: there is no filter.
         served: whether an index finds the matches, as the planner believes.
+        reached: what a search that goes through the index aims at; None: none does.
 
     """
 
     ways: tuple[Way, ...]
     bound: int = 0
     effort: int = 0
+    deep: int = 0
     part: PartialIndex | None = None
     rows: int = 0
     matches: int | None = None
     served: bool = False
+    reached: Reached | None = None
 
     @property
     def first(self) -> tuple[Rung, ...]:
@@ -189,36 +199,75 @@ class Plan:
     def walk(self, rung: Rung) -> Walk:
         """Return the walk for all candidates of a rung."""
         if self.matches is None:
-            return Walk(rung.candidates, rung.candidates, min(EF_SEARCH_MAX, max(self.effort, rung.candidates)))
+            effort = max(self.effort, self.deep, rung.candidates)
+            return Walk(rung.candidates, rung.candidates, min(EF_SEARCH_MAX, effort))
         effort = min(EF_SEARCH_MAX, max(self.effort, rung.keep))
         budget = max(effort, rung.candidates, ceil(SLACK * rung.keep * self.rows / self.matches))
         return Walk(rung.candidates, coarse(budget), effort)
 
 
-def planned(query: Query, default_effort: int, expected: Callable[[], Expectation]) -> Plan:
+def planned(
+    query: Query, default_effort: int, expected: Callable[[], Expectation], default_target: float = RECALL_TARGET
+) -> Plan:
     """Return how a search is done.
 
     Args:
         query: the search.
-        default_effort: the server's search effort, 1 to 1000.
+        default_effort: the server's search effort, 1 to 1000, where recall was not measured.
         expected: what the planner makes of the filter; asked for where it matters.
+        default_target: the recall that the server aims at, above 0 and at most 1.
 
     """
     collection = query.collection
-    if not _indexable(query):
+    target = query.recall_target or collection.recall_target or default_target
+    if not _indexable(query) or (target == 1 and query.effort is None):
         return Plan((Way.EXACT,))
     if not query.filtered or not collection.indexed:
-        usual = query.effort or grown_effort(collection, default_effort)
-        return Plan((Way.INDEX, Way.EXACT), effort=min(EF_SEARCH_MAX, usual))
+        chosen = _efforts(collection, target, default_effort, query.effort)
+        reached = Reached(target, chosen.nearest, _measured(collection.recall, Depth.TEN, chosen.nearest))
+        return Plan(
+            (Way.INDEX, Way.EXACT),
+            effort=chosen.nearest,
+            deep=chosen.deep,
+            reached=reached if collection.indexed else None,
+        )
     part = part_of(collection, query.where.equalities)
     matches = expected()
-    usual_limits = limits(collection, RANKS, default_effort, query.effort, part)
+    chosen = _efforts(collection, target, default_effort, query.effort, part)
+    usual_limits = limits(collection, RANKS, chosen.matches, part)
     first, found = begin(collection, RANKS, usual_limits, matches, part)
     if first is Way.EXACT:
         return Plan((Way.EXACT,))
     ways = (Way.INDEX, Way.EXACT) if first is Way.INDEX else (Way.FEW, Way.INDEX, Way.EXACT)
     least = max(1, matches.matches) if first is Way.INDEX else found.bound
-    return Plan(ways, found.bound, found.effort, part, _rows(collection, part), least, not matches.reads_all)
+    recall = part.recall if part and part.recall else collection.recall
+    return Plan(
+        ways,
+        found.bound,
+        found.effort,
+        part=part,
+        rows=_rows(collection, part),
+        matches=least,
+        served=not matches.reads_all,
+        reached=Reached(target, found.effort, _measured(recall, Depth.TENTH, found.effort)),
+    )
+
+
+def _efforts(
+    collection: Collection, target: float, default_effort: int, effort: int | None, part: PartialIndex | None = None
+) -> Efforts:
+    """Return the efforts of a search: as it asks, as they were measured, or by the number of records."""
+    if effort is not None:
+        return Efforts(effort, effort, effort)
+    measured = part.recall if part and part.recall else collection.recall
+    if measured is not None:
+        return efforts_for(measured, target)
+    usual = grown_effort(collection, default_effort)
+    return Efforts(usual, usual, min(EF_SEARCH_MAX, ceil(EFFORT * usual)))
+
+
+def _measured(recall: Recall | None, depth: Depth, effort: int) -> float | None:
+    return None if recall is None else recall_at(recall.curves.get(depth, ()), effort)
 
 
 def _indexable(query: Query) -> bool:
@@ -253,32 +302,23 @@ def comparing_us(collection: Collection, expected: Expectation) -> float:
     return reading * costs.match_us + matches * costs.distance_us
 
 
-def limits(
-    collection: Collection,
-    ranks: int,
-    default_effort: int,
-    effort: int | None = None,
-    part: PartialIndex | None = None,
-) -> Limits:
+def limits(collection: Collection, ranks: int, effort: int, part: PartialIndex | None = None) -> Limits:
     """Return how far each way is followed for the first `ranks` ranks.
 
     Args:
         collection: what is searched.
         ranks: 1 to 1000: the window's end.
-        default_effort: the server's search effort, 1 to 1000.
-        effort: the search effort that the request asks for; None: the server's, and half as much again, or more of it
-            for many records.
+        effort: the search effort of a walk, 1 to 1000.
         part: the partial index that a walk goes through; None: the index of all records.
 
     """
     costs = costs_of(collection)
     match = costs.match_us + costs.distance_us
-    chosen = min(EF_SEARCH_MAX, effort or max(ceil(EFFORT * grown_effort(collection, default_effort)), ranks))
     needed = SLACK * max(1, ranks) * _rows(collection, part)
     # The graph is walked to `effort` candidates at least, whatever the filter.
-    bound = max(BOUND_AT_LEAST, ranks, chosen * costs.candidate_us / match, sqrt(needed * costs.candidate_us / match))
+    bound = max(BOUND_AT_LEAST, ranks, effort * costs.candidate_us / match, sqrt(needed * costs.candidate_us / match))
     candidates = ceil(_SPARE * ranks)
-    return Limits(round(bound), max(chosen, candidates, ceil(needed / bound)), candidates, chosen)
+    return Limits(round(bound), max(effort, candidates, ceil(needed / bound)), candidates, effort)
 
 
 def coarse(number: int) -> int:

@@ -55,8 +55,9 @@ class Query:
         fields: what of the records is answered.
         where: which records may be answered, as a condition on their alias `r`.
         what: what is looked for: the vector of a stored record by its id, a vector, or several; None: nothing.
-        effort: HNSW search effort, 1 to 1000; None: the server's default, raised where many records need it.
+        effort: HNSW search effort, 1 to 1000; None: what the recall target needs.
         exact: compare every record that matches, whatever it costs.
+        recall_target: share of the true neighbours that it aims at, above 0 and at most 1; None: the collection's.
         radius: largest distance of an answer record, inclusive, on the API's scale; None: no limit.
         product_field: attribute of which at most one record a value is answered; None: every record.
         asked: ids of stored records that match and whose vectors are looked for.
@@ -71,6 +72,7 @@ class Query:
     what: What | None = None
     effort: int | None = None
     exact: bool = False
+    recall_target: float | None = None
     radius: float | None = None
     product_field: str | None = None
     asked: tuple[str, ...] = ()

@@ -6,6 +6,7 @@ from app.domain.collections import Collection, NewCollection
 from app.domain.errors import InvalidRequest
 from app.domain.services import service_of
 from app.embedding.models import registry
+from app.services import measuring
 from app.services.context import Context
 
 
@@ -19,6 +20,7 @@ def create(
     thumbnails: bool = True,
     keep_images: bool = False,
     product_field: str | None = None,
+    recall_target: float | None = None,
 ) -> Collection:
     """Create a collection; without a model it gets its service's default.
 
@@ -41,6 +43,7 @@ def create(
             thumbnails=thumbnails,
             keep_images=keep_images,
             product_field=product_field,
+            recall_target=recall_target,
         ),
     )
 
@@ -69,6 +72,19 @@ def set_product_field(context: Context, name: str, field: str | None) -> None:
 
     """
     collection_table.set_product_field(context.db, get(context, name).name, field)
+
+
+def set_recall_target(context: Context, name: str, target: float | None) -> None:
+    """Set the share of the true neighbours that searches aim at; None: as the server is set up.
+
+    Raises:
+        CollectionNotFound: there is none of this name.
+        InvalidRequest: it is not above 0 and at most 1.
+
+    """
+    found = get(context, name)
+    collection_table.set_recall_target(context.db, found.name, target)
+    measuring.retarget(context, get(context, name))
 
 
 def to_drop(context: Context, name: str) -> Collection:

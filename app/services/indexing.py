@@ -1,4 +1,7 @@
-"""The index of a collection, in the background: built once it outgrows exact search, anew after large deletions."""
+"""The index of a collection, in the background: built once it outgrows exact search, anew after large deletions.
+
+How hard it must be searched is measured then, and again when a tenth of the collection was written.
+"""
 
 import logging
 import threading
@@ -10,6 +13,7 @@ from app.db import partial as partial_indexes
 from app.domain.collections import Collection
 from app.domain.errors import ConfigurationError, LookalikeError
 from app.domain.jsontext import dumps
+from app.services import measuring
 from app.services.context import Context
 
 log = logging.getLogger(__name__)
@@ -35,8 +39,9 @@ def _build(context: Context, collection: Collection) -> None:
     try:
         if collection.indexed:
             rebuild_after_deletions(context, collection)
-        else:
-            build_if_needed(context, collection)
+            measuring.keep(context, context.lookup.collection(collection.name))
+        elif build_if_needed(context, collection):
+            measuring.keep(context, context.lookup.collection(collection.name))
     except ConfigurationError as error:
         # As lookalike_app, say: an index is built by the owner of its table. Said seldom, as it will not mend itself.
         log.warning(

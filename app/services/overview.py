@@ -6,6 +6,7 @@ from typing import Any
 
 from app.db import collections as collection_table
 from app.db import indexes, partial, records, reembedding
+from app.services import measuring
 from app.services.context import Context
 
 # Up to this size of its table, counting a collection's records takes no time.
@@ -50,4 +51,6 @@ def of(context: Context, name: str) -> dict[str, Any]:
     row["reembedding_with"] = change.next.model if change else None
     row["deleted_share"] = round(indexes.deleted_share(context.db, found), 3)
     row["index_build"] = indexes.progress(context.db, found)
+    row["recall_target"] = found.recall_target or context.settings.recall_target
+    row["recall"] = found.recall and measuring.told(found.recall)
     return row

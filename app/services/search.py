@@ -42,6 +42,7 @@ class Search:
         radius: largest distance of an answer record, inclusive, on the API's scale; None: no limit.
         product_field: attribute of which at most one record a value is answered; None: every record.
         refinement: what is asked beside the nearest records.
+        recall_target: share of the true neighbours that it aims at, above 0 and at most 1; None: the collection's.
 
     """
 
@@ -55,6 +56,7 @@ class Search:
     radius: float | None = None
     product_field: str | None = None
     refinement: Refinement = NOTHING
+    recall_target: float | None = None
 
     @property
     def taken(self) -> frozenset[str]:
@@ -75,6 +77,7 @@ class Search:
             where,
             effort=self.effort,
             exact=self.exact,
+            recall_target=self.recall_target,
             radius=self.radius,
             product_field=self.product_field,
             asked=asked,

@@ -3,7 +3,7 @@
 --
 --   lookalike_reader  reads views; nothing of the tables.
 --   lookalike_app     reads tables and views; writes records and what belongs to them, which are the partitioned tables
---                     and their partitions, the log of searches, and jobs. It makes no tokens and no collections, and
+--                     and their partitions, the log of searches, measured recall, and jobs. It makes no tokens and no collections, and
 --                     owns nothing. A row lock on a collection needs the right to update one column: `created_at`,
 --                     which decides nothing.
 --   everybody         may run no function that is VOLATILE, as those change the schema, and none that runs with the
@@ -27,7 +27,7 @@ BEGIN
         ), relations AS (
             SELECT c.oid, c.relkind IN ('v', 'm') AS is_view,
                    c.relkind = 'p' OR c.relispartition
-                   OR c.relname IN ('search_log', 'jobs', 'job_rejects', 'job_workers') AS holds_records
+                   OR c.relname IN ('search_log', 'index_recall', 'jobs', 'job_rejects', 'job_workers') AS holds_records
             FROM pg_catalog.pg_class AS c
             WHERE c.relnamespace = 'lookalike'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm')
         ), routines AS (

@@ -26,8 +26,8 @@ COMMENT ON FUNCTION lookalike.search_figure(text) IS
 CREATE OR REPLACE FUNCTION lookalike.search_rungs(name text) RETURNS integer[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE name
-    WHEN 'keep' THEN '{80,160,400,800}'::integer[]
-    WHEN 'candidates' THEN '{100,200,500,1000}'::integer[]
+    WHEN 'keep' THEN '{30,80,160,400,800}'::integer[]
+    WHEN 'candidates' THEN '{38,100,200,500,1000}'::integer[]
     WHEN 'keep_matches' THEN '{30,80,250,800}'::integer[]
     WHEN 'candidates_matches' THEN '{60,160,500,1600}'::integer[]
 END;

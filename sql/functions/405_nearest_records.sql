@@ -11,7 +11,8 @@
 --   gives those between the edge of the rung before and its own, so the first rows are the same for any k. What the rungs
 --   do not give follows by exact distance. All is compared where a rung has too few candidates, the twenty nearest lie at
 --   one distance, or the record that is asked for matches and is not found.
--- Index: the partition's HNSW index where it is there; the search effort is hnsw.ef_search, at least 150, with a filter
+-- Index: the partition's HNSW index where it is there; the search effort is hnsw.ef_search, or what the API's searches take
+--   by the measured recall (index_recall) where that is more; where it was not measured, 150 at least, with a filter
 --   more beyond 60,000 records. GIN on attributes for the filter. The settings of the session are as before afterwards.
 -- Rights: the caller's. Fixed search_path. PARALLEL UNSAFE, as it sets hnsw.* for its own query. Called by knn and
 --   knn_vector; not meant for other use.
@@ -27,6 +28,7 @@ DECLARE
     asked record;
     statement text;
     costs record;
+    measured record;
     few bigint; counted bigint;
     climbing boolean;
     rows_per_match double precision := 0;
@@ -66,6 +68,10 @@ BEGIN
              ) AS c ORDER BY c.distance, c.id
          ) AS n', space.half, space.cosine, asked.condition);
     climbing := space.indexed AND k > 0;
+    SELECT m.effort, m.effort_deep, m.effort_matches INTO measured
+    FROM pg_class AS i JOIN lookalike.index_recall AS m ON m.index_name = i.relname::text
+    WHERE i.oid = to_regclass(space.records || '_hnsw') AND m.build = pg_relation_filenode(i.oid)::bigint;
+    effort := coalesce(measured.effort, effort);
     IF climbing AND asked.path IS NOT NULL THEN
         keeps := lookalike.search_rungs('keep_matches');
         offered := lookalike.search_rungs('candidates_matches');
@@ -75,7 +81,8 @@ BEGIN
         FROM lookalike.usual_search_costs(space.dimensions) AS u, pg_class AS t
         LEFT JOIN lookalike.search_costs AS s ON s.dimensions = space.dimensions
         WHERE t.oid = space.records::regclass;
-        effort := least(most, effort * sqrt(greatest(1, costs.rows / lookalike.search_figure('effort_rows'))));
+        effort := coalesce(measured.effort_matches, least(
+            most, effort * sqrt(greatest(1, costs.rows / lookalike.search_figure('effort_rows')))));
         budget := slack * lookalike.search_figure('ranks');
         few := sqrt(budget * costs.rows * costs.candidate_us / costs.match_us);
         few := greatest(lookalike.search_figure('bound_at_least'), few);
@@ -99,7 +106,10 @@ BEGIN
             candidates := offered[rung];
             budget := greatest(candidates, effort * (asked.path IS NOT NULL)::integer, slack * keeps[rung] * rows_per_match);
             PERFORM set_config('hnsw.iterative_scan', 'relaxed_order', true), set_config('hnsw.ef_search', least(
-                        most, greatest(effort, CASE WHEN asked.path IS NULL THEN candidates ELSE keeps[rung] END))::text, true),
+                        most, greatest(
+                            effort, CASE WHEN asked.path IS NOT NULL THEN keeps[rung]
+                                    WHEN rung = 1 THEN candidates ELSE greatest(candidates, measured.effort_deep) END
+                        ))::text, true),
                     set_config('hnsw.max_scan_tuples', least(2147483647, visits * budget)::bigint::text, true);
             EXECUTE format(
                 statement, format('(SELECT w.* FROM %1$s AS w ORDER BY w.embedding::%2$s %3$s $2::%2$s LIMIT %4$s)',

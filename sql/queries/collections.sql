@@ -16,13 +16,21 @@ SELECT c.id, c.name, c.service, c.model, c.model_revision, c.dimensions, c.dista
        coalesce((c.settings ->> 'thumbnails')::boolean, true) AS thumbnails,
        coalesce((c.settings ->> 'keep_images')::boolean, false) AS keep_images,
        c.settings ->> 'product_field' AS product_field, c.generation, c.expires,
+       (c.settings ->> 'recall_target')::double precision AS recall_target,
+       (SELECT to_jsonb(m) FROM lookalike.index_recall AS m
+        WHERE m.index_name = lookalike.records_table(c.id, c.generation) || '_hnsw'
+          AND m.build = pg_catalog.pg_relation_filenode(pg_catalog.to_regclass('lookalike.' || m.index_name))::bigint
+       ) AS recall,
        lookalike.is_indexed(c.id, c.generation) AS indexed,
        ARRAY(SELECT jsonb_array_elements_text(coalesce(c.settings -> 'indexed_fields', '[]'))) AS indexed_fields,
        coalesce((SELECT greatest(t.reltuples, 0)::bigint FROM pg_catalog.pg_class AS t
                  WHERE t.oid = pg_catalog.to_regclass('lookalike.' || lookalike.records_table(c.id, c.generation))), 0) AS rows,
        (SELECT jsonb_build_array(s.distance_us, s.match_us, s.candidate_us) FROM lookalike.search_costs AS s
         WHERE s.dimensions = c.dimensions) AS costs,
-       coalesce((SELECT jsonb_agg(jsonb_build_array(p.condition, greatest(t.reltuples, 0)::bigint))
+       coalesce((SELECT jsonb_agg(jsonb_build_array(
+                     p.condition, greatest(t.reltuples, 0)::bigint,
+                     (SELECT to_jsonb(m) FROM lookalike.index_recall AS m
+                      WHERE m.index_name = p.index_name AND m.build = pg_catalog.pg_relation_filenode(t.oid)::bigint)))
                  FROM lookalike.partial_indexes AS p
                  JOIN pg_catalog.pg_class AS t ON t.oid = pg_catalog.to_regclass('lookalike.' || p.index_name)
                  JOIN pg_catalog.pg_index AS i ON i.indexrelid = t.oid AND i.indisvalid
@@ -65,5 +73,12 @@ WHERE c.id = :id;
 -- Sets the field that searches which name none take as the product's; NULL: none. Says whether there was such a collection.
 UPDATE lookalike.collections AS c
 SET settings = jsonb_set(c.settings, '{product_field}', coalesce(to_jsonb(:field::text), 'null'))
+WHERE c.name = :name
+RETURNING c.id;
+
+-- name: set_recall_target
+-- Sets the recall that searches in a collection aim at; NULL: as the server is set up. Says whether there was such a collection.
+UPDATE lookalike.collections AS c
+SET settings = jsonb_set(c.settings, '{recall_target}', coalesce(to_jsonb(:target::double precision), 'null'))
 WHERE c.name = :name
 RETURNING c.id;

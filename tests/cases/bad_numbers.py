@@ -84,6 +84,7 @@ PLACES: tuple[tuple[str, str, str], ...] = (
     ("visualKNN", '{"query_record": {"_id": "1"}, "filter": {"n": {"$gt": #}}}', "filter.n.$gt"),
     ("text", '{"query_record": {"_text_data": "a"}, "k": #}', "k"),
     ("visualTagsKNN", '{"query_record": {"_id": "1"}, "tags_weight": #}', "tags_weight"),
+    ("visualKNN", '{"query_record": {"_id": "1"}, "recall_target": #}', "recall_target"),
     ("visualTagsKNN", '{"query_record": {"_id": "1", "tags": [#]}}', "query_record.tags[0]"),
     ("visualKNNMulti", '{"query_records": [{"_id": "1"}, {"n": #}]}', "query_records[1].n"),
     ("visualKNNMulti", '{"query_records": [{"_id": "1"}], "aggregation": #}', "aggregation"),

@@ -24,16 +24,16 @@ def collection(rows: int, costs: SearchCosts | None = None) -> Collection:
 def test_bound_and_budget_balance(rows: int) -> None:
     """A walk in vain costs about what the search of the bound's matches costs, whatever the size of the collection."""
     costs = SearchCosts(0.3, 0.7, 6.0)
-    found = limits(collection(rows, costs), 30, 100)
+    found = limits(collection(rows, costs), 30, 150)
     assert 0.2 <= found.budget * 6.0 / found.bound <= 1.5
     assert found.budget * found.bound >= 2 * 30 * rows * 0.999
     assert Walk(30, found.budget, found.effort).visits >= 20 * found.budget
 
 
 def test_the_bound_follows_the_measured_costs() -> None:
-    cheap_index = limits(collection(60_000, SearchCosts(0.3, 0.7, 1.0)), 30, 100)
-    dear_index = limits(collection(60_000, SearchCosts(0.3, 0.7, 30.0)), 30, 100)
-    assert cheap_index.bound < limits(collection(60_000), 30, 100).bound < dear_index.bound
+    cheap_index = limits(collection(60_000, SearchCosts(0.3, 0.7, 1.0)), 30, 150)
+    dear_index = limits(collection(60_000, SearchCosts(0.3, 0.7, 30.0)), 30, 150)
+    assert cheap_index.bound < limits(collection(60_000), 30, 150).bound < dear_index.bound
     assert cheap_index.budget > dear_index.budget
 
 
@@ -49,7 +49,7 @@ def test_the_bound_follows_the_measured_costs() -> None:
 )
 def test_where_to_begin(matches: int, reads_all: bool, way: Way) -> None:
     own = collection(50_000)
-    first, found = begin(own, 20, limits(own, 20, 100), Expectation(matches, reads_all))
+    first, found = begin(own, 20, limits(own, 20, 150), Expectation(matches, reads_all))
     assert first is way
     if first is Way.INDEX:
         assert found.budget >= 2 * 20 * 50_000 / matches
@@ -67,7 +67,7 @@ def test_bounds_are_coarse_and_never_less() -> None:
 def test_the_few_may_be_twice_as_many_as_expected() -> None:
     """Where the exact answer is the cheap one, it is not given up short of the matches it was chosen for."""
     own = collection(60_000)
-    usual = limits(own, 20, 100)
+    usual = limits(own, 20, 150)
     expected = usual.bound + 500
     first, found = begin(own, 20, usual, Expectation(expected, reads_all=False))
     assert (first, found.bound) == (Way.FEW, coarse(2 * expected))
@@ -79,11 +79,11 @@ def test_a_partial_index_makes_a_walk_cheap() -> None:
     own = collection(500_000)
     part = PartialIndex("x", 10_000)
     expected = Expectation(10_000, reads_all=False)
-    assert begin(own, 20, limits(own, 20, 100), expected)[0] is Way.FEW
-    usual = limits(own, 20, 100, part=part)
+    assert begin(own, 20, limits(own, 20, 150), expected)[0] is Way.FEW
+    usual = limits(own, 20, 150, part)
     way, found = begin(own, 20, usual, expected, part)
     assert (way, found.budget) == (Way.INDEX, found.effort)
-    assert found.effort == limits(own, 20, 100).effort
+    assert found.effort == limits(own, 20, 150).effort
     few = Expectation(50, reads_all=False)
     assert begin(own, 20, usual, few, part)[0] is Way.FEW
 
@@ -96,15 +96,20 @@ def test_the_smallest_partial_index_is_taken() -> None:
     assert own == collection(50_000), "what is remembered by a collection holds with them and without"
 
 
-def test_an_effort_that_is_asked_for_is_kept_within_its_range() -> None:
-    assert limits(collection(50_000), 20, 100, effort=40).effort == 40
-    assert limits(collection(50_000), 1000, 900).effort == 1000
+def walked(rows: int, default_effort: int, effort: int | None = None) -> int:
+    """The effort of a filtered search that begins with a walk."""
+    query = Query(collection(rows), Window(20), Fields(), FILTER, "r1", effort)
+    return planned(query, default_effort, lambda: Expectation(max(1, rows), reads_all=True)).effort
+
+
+def test_an_effort_that_is_asked_for_is_taken() -> None:
+    assert walked(50_000, 100, effort=40) == 40
+    assert walked(50_000, 900) == 1000
 
 
 def test_the_effort_grows_with_the_collection() -> None:
-    efforts = [limits(collection(rows), 20, 100).effort for rows in (0, 60_000, 240_000, 500_000, 100_000_000)]
-    assert efforts == [150, 150, 300, 434, 1000]
-    assert limits(collection(500_000), 20, 100, effort=40).effort == 40
+    assert [walked(rows, 100) for rows in (0, 60_000, 240_000, 500_000, 100_000_000)] == [150, 150, 300, 434, 1000]
+    assert walked(500_000, 100, effort=40) == 40
 
 
 def test_expensive_is_what_takes_long() -> None:

@@ -27,6 +27,7 @@ from app.api.parsing import (
     QueryRecords,
     Radius,
     RadiusOrNone,
+    RecallTarget,
     Records,
     Sort,
     TagsWeight,
@@ -59,6 +60,7 @@ class SearchParameters(Parameters):
         description="Compare every record that matches, whatever it costs: nothing is missed. Left out, the way is "
         "chosen, and `statistics.search` says which.",
     )
+    recall_target: RecallTarget = None
 
     def search(self, call: Call, window: Window, radius: float | None) -> service.Search:
         """Return the search that is asked for."""
@@ -71,6 +73,7 @@ class SearchParameters(Parameters):
             self.exact,
             self.cand_set_size or self.approx_param,
             radius,
+            recall_target=self.recall_target,
         )
 
 
@@ -269,12 +272,16 @@ def _set(given: Beside | None) -> Body | None:
 
 def _statistics(found: Nearest) -> Body:
     """Return how a search was done; what is not known is left out."""
+    reached = found.reached
     figures = {
         "search": found.way,
         "SearchTime": round(found.milliseconds, 2),
         "matches": found.matches,
         "matches_more_than": found.more_than,
         "candidates": found.candidates,
+        "recall_target": reached and reached.target,
+        "effort": reached and reached.effort,
+        "measured_recall": None if reached is None or reached.recall is None else round(reached.recall, 4),
         "set": _set(found.beside),
     }
     return {name: figure for name, figure in figures.items() if figure is not None}

@@ -46,7 +46,7 @@ def find(db: Database, query: Query) -> Nearest | None:
 
 
 def _found(db: Database, query: Query) -> Nearest | None:
-    plan = planned(query, db.ef_search, lambda: expectation(db, query))
+    plan = planned(query, db.ef_search, lambda: expectation(db, query), db.recall_target)
     if isinstance(query.what, str) and (query.filtered or query.product_field or plan.ways[0] is not Way.INDEX):
         known = _with_vector(db, query, query.what)
         if known is None:
@@ -58,7 +58,7 @@ def _found(db: Database, query: Query) -> Nearest | None:
             break
         if way is Way.INDEX:
             through = _through_index(db, query, plan)
-            return through and replace(through, more_than=more_than)
+            return through and replace(through, more_than=more_than, reached=plan.reached)
         few = _few(db, query, plan)
         if few is not None:
             return few
