@@ -152,8 +152,8 @@ def db(database_url: str) -> Iterator[Database]:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Callable[..., Settings]:
-    """Make settings that write nowhere but into the test's own folder."""
-    return lambda **given: Settings(home=tmp_path / "home", **given)
+    """Make settings that write nowhere but into the test's own folder; recall is measured where a test asks for it."""
+    return lambda **given: Settings(**{"home": tmp_path / "home", "recall_seconds": 0, **given})
 
 
 @pytest.fixture
