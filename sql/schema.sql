@@ -1689,33 +1689,23 @@ CREATE FUNCTION lookalike.nearest_records(collection text, vector public.halfvec
     SET search_path TO 'pg_catalog', 'public', 'pg_temp'
     AS $_$
 DECLARE
-    space record;
-    asked record;
-    statement text;
-    costs record;
-    measured record;
-    few bigint; counted bigint;
-    climbing boolean;
+    space record; asked record; statement text;
+    costs record; measured record;
+    few bigint; counted bigint; climbing boolean;
     rows_per_match double precision := 0;
-    expected bigint;
-    effort integer := 100 * lookalike.search_figure('effort');
+    expected bigint; effort integer := 100 * lookalike.search_figure('effort');
     most constant integer := lookalike.search_figure('effort_max');
     visits constant integer := lookalike.search_figure('visits');
     slack constant double precision := lookalike.search_figure('slack');
     settings text[];
     keeps integer[] := lookalike.search_rungs('keep');
     offered integer[] := lookalike.search_rungs('candidates');
-    candidates integer;
-    budget bigint;
+    candidates integer; budget bigint;
     edge double precision := '-infinity';
     beyond double precision; overlooked boolean;
-    near_ids text[];
-    records text;
-    near_distances double precision[];
-    near_attributes jsonb[];
-    ids text[] := '{}';
-    distances double precision[] := '{}';
-    found_attributes jsonb[] := '{}';
+    near_ids text[]; records text;
+    near_distances double precision[]; near_attributes jsonb[];
+    ids text[] := '{}'; distances double precision[] := '{}'; found_attributes jsonb[] := '{}';
 BEGIN
     IF collection IS NULL OR vector IS NULL OR k IS NULL THEN
         RETURN;

@@ -9,7 +9,7 @@ Recall cannot fall with effort, measured recall may: the points are brought into
 (isotonic regression: Ayer, Brunk, Ewing, Reid, Silverman, "An empirical distribution function for sampling with
 incomplete information", 1955; Barlow and others, "Statistical Inference under Order Restrictions", 1972). Between two
 points the logarithm of the share that is missed is linear in the logarithm of the effort: close to a straight line for
-graphs, as measurements show (`docs/adr/0015-recall-is-measured.md`).
+graphs, as measurements show (`docs/adr/0016-recall-is-measured.md`).
 """
 
 from collections.abc import Mapping, Sequence

@@ -4,7 +4,7 @@ Vectors beside stored records are searched for, at several efforts, and compared
 20 and 100, and the nearest 20 of a half and of a tenth of the records, chosen by a hash of their ids. One exact answer,
 the nearest 1,000, serves for all of them. A record itself is found too easily, as the graph was built by looking for
 it: to its vector is added four tenths of the difference of two others, and then its neighbours are as hard to find as
-those of a new picture (`docs/adr/0015-recall-is-measured.md`).
+those of a new picture (`docs/adr/0016-recall-is-measured.md`).
 
 It works while the collection is searched, and takes little from that: one statement at a time, an exact comparison in a
 place that those leave, as much rest as work, and an end after `LOOKALIKE_RECALL_SECONDS` of work.

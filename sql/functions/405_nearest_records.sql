@@ -11,9 +11,8 @@
 --   gives those between the edge of the rung before and its own, so the first rows are the same for any k. What the rungs
 --   do not give follows by exact distance. All is compared where a rung has too few candidates, the twenty nearest lie at
 --   one distance, or the record that is asked for matches and is not found.
--- Index: the partition's HNSW index where it is there; the search effort is hnsw.ef_search, or what the API's searches take
---   by the measured recall (index_recall) where that is more; where it was not measured, 150 at least, with a filter
---   more beyond 60,000 records. GIN on attributes for the filter. The settings of the session are as before afterwards.
+-- Index: the partition's HNSW index where it is there; the search effort is hnsw.ef_search, at least that of the API's searches by
+--   the measured recall (index_recall), else 150, with a filter more beyond 60,000 records. GIN on attributes for the filter. The settings of the session are as before afterwards.
 -- Rights: the caller's. Fixed search_path. PARALLEL UNSAFE, as it sets hnsw.* for its own query. Called by knn and
 --   knn_vector; not meant for other use.
 CREATE OR REPLACE FUNCTION lookalike.nearest_records(
@@ -24,33 +23,23 @@ ROWS 30 COST 10000
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    space record;
-    asked record;
-    statement text;
-    costs record;
-    measured record;
-    few bigint; counted bigint;
-    climbing boolean;
+    space record; asked record; statement text;
+    costs record; measured record;
+    few bigint; counted bigint; climbing boolean;
     rows_per_match double precision := 0;
-    expected bigint;
-    effort integer := 100 * lookalike.search_figure('effort');
+    expected bigint; effort integer := 100 * lookalike.search_figure('effort');
     most constant integer := lookalike.search_figure('effort_max');
     visits constant integer := lookalike.search_figure('visits');
     slack constant double precision := lookalike.search_figure('slack');
     settings text[];
     keeps integer[] := lookalike.search_rungs('keep');
     offered integer[] := lookalike.search_rungs('candidates');
-    candidates integer;
-    budget bigint;
+    candidates integer; budget bigint;
     edge double precision := '-infinity';
     beyond double precision; overlooked boolean;
-    near_ids text[];
-    records text;
-    near_distances double precision[];
-    near_attributes jsonb[];
-    ids text[] := '{}';
-    distances double precision[] := '{}';
-    found_attributes jsonb[] := '{}';
+    near_ids text[]; records text;
+    near_distances double precision[]; near_attributes jsonb[];
+    ids text[] := '{}'; distances double precision[] := '{}'; found_attributes jsonb[] := '{}';
 BEGIN
     IF collection IS NULL OR vector IS NULL OR k IS NULL THEN
         RETURN;
