@@ -42,13 +42,13 @@ from app.services.context import Context
 log = logging.getLogger(__name__)
 
 EFFORTS = (40, 56, 80, 112, 160, 224, 320, 448, 640, 1000)
-QUERIES = 200
+QUERIES = 400
 # Of fewer queries a mean says too little.
 LEAST_QUERIES = 30
 _TRUE = 1000
 # What a record is moved by, in parts of the difference of two others.
 _MOVED = 0.4
-_NEARLY_ALL = 0.9995
+_NEARLY_ALL = 0.998
 _SAME = 1e-6  # of a distance, as two ways of adding up differ
 _BUSY_SECONDS = 1.0
 _PATIENCE = 20

@@ -12,6 +12,8 @@ from app.db import collections as table
 from app.db.engine import Database
 from app.domain.collections import Collection
 from app.domain.services import SERVICES
+from app.search.plan import grown_effort
+from app.services import measuring
 from tests.bench import plots
 from tests.bench.peers.base import Place, Stock
 from tests.bench.peers.job import Round
@@ -34,6 +36,7 @@ _COLLECTION = "bench-growth"
 _VISITS = ("price, 1 %", "price, 10 %", "own category", "farthest category")
 _SEED = 3
 _NO_FILTER = "no filter"
+_BY_SIZE = "no filter, effort by size"
 _EFFORT = 400
 
 _SIZES = """
@@ -119,8 +122,12 @@ def _measured(setup: Setup, made: Crops) -> Measured:
             watch = Stopwatch()
             engine.index()
             built = watch.seconds
+            setup.tell("growth: measuring recall")
+            measuring.measure_now(setup.context, table.get(setup.context.db, _COLLECTION))
             engine.open()
             collection = table.get(setup.context.db, _COLLECTION)
+            usual = grown_effort(collection, setup.context.settings.ef_search)
+            rounds.append(Round(_BY_SIZE, usual, None, _QUERIES, _ROUND_SECONDS))
             sizes = _sizes(setup.context.db, collection)
             per_record = engine.graph_bytes()
             setup.tell("growth: searching")

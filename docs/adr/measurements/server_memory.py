@@ -115,7 +115,10 @@ def main() -> None:
         probe.close()
         environment = os.environ | {"LOOKALIKE_HOME": f"{home}/home"}
         run = [PROGRAM, "serve", "--port", str(port)]
-        with (Path(home) / "log").open("wb") as log, subprocess.Popen(run, env=environment, stdout=log, stderr=log) as one:
+        with (
+            (Path(home) / "log").open("wb") as log,
+            subprocess.Popen(run, env=environment, stdout=log, stderr=log) as one,
+        ):
             try:
                 measure(one, port, environment, given)
             finally:
