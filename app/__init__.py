@@ -75,6 +75,7 @@ def create_app(settings: "Settings", database_url: str) -> "Flask":
     from app.api.headers import completed  # noqa: PLC0415
     from app.api.health import health  # noqa: PLC0415
     from app.api.jobs import jobs  # noqa: PLC0415
+    from app.api.uploads import uploads  # noqa: PLC0415
     from app.domain.services import prefixes  # noqa: PLC0415
     from app.services.readiness import warm_up  # noqa: PLC0415
     from app.services.searchlog import SearchLog  # noqa: PLC0415
@@ -88,6 +89,7 @@ def create_app(settings: "Settings", database_url: str) -> "Flask":
         flask.register_blueprint(blueprint(context, prefix, service))
     flask.register_blueprint(health(context))
     flask.register_blueprint(jobs(context))
+    flask.register_blueprint(uploads(context))
     flask.register_blueprint(docs(settings.public_url))
     errors.register(flask)
     flask.after_request(completed)

@@ -19,6 +19,7 @@ _COMMANDS = {
     "demo": "demo",
     "duplicates": "export",
     "export": "export",
+    "import": "importing",
     "job": "job",
     "load": "load",
     "model": "model",
@@ -73,7 +74,9 @@ class Commands(click.Group):
         """Return a command; None where there is none of this name."""
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = getattr(import_module(f"app.cli.{_COMMANDS[cmd_name]}"), cmd_name)
+        command: click.Command = getattr(
+            import_module(f"app.cli.{_COMMANDS[cmd_name]}"), cmd_name if cmd_name != "import" else "import_"
+        )
         return command
 
 

@@ -16,9 +16,14 @@ import zstandard
 from app import create_context
 from app.config import Settings
 from app.domain.collections import Collection
+from app.domain.errors import InvalidRequest
 from app.domain.jobs import State
 from app.services import collections
 from app.services.context import Context
+from app.services.importing.archives import zip_pictures
+from app.services.importing.entries import Reading
+from app.services.importing.lines import json_lines
+from app.services.importing.writing import Writer
 from tests.api.conftest import picture
 from tests.support.importing import lines, run, stored, vectors
 
@@ -238,3 +243,57 @@ def test_a_file_that_is_not_what_it_says_fails_with_the_reason(
     assert job.state == State.FAILED
     assert reason in str(job.error)
     assert stored(context, collection) == {}
+
+
+def test_modes_and_near_duplicates(context: Context, collection: Collection, tmp_path: Path) -> None:
+    run(context, collection, lines(tmp_path / "a", [ready(0), ready(1)]))
+    twin = {"_id": "twin", "_embedding": VECTORS[0]}
+    job, rejects = run(context, collection, lines(tmp_path / "b", [twin, ready(2)]), near_duplicates="skip")
+    assert [(one.line, one.code) for one in rejects] == [(1, 211)]
+    assert "near duplicate of r0" in rejects[0].reason
+    job, _ = run(context, collection, lines(tmp_path / "c", [twin]), near_duplicates="report")
+    assert job.outcome["near_duplicates_named"] == [{"_id": "twin", "near": "r0", "distance": 0.0}]  # type: ignore[call-overload, index]
+    # Without a picture the stored record's attributes change alone; what is not stored is told.
+    some = [{"_id": "r0", "price": 7}, {"_id": "none", "price": 7}]
+    job, rejects = run(context, collection, lines(tmp_path / "d", some), mode="update_only")
+    assert (job.outcome["updated"], [(one.line, one.code) for one in rejects]) == (1, [(2, 404)])  # type: ignore[call-overload, index]
+    run(context, collection, lines(tmp_path / "e", [{**ready(1), "n": "new"}, ready(4)]), mode="upsert")
+    found = stored(context, collection)
+    assert (found["r0"], found["r1"], sorted(found)) == ({"price": 7}, {"n": "new"}, ["r0", "r1", "r2", "r4", "twin"])
+
+
+def test_too_many_rejects_fail_the_job(context: Context, collection: Collection, tmp_path: Path) -> None:
+    path = lines(tmp_path / "a", ["{", "{", ready(0)])
+    job, rejects = run(context, collection, path, max_rejects=1)
+    assert (job.state, job.error) == (State.FAILED, "2 records were rejected, and 1 may be: see the job's rejects")
+    assert len(rejects) == 2
+    job, _ = run(context, collection, path, max_reject_share=0.5)
+    assert job.state == State.FAILED
+
+
+def test_a_collection_that_is_dropped_in_the_middle_fails_the_job(
+    context: Context, collection: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = lines(tmp_path / "a", [ready(number) for number in range(4)])
+    before = Writer.write
+
+    def write(self: Writer, chunk: Any) -> None:
+        collections.drop(context, collection.name)
+        before(self, chunk)
+
+    monkeypatch.setattr(Writer, "write", write)
+    job, _ = run(context, collection, path)
+    assert job.state == State.FAILED
+    assert "dropped" in str(job.error)
+
+
+def test_a_long_line_and_a_bomb_are_refused_while_they_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "long"
+    path.write_bytes(b'{"_id": "' + b"a" * 5000 + b'"}\n{"_id": "b"}\n')
+    found = list(json_lines(path, Reading(1000, 1000)))
+    assert isinstance(found[0].record, InvalidRequest)
+    assert found[1].record == {"_id": "b"}
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.png", bytes(5 * 2**20))
+    entry = next(zip_pictures(tmp_path / "bomb.zip", Reading(1000, 2**24)))
+    assert "unpacks to more than 200 times" in str(entry.record)

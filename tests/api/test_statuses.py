@@ -13,6 +13,7 @@ from app.domain import statuses
 from app.domain.statuses import Status
 from app.domain.tokens import Scope
 from app.services import collections, tokens
+from app.services.importing.uploads import Uploads
 from tests.api import spec
 from tests.api.conftest import Api, picture
 from tests.support.places import ROOT
@@ -97,6 +98,33 @@ def forbidden(api: Api) -> Answered:
 @produces("COLLECTION_NOT_FOUND")
 def collection_not_found(api: Api) -> Answered:
     return answered(api, "getRecordCount", {}, collection_id="no-such-collection")
+
+
+def of_jobs(api: Api, path: str, verb: str = "GET", **sent: Any) -> Answered:
+    headers = {"Authorization": f"Token {api.token}", **sent.pop("headers", {})}
+    answer = api.client.open(f"/jobs/v1/{path}", method=verb, headers=headers, **sent)
+    status = answer.get_json()["status"]
+    return status["code"], status["text"], answer.status_code
+
+
+@produces("JOB_NOT_FOUND")
+def job_not_found(api: Api) -> Answered:
+    return of_jobs(api, "jobs/1")
+
+
+@produces("NOT_FOUND")
+def upload_not_found(api: Api) -> Answered:
+    return of_jobs(api, f"uploads/{'0' * 32}")
+
+
+@produces("STORAGE_FULL")
+def storage_full(api: Api) -> Answered:
+    """An upload lies on a device that is always full."""
+    upload = Uploads.of(api.context.settings).begin()
+    part = api.context.settings.home / "uploads" / f"part-{upload}"
+    part.unlink()
+    part.symlink_to("/dev/full")
+    return of_jobs(api, f"uploads/{upload}", "PATCH", data=b"{}", headers={"Upload-Offset": "0"})
 
 
 @produces("VERB_NOT_ALLOWED")
