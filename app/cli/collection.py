@@ -2,18 +2,24 @@
 
 import sys
 from dataclasses import asdict
+from typing import Any
 
 import click
 
 from app.cli.advise import advise
 from app.cli.common import json_option, opened, print_json
+from app.cli.jobs_here import detach_option, detached, do_here
 from app.cli.reembed import reembed
 from app.domain.collections import Collection
-from app.domain.errors import InvalidRequest
+from app.domain.errors import LookalikeError
+from app.domain.jobs import State
 from app.domain.jsontext import loads
+from app.domain.records import Json
 from app.domain.services import SERVICES
 from app.services import collections, indexing, measuring, overview, recalling, records
 from app.services.context import Context
+from app.services.jobs.index_jobs import FIELD_INDEX, INDEX
+from app.services.jobs.kind import Kind
 
 # Count a table exactly if it has at most this many bytes: that takes some tens of milliseconds.
 
@@ -178,7 +184,8 @@ def drop(name: str, *, yes: bool) -> None:
     default=None,
     help="Give each frequent value an HNSW index of its own, or take them away.",
 )
-def index(name: str, field: str, *, each_value: bool | None) -> None:
+@detach_option
+def index(name: str, field: str, *, each_value: bool | None, detach: bool) -> None:
     """Give an attribute of a collection a B-tree, so that filters on its range are fast.
 
     With --each-value, give each value that 2,000 records or more have (at most 32 values) an HNSW index of its own, so
@@ -187,29 +194,39 @@ def index(name: str, field: str, *, each_value: bool | None) -> None:
     """
     with opened() as context:
         found = collections.get(context, name)
-        if each_value is None:
-            made = indexing.declare_field(context, found, field)
-            click.echo(f"{name}: {field} is served by the index {made}")
-        elif each_value:
-            _index_values(context, found, field)
+        parameters: dict[str, Json] = {"field": field, "each_value": bool(each_value)}
+        if each_value is not False and detach:
+            detached(context, FIELD_INDEX, found, parameters)
+        elif each_value is not False:
+            outcome = _done_here(context, FIELD_INDEX, found, parameters)
+            if each_value:
+                _tell_values(name, field, outcome["values"])
+            else:
+                click.echo(f"{name}: {field} is served by the index {outcome['index']}")
         else:
             number = indexing.drop_values(context, found, field)
             click.echo(f"{name}: indexes of values of {field} that were dropped: {number}")
 
 
-def _index_values(context: Context, found: Collection, field: str) -> None:
-    if not found.indexed:
-        raise InvalidRequest(f"{found.name} has no index: it gets one beyond {context.settings.index_rows} records")
-    number = 0
+def _done_here(context: Context, kind: Kind, found: Collection, parameters: dict[str, Json]) -> dict[str, Any]:
+    """Do a job in this process, and return its outcome.
 
-    def tell(value: str, records: int, built: bool) -> None:
-        nonlocal number
-        number += 1
-        click.echo(f"{found.name}: {field} {value}: {records} records, {'index built' if built else 'has its index'}")
+    Raises:
+        LookalikeError: it failed.
 
-    indexing.index_values(context, found, field, tell)
-    if not number:
-        click.echo(f"{found.name}: no value of {field} is that of {indexing.LEAST_OF_A_VALUE} records or more")
+    """
+    job, failure = do_here(context, kind, found, parameters)
+    if job.state == State.FAILED:
+        raise failure or LookalikeError(str(job.error))
+    return job.outcome if isinstance(job.outcome, dict) else {}
+
+
+def _tell_values(name: str, field: str, values: list[dict[str, Any]]) -> None:
+    for one in values:
+        built = "index built" if one["built"] else "has its index"
+        click.echo(f"{name}: {field} {one['value']}: {one['records']} records, {built}")
+    if not values:
+        click.echo(f"{name}: no value of {field} is that of {indexing.LEAST_OF_A_VALUE} records or more")
 
 
 @collection.command()
@@ -227,17 +244,18 @@ def build(names: tuple[str, ...]) -> None:
 
 @collection.command()
 @click.argument("name")
-def reindex(name: str) -> None:
+@detach_option
+def reindex(name: str, *, detach: bool) -> None:
     """Build the HNSW index of a collection anew; searches go on meanwhile.
 
     The server does it by itself after large deletions (LOOKALIKE_REINDEX_SHARE).
     """
     with opened() as context:
         found = collections.get(context, name)
-        if not found.indexed:
-            raise InvalidRequest(f"{name} has no index: it gets one beyond {context.settings.index_rows} records")
-        if not indexing.rebuild(context, found):
-            raise InvalidRequest(f"another process is building the index of {name}; see: lookalike collection show")
+        if detach:
+            detached(context, INDEX, found, {"anew": True})
+            return
+        _done_here(context, INDEX, found, {"anew": True})
     click.echo(f"the index of {name} is built anew")
 
 

@@ -1,5 +1,6 @@
 """`lookalike job …` and `lookalike worker`."""
 
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -160,5 +161,7 @@ def worker(jobs: int) -> None:
             while True:
                 time.sleep(3600)
         except KeyboardInterrupt:
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):  # a second one would leave the job behind
+                signal.signal(number, signal.SIG_IGN)
             workers.stop()
     click.echo("lookalike: stopped; what ran goes on where another worker is", err=True)

@@ -1,16 +1,21 @@
 """`lookalike collection reembed NAME`."""
 
 import sys
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import click
 
 from app.cli.common import json_option, opened, print_json
-from app.cli.progress import progress_bar
+from app.cli.jobs_here import detach_option, detached, do_here, take_over
 from app.config import Settings
-from app.services import collections, records, reembedding
-from app.services.context import Context
-from app.services.reembedding import ModelChange, ReembeddingReport, Watch
+from app.domain.errors import LookalikeError
+from app.domain.jobs import State
+from app.domain.records import Json
+from app.services import collections, reembedding
+from app.services.jobs.reembed_job import REEMBED, run
+from app.services.reembedding import ReembeddingReport
 
 UNDECIDED = 3
 
@@ -30,6 +35,7 @@ UNDECIDED = 3
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
     help="File for the records that cannot be read, a line of JSON each, with the reason.",
 )
+@detach_option
 @json_option
 def reembed(
     name: str,
@@ -39,6 +45,7 @@ def reembed(
     *,
     drop_unreadable: bool,
     abandon: bool,
+    detach: bool,
     as_json: bool,
 ) -> None:
     """Make all vectors of NAME anew with another model, while it is searched.
@@ -47,18 +54,29 @@ def reembed(
     until all are replaced at once. Run again after an interruption, it goes on where it stopped. Exit status 3: some
     pictures cannot be read, and it waits for --drop-unreadable, --abandon, or another try.
     """
+    if detach and (files or unreadable_to):
+        raise click.UsageError("--files and --unreadable-to are of this machine, and a worker may be on another")
     if abandon and (drop_unreadable or model is not None):
         raise click.UsageError("--abandon goes with no other choice")
     settings = Settings(**({"files_root": files} if files else {}))
     with opened(settings) as context:
         collection = collections.get(context, name)
-        with reembedding.alone(context, collection):
-            if abandon:
+        if abandon:
+            with reembedding.alone(context, collection):
+                take_over(context, REEMBED, collection, None)
                 given_up = reembedding.abandon(context, collection)
-                click.echo(f"{name}: {'the new vectors are removed' if given_up else 'there was nothing to give up'}")
-                return
-            job = reembedding.start(context, collection, model)
-            report = _with_progress(context, job, unreadable_to, drop_unreadable=drop_unreadable) if job else None
+            click.echo(f"{name}: {'the new vectors are removed' if given_up else 'there was nothing to give up'}")
+            return
+        parameters: dict[str, Json] = {"model": model, "drop_unreadable": drop_unreadable}
+        if detach:
+            detached(context, REEMBED, collection, parameters, as_json=as_json)
+            return
+        told: list[ReembeddingReport] = []
+        here = replace(REEMBED, run=partial(run, unreadable_to=unreadable_to, told=told.append))
+        job, failure = do_here(context, here, collection, parameters, instead_of_all=True)
+        report = told[-1] if told else None
+        if report is None and job.state == State.FAILED:
+            raise failure or LookalikeError(str(job.error))
     if as_json:
         print_json(_json(name, report))
     elif report is None:
@@ -67,19 +85,6 @@ def reembed(
         _tell(report, unreadable_to)
     if report is not None and not report.switched:
         sys.exit(UNDECIDED)
-
-
-def _with_progress(
-    context: Context, job: ModelChange, unreadable_to: Path | None, *, drop_unreadable: bool
-) -> ReembeddingReport:
-    """Run it and show how far it is, on stderr."""
-    total, done = records.count(context, job.collection), records.count(context, job.next)
-    with progress_bar() as progress:
-        task = progress.add_task("embedding", total=total, completed=done)
-        watch = Watch(
-            lambda number: progress.advance(task, number), lambda step: progress.update(task, description=step)
-        )
-        return reembedding.run(context, job, drop_unreadable=drop_unreadable, unreadable_to=unreadable_to, watch=watch)
 
 
 def _json(name: str, report: ReembeddingReport | None) -> dict[str, object]:

@@ -180,6 +180,7 @@ def test_a_job_is_followed_until_it_ends(api: Api, counting: Counting, workers: 
         text = piece.decode() if isinstance(piece, bytes) else piece
         events += [json.loads(line[6:]) for line in text.splitlines() if line.startswith("data: ")]
         counting.gate.set()
+    answer.close()  # as a server does
     assert events[-1]["state"] == "done_with_rejects"
     shown = [event["progress"]["done"] for event in events]
     assert shown == sorted(shown)

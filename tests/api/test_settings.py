@@ -300,7 +300,7 @@ _FOUND: dict[str, tuple[Callable[[Set], Any], Any]] = {
     "fetch_max_redirects": (lambda at: "'code': 210" in at.insert(_id="far", _url=f"{at.pictures}/2"), False),
     "fetch_connect_timeout_seconds": (lambda at: at.api.context.pictures._policy.connect_timeout_seconds, 1.25),
     "fetch_timeout_seconds": (lambda at: at.api.context.pictures._policy.total_timeout_seconds, 2.25),
-    "fetch_requests": (_download_places, 6),
+    "fetch_requests": (_download_places, 6 + 3),  # and those of `job_watchers`
     "fetch_workers": (lambda at: at.api.context.pictures._turns._pool._max_workers, 3),
     "fetch_host_workers": (lambda at: at.api.context.pictures._turns._per_host, 2),
     "model_queue_pictures": (lambda at: at.api.context.models.get("phash")._capacity, 9),

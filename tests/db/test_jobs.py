@@ -375,6 +375,25 @@ def test_a_job_of_a_command_waits_for_it_alone(context: Context, collection: Any
     assert asking.get(context, job.id).state == State.DONE_WITH_REJECTS
 
 
+def test_behind_a_pooler_jobs_are_looked_for(
+    context: Context, collection: Any, module_database_url: str, tmp_path: Path
+) -> None:
+    counting = Counting()
+    pooled = create_context(Settings(home=tmp_path, pooler="transaction"), module_database_url)
+    pooled.open()
+    workers = Workers(pooled, 1, QUICK, [counting.kind])
+    workers.start()
+    try:
+        job = ask(context, collection, counting)
+        assert until(context, job.id, ended).state == State.DONE_WITH_REJECTS
+        assert counted(context, job) == [*range(1, 13)]
+        assert not pooled.bell.listens
+    finally:
+        workers.stop(10)
+        workers.join()
+        pooled.close()
+
+
 def test_the_table_of_changes_has_every_state() -> None:
     assert set(AFTER) == set(State)
     assert {state for after in AFTER.values() for state in after} == set(State)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import orjson
 import psycopg
 import pytest
 import requests
@@ -364,6 +365,34 @@ def test_the_demo_answers_the_curl_line_that_it_prints(tmp_path: Path) -> None:
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(200)
+
+
+def test_jobs_are_left_to_workers_told_of_and_changed(shell: Server) -> None:
+    shell.json("collection", "create", "worked", "--service", "photo", "--model", "phash")
+    left = shell.command("collection", "reembed", "worked", "--model", "color-palette", "--detach", "--json")
+    made = orjson.loads(left.stdout)
+    assert (made["kind"], made["state"], made["collection"]) == ("reembed", "queued", "worked")
+    assert "no worker is there to do it" in left.stderr
+    number = made["id"]
+    assert f"job {int(number) + 1} is queued" in shell.command("collection", "index", "worked", "n", "--detach").stdout
+    listed = shell.json("job", "list", "--collection", "worked", "--state", "queued")
+    assert [job["kind"] for job in listed] == ["field-index", "reembed"]
+    assert shell.json("job", "pause", number)["state"] == "paused"
+    assert "phase" in shell.command("job", "show", number).stdout
+    watched = shell.command("job", "watch", number, check=False)
+    assert (watched.returncode, "paused" in watched.stdout) == (1, True)
+    assert shell.command("job", "rejects", number).stdout == ""
+    done = shell.json(
+        "collection", "reembed", "worked", "--model", "color-palette"
+    )  # in place of the one that was left
+    assert (done["switched"], done["model"]) == (True, "color-palette")
+    assert shell.json("job", "show", number)["state"] == "cancelled"
+    last = shell.json("job", "list", "--kind", "reembed", "--limit", "1")[0]
+    assert shell.json("job", "watch", last["id"])["state"] == "done"
+    refused = shell.command("job", "resume", last["id"], check=False)
+    assert (refused.returncode, "is done: it cannot be queued" in refused.stderr) == (1, True)
+    unknown = shell.command("job", "show", "999999", check=False)
+    assert (unknown.returncode, "there is no job 999999" in unknown.stderr) == (1, True)
 
 
 def test_every_command_explains_itself(shell: Server) -> None:

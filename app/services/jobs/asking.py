@@ -5,7 +5,7 @@ from collections.abc import Collection as Some
 from collections.abc import Iterator, Mapping
 
 from app.db import jobs as job_table
-from app.db.jobs import EVERYTHING, Sight
+from app.db.jobs import EVERYTHING, Held, Sight
 from app.domain.collections import Collection
 from app.domain.errors import Forbidden, InvalidRequest
 from app.domain.jobs import Job, JobNotFound, NewJob, Reject, State, check_change
@@ -196,6 +196,13 @@ def cancel(context: Context, job_id: int, sight: Sight = EVERYTHING) -> Job:
 
     """
     return _changed(context, job_id, sight, State.CANCELLED, set(), lambda: job_table.cancel(context.db, job_id))
+
+
+def end(context: Context, job: Job) -> None:
+    """Cancel a job, and take it from its worker, which is known to be no more."""
+    job_table.cancel(context.db, job.id)
+    if job.worker is not None:
+        job_table.release(context.db, Held(job.id, job.attempt))
 
 
 def _changed(context: Context, job_id: int, sight: Sight, wanted: State, also: set[State], change: object) -> Job:

@@ -1,6 +1,7 @@
 """The job that makes all vectors of a collection anew by another model."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from app.domain.collections import Collection
 from app.domain.errors import InvalidRequest
@@ -23,7 +24,14 @@ def _check(context: Context, _collection: Collection | None, given: Mapping[str,
     return {"model": model, "drop_unreadable": boolean(given, "drop_unreadable")}
 
 
-def _run(context: Context, job: Running) -> Outcome:
+def run(
+    context: Context,
+    job: Running,
+    *,
+    unreadable_to: Path | None = None,
+    told: Callable[[ReembeddingReport], None] = lambda _: None,
+) -> Outcome:
+    """Re-embed the collection of a job; a command also has the unreadable ones written, and is told the report."""
     collection = job.collection()
     model = job.parameters.get("model")
     with reembedding.alone(context, collection):
@@ -42,8 +50,13 @@ def _run(context: Context, job: Running) -> Outcome:
             job.safe_point()
 
         report = reembedding.run(
-            context, change, drop_unreadable=bool(job.parameters.get("drop_unreadable")), watch=Watch(advance, say)
+            context,
+            change,
+            drop_unreadable=bool(job.parameters.get("drop_unreadable")),
+            unreadable_to=unreadable_to,
+            watch=Watch(advance, say),
         )
+    told(report)
     if not report.switched:
         raise InvalidRequest(_undecided(report))
     context.lookup.forget(collection.name)
@@ -70,7 +83,7 @@ REEMBED = Kind(
     "reembed",
     "Makes all vectors anew by the model `model`, while searches go on; `drop_unreadable` deletes records without"
     " a picture that can be read.",
-    _run,
+    run,
     _check,
     interruptible=True,
 )

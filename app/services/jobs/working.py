@@ -64,7 +64,12 @@ def pace_of(settings: Settings) -> Pace:
 
 def new_name() -> str:
     """Return a name for a worker of this process, which no other has: host, process, a few random digits."""
-    return f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(3)}"
+    return f"{host()}/{os.getpid()}/{secrets.token_hex(3)}"
+
+
+def host() -> str:
+    """Return the name of this machine, as the names of its workers begin."""
+    return socket.gethostname()
 
 
 class Worker:
@@ -79,6 +84,8 @@ class Worker:
         self._kinds = {kind.name: kind for kind in kinds}
         self._stopping = threading.Event()
         self._running: Running | None = None
+        self.failure: LookalikeError | None = None
+        """Why its last job failed, where that was told by an error of ours."""
 
     def work(self) -> None:
         """Take jobs and do them, until `stop`."""
@@ -114,6 +121,7 @@ class Worker:
         """Do a job that this worker holds, as far as it gets; `watch` is called every second or so beside it."""
         stop = threading.Event()
         keeper = threading.Thread(target=self._keep, args=(stop, watch), name=f"job-{held.id}-keeper", daemon=True)
+        self.failure = None
         try:
             job = self._persist(lambda: job_table.find(self._context.db, job_id=held.id)[0])
             self._running = Running(self._context, held, job)
@@ -127,6 +135,13 @@ class Worker:
                 keeper.join()
             self._running = None
             self._context.bell.ring()
+
+    def pause(self, job_id: int) -> None:
+        """Pause a job that this worker has left in the middle, or waits for."""
+        job_table.pause(self._context.db, job_id)
+        job = job_table.find(self._context.db, job_id=job_id)[0]
+        if job.worker == self.name:
+            job_table.release(self._context.db, Held(job.id, job.attempt))
 
     def stop(self) -> None:
         """Take no more jobs, and give the one back that runs, at its next safe point."""
@@ -175,6 +190,7 @@ class Worker:
                     tries, covered = 0, now.checkpoint
                 continue
             except LookalikeError as error:
+                self.failure = error
                 self._finish(running, State.FAILED, error=str(error))
             except Exception:
                 log.exception("job %d (%s) failed", held.id, kind.name)
