@@ -258,6 +258,20 @@ def test_effort_is_a_hint(filled: Api, field: str, value: int) -> None:
     assert filled.call("visualKNN", {"query_record": {"_id": "3"}, field: "much"}).status_code == 400
 
 
+@pytest.mark.parametrize("value", [0.5, 0.99, 1, 1.0])
+def test_a_recall_target_is_taken(filled: Api, value: float) -> None:
+    body = {"query_record": {"_id": "3"}, "k": 5, "recall_target": value}
+    assert filled.post("visualKNN", body, code=200)["answer_count"] == 5
+
+
+@pytest.mark.parametrize("value", [0, 0.0, -1, 1.5, "x", float("nan"), True, [0.9]])
+def test_a_wrong_recall_target_is_refused(filled: Api, value: object) -> None:
+    answer = filled.call("visualKNN", {"query_record": {"_id": "3"}, "recall_target": value})
+    assert answer.status_code == 400
+    said = str(answer.get_json()["status"])
+    assert "recall_target" in said or "NaN" in said
+
+
 def test_stored_vectors_are_what_searches_compare(filled: Api) -> None:
     collection = filled.context.lookup.collection(filled.collection)
     assert stored_vectors(filled.context.db, collection, ["3", "nobody"]).keys() == {"3"}
