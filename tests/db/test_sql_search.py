@@ -501,7 +501,12 @@ def test_every_name_gets_a_view(db: Database) -> None:
             " AND (relkind = 'v' OR relname ~ '^records_[0-9]')"
         ).fetchall()
     )
-    assert {row["relname"] for row in left} == {"collection_stats", "index_health", "recent_searches"}
+    assert {row["relname"] for row in left} == {
+        "collection_stats",
+        "index_health",
+        "recent_searches",
+        "search_recall",
+    }
 
 
 def test_a_collection_that_somebody_built_on_is_not_dropped(db: Database) -> None:
