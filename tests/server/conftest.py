@@ -17,6 +17,7 @@ import orjson
 import pytest
 import requests
 
+from app.db.embedded import EmbeddedDatabase
 from tests.support.commands import run
 
 LOOKALIKE = Path(sys.executable).with_name("lookalike")
@@ -47,10 +48,13 @@ class Server:
         return f"http://localhost:{self.port}"
 
     def command(self, *arguments: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
-        """Run a command: in this process, unless it serves or uses an embedded database, which belongs to a process."""
-        if "DATABASE_URL" not in self.environment or arguments[0] in {"serve", "demo"}:
+        """Run a command: in this process, unless it serves, or would start the embedded database."""
+        environment = self.environment
+        if "DATABASE_URL" not in environment and self.process is not None:
+            environment = environment | {"DATABASE_URL": EmbeddedDatabase(Path(environment["LOOKALIKE_HOME"])).url}
+        if "DATABASE_URL" not in environment or arguments[0] in {"serve", "demo"}:
             return self.process_of(*arguments, check=check)
-        done = run(arguments, self.environment)
+        done = run(arguments, environment)
         assert not check or done.returncode == 0, done.stdout + done.stderr
         return done
 

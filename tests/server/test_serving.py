@@ -33,8 +33,8 @@ def test_healthy_ready_and_fifty_clients_at_once(server: Server) -> None:
 
 def test_sigterm_finishes_what_runs(embedded_server: Callable[[], Server]) -> None:
     server = embedded_server()
-    token = prepared(server)
     server.start()
+    token = prepared(server)
     assert server.process is not None
     waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
     with (
@@ -61,8 +61,8 @@ def postgres_of(server: Server) -> psutil.Process:
 
 def test_kill_9_of_every_process_loses_nothing_acknowledged(embedded_server: Callable[[], Server]) -> None:
     server = embedded_server()
-    token = prepared(server)
     server.start()
+    token = prepared(server)
     assert server.process is not None
     acknowledged: list[int] = []
 
@@ -93,8 +93,8 @@ def test_kill_9_of_every_process_loses_nothing_acknowledged(embedded_server: Cal
 
 def test_the_embedded_database_is_killed_and_started_again(embedded_server: Callable[[], Server]) -> None:
     server = embedded_server()
-    token = prepared(server)
     server.start()
+    token = prepared(server)
     assert insert(server, token, 1, 2, 3) == 210
     postmaster = postgres_of(server)
     kill([postmaster, *postmaster.children(recursive=True)])
