@@ -62,9 +62,9 @@ def test_broken_requests_are_402_and_http_400(api: Api, text: str, said: str) ->
 
 
 @pytest.mark.parametrize(("method", "sent", "place"), PLACES, ids=[f"{case[0]}-{case[2]}" for case in PLACES])
-def test_a_number_out_of_range_is_402_with_its_place(api: Api, method: str, sent: str, place: str) -> None:
+def test_a_number_out_of_range_is_402_with_its_place(shared: Api, method: str, sent: str, place: str) -> None:
     for number in OUT_OF_RANGE:
-        answer = body(sent.replace("#", number), api, method)
+        answer = body(sent.replace("#", number), shared, method)
         status = answer.get_json()["status"]
         assert (answer.status_code, status["code"]) == (400, 402), (number[:30], status)
         assert status["error_description"].startswith(place), (number[:30], status)

@@ -205,17 +205,23 @@ _BAD: list[tuple[Json, str]] = [
 ]
 
 
+@pytest.fixture(scope="module")
+def word(shared: Api) -> Api:
+    """A record, for tests of what is refused."""
+    fill(shared, {"word": "no number"})
+    return shared
+
+
 @pytest.mark.parametrize(("facets", "reason"), _BAD)
 @pytest.mark.parametrize("method", ["facets", "find"])
-def test_bad_facets_are_refused_with_their_place(api: Api, method: str, facets: Json, reason: str) -> None:
+def test_bad_facets_are_refused_with_their_place(word: Api, method: str, facets: Json, reason: str) -> None:
     if method == "find" and facets is None:
         return
-    fill(api, {"word": "no number"})
-    answer = api.call(method, {"facets": facets, "filter": {}})
+    answer = word.call(method, {"facets": facets, "filter": {}})
     status = answer.get_json()["status"]
     assert (answer.status_code, status["code"]) == (400, 402)
     assert reason in status["error_description"]
-    assert api.post("getRecordCount", {})["answer_count"] == 1
+    assert word.post("getRecordCount", {})["answer_count"] == 1
 
 
 def test_a_wrong_filter_is_refused(api: Api) -> None:
