@@ -179,7 +179,10 @@ class Settings(BaseSettings):
         "workers on several machines need one that all of them see.",
     )
     max_upload_bytes: int = Field(
-        default=2**36, ge=1024, description="Size of a file that is sent for an import, or fetched for one, at most."
+        default=2**36,
+        ge=1024,
+        le=2**50,
+        description="Size of a file that is sent for an import, or fetched for one, at most.",
     )
     fetch_ports: Annotated[tuple[Port, ...], NoDecode, BeforeValidator(_list)] = Field(
         default=(80, 443),
