@@ -80,6 +80,33 @@ $$;
 
 COMMENT ON FUNCTION lookalike.add_records_table(collection_id integer, generation integer, dimensions integer) IS 'Makes the table of a collection''s records; returns its name. Caller''s rights.';
 
+CREATE FUNCTION lookalike.begin_duplicate_scan(collection_id integer, radius double precision) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $_$
+DECLARE
+    here integer;
+    records text;
+BEGIN
+    SELECT c.generation INTO STRICT here FROM lookalike.collections AS c WHERE c.id = $1 FOR NO KEY UPDATE;
+    records := lookalike.records_table($1, here);
+    DELETE FROM lookalike.duplicate_scans AS s WHERE s.collection_id = $1;
+    INSERT INTO lookalike.duplicate_scans (collection_id, radius, generation) VALUES ($1, $2, here);
+    IF NOT EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgrelid = format('lookalike.%I', records)::regclass
+                   AND t.tgname = 'note_duplicate_change') THEN
+        EXECUTE format(
+            'CREATE TRIGGER note_duplicate_change AFTER INSERT OR DELETE OR UPDATE OF id, embedding, digest ON lookalike.%I
+                 FOR EACH ROW EXECUTE FUNCTION lookalike.note_duplicate_change()', records);
+        EXECUTE format(
+            'CREATE TRIGGER note_duplicate_truncation BEFORE TRUNCATE ON lookalike.%I
+                 FOR EACH STATEMENT EXECUTE FUNCTION lookalike.note_duplicate_change()', records);
+    END IF;
+    RETURN here;
+END;
+$_$;
+
+COMMENT ON FUNCTION lookalike.begin_duplicate_scan(collection_id integer, radius double precision) IS 'Begins to store the pairs of near duplicates of a collection; returns the generation of its vectors. Caller''s rights.';
+
 CREATE FUNCTION lookalike.begin_reembedding(collection_id integer, model text, model_revision text, dimensions integer, distance_scale double precision) RETURNS integer
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'public', 'pg_temp'
@@ -269,6 +296,29 @@ $$;
 
 COMMENT ON FUNCTION lookalike.create_collection_view(collection_id integer) IS 'Makes the view of a collection''s records anew; returns its name. Caller''s rights.';
 
+CREATE FUNCTION lookalike.dismiss_duplicates(collection text, members text[], reason text DEFAULT NULL::text, made_by text DEFAULT NULL::text) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$
+DECLARE
+    space record;
+    there text[];
+    decision bigint;
+BEGIN
+    IF (SELECT count(DISTINCT m) FROM unnest(members) AS m) < 2 THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'name at least two records that are no duplicates of each other';
+    END IF;
+    space := lookalike.collection_space(collection);
+    there := lookalike.lock_members(space.records, space.id, members);
+    INSERT INTO lookalike.duplicate_decisions (collection_id, kind, members, reason, made_by)
+    VALUES (space.id, 'dismissed', there, reason, coalesce(made_by, session_user))
+    RETURNING id INTO decision;
+    RETURN decision;
+END;
+$$;
+
+COMMENT ON FUNCTION lookalike.dismiss_duplicates(collection text, members text[], reason text, made_by text) IS 'Says that records are no duplicates of each other; returns the number of the decision. Caller''s rights.';
+
 CREATE FUNCTION lookalike.distance(collection text, a text, b text) RETURNS double precision
     LANGUAGE plpgsql STABLE STRICT SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'public', 'pg_temp'
@@ -325,6 +375,122 @@ END;
 $_$;
 
 COMMENT ON FUNCTION lookalike.drop_collection(collection_id integer) IS 'Drops a collection with all its records; returns whether it existed. Caller''s rights.';
+
+CREATE FUNCTION lookalike.duplicate_groups(collection text, radius double precision DEFAULT NULL::double precision, state text DEFAULT 'open'::text) RETURNS TABLE(members text[], size integer, weakest double precision, widest double precision, complete boolean, decision bigint)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $_$
+DECLARE
+    space record;
+    scan lookalike.duplicate_scans;
+    within double precision;
+    ids text[];
+    pair record;
+    root integer;
+    other_root integer;
+    parents integer[];
+    weakest_of double precision[];
+    widest_of double precision[];
+    pairs_of integer[];
+    copies_of integer[];
+BEGIN
+    IF state IS NULL OR state NOT IN ('open', 'dismissed', 'all') THEN
+        RAISE invalid_parameter_value USING MESSAGE = format('%L is no kind of groups: open, dismissed or all', state);
+    END IF;
+    space := lookalike.collection_space(collection);
+    SELECT s.* INTO scan FROM lookalike.duplicate_scans AS s WHERE s.collection_id = space.id;
+    IF NOT FOUND THEN
+        RAISE object_not_in_prerequisite_state USING
+            MESSAGE = format('the pairs of the collection %L are not stored', collection),
+            HINT = format('lookalike duplicates scan %s', collection);
+    END IF;
+    within := coalesce(radius, scan.radius);
+    IF within > scan.radius THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = format('the radius %s is beyond that of the stored pairs, %s', within, scan.radius),
+            HINT = format('lookalike duplicates scan %s --radius %s', collection, within);
+    END IF;
+    EXECUTE format(
+        'SELECT array_agg(q.id ORDER BY q.id) FROM (
+             SELECT p.one AS id FROM lookalike.duplicate_pairs AS p WHERE p.collection_id = $1 AND p.distance <= $2
+             UNION SELECT p.other FROM lookalike.duplicate_pairs AS p WHERE p.collection_id = $1 AND p.distance <= $2
+             UNION SELECT s.id FROM lookalike.duplicate_copies AS s WHERE s.collection_id = $1
+             UNION SELECT s.first FROM lookalike.duplicate_copies AS s WHERE s.collection_id = $1
+         ) AS q JOIN %s AS r ON r.collection_id = $1 AND r.id = q.id', lookalike.unexpired(space.id, space.records))
+        INTO ids USING space.id, within;
+    IF ids IS NULL THEN
+        RETURN;
+    END IF;
+    parents := ARRAY(SELECT generate_series(1, cardinality(ids)));
+    weakest_of := array_fill(0.0, ARRAY[cardinality(ids)]);
+    widest_of := weakest_of;
+    pairs_of := array_fill(0, ARRAY[cardinality(ids)]);
+    copies_of := pairs_of;
+    FOR pair IN
+        WITH places AS MATERIALIZED (SELECT u.id, u.place::integer FROM unnest(ids) WITH ORDINALITY AS u (id, place))
+        SELECT a.place AS one, b.place AS other, p.distance, p.copy
+        FROM (
+            SELECT q.one, q.other, q.distance, false AS copy FROM lookalike.duplicate_pairs AS q
+            WHERE q.collection_id = space.id AND q.distance <= within
+            UNION ALL
+            SELECT s.first, s.id, 0, true FROM lookalike.duplicate_copies AS s WHERE s.collection_id = space.id
+        ) AS p
+        JOIN places AS a ON a.id = p.one
+        JOIN places AS b ON b.id = p.other
+        ORDER BY p.distance, a.place, b.place
+    LOOP
+        root := pair.one;
+        WHILE parents[root] <> root LOOP
+            parents[root] := parents[parents[root]];
+            root := parents[root];
+        END LOOP;
+        other_root := pair.other;
+        WHILE parents[other_root] <> other_root LOOP
+            parents[other_root] := parents[parents[other_root]];
+            other_root := parents[other_root];
+        END LOOP;
+        IF root <> other_root THEN
+            parents[greatest(root, other_root)] := least(root, other_root);
+            pairs_of[least(root, other_root)] := pairs_of[root] + pairs_of[other_root];
+            copies_of[least(root, other_root)] := copies_of[root] + copies_of[other_root];
+            root := least(root, other_root);
+            weakest_of[root] := pair.distance;
+        END IF;
+        widest_of[root] := pair.distance;
+        IF pair.copy THEN
+            copies_of[root] := copies_of[root] + 1;
+        ELSE
+            pairs_of[root] := pairs_of[root] + 1;
+        END IF;
+    END LOOP;
+    -- The least place of a group is its root, and stands before all others: one pass leads everything there.
+    FOR place IN 1 .. cardinality(ids) LOOP
+        parents[place] := parents[parents[place]];
+    END LOOP;
+    RETURN QUERY
+        SELECT g.members, g.size, g.weakest, g.widest, g.complete, g.decision FROM (
+            SELECT f.*, (
+                SELECT d.id FROM lookalike.duplicate_decisions AS d
+                WHERE d.collection_id = space.id AND d.kind = 'dismissed' AND d.undone_at IS NULL
+                    AND d.members @> f.members
+                ORDER BY d.id DESC LIMIT 1
+            ) AS decision
+            FROM (
+                SELECT array_agg(u.id ORDER BY u.place) AS members, count(*)::integer AS size,
+                       weakest_of[u.root] AS weakest, widest_of[u.root] AS widest,
+                       -- A copy stands in no pair: those of its first are its own.
+                       pairs_of[u.root] = (count(*) - copies_of[u.root]) * (count(*) - copies_of[u.root] - 1) / 2 AS complete
+                FROM unnest(ids, parents) WITH ORDINALITY AS u (id, root, place)
+                GROUP BY u.root
+                HAVING count(*) > 1
+            ) AS f
+        ) AS g
+        WHERE state = 'all' OR (state = 'dismissed') = (g.decision IS NOT NULL)
+        ORDER BY g.size DESC, g.weakest, g.members;
+END;
+$_$;
+
+COMMENT ON FUNCTION lookalike.duplicate_groups(collection text, radius double precision, state text) IS 'Groups of duplicates by stored pairs, the largest first: members, weakest link, whether it is a chain. Owner''s rights.';
 
 CREATE FUNCTION lookalike.expected_matches(records text, condition text, path jsonpath) RETURNS bigint
     LANGUAGE plpgsql
@@ -1310,6 +1476,24 @@ $_$;
 
 COMMENT ON FUNCTION lookalike.finish_reembedding(collection_id integer) IS 'Puts a collection''s new vectors in the place of the old ones; returns the generation in use then. Caller''s rights.';
 
+CREATE FUNCTION lookalike.forget_duplicates(collection_id integer) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $_$
+DECLARE
+    records text;
+BEGIN
+    SELECT lookalike.records_table(c.id, c.generation) INTO STRICT records
+    FROM lookalike.collections AS c WHERE c.id = $1 FOR NO KEY UPDATE;
+    EXECUTE format('DROP TRIGGER IF EXISTS note_duplicate_change ON lookalike.%I', records);
+    EXECUTE format('DROP TRIGGER IF EXISTS note_duplicate_truncation ON lookalike.%I', records);
+    DELETE FROM lookalike.duplicate_scans AS s WHERE s.collection_id = $1;
+    RETURN FOUND;
+END;
+$_$;
+
+COMMENT ON FUNCTION lookalike.forget_duplicates(collection_id integer) IS 'Forgets the stored pairs of a collection and notes changes no more; returns whether there were any. Caller''s rights.';
+
 CREATE FUNCTION lookalike.grant_rights() RETURNS integer
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'public', 'pg_temp'
@@ -1325,7 +1509,8 @@ BEGIN
         ), relations AS (
             SELECT c.oid, c.relkind IN ('v', 'm') AS is_view,
                    c.relkind = 'p' OR c.relispartition
-                   OR c.relname IN ('search_log', 'index_recall', 'jobs', 'job_rejects', 'job_workers') AS holds_records
+                   OR c.relname IN ('search_log', 'index_recall', 'jobs', 'job_rejects', 'job_workers', 'duplicate_scans',
+                                    'duplicate_pairs', 'duplicate_copies', 'duplicate_changes', 'duplicate_decisions', 'trash') AS holds_records
             FROM pg_catalog.pg_class AS c
             WHERE c.relnamespace = 'lookalike'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm')
         ), routines AS (
@@ -1352,7 +1537,9 @@ BEGIN
         UNION ALL
         SELECT format('GRANT EXECUTE ON ROUTINE %s TO %I', oid::regprocedure, role)
         FROM roles, routines
-        WHERE (NOT changes OR role = 'lookalike_app' AND name = 'insert_record')
+        WHERE (NOT changes OR role = 'lookalike_app' AND name IN (
+              'insert_record', 'remove_to_trash', 'restore_from_trash', 'purge_trash', 'resolve_duplicates', 'lock_members',
+              'dismiss_duplicates', 'undo_decision'))
           AND NOT has_function_privilege(role, oid, 'EXECUTE')
     LOOP
         EXECUTE statement;
@@ -1567,6 +1754,31 @@ $_$;
 
 COMMENT ON FUNCTION lookalike.knn_vector(collection text, vector public.halfvec, k integer, filter jsonb) IS 'The k records of a collection nearest to a vector, among those that match a filter of the API''s language; distances on the API''s scale. Owner''s rights.';
 
+CREATE FUNCTION lookalike.lock_members(records text, collection_id integer, members text[]) RETURNS text[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $_$
+DECLARE
+    there text[];
+    gone text;
+BEGIN
+    EXECUTE format(
+        'SELECT coalesce(array_agg(q.id ORDER BY q.id), ''{}'') FROM (
+             SELECT r.id FROM %s AS r
+             WHERE r.collection_id = $1 AND r.id = ANY ($2) AND (r.expires_at IS NULL OR r.expires_at > now())
+             ORDER BY r.id FOR UPDATE) AS q', records)
+        INTO there USING collection_id, members;
+    SELECT m INTO gone FROM unnest(members) AS m WHERE m COLLATE "C" <> ALL (there) ORDER BY m COLLATE "C" LIMIT 1;
+    IF FOUND THEN
+        RAISE object_not_in_prerequisite_state USING
+            MESSAGE = format('the record %L is not stored: it was deleted, or somebody else has decided about it', gone);
+    END IF;
+    RETURN there;
+END;
+$_$;
+
+COMMENT ON FUNCTION lookalike.lock_members(records text, collection_id integer, members text[]) IS 'Internal: locks the members of a group of duplicates, in the order of their ids. Caller''s rights.';
+
 CREATE FUNCTION lookalike.log_change() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'public', 'pg_temp'
@@ -1610,6 +1822,79 @@ CREATE FUNCTION lookalike.matches(attributes jsonb, filter jsonb, id text) RETUR
     RETURN ((attributes || jsonb_build_object('_id', id)) @? COALESCE((lookalike.filter_compiled(filter)).path, '$'::jsonpath));
 
 COMMENT ON FUNCTION lookalike.matches(attributes jsonb, filter jsonb, id text) IS 'Whether a record matches a filter of the API''s language that may ask of its _id. Caller''s rights.';
+
+CREATE FUNCTION lookalike.merged_attributes(kept jsonb, others jsonb, rules jsonb DEFAULT '{}'::jsonb) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$
+DECLARE
+    merged jsonb := kept;
+    field text;
+    rule text;
+    given jsonb[];
+    value jsonb;
+BEGIN
+    FOR field, rule IN SELECT r.key, r.value #>> '{}' FROM jsonb_each(rules) AS r WHERE r.key <> '_merged_ids' LOOP
+        IF rule IS NULL OR rule NOT IN ('missing', 'union', 'min', 'max', 'keep') THEN
+            RAISE invalid_parameter_value USING MESSAGE = format(
+                'the rule of %s is %L: it may be missing, union, min, max or keep', field, rule);
+        END IF;
+    END LOOP;
+    IF coalesce(jsonb_typeof(rules -> '_merged_ids'), 'boolean') <> 'boolean' THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'the rule of _merged_ids is true or false';
+    END IF;
+    FOR field IN
+        SELECT DISTINCT k.key FROM jsonb_array_elements(others) AS o, jsonb_object_keys(o -> 'attributes') AS k (key)
+        WHERE k.key NOT IN ('_expires_at', '_merged_ids') ORDER BY k.key
+    LOOP
+        SELECT array_agg(g.value ORDER BY g.place) INTO given FROM (
+            SELECT 0 AS place, kept -> field AS value
+            UNION ALL
+            SELECT o.place, o.one -> 'attributes' -> field
+            FROM jsonb_array_elements(others) WITH ORDINALITY AS o (one, place)
+        ) AS g WHERE g.value IS NOT NULL AND g.value <> 'null';
+        CONTINUE WHEN given IS NULL;
+        rule := coalesce(rules ->> field, rules ->> '*',
+            CASE WHEN 'array' = ALL (SELECT jsonb_typeof(v) FROM unnest(given) AS v) THEN 'union' ELSE 'missing' END);
+        IF rule = 'keep' THEN
+            CONTINUE;
+        ELSIF rule = 'union' THEN
+            SELECT jsonb_agg(u.value ORDER BY u.place) INTO value FROM (
+                SELECT e.value, min(v.place * 100000 + e.place) AS place
+                FROM unnest(given) WITH ORDINALITY AS v (value, place)
+                CROSS JOIN LATERAL jsonb_array_elements(
+                    CASE jsonb_typeof(v.value) WHEN 'array' THEN v.value ELSE jsonb_build_array(v.value) END
+                ) WITH ORDINALITY AS e (value, place)
+                GROUP BY e.value
+            ) AS u;
+        ELSIF rule IN ('min', 'max') THEN
+            SELECT CASE rule WHEN 'min' THEN to_jsonb(min(v::numeric)) ELSE to_jsonb(max(v::numeric)) END INTO value
+            FROM unnest(given) AS v WHERE jsonb_typeof(v) = 'number';
+        ELSE
+            value := coalesce(nullif(kept -> field, 'null'), given[1]);
+        END IF;
+        IF value IS NOT NULL THEN
+            merged := jsonb_set(merged, ARRAY[field], value);
+        END IF;
+    END LOOP;
+    IF (rules -> '_merged_ids')::boolean THEN
+        SELECT jsonb_agg(i.id ORDER BY i.id) INTO value FROM (
+            SELECT k.id FROM jsonb_array_elements_text(
+                CASE jsonb_typeof(kept -> '_merged_ids') WHEN 'array' THEN kept -> '_merged_ids' ELSE '[]' END) AS k (id)
+            UNION
+            SELECT o ->> 'id' FROM jsonb_array_elements(others) AS o
+            UNION
+            SELECT k.id FROM jsonb_array_elements(others) AS o, jsonb_array_elements_text(
+                CASE jsonb_typeof(o -> 'attributes' -> '_merged_ids')
+                WHEN 'array' THEN o -> 'attributes' -> '_merged_ids' ELSE '[]' END) AS k (id)
+        ) AS i;
+        merged := jsonb_set(merged, '{_merged_ids}', value);
+    END IF;
+    RETURN merged;
+END;
+$$;
+
+COMMENT ON FUNCTION lookalike.merged_attributes(kept jsonb, others jsonb, rules jsonb) IS 'The attributes of a record with those of others merged into them, by rules. Caller''s rights.';
 
 CREATE FUNCTION lookalike.near_duplicate_pairs(collection text, radius double precision DEFAULT 5.0, filter jsonb DEFAULT NULL::jsonb) RETURNS TABLE(id text, other_id text, distance double precision)
     LANGUAGE plpgsql STABLE SECURITY DEFINER COST 1e+06
@@ -1813,6 +2098,28 @@ $_$;
 
 COMMENT ON FUNCTION lookalike.nearest_records(collection text, vector public.halfvec, k integer, filter jsonb, asked_for text) IS 'Internal: the k nearest records to a vector, for the functions that search. Caller''s rights.';
 
+CREATE FUNCTION lookalike.note_duplicate_change() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$
+BEGIN
+    IF TG_OP = 'TRUNCATE' THEN
+        EXECUTE format('INSERT INTO lookalike.duplicate_changes (collection_id, id) SELECT r.collection_id, r.id FROM %I.%I AS r',
+                       TG_TABLE_SCHEMA, TG_TABLE_NAME);
+        RETURN NULL;
+    END IF;
+    IF TG_OP <> 'INSERT' THEN
+        INSERT INTO lookalike.duplicate_changes (collection_id, id) VALUES (OLD.collection_id, OLD.id);
+    END IF;
+    IF TG_OP = 'INSERT' OR TG_OP = 'UPDATE' AND OLD.id <> NEW.id THEN
+        INSERT INTO lookalike.duplicate_changes (collection_id, id) VALUES (NEW.collection_id, NEW.id);
+    END IF;
+    RETURN NULL;
+END;
+$$;
+
+COMMENT ON FUNCTION lookalike.note_duplicate_change() IS 'Notes which records were written since their pairs were made: a trigger. Owner''s rights.';
+
 CREATE FUNCTION lookalike.note_expiry() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'public', 'pg_temp'
@@ -1856,6 +2163,28 @@ CREATE FUNCTION lookalike.pick(attributes jsonb, fields text[]) RETURNS jsonb
 END;
 
 COMMENT ON FUNCTION lookalike.pick(attributes jsonb, fields text[]) IS 'The named fields of a record''s attributes, as one JSON object. Caller''s rights.';
+
+CREATE FUNCTION lookalike.purge_trash(collection text, ids text[] DEFAULT NULL::text[], due boolean DEFAULT false) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$
+DECLARE
+    space record;
+    deleted bigint;
+BEGIN
+    space := lookalike.collection_space(collection);
+    DELETE FROM lookalike.trash AS t
+    WHERE t.number IN (
+        SELECT s.number FROM lookalike.trash AS s
+        WHERE s.collection_id = space.id AND (ids IS NULL OR s.id = ANY (ids)) AND (NOT due OR s.purge_at <= now())
+        ORDER BY s.number FOR UPDATE SKIP LOCKED
+    );
+    GET DIAGNOSTICS deleted = ROW_COUNT;
+    RETURN deleted;
+END;
+$$;
+
+COMMENT ON FUNCTION lookalike.purge_trash(collection text, ids text[], due boolean) IS 'Deletes records in the trash for good, all or some; returns their number. Caller''s rights.';
 
 CREATE FUNCTION lookalike.regex_bracket(source text, at integer, place text, OUT next integer, OUT chars int4multirange) RETURNS record
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -2257,6 +2586,173 @@ $_$;
 
 COMMENT ON FUNCTION lookalike.regex_translated(source text, options text, place text, OUT pattern text, OUT ignore_case boolean) IS 'Internal: a regular expression of MongoDB''s dialect in PostgreSQL''s. Caller''s rights.';
 
+CREATE FUNCTION lookalike.remove_to_trash(collection text, ids text[], days double precision DEFAULT 30, removed_by text DEFAULT NULL::text) RETURNS text[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $_$
+DECLARE
+    space record;
+    there text[];
+    at_generation integer;
+BEGIN
+    IF days IS NULL OR NOT days BETWEEN 0 AND 36500 THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'records can stay in the trash for 0 to 36500 days';
+    END IF;
+    space := lookalike.collection_space(collection);
+    -- Locked by a statement of its own: the next one sees what the writers did that this one waited for.
+    EXECUTE format(
+        'SELECT coalesce(array_agg(q.id ORDER BY q.id), ''{}'') FROM (
+             SELECT r.id FROM %s AS r
+             WHERE r.collection_id = $1 AND r.id = ANY ($2) AND (r.expires_at IS NULL OR r.expires_at > now())
+             ORDER BY r.id FOR UPDATE) AS q', space.records)
+        INTO there USING space.id, ids;
+    SELECT c.generation INTO STRICT at_generation FROM lookalike.collections AS c WHERE c.id = space.id;
+    EXECUTE format(
+        'INSERT INTO lookalike.trash (collection_id, id, removed_by, purge_at, generation, attributes, embedding, digest,
+                                      created_at, thumbnail, picture, box)
+         SELECT r.collection_id, r.id, $3, now() + make_interval(secs => 86400 * $4), $5, r.attributes, r.embedding,
+                r.digest, r.created_at, t.webp, o.picture, o.box
+         FROM %1$s AS r
+         LEFT JOIN lookalike.%2$I AS t ON t.collection_id = r.collection_id AND t.id = r.id
+         LEFT JOIN lookalike.%3$I AS o ON o.collection_id = r.collection_id AND o.id = r.id
+         WHERE r.collection_id = $1 AND r.id = ANY ($2)',
+        space.records, format('thumbnails_%s', space.id), format('originals_%s', space.id))
+        USING space.id, there, coalesce(removed_by, session_user), days, at_generation;
+    EXECUTE format('DELETE FROM %s AS r WHERE r.collection_id = $1 AND r.id = ANY ($2)', space.records)
+        USING space.id, there;
+    RETURN there;
+END;
+$_$;
+
+COMMENT ON FUNCTION lookalike.remove_to_trash(collection text, ids text[], days double precision, removed_by text) IS 'Moves records into the trash, from where they can come back whole for some days; returns their ids. Caller''s rights.';
+
+CREATE FUNCTION lookalike.resolve_duplicates(collection text, keep text[], remove text[], merge jsonb DEFAULT NULL::jsonb, days double precision DEFAULT 30, reason text DEFAULT NULL::text, made_by text DEFAULT NULL::text) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $_$
+DECLARE
+    space record;
+    members text[];
+    there text[];
+    decision bigint;
+    kept jsonb;
+    others jsonb;
+    changed jsonb;
+    by_whom constant text := coalesce(made_by, session_user);
+BEGIN
+    SELECT array_agg(DISTINCT m COLLATE "C") INTO members FROM unnest(keep || remove) AS m;
+    IF coalesce(cardinality(keep), 0) = 0 THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'keep at least one record of a group: the last copy cannot be removed';
+    ELSIF coalesce(cardinality(remove), 0) = 0 THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = 'no record is removed', HINT = 'lookalike.dismiss_duplicates says that all are to stay.';
+    ELSIF keep && remove THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'a record is either kept or removed, not both';
+    ELSIF merge IS NOT NULL AND cardinality(keep) > 1 THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'attributes are merged into one record: keep one only';
+    END IF;
+    space := lookalike.collection_space(collection);
+    there := lookalike.lock_members(space.records, space.id, members);
+    INSERT INTO lookalike.duplicate_decisions (collection_id, kind, members, removed, reason, made_by)
+    VALUES (space.id, 'resolved', there,
+            (SELECT array_agg(DISTINCT r COLLATE "C") FROM unnest(remove) AS r), reason, by_whom)
+    RETURNING id INTO decision;
+    IF merge IS NOT NULL THEN
+        EXECUTE format(
+            'SELECT (SELECT r.attributes FROM %1$s AS r WHERE r.collection_id = $1 AND r.id = $2),
+                    (SELECT jsonb_agg(jsonb_build_object(''id'', r.id, ''attributes'', r.attributes) ORDER BY r.id)
+                     FROM %1$s AS r WHERE r.collection_id = $1 AND r.id = ANY ($3))', space.records)
+            INTO kept, others USING space.id, keep[1], remove;
+        changed := lookalike.merged_attributes(kept, others, merge);
+        IF changed <> kept THEN
+            EXECUTE format('UPDATE %s AS r SET attributes = $3, updated_at = now() WHERE r.collection_id = $1 AND r.id = $2',
+                           space.records) USING space.id, keep[1], changed;
+            UPDATE lookalike.duplicate_decisions AS d
+            SET merged = (
+                SELECT jsonb_build_object('id', keep[1], 'after', jsonb_object_agg(a.key, a.value), 'before',
+                    coalesce(jsonb_object_agg(a.key, kept -> a.key) FILTER (WHERE kept ? a.key), '{}'))
+                FROM jsonb_each(changed) AS a WHERE kept -> a.key IS DISTINCT FROM a.value)
+            WHERE d.id = decision;
+        END IF;
+    END IF;
+    PERFORM lookalike.remove_to_trash(collection, remove, days, by_whom);
+    UPDATE lookalike.trash AS t SET decision_id = decision
+    WHERE t.number IN (SELECT max(l.number) FROM lookalike.trash AS l
+                       WHERE l.collection_id = space.id AND l.id = ANY (remove) GROUP BY l.id);
+    RETURN decision;
+END;
+$_$;
+
+COMMENT ON FUNCTION lookalike.resolve_duplicates(collection text, keep text[], remove text[], merge jsonb, days double precision, reason text, made_by text) IS 'Keeps some records of a group of duplicates and moves the others into the trash; returns the number of the decision. Caller''s rights.';
+
+CREATE FUNCTION lookalike.restore_from_trash(collection text, ids text[], decision bigint DEFAULT NULL::bigint) RETURNS TABLE(id text, outcome text)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $_$
+DECLARE
+    space record;
+    most bigint;
+    stored bigint;
+    here integer;
+    chosen bigint[];
+    back text[];
+BEGIN
+    space := lookalike.collection_space(collection);
+    SELECT c.generation, c.capacity INTO STRICT here, most FROM lookalike.collections AS c WHERE c.id = space.id;
+    IF most IS NOT NULL THEN
+        PERFORM FROM lookalike.collections AS c WHERE c.id = space.id FOR NO KEY UPDATE;
+    END IF;
+    -- Locked by a statement of its own: of two callers the second finds what the first left.
+    PERFORM FROM lookalike.trash AS t WHERE t.collection_id = space.id AND t.id = ANY (ids) ORDER BY t.id, t.number FOR UPDATE;
+    SELECT array_agg(latest.number) INTO chosen FROM (
+        SELECT DISTINCT ON (t.id) t.number, t.generation FROM lookalike.trash AS t
+        WHERE t.collection_id = space.id AND t.id = ANY (ids) AND t.purge_at > now()
+            AND (decision IS NULL OR t.decision_id = decision)
+        ORDER BY t.id, t.number DESC
+    ) AS latest WHERE latest.generation = here;
+    EXECUTE format('DELETE FROM %s AS r WHERE r.collection_id = $1 AND r.id = ANY ($2) AND r.expires_at <= now()',
+                   space.records) USING space.id, ids;
+    EXECUTE format(
+        'WITH back AS (
+             INSERT INTO %s AS r (collection_id, id, attributes, embedding, digest, created_at)
+             SELECT t.collection_id, t.id, t.attributes, t.embedding, t.digest, t.created_at
+             FROM lookalike.trash AS t WHERE t.number = ANY ($1) ORDER BY t.id
+             ON CONFLICT (collection_id, id) DO NOTHING
+             RETURNING r.id)
+         SELECT coalesce(array_agg(back.id), ''{}'') FROM back', space.records)
+        INTO back USING chosen;
+    EXECUTE format(
+        'INSERT INTO lookalike.%I (collection_id, id, webp)
+         SELECT t.collection_id, t.id, t.thumbnail FROM lookalike.trash AS t
+         WHERE t.number = ANY ($1) AND t.id = ANY ($2) AND t.thumbnail IS NOT NULL', format('thumbnails_%s', space.id))
+        USING chosen, back;
+    EXECUTE format(
+        'INSERT INTO lookalike.%I (collection_id, id, picture, box)
+         SELECT t.collection_id, t.id, t.picture, t.box FROM lookalike.trash AS t
+         WHERE t.number = ANY ($1) AND t.id = ANY ($2) AND (t.picture IS NOT NULL OR t.box IS NOT NULL)',
+        format('originals_%s', space.id)) USING chosen, back;
+    DELETE FROM lookalike.trash AS t WHERE t.number = ANY (chosen) AND t.id = ANY (back);
+    IF most IS NOT NULL AND cardinality(back) > 0 THEN
+        EXECUTE format('SELECT count(*) FROM (SELECT FROM %s AS s LIMIT $1 + 1) AS r',
+                       lookalike.unexpired(space.id, space.records)) INTO stored USING most;
+        IF stored > most THEN
+            RAISE program_limit_exceeded USING MESSAGE = format('the collection holds at most %s records', most);
+        END IF;
+    END IF;
+    RETURN QUERY
+        SELECT asked.id, CASE
+            WHEN asked.id = ANY (back) THEN 'restored'
+            WHEN EXISTS (SELECT FROM lookalike.trash AS t WHERE t.number = ANY (chosen) AND t.id = asked.id) THEN 'taken'
+            WHEN EXISTS (SELECT FROM lookalike.trash AS t
+                         WHERE t.collection_id = space.id AND t.id = asked.id AND t.purge_at > now()) THEN 'other_model'
+            ELSE 'absent' END
+        FROM (SELECT DISTINCT a.id COLLATE "C" AS id FROM unnest(ids) AS a (id) WHERE a.id IS NOT NULL) AS asked
+        ORDER BY asked.id;
+END;
+$_$;
+
+COMMENT ON FUNCTION lookalike.restore_from_trash(collection text, ids text[], decision bigint) IS 'Brings records back from the trash, whole; says of each id what became of it. Caller''s rights.';
+
 CREATE FUNCTION lookalike.search_figure(name text) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE name WHEN 'alike'::text THEN '20'::double precision WHEN 'ranks'::text THEN '20'::double precision WHEN 'slack'::text THEN '2'::double precision WHEN 'hope'::text THEN '0.7'::double precision WHEN 'doubt'::text THEN '2'::double precision WHEN 'bound_at_least'::text THEN '1000'::double precision WHEN 'effort'::text THEN '1.5'::double precision WHEN 'effort_rows'::text THEN '60000'::double precision WHEN 'effort_max'::text THEN '1000'::double precision WHEN 'visits'::text THEN '40'::double precision ELSE NULL::double precision END;
@@ -2332,6 +2828,78 @@ $$;
 
 COMMENT ON FUNCTION lookalike.set_search_paths() IS 'Points the fixed search_path of every function at the schema of pgvector. Caller''s rights.';
 
+CREATE FUNCTION lookalike.suggest_keeper(collection text, members text[], rules jsonb) RETURNS TABLE(id text, reason text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $_$
+DECLARE
+    space record;
+    best text[];
+    left_over text[];
+    rule jsonb;
+    kind text;
+    place integer := 0;
+    decided text := 'first_id';
+    score text;
+BEGIN
+    IF rules IS NULL THEN
+        RETURN;
+    ELSIF jsonb_typeof(rules) <> 'array' THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'rules is a list, as in ["largest_picture", {"lowest": "price"}]';
+    END IF;
+    space := lookalike.collection_space(collection);
+    EXECUTE format('SELECT array_agg(r.id ORDER BY r.id) FROM %s AS r WHERE r.collection_id = $1 AND r.id = ANY ($2)',
+                   lookalike.unexpired(space.id, space.records)) INTO best USING space.id, members;
+    FOR rule IN SELECT r.value FROM jsonb_array_elements(rules) AS r LOOP
+        kind := CASE WHEN jsonb_typeof(rule) = 'string' THEN rule #>> '{}'
+                     WHEN jsonb_typeof(rule) = 'object' AND (SELECT count(*) FROM jsonb_object_keys(rule)) = 1
+                     THEN (SELECT k FROM jsonb_object_keys(rule) AS k) END;
+        score := CASE
+            WHEN jsonb_typeof(rule) = 'string' THEN CASE kind
+                WHEN 'largest_picture' THEN format(
+                    '(SELECT octet_length(o.picture) FROM lookalike.%I AS o
+                      WHERE o.collection_id = r.collection_id AND o.id = r.id)', format('originals_%s', space.id))
+                WHEN 'most_attributes' THEN
+                    '(SELECT count(*) FROM jsonb_each(r.attributes) AS a WHERE a.value <> ''null'' AND a.key NOT LIKE ''\_%'')'
+                WHEN 'oldest' THEN '-extract(epoch FROM r.created_at)'
+                WHEN 'newest' THEN 'extract(epoch FROM r.created_at)' END
+            WHEN kind IN ('lowest', 'highest') AND jsonb_typeof(rule -> kind) = 'string' THEN format(
+                '%sCASE jsonb_typeof(r.attributes -> %L) WHEN ''number'' THEN (r.attributes -> %2$L)::numeric END',
+                CASE kind WHEN 'lowest' THEN '-' ELSE '' END, rule ->> kind)
+            WHEN kind = 'prefix' AND jsonb_typeof(rule -> kind) = 'string' THEN
+                format('nullif(starts_with(r.id, %L), false)::integer', rule ->> kind)
+            WHEN kind = 'prefer' AND jsonb_typeof(rule #> '{prefer,field}') = 'string'
+                AND jsonb_typeof(rule #> '{prefer,values}') = 'array' THEN format(
+                '-(SELECT min(v.place) FROM jsonb_array_elements(%L::jsonb) WITH ORDINALITY AS v (value, place)
+                   WHERE r.attributes -> %L @> v.value)', rule #> '{prefer,values}', rule #>> '{prefer,field}')
+        END;
+        IF score IS NULL THEN
+            RAISE invalid_parameter_value USING MESSAGE = format(
+                'rules[%s] is no rule: largest_picture, most_attributes, oldest, newest, {"lowest": FIELD}, '
+                '{"highest": FIELD}, {"prefix": TEXT} or {"prefer": {"field": FIELD, "values": [...]}}', place);
+        END IF;
+        place := place + 1;
+        CONTINUE WHEN cardinality(best) < 2;
+        EXECUTE format(
+            'SELECT array_agg(q.id ORDER BY q.id) FROM (
+                 SELECT s.id, s.score, max(s.score) OVER () AS highest FROM (
+                     SELECT r.id, %s AS score FROM %s AS r WHERE r.collection_id = $1 AND r.id = ANY ($2)
+                 ) AS s
+             ) AS q WHERE q.score = q.highest', score, space.records)
+            INTO left_over USING space.id, best;
+        IF cardinality(left_over) < cardinality(best) THEN
+            best := left_over;
+            decided := CASE WHEN jsonb_typeof(rule) = 'string' THEN kind ELSE rule::text END;
+        END IF;
+    END LOOP;
+    IF best IS NOT NULL THEN
+        RETURN QUERY SELECT best[1], CASE WHEN cardinality(best) = 1 THEN decided ELSE 'first_id' END;
+    END IF;
+END;
+$_$;
+
+COMMENT ON FUNCTION lookalike.suggest_keeper(collection text, members text[], rules jsonb) IS 'Suggests which record of a group of duplicates is kept, by rules in their order, and says which decided. Owner''s rights.';
+
 CREATE FUNCTION lookalike.tags_distance(a text[], b text[]) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     BEGIN ATOMIC
@@ -2361,6 +2929,42 @@ CREATE FUNCTION lookalike.tags_of(attributes jsonb, field text) RETURNS text[]
 END;
 
 COMMENT ON FUNCTION lookalike.tags_of(attributes jsonb, field text) IS 'The tags of a record: the strings in one of its attributes, each once. Caller''s rights.';
+
+CREATE FUNCTION lookalike.undo_decision(collection text, decision bigint, undone_by text DEFAULT NULL::text) RETURNS TABLE(id text, outcome text)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $_$
+DECLARE
+    space record;
+    made lookalike.duplicate_decisions;
+BEGIN
+    space := lookalike.collection_space(collection);
+    SELECT d.* INTO made FROM lookalike.duplicate_decisions AS d
+    WHERE d.id = decision AND d.collection_id = space.id FOR UPDATE;
+    IF NOT FOUND THEN
+        RAISE no_data_found USING MESSAGE = format('there is no decision %s in the collection %L', decision, collection);
+    ELSIF made.undone_at IS NOT NULL THEN
+        RAISE object_not_in_prerequisite_state USING
+            MESSAGE = format('decision %s was undone already, by %s', decision, made.undone_by);
+    END IF;
+    UPDATE lookalike.duplicate_decisions AS d
+    SET undone_at = now(), undone_by = coalesce(undo_decision.undone_by, session_user) WHERE d.id = decision;
+    IF made.merged IS NOT NULL THEN
+        EXECUTE format(
+            'UPDATE %s AS r
+             SET updated_at = now(), attributes = r.attributes - ARRAY(
+                     SELECT a.key FROM jsonb_each($3) AS a WHERE r.attributes -> a.key = a.value
+                 ) || coalesce((
+                     SELECT jsonb_object_agg(b.key, b.value) FROM jsonb_each($4) AS b
+                     WHERE r.attributes -> b.key = $3 -> b.key), ''{}'')
+             WHERE r.collection_id = $1 AND r.id = $2', space.records)
+            USING space.id, made.merged ->> 'id', made.merged -> 'after', made.merged -> 'before';
+    END IF;
+    RETURN QUERY SELECT * FROM lookalike.restore_from_trash(collection, made.removed, decision);
+END;
+$_$;
+
+COMMENT ON FUNCTION lookalike.undo_decision(collection text, decision bigint, undone_by text) IS 'Undoes a decision about duplicates; says of each record that it removed what became of it. Caller''s rights.';
 
 CREATE TABLE lookalike.collections (
     id integer NOT NULL,
@@ -2512,6 +3116,179 @@ ALTER TABLE lookalike.collections ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTI
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE TABLE lookalike.duplicate_decisions (
+    id bigint NOT NULL,
+    collection_id integer NOT NULL,
+    kind text NOT NULL,
+    members text[] NOT NULL COLLATE pg_catalog."C",
+    removed text[] DEFAULT '{}'::text[] NOT NULL COLLATE pg_catalog."C",
+    reason text,
+    merged jsonb,
+    made_at timestamp with time zone DEFAULT now() NOT NULL,
+    made_by text NOT NULL,
+    undone_at timestamp with time zone,
+    undone_by text,
+    CONSTRAINT duplicate_decisions_kind_check CHECK ((kind = ANY (ARRAY['resolved'::text, 'dismissed'::text]))),
+    CONSTRAINT duplicate_decisions_members_check CHECK ((cardinality(members) > 1))
+);
+
+COMMENT ON TABLE lookalike.duplicate_decisions IS 'What people decided about near duplicates: who, when, and whether it was undone.';
+
+COMMENT ON COLUMN lookalike.duplicate_decisions.merged IS 'The attributes that a merge changed in the record that was kept: its id, and their values before and after.';
+
+CREATE VIEW lookalike.decisions AS
+ SELECT d.id AS decision,
+    c.name AS collection,
+    d.kind,
+    d.members,
+    d.removed,
+    d.reason,
+    d.merged,
+    d.made_at,
+    d.made_by,
+    d.undone_at,
+    d.undone_by
+   FROM (lookalike.duplicate_decisions d
+     JOIN lookalike.collections c ON ((c.id = d.collection_id)));
+
+COMMENT ON VIEW lookalike.decisions IS 'What was decided about duplicates: who, when, and whether it was undone.';
+
+CREATE TABLE lookalike.duplicate_changes (
+    collection_id integer NOT NULL,
+    id text NOT NULL COLLATE pg_catalog."C",
+    sequence bigint NOT NULL
+);
+
+COMMENT ON TABLE lookalike.duplicate_changes IS 'Records that were written since their pairs were made; a trigger notes them.';
+
+ALTER TABLE lookalike.duplicate_changes ALTER COLUMN sequence ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME lookalike.duplicate_changes_sequence_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE lookalike.duplicate_copies (
+    collection_id integer NOT NULL,
+    id text NOT NULL COLLATE pg_catalog."C",
+    first text NOT NULL COLLATE pg_catalog."C"
+);
+
+COMMENT ON TABLE lookalike.duplicate_copies IS 'Records with the vector of another one, the first, whose pairs are theirs, too: thousands may share one.';
+
+ALTER TABLE lookalike.duplicate_decisions ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME lookalike.duplicate_decisions_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE lookalike.duplicate_pairs (
+    collection_id integer NOT NULL,
+    one text NOT NULL COLLATE pg_catalog."C",
+    other text NOT NULL COLLATE pg_catalog."C",
+    distance double precision NOT NULL,
+    CONSTRAINT duplicate_pairs_order_check CHECK ((one < other))
+);
+
+COMMENT ON TABLE lookalike.duplicate_pairs IS 'Pairs of near duplicates, without those of duplicate_copies; the view duplicates has all.';
+
+CREATE TABLE lookalike.duplicate_scans (
+    collection_id integer NOT NULL,
+    radius double precision NOT NULL,
+    generation integer NOT NULL,
+    compared_to text COLLATE pg_catalog."C",
+    begun_at timestamp with time zone DEFAULT now() NOT NULL,
+    completed_at timestamp with time zone,
+    CONSTRAINT duplicate_scans_radius_check CHECK ((radius >= (0)::double precision))
+);
+
+COMMENT ON TABLE lookalike.duplicate_scans IS 'Collections whose pairs of near duplicates are stored: within which radius, and how far the scan is.';
+
+COMMENT ON COLUMN lookalike.duplicate_scans.generation IS 'The generation of the vectors that were compared; the pairs are out of date where the collection has another.';
+
+COMMENT ON COLUMN lookalike.duplicate_scans.compared_to IS 'The pairs of records up to this id are stored; null before the first.';
+
+CREATE VIEW lookalike.duplicate_states AS
+ SELECT c.name AS collection,
+    s.radius,
+    s.begun_at,
+    s.completed_at,
+    ( SELECT count(DISTINCT n.id) AS count
+           FROM lookalike.duplicate_changes n
+          WHERE (n.collection_id = c.id)) AS pending,
+    (s.generation <> c.generation) AS outdated
+   FROM (lookalike.duplicate_scans s
+     JOIN lookalike.collections c ON ((c.id = s.collection_id)));
+
+COMMENT ON VIEW lookalike.duplicate_states IS 'Collections whose pairs of near duplicates are stored: radius, and whether they are complete and up to date.';
+
+CREATE TABLE lookalike.records (
+    collection_id integer NOT NULL,
+    id text NOT NULL COLLATE pg_catalog."C",
+    attributes jsonb NOT NULL,
+    embedding public.halfvec NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    digest bytea,
+    expires_at timestamp with time zone,
+    CONSTRAINT records_attributes_check CHECK ((jsonb_typeof(attributes) = 'object'::text)),
+    CONSTRAINT records_embedding_check CHECK ((public.l2_norm(embedding) > (0)::double precision)),
+    CONSTRAINT records_id_check CHECK (((octet_length(id) >= 1) AND (octet_length(id) <= 1024))),
+    CONSTRAINT records_keys_check CHECK (((NOT (attributes ?| ARRAY['_id'::text, '_base64'::text, '_box'::text, '_reason'::text])) AND (NOT (attributes @? '$.keyvalue()?(@."key" starts with "$")'::jsonpath))))
+)
+PARTITION BY LIST (collection_id);
+
+COMMENT ON TABLE lookalike.records IS 'One row a record: attributes and embedding; a partition a collection.';
+
+COMMENT ON COLUMN lookalike.records.digest IS 'SHA-256 of the encoded picture that the embedding was made of, null where that is not known.';
+
+COMMENT ON COLUMN lookalike.records.expires_at IS 'The moment of the attribute _expires_at, by a trigger: from then on the record counts as deleted.';
+
+CREATE VIEW lookalike.duplicates AS
+ WITH members AS (
+         SELECT s.collection_id,
+            s.first,
+            s.id
+           FROM lookalike.duplicate_copies s
+        UNION
+         SELECT s.collection_id,
+            s.first,
+            s.first
+           FROM lookalike.duplicate_copies s
+        ), pairs AS (
+         SELECT p_1.collection_id,
+            COALESCE(a_1.id, p_1.one) AS one,
+            COALESCE(b_1.id, p_1.other) AS other,
+            p_1.distance
+           FROM ((lookalike.duplicate_pairs p_1
+             LEFT JOIN members a_1 ON (((a_1.collection_id = p_1.collection_id) AND (a_1.first = p_1.one))))
+             LEFT JOIN members b_1 ON (((b_1.collection_id = p_1.collection_id) AND (b_1.first = p_1.other))))
+        UNION ALL
+         SELECT a_1.collection_id,
+            a_1.id,
+            b_1.id,
+            0.0
+           FROM (members a_1
+             JOIN members b_1 ON (((b_1.collection_id = a_1.collection_id) AND (b_1.first = a_1.first) AND (b_1.id > a_1.id))))
+        )
+ SELECT c.name AS collection,
+    LEAST(p.one, p.other) AS id,
+    GREATEST(p.one, p.other) AS other_id,
+    p.distance,
+    COALESCE((a.digest = b.digest), false) AS same_file
+   FROM (((pairs p
+     JOIN lookalike.collections c ON ((c.id = p.collection_id)))
+     JOIN lookalike.records a ON (((a.collection_id = p.collection_id) AND (a.id = p.one))))
+     JOIN lookalike.records b ON (((b.collection_id = p.collection_id) AND (b.id = p.other))))
+  WHERE (((a.expires_at IS NULL) OR (a.expires_at > now())) AND ((b.expires_at IS NULL) OR (b.expires_at > now())));
+
+COMMENT ON VIEW lookalike.duplicates IS 'All stored pairs of near duplicates, each once: distance, and whether both were made of the same file.';
 
 CREATE VIEW lookalike.index_health AS
  WITH tables AS (
@@ -2758,28 +3535,6 @@ CREATE VIEW lookalike.recent_searches AS
 
 COMMENT ON VIEW lookalike.recent_searches IS 'The latest searches, newest first: who, when, what, how many found, how long. With its owner''s rights.';
 
-CREATE TABLE lookalike.records (
-    collection_id integer NOT NULL,
-    id text NOT NULL COLLATE pg_catalog."C",
-    attributes jsonb NOT NULL,
-    embedding public.halfvec NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    digest bytea,
-    expires_at timestamp with time zone,
-    CONSTRAINT records_attributes_check CHECK ((jsonb_typeof(attributes) = 'object'::text)),
-    CONSTRAINT records_embedding_check CHECK ((public.l2_norm(embedding) > (0)::double precision)),
-    CONSTRAINT records_id_check CHECK (((octet_length(id) >= 1) AND (octet_length(id) <= 1024))),
-    CONSTRAINT records_keys_check CHECK (((NOT (attributes ?| ARRAY['_id'::text, '_base64'::text, '_box'::text, '_reason'::text])) AND (NOT (attributes @? '$.keyvalue()?(@."key" starts with "$")'::jsonpath))))
-)
-PARTITION BY LIST (collection_id);
-
-COMMENT ON TABLE lookalike.records IS 'One row a record: attributes and embedding; a partition a collection.';
-
-COMMENT ON COLUMN lookalike.records.digest IS 'SHA-256 of the encoded picture that the embedding was made of, null where that is not known.';
-
-COMMENT ON COLUMN lookalike.records.expires_at IS 'The moment of the attribute _expires_at, by a trigger: from then on the record counts as deleted.';
-
 CREATE TABLE lookalike.reembedding_changes (
     collection_id integer NOT NULL,
     id text NOT NULL COLLATE pg_catalog."C",
@@ -2890,6 +3645,51 @@ ALTER TABLE lookalike.tokens ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE lookalike.trash (
+    number bigint NOT NULL,
+    collection_id integer NOT NULL,
+    id text NOT NULL COLLATE pg_catalog."C",
+    decision_id bigint,
+    removed_at timestamp with time zone DEFAULT now() NOT NULL,
+    removed_by text NOT NULL,
+    purge_at timestamp with time zone NOT NULL,
+    generation integer NOT NULL,
+    attributes jsonb NOT NULL,
+    embedding public.halfvec NOT NULL,
+    digest bytea,
+    created_at timestamp with time zone NOT NULL,
+    thumbnail bytea,
+    picture bytea,
+    box integer[]
+);
+
+COMMENT ON TABLE lookalike.trash IS 'Records that were removed and can be brought back whole until purge_at.';
+
+COMMENT ON COLUMN lookalike.trash.generation IS 'The generation of the vector: of another, it cannot come back.';
+
+ALTER TABLE lookalike.trash ALTER COLUMN number ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME lookalike.trash_number_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE VIEW lookalike.trashed_records AS
+ SELECT c.name AS collection,
+    t.id,
+    t.attributes,
+    t.removed_at,
+    t.removed_by,
+    t.purge_at,
+    t.decision_id AS decision
+   FROM (lookalike.trash t
+     JOIN lookalike.collections c ON ((c.id = t.collection_id)))
+  WHERE (t.purge_at > now());
+
+COMMENT ON VIEW lookalike.trashed_records IS 'Records in the trash, which can come back until purge_at.';
+
 ALTER TABLE ONLY lookalike.alembic_version
     ADD CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num);
 
@@ -2904,6 +3704,21 @@ ALTER TABLE ONLY lookalike.collections
 
 ALTER TABLE ONLY lookalike.collections
     ADD CONSTRAINT collections_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY lookalike.duplicate_changes
+    ADD CONSTRAINT duplicate_changes_pkey PRIMARY KEY (collection_id, sequence);
+
+ALTER TABLE ONLY lookalike.duplicate_copies
+    ADD CONSTRAINT duplicate_copies_pkey PRIMARY KEY (collection_id, id);
+
+ALTER TABLE ONLY lookalike.duplicate_decisions
+    ADD CONSTRAINT duplicate_decisions_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY lookalike.duplicate_pairs
+    ADD CONSTRAINT duplicate_pairs_pkey PRIMARY KEY (collection_id, one, other);
+
+ALTER TABLE ONLY lookalike.duplicate_scans
+    ADD CONSTRAINT duplicate_scans_pkey PRIMARY KEY (collection_id);
 
 ALTER TABLE ONLY lookalike.index_recall
     ADD CONSTRAINT index_recall_pkey PRIMARY KEY (index_name);
@@ -2953,7 +3768,20 @@ ALTER TABLE ONLY lookalike.tokens
 ALTER TABLE ONLY lookalike.tokens
     ADD CONSTRAINT tokens_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY lookalike.trash
+    ADD CONSTRAINT trash_pkey PRIMARY KEY (number);
+
 CREATE INDEX aliases_collection_id_idx ON lookalike.aliases USING btree (collection_id);
+
+CREATE INDEX duplicate_copies_first_idx ON lookalike.duplicate_copies USING btree (collection_id, first);
+
+CREATE INDEX duplicate_decisions_made_idx ON lookalike.duplicate_decisions USING btree (collection_id, id);
+
+CREATE INDEX duplicate_decisions_members_idx ON lookalike.duplicate_decisions USING gin (members) WHERE ((kind = 'dismissed'::text) AND (undone_at IS NULL));
+
+CREATE INDEX duplicate_pairs_distance_idx ON lookalike.duplicate_pairs USING btree (collection_id, distance);
+
+CREATE INDEX duplicate_pairs_other_idx ON lookalike.duplicate_pairs USING btree (collection_id, other);
 
 CREATE INDEX index_recall_collection_id_idx ON lookalike.index_recall USING btree (collection_id);
 
@@ -2969,6 +3797,12 @@ CREATE INDEX records_attributes_idx ON ONLY lookalike.records USING gin (attribu
 
 CREATE INDEX token_collections_collection_id_idx ON lookalike.token_collections USING btree (collection_id);
 
+CREATE INDEX trash_decision_idx ON lookalike.trash USING btree (decision_id) WHERE (decision_id IS NOT NULL);
+
+CREATE INDEX trash_purge_idx ON lookalike.trash USING btree (purge_at);
+
+CREATE INDEX trash_record_idx ON lookalike.trash USING btree (collection_id, id, number);
+
 CREATE TRIGGER keep_names_apart BEFORE INSERT OR UPDATE OF name ON lookalike.aliases FOR EACH ROW EXECUTE FUNCTION lookalike.keep_names_apart();
 
 CREATE TRIGGER keep_names_apart BEFORE INSERT OR UPDATE OF name ON lookalike.collections FOR EACH ROW EXECUTE FUNCTION lookalike.keep_names_apart();
@@ -2979,6 +3813,21 @@ CREATE TRIGGER note_expiry_of_new BEFORE INSERT ON lookalike.records FOR EACH RO
 
 ALTER TABLE ONLY lookalike.aliases
     ADD CONSTRAINT aliases_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES lookalike.collections(id);
+
+ALTER TABLE ONLY lookalike.duplicate_changes
+    ADD CONSTRAINT duplicate_changes_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES lookalike.duplicate_scans(collection_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY lookalike.duplicate_copies
+    ADD CONSTRAINT duplicate_copies_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES lookalike.duplicate_scans(collection_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY lookalike.duplicate_decisions
+    ADD CONSTRAINT duplicate_decisions_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES lookalike.collections(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY lookalike.duplicate_pairs
+    ADD CONSTRAINT duplicate_pairs_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES lookalike.duplicate_scans(collection_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY lookalike.duplicate_scans
+    ADD CONSTRAINT duplicate_scans_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES lookalike.collections(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY lookalike.index_recall
     ADD CONSTRAINT index_recall_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES lookalike.collections(id) ON DELETE CASCADE;
@@ -3003,3 +3852,9 @@ ALTER TABLE ONLY lookalike.token_collections
 
 ALTER TABLE ONLY lookalike.token_collections
     ADD CONSTRAINT token_collections_token_id_fkey FOREIGN KEY (token_id) REFERENCES lookalike.tokens(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY lookalike.trash
+    ADD CONSTRAINT trash_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES lookalike.collections(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY lookalike.trash
+    ADD CONSTRAINT trash_decision_id_fkey FOREIGN KEY (decision_id) REFERENCES lookalike.duplicate_decisions(id) ON DELETE SET NULL;

@@ -25,6 +25,9 @@ NAME = 42_074
 JOB = 42_075
 """A hashed kind and collection: workers that would begin a job of the same kind on one collection look in turn."""
 
+DUPLICATES = 42_076
+"""A collection: its stored pairs of near duplicates are changed by one transaction at a time."""
+
 
 def wait_for(connection: Connection, what: int, collection: Collection) -> None:
     """Take a collection's lock until the transaction ends, and wait for whoever holds it."""

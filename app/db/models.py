@@ -26,6 +26,14 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.db.duplicate_models import (
+    DuplicateChange,
+    DuplicateCopy,
+    DuplicateDecision,
+    DuplicatePair,
+    DuplicateScan,
+    Trashed,
+)
 from app.db.job_models import Job, JobReject, JobWorker
 from app.db.model_base import SCHEMA, Base
 from app.domain.services import SERVICES
@@ -36,6 +44,11 @@ __all__ = [
     "AppliedSql",
     "Base",
     "Collection",
+    "DuplicateChange",
+    "DuplicateCopy",
+    "DuplicateDecision",
+    "DuplicatePair",
+    "DuplicateScan",
     "Job",
     "JobReject",
     "JobWorker",
@@ -50,6 +63,7 @@ __all__ = [
     "Thumbnail",
     "Token",
     "TokenCollection",
+    "Trashed",
 ]
 
 

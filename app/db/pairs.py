@@ -11,8 +11,8 @@ from app.db.listing import Listing
 from app.db.loader import query
 
 _FETCH = 2000
-# Rows of a block: 2048 x 2048 similarities are 16 MB.
-_BLOCK = 2048
+BLOCK = 2048
+"""Rows of a block: 2048 x 2048 similarities are 16 MB."""
 # Pairs kept beyond those wanted before the farthest are dropped.
 _SLACK = 200_000
 # Largest error of a cosine distance of unit vectors in float32, with some room.
@@ -60,34 +60,62 @@ def nearest_pairs(
     called with the number of records done with.
     """
     kept = np.empty((0, 3), np.float64)
-    rounded = min(radius, 2 * scale) + scale * _ROUNDING  # no two directions are farther apart
-    unit = _unit(vectors.matrix)
     total = len(vectors.ids)
-    for row in range(0, total, _BLOCK):
+    for row, found in near_blocks(vectors.matrix, scale, radius):
+        kept = np.concatenate((kept, found))
+        if len(kept) > wanted + _SLACK:
+            kept = _best(kept, wanted)
+        if row is not None:
+            progress(min(BLOCK, total - row))
+    best = _best(kept, wanted + _SLACK)
+    best[:, 0] = exact(vectors.matrix, best[:, 1:].astype(np.int64), scale)
+    best = _best(best[best[:, 0] <= radius], wanted)
+    return [(int(one), int(other), float(value)) for value, one, other in best]
+
+
+def near_blocks(
+    matrix: NDArray[np.float16], scale: float, radius: float, start: int = 0
+) -> Iterator[tuple[int | None, NDArray[np.float64]]]:
+    """Yield the pairs of rows that may lie within a radius, a block at a time, each pair once.
+
+    Args:
+        matrix: (n, dimensions) vectors of any length but 0.
+        scale: what a cosine distance is multiplied with.
+        radius: on that scale; pairs a rounding error beyond it are among those that are yielded.
+        start: the pairs of earlier rows are left out.
+
+    Yields:
+        The first row of a block whose rows are done with then, else None, and (m, 3): distance in float32, row, row.
+
+    """
+    rounded = _rounded(scale, radius)
+    unit = _unit(matrix)
+    total = len(matrix)
+    for row in range(start, total, BLOCK):
         left = unit(row)
-        for column in range(row, total, _BLOCK):
+        for column in range(row, total, BLOCK):
             distance = scale * (1.0 - left @ unit(column).T)
             near = distance <= rounded
             if row == column:
                 near = np.triu(near, k=1)  # each pair once, no record with itself
             one, other = np.nonzero(near)
-            if len(one):
-                found = np.column_stack((distance[one, other], one + row, other + column))
-                kept = np.concatenate((kept, found))
-            if len(kept) > wanted + _SLACK:
-                kept = _best(kept, wanted)
-        progress(min(_BLOCK, total - row))
-    best = _best(kept, wanted + _SLACK)
-    best[:, 0] = _exact(vectors.matrix, best[:, 1:].astype(np.int64), scale)
-    best = _best(best[best[:, 0] <= radius], wanted)
-    return [(int(one), int(other), float(value)) for value, one, other in best]
+            found = np.column_stack((distance[one, other], one + row, other + column)).astype(np.float64)
+            yield row if column + BLOCK >= total else None, found
 
 
-def _exact(matrix: NDArray[np.float16], pairs: NDArray[np.int64], scale: float) -> NDArray[np.float64]:
-    """Return the distance of each pair, float64 of shape (n,): exactly 0 where both vectors are equal."""
+def exact(matrix: NDArray[np.float16], pairs: NDArray[np.int64], scale: float) -> NDArray[np.float64]:
+    """Return the distance of each pair of rows, float64 of shape (n,): exactly 0 where both vectors are equal."""
+    return exact_between(matrix, matrix, pairs, scale)
+
+
+def exact_between(
+    matrix: NDArray[np.float16], others: NDArray[np.float16], pairs: NDArray[np.int64], scale: float
+) -> NDArray[np.float64]:
+    """Return the distance of each pair, a row of either, float64 of shape (n,): exactly 0 where both are equal."""
     distances = np.empty(len(pairs), np.float64)
     for start in range(0, len(pairs), _FETCH):
-        one, other = (matrix[places].astype(np.float64) for places in pairs[start : start + _FETCH].T)
+        places = pairs[start : start + _FETCH]
+        one, other = matrix[places[:, 0]].astype(np.float64), others[places[:, 1]].astype(np.float64)
         lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
         cosine = np.einsum("ij,ij->i", one, other) / lengths
         apart = np.clip(scale * (1.0 - cosine), 0.0, 2 * scale)
@@ -95,9 +123,19 @@ def _exact(matrix: NDArray[np.float16], pairs: NDArray[np.int64], scale: float) 
     return distances
 
 
-def _unit(matrix: NDArray[np.float16]) -> Callable[[int], NDArray[np.float32]]:
-    def block(start: int) -> NDArray[np.float32]:
-        rows = matrix[start : start + _BLOCK].astype(np.float32)
+def crossed(matrix: NDArray[np.float16], others: NDArray[np.float16], scale: float, radius: float) -> NDArray[np.int64]:
+    """Return pairs of a row of each that may lie within a radius, (m, 2), a rounding error beyond it included."""
+    distance = scale * (1.0 - _unit(matrix)(0, len(matrix)) @ _unit(others)(0, len(others)).T)
+    return np.argwhere(distance <= _rounded(scale, radius))
+
+
+def _rounded(scale: float, radius: float) -> float:
+    return min(radius, 2 * scale) + scale * _ROUNDING  # no two directions are farther apart
+
+
+def _unit(matrix: NDArray[np.float16]) -> Callable[..., NDArray[np.float32]]:
+    def block(start: int, size: int = BLOCK) -> NDArray[np.float32]:
+        rows = matrix[start : start + size].astype(np.float32)
         return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
 
     return block

@@ -17,6 +17,7 @@ AREAS = (
     "aliases",
     "arranged",
     "collections",
+    "duplicates",
     "expiry",
     "facets",
     "indexes",

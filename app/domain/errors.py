@@ -66,6 +66,12 @@ class CapacityExceeded(LookalikeError):
     status = statuses.CAPACITY_EXCEEDED
 
 
+class Conflict(LookalikeError):
+    """Somebody else has done something meanwhile that the request does not go with; nothing was done (409)."""
+
+    status = statuses.CONFLICT
+
+
 class BodyTooLarge(LookalikeError):
     """The request body is over the limit (413)."""
 

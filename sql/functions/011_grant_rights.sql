@@ -27,7 +27,8 @@ BEGIN
         ), relations AS (
             SELECT c.oid, c.relkind IN ('v', 'm') AS is_view,
                    c.relkind = 'p' OR c.relispartition
-                   OR c.relname IN ('search_log', 'index_recall', 'jobs', 'job_rejects', 'job_workers') AS holds_records
+                   OR c.relname IN ('search_log', 'index_recall', 'jobs', 'job_rejects', 'job_workers', 'duplicate_scans',
+                                    'duplicate_pairs', 'duplicate_copies', 'duplicate_changes', 'duplicate_decisions', 'trash') AS holds_records
             FROM pg_catalog.pg_class AS c
             WHERE c.relnamespace = 'lookalike'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm')
         ), routines AS (
@@ -54,7 +55,9 @@ BEGIN
         UNION ALL
         SELECT format('GRANT EXECUTE ON ROUTINE %s TO %I', oid::regprocedure, role)
         FROM roles, routines
-        WHERE (NOT changes OR role = 'lookalike_app' AND name = 'insert_record')
+        WHERE (NOT changes OR role = 'lookalike_app' AND name IN (
+              'insert_record', 'remove_to_trash', 'restore_from_trash', 'purge_trash', 'resolve_duplicates', 'lock_members',
+              'dismiss_duplicates', 'undo_decision'))
           AND NOT has_function_privilege(role, oid, 'EXECUTE')
     LOOP
         EXECUTE statement;

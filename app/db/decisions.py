@@ -1,0 +1,292 @@
+"""Groups of duplicates, decisions about them, and the trash: one function for each SQL function that does the work."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from psycopg import errors
+
+from app.db.engine import Connection, Database, partition
+from app.db.loader import query
+from app.domain.collections import Collection
+from app.domain.errors import CapacityExceeded, Conflict, InvalidRequest
+from app.domain.jsontext import dumps
+from app.domain.records import Json
+
+State = Literal["open", "dismissed", "all"]
+Order = Literal["size", "nearness"]
+_ORDERS = {"size": "g.size DESC, g.weakest, g.members", "nearness": "g.weakest, g.size DESC, g.members"}
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Records that hang together by pairs within a radius.
+
+    Attributes:
+        members: their ids, in order.
+        weakest: the distance of the farthest pair that holds them together.
+        widest: the greatest distance of their pairs.
+        complete: whether every two are within the radius; where not, the group is a chain.
+        decision: the decision that dismissed the group; None: nobody did.
+        suggestion: the one to keep, where rules are given.
+        reason: the rule that decided.
+
+    """
+
+    members: list[str]
+    weakest: float
+    widest: float
+    complete: bool
+    decision: int | None
+    suggestion: str | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of groups, with the numbers of all groups and of the records in them."""
+
+    groups: list[Group]
+    total: int
+    records: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two records within the radius; `same_file` says whether both were made of the same bytes."""
+
+    one: str
+    other: str
+    distance: float
+    same_file: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A decision about a group, and whether it was undone."""
+
+    decision: int
+    kind: str
+    members: list[str]
+    removed: list[str]
+    reason: str | None
+    merged: dict[str, Any] | None
+    made_at: datetime
+    made_by: str
+    undone_at: datetime | None
+    undone_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Trashed:
+    """A record in the trash: `attributes` is JSON text; `number` orders the trash, the latest last."""
+
+    number: int
+    id: str
+    attributes: str
+    removed_at: datetime
+    removed_by: str
+    purge_at: datetime
+    decision: int | None
+
+
+def groups(
+    db: Database,
+    collection: Collection,
+    *,
+    radius: float,
+    state: State = "open",
+    order: Order = "size",
+    offset: int = 0,
+    limit: int = 20,
+    member: str | None = None,
+    rules: Json = None,
+) -> Page:
+    """Return a page of groups.
+
+    Args:
+        db: the database.
+        collection: whose pairs are stored.
+        radius: at most that of the scan.
+        state: which groups.
+        order: the largest first, or the nearest.
+        offset: groups that are passed over.
+        limit: groups of a page.
+        member: a record that must be one of the group.
+        rules: by which a record to keep is suggested; None: none is.
+
+    Raises:
+        InvalidRequest: a rule is none.
+
+    """
+    text = query("duplicates", "groups").render(order=_ORDERS[order])
+    values = {
+        "name": collection.name,
+        "radius": radius,
+        "state": state,
+        "member": member,
+        "offset": offset,
+        "end": offset + limit,
+        "rules": None if rules is None else dumps(rules),
+    }
+    rows = db.read(lambda connection: _run(connection, text, values))
+    found = [
+        Group(
+            row["members"],
+            row["weakest"],
+            row["widest"],
+            row["complete"],
+            row["decision"],
+            row["suggestion"],
+            row["reason"],
+        )
+        for row in rows
+        if row["members"] is not None
+    ]
+    return Page(found, int(rows[0]["groups"]), int(rows[0]["records"]))
+
+
+def pairs(db: Database, collection: Collection, ids: Sequence[str], radius: float, limit: int) -> list[Pair]:
+    """Return the direct pairs among some records within a radius, nearest first."""
+    text = query("duplicates", "pairs").render(records=partition("records", collection), limit=f"{limit:d}")
+    rows = db.all(text, {"collection_id": collection.id, "ids": list(ids), "radius": radius})
+    return [Pair(**row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What is decided of a group.
+
+    Attributes:
+        keep: the ids that stay, one at least.
+        remove: those that go into the trash, one at least.
+        merge: rules by which the attributes of the removed are merged into the one that stays; None: not at all.
+        reason: why, for the record.
+
+    """
+
+    keep: Sequence[str]
+    remove: Sequence[str]
+    merge: Mapping[str, Json] | None = None
+    reason: str | None = None
+
+
+def resolve(db: Database, collection: Collection, given: Resolution, days: float, made_by: str) -> int:
+    """Keep some records of a group and move the others into the trash; return the number of the decision.
+
+    Raises:
+        InvalidRequest: the resolution is none.
+        Conflict: one of the records is not stored any more; nothing is changed.
+
+    """
+    values = {
+        "name": collection.name,
+        "keep": list(given.keep),
+        "remove": list(given.remove),
+        "merge": None if given.merge is None else dumps(given.merge),
+        "days": days,
+        "reason": given.reason,
+        "made_by": made_by,
+    }
+    return int(_write(db, "resolve", values)[0]["decision"])
+
+
+def preview(
+    db: Database, collection: Collection, keep: str, remove: Sequence[str], merge: Mapping[str, Json]
+) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """Return the attributes of the record that stays before and after a merge; None where it is not stored.
+
+    Raises:
+        InvalidRequest: a rule is none.
+
+    """
+    text = query("duplicates", "preview").render(records=partition("records", collection))
+    values = {"collection_id": collection.id, "keep": keep, "remove": list(remove), "merge": dumps(merge)}
+    rows = db.read(lambda connection: _run(connection, text, values))
+    return (rows[0]["before"], rows[0]["after"]) if rows else None
+
+
+def dismiss(db: Database, collection: Collection, members: Sequence[str], reason: str | None, made_by: str) -> int:
+    """Say that records are no duplicates of each other; return the number of the decision.
+
+    Raises:
+        InvalidRequest: there are less than two.
+        Conflict: one of them is not stored any more.
+
+    """
+    values = {"name": collection.name, "members": list(members), "reason": reason, "made_by": made_by}
+    return int(_write(db, "dismiss", values)[0]["decision"])
+
+
+def undo(db: Database, collection: Collection, decision: int, undone_by: str) -> dict[str, str]:
+    """Undo a decision; return what became of each record that it had removed, by id.
+
+    Raises:
+        InvalidRequest: there is no such decision.
+        Conflict: it was undone already.
+        CapacityExceeded: the collection would hold too many; nothing is undone.
+
+    """
+    values = {"name": collection.name, "decision": decision, "undone_by": undone_by}
+    return {row["id"]: row["outcome"] for row in _write(db, "undo", values)}
+
+
+def decisions(db: Database, collection: Collection, limit: int, before: int | None = None) -> list[Decision]:
+    """Return decisions, the latest first, those before a number."""
+    text = query("duplicates", "decisions").render(limit=f"{limit:d}")
+    return [Decision(**row) for row in db.all(text, {"collection_id": collection.id, "before": before})]
+
+
+def remove(db: Database, collection: Collection, ids: Sequence[str], days: float, removed_by: str) -> list[str]:
+    """Move records into the trash; return the ids of those that were stored."""
+    values = {"name": collection.name, "ids": list(ids), "days": days, "removed_by": removed_by}
+    return list(_write(db, "remove", values)[0]["removed"])
+
+
+def restore(db: Database, collection: Collection, ids: Sequence[str]) -> dict[str, str]:
+    """Bring records back from the trash; return what became of each: restored, absent, taken or other_model.
+
+    Raises:
+        CapacityExceeded: the collection would hold too many; none comes back.
+
+    """
+    return {row["id"]: row["outcome"] for row in _write(db, "restore", {"name": collection.name, "ids": list(ids)})}
+
+
+def purge(db: Database, collection: Collection, ids: Sequence[str] | None = None, *, due: bool = False) -> int:
+    """Delete records in the trash for good, all where no ids are named; return their number."""
+    values = {"name": collection.name, "ids": None if ids is None else list(ids), "due": due}
+    return int(_write(db, "purge", values)[0]["purged"])
+
+
+def trashed(db: Database, collection: Collection, limit: int, before: int | None = None) -> list[Trashed]:
+    """Return records in the trash, the latest first, those before a number."""
+    text = query("duplicates", "trashed").render(limit=f"{limit:d}")
+    return [Trashed(**row) for row in db.all(text, {"collection_id": collection.id, "before": before})]
+
+
+def count_trashed(db: Database, collection: Collection) -> int:
+    """Return how many records are in the trash."""
+    row = db.one(query("duplicates", "count_trashed").render(), {"collection_id": collection.id})
+    return 0 if row is None else int(row["records"])
+
+
+def _write(db: Database, name: str, values: Mapping[str, object]) -> list[dict[str, Any]]:
+    text = query("duplicates", name).render()
+    return db.write(lambda connection: _run(connection, text, values))
+
+
+def _run(connection: Connection, text: str, values: Mapping[str, object]) -> list[dict[str, Any]]:
+    """Run a statement that calls one of the SQL functions; what they refuse is said in their own words.
+
+    The messages of these classes hold nothing but what the caller sent.
+    """
+    try:
+        return list(connection.execute(text, values).fetchall())
+    except (errors.InvalidParameterValue, errors.NoDataFound) as error:
+        raise InvalidRequest(error.diag.message_primary or "") from error
+    except errors.ObjectNotInPrerequisiteState as error:
+        raise Conflict(error.diag.message_primary or "") from error
+    except errors.ProgramLimitExceeded as error:
+        raise CapacityExceeded(error.diag.message_primary or "") from error

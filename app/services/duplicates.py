@@ -1,0 +1,332 @@
+"""Duplicates as a workflow: pairs that are kept up to date, groups, decisions about them, and the trash."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from app.db import decisions as table
+from app.db import duplicates as stored
+from app.db.decisions import Decision, Group, Order, Page, Pair, Resolution, State, Trashed
+from app.db.duplicates import ScanState
+from app.domain.collections import Collection
+from app.domain.errors import Conflict, InvalidRequest
+from app.domain.records import Json
+from app.services.context import Context
+from app.services.indexing import maintain
+
+__all__ = ["Decision", "Group", "Order", "Page", "Pair", "Resolution", "ScanState", "State", "Trashed"]
+
+TRASH_DAYS = 30.0
+# Groups that one bulk decision looks at together.
+_BULK = 100
+
+
+def scan(
+    context: Context,
+    collection: Collection,
+    radius: float,
+    *,
+    anew: bool = False,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> ScanState:
+    """Store the pairs of near duplicates of a collection, and keep them up to date from then on.
+
+    A scan that was interrupted goes on where it was; one that is complete only compares what was written since.
+
+    Args:
+        context: the parts that services work with.
+        collection: whose records are compared.
+        radius: within which pairs are stored, on the API's scale; a group can be asked for within any lesser one.
+        anew: whether to begin again, whatever is stored.
+        progress: is called with the number of records done with, and of all; what it raises ends the scan.
+
+    Raises:
+        MissingRights: the database's role does not own the tables.
+        InvalidRequest: another scan of the collection began meanwhile.
+
+    """
+    begun = stored.state(context.db, collection)
+    if anew or begun is None or (begun.radius, begun.generation) != (radius, collection.generation):
+        stored.begin(context.db, collection, radius)
+        begun = _state(context, collection)
+    if begun.completed_at is None:
+        stored.scan(context.db, collection, begun, progress)
+    return refresh(context, collection)
+
+
+def refresh(context: Context, collection: Collection) -> ScanState:
+    """Compare what was written since; return how far the pairs are then.
+
+    Raises:
+        Conflict: the pairs are not stored, the scan is not complete, or the vectors were made anew since.
+
+    """
+    begun = _usable(context, collection)
+    if begun.pending:
+        while stored.refresh(context.db, collection, begun.radius):
+            pass
+        begun = _state(context, collection)
+    return begun
+
+
+def forget(context: Context, collection: Collection) -> bool:
+    """Forget the stored pairs, and note changes no more; decisions and the trash stay."""
+    return stored.forget(context.db, collection)
+
+
+def state(context: Context, collection: Collection) -> ScanState | None:
+    """Return how far the stored pairs are; None where none are stored."""
+    return stored.state(context.db, collection)
+
+
+def _state(context: Context, collection: Collection) -> ScanState:
+    begun = stored.state(context.db, collection)
+    if begun is None:
+        raise Conflict(f"the pairs of {collection.name!r} are not stored: begin a scan of its duplicates")
+    return begun
+
+
+def _usable(context: Context, collection: Collection) -> ScanState:
+    begun = _state(context, collection)
+    if begun.generation != collection.generation:
+        raise Conflict("the vectors were made anew since the scan: begin another scan of the duplicates")
+    if begun.completed_at is None:
+        raise Conflict("the scan of the duplicates is not complete yet; it goes on with another call")
+    return begun
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which groups are asked for.
+
+    Attributes:
+        radius: on the API's scale; None: that of the scan.
+        state: those that nobody has dismissed, those that somebody has, or all.
+        order: the largest first, or the nearest.
+        offset: groups that are passed over.
+        limit: groups of a page.
+        member: a record that must be one of the group.
+        rules: by which the record to keep is suggested (`sql/functions/510_…`); None: none is.
+
+    """
+
+    radius: float | None = None
+    state: State = "open"
+    order: Order = "size"
+    offset: int = 0
+    limit: int = 20
+    member: str | None = None
+    rules: Json = None
+
+
+def groups(context: Context, collection: Collection, asked: Asked) -> Page:
+    """Return a page of the groups of duplicates, as of now.
+
+    Raises:
+        Conflict: the pairs are not stored, or not complete.
+        InvalidRequest: the radius is beyond that of the scan, or a rule is none.
+
+    """
+    begun = refresh(context, collection)
+    radius = begun.radius if asked.radius is None else asked.radius
+    if radius > begun.radius:
+        raise InvalidRequest(
+            f"the radius is beyond {begun.radius:g}, within which pairs are stored: scan with this one"
+        )
+    return table.groups(
+        context.db,
+        collection,
+        radius=radius,
+        state=asked.state,
+        order=asked.order,
+        offset=asked.offset,
+        limit=asked.limit,
+        member=asked.member,
+        rules=asked.rules,
+    )
+
+
+def pairs(context: Context, collection: Collection, ids: Sequence[str], radius: float | None, limit: int) -> list[Pair]:
+    """Return the direct pairs among some records within a radius, None for that of the scan, nearest first.
+
+    Raises:
+        Conflict: the pairs are not stored.
+
+    """
+    within = _usable(context, collection).radius if radius is None else radius
+    return table.pairs(context.db, collection, ids, within, limit)
+
+
+def resolve(context: Context, collection: Collection, given: Resolution, made_by: str, days: float = TRASH_DAYS) -> int:
+    """Keep some records of a group and move the others into the trash; return the number of the decision.
+
+    Raises:
+        InvalidRequest: no record is kept or none removed, or a rule of the merge is none.
+        Conflict: one of the records is not stored any more, as when somebody else has decided; nothing is changed.
+
+    """
+    decision = table.resolve(context.db, collection, given, days, made_by)
+    maintain(context, collection)
+    return decision
+
+
+def preview(
+    context: Context, collection: Collection, keep: str, remove: Sequence[str], merge: Mapping[str, Json]
+) -> tuple[Mapping[str, Json], Mapping[str, Json]]:
+    """Return the attributes of the record that is kept, before and after those of others are merged into it.
+
+    Raises:
+        InvalidRequest: a rule is none.
+        Conflict: the record is not stored.
+
+    """
+    shown = table.preview(context.db, collection, keep, remove, merge)
+    if shown is None:
+        raise Conflict(f"the record {keep!r} is not stored")
+    return shown
+
+
+def dismiss(
+    context: Context, collection: Collection, members: Sequence[str], made_by: str, reason: str | None = None
+) -> int:
+    """Say that records are no duplicates of each other; return the number of the decision.
+
+    Raises:
+        InvalidRequest: there are less than two.
+        Conflict: one of them is not stored any more.
+
+    """
+    return table.dismiss(context.db, collection, members, reason, made_by)
+
+
+def undo(context: Context, collection: Collection, decision: int, undone_by: str) -> dict[str, str]:
+    """Undo a decision; return what became of each record that it had removed, by id.
+
+    Raises:
+        InvalidRequest: there is no such decision.
+        Conflict: it was undone already.
+        CapacityExceeded: the collection would hold too many; nothing is undone.
+
+    """
+    return table.undo(context.db, collection, decision, undone_by)
+
+
+def history(context: Context, collection: Collection, limit: int, before: int | None = None) -> list[Decision]:
+    """Return decisions, the latest first, those before a number."""
+    return table.decisions(context.db, collection, limit, before)
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What became of a group in a bulk decision: `decision` is None in a dry run, and where it was passed over."""
+
+    members: list[str]
+    keep: str
+    reason: str
+    decision: int | None
+    error: str | None = None
+
+
+def apply_suggestions(
+    context: Context,
+    collection: Collection,
+    *,
+    radius: float | None,
+    rules: Json,
+    merge: Mapping[str, Json] | None,
+    made_by: str,
+    dry_run: bool,
+    complete_only: bool = True,
+    report: Callable[[Applied], None],
+) -> int:
+    """Apply the suggestion to all open groups within a radius; return the number of groups.
+
+    Each group is decided in a transaction of its own, and can be undone by itself. A group that somebody else decides
+    about meanwhile is passed over and reported with the reason.
+
+    Args:
+        context: the parts that services work with.
+        collection: whose groups are decided.
+        radius: on the API's scale; None: that of the scan.
+        rules: by which the record to keep is suggested.
+        merge: rules by which attributes are merged; None: they are not.
+        made_by: who decides.
+        dry_run: whether nothing is changed.
+        complete_only: whether chains, whose ends are not within the radius of each other, are passed over.
+        report: is called with what became of each group.
+
+    Raises:
+        Conflict: the pairs are not stored, or not complete.
+        InvalidRequest: the radius is beyond that of the scan, or a rule is none.
+
+    """
+    done = 0
+    passed = 0
+    while True:
+        page = groups(
+            context, collection, Asked(radius=radius, order="nearness", offset=passed, limit=_BULK, rules=rules or [])
+        )
+        for group in page.groups:
+            if group.suggestion is None or (complete_only and not group.complete):
+                passed += 1
+                continue
+            applied = _apply(context, collection, group, merge, made_by, dry_run=dry_run)
+            passed += applied.decision is None
+            done += 1
+            report(applied)
+        if len(page.groups) < _BULK:
+            return done
+
+
+def _apply(
+    context: Context,
+    collection: Collection,
+    group: Group,
+    merge: Mapping[str, Json] | None,
+    made_by: str,
+    *,
+    dry_run: bool,
+) -> Applied:
+    keep, reason = str(group.suggestion), str(group.reason)
+    if dry_run:
+        return Applied(group.members, keep, reason, None)
+    given = Resolution([keep], [one for one in group.members if one != keep], merge, reason)
+    try:
+        return Applied(group.members, keep, reason, resolve(context, collection, given, made_by))
+    except Conflict as error:
+        return Applied(group.members, keep, reason, None, str(error))
+
+
+def remove(
+    context: Context, collection: Collection, ids: Sequence[str], removed_by: str, days: float = TRASH_DAYS
+) -> list[str]:
+    """Move records into the trash; return the ids of those that were stored."""
+    removed = table.remove(context.db, collection, ids, days, removed_by)
+    maintain(context, collection)
+    return removed
+
+
+def restore(context: Context, collection: Collection, ids: Sequence[str]) -> dict[str, str]:
+    """Bring records back from the trash; return what became of each: restored, absent, taken or other_model.
+
+    Raises:
+        CapacityExceeded: the collection would hold too many; none comes back.
+
+    """
+    return table.restore(context.db, collection, ids)
+
+
+def purge(context: Context, collection: Collection, ids: Sequence[str] | None = None) -> int:
+    """Delete records in the trash for good, all where no ids are named; return their number."""
+    return table.purge(context.db, collection, ids)
+
+
+def purge_due(context: Context, collection: Collection) -> int:
+    """Delete for good what can come back no longer; return its number."""
+    return table.purge(context.db, collection, due=True)
+
+
+def trashed(
+    context: Context, collection: Collection, limit: int, before: int | None = None
+) -> tuple[list[Trashed], int]:
+    """Return records in the trash, the latest first, those before a number; and the number of all."""
+    return table.trashed(context.db, collection, limit, before), table.count_trashed(context.db, collection)

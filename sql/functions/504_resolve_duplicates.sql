@@ -1,0 +1,105 @@
+-- Decides about a group of duplicates: some records are kept, the others go into the trash.
+--
+-- Arguments: the name of the collection; the ids that are kept, one at least, and those that are removed; rules by which the
+--   attributes of the removed are merged into the one that is kept (lookalike.merged_attributes), NULL for no merge; for
+--   how many days the removed can come back; why, and who decides: the database's user where NULL.
+-- Result: the number of the decision, by which it is undone. SQLSTATE P0002: no such collection; 22023: no id is kept, none is removed,
+--   one is both, or attributes are merged into several; 55000: one of the records is not stored (any more), as when
+--   somebody else has decided about the group meanwhile; nothing is changed.
+-- Locks: the rows of all records, in the order of their ids: of two that decide about a group at once, one waits and is told.
+-- Rights: the caller's. Fixed search_path. Called by the server and by anyone who may write records.
+CREATE OR REPLACE FUNCTION lookalike.resolve_duplicates(
+    collection text,
+    keep text[],
+    remove text[],
+    merge jsonb DEFAULT NULL,
+    days double precision DEFAULT 30,
+    reason text DEFAULT NULL,
+    made_by text DEFAULT NULL
+) RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    space record;
+    members text[];
+    there text[];
+    decision bigint;
+    kept jsonb;
+    others jsonb;
+    changed jsonb;
+    by_whom constant text := coalesce(made_by, session_user);
+BEGIN
+    SELECT array_agg(DISTINCT m COLLATE "C") INTO members FROM unnest(keep || remove) AS m;
+    IF coalesce(cardinality(keep), 0) = 0 THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'keep at least one record of a group: the last copy cannot be removed';
+    ELSIF coalesce(cardinality(remove), 0) = 0 THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = 'no record is removed', HINT = 'lookalike.dismiss_duplicates says that all are to stay.';
+    ELSIF keep && remove THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'a record is either kept or removed, not both';
+    ELSIF merge IS NOT NULL AND cardinality(keep) > 1 THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'attributes are merged into one record: keep one only';
+    END IF;
+    space := lookalike.collection_space(collection);
+    there := lookalike.lock_members(space.records, space.id, members);
+    INSERT INTO lookalike.duplicate_decisions (collection_id, kind, members, removed, reason, made_by)
+    VALUES (space.id, 'resolved', there,
+            (SELECT array_agg(DISTINCT r COLLATE "C") FROM unnest(remove) AS r), reason, by_whom)
+    RETURNING id INTO decision;
+    IF merge IS NOT NULL THEN
+        EXECUTE format(
+            'SELECT (SELECT r.attributes FROM %1$s AS r WHERE r.collection_id = $1 AND r.id = $2),
+                    (SELECT jsonb_agg(jsonb_build_object(''id'', r.id, ''attributes'', r.attributes) ORDER BY r.id)
+                     FROM %1$s AS r WHERE r.collection_id = $1 AND r.id = ANY ($3))', space.records)
+            INTO kept, others USING space.id, keep[1], remove;
+        changed := lookalike.merged_attributes(kept, others, merge);
+        IF changed <> kept THEN
+            EXECUTE format('UPDATE %s AS r SET attributes = $3, updated_at = now() WHERE r.collection_id = $1 AND r.id = $2',
+                           space.records) USING space.id, keep[1], changed;
+            UPDATE lookalike.duplicate_decisions AS d
+            SET merged = (
+                SELECT jsonb_build_object('id', keep[1], 'after', jsonb_object_agg(a.key, a.value), 'before',
+                    coalesce(jsonb_object_agg(a.key, kept -> a.key) FILTER (WHERE kept ? a.key), '{}'))
+                FROM jsonb_each(changed) AS a WHERE kept -> a.key IS DISTINCT FROM a.value)
+            WHERE d.id = decision;
+        END IF;
+    END IF;
+    PERFORM lookalike.remove_to_trash(collection, remove, days, by_whom);
+    UPDATE lookalike.trash AS t SET decision_id = decision
+    WHERE t.number IN (SELECT max(l.number) FROM lookalike.trash AS l
+                       WHERE l.collection_id = space.id AND l.id = ANY (remove) GROUP BY l.id);
+    RETURN decision;
+END;
+$$;
+
+COMMENT ON FUNCTION lookalike.resolve_duplicates(text, text[], text[], jsonb, double precision, text, text) IS
+    'Keeps some records of a group of duplicates and moves the others into the trash; returns the number of the decision. '
+    'Caller''s rights.';
+
+-- Locks the members of a group and returns their ids in order. SQLSTATE 55000 where one of them is not stored.
+CREATE OR REPLACE FUNCTION lookalike.lock_members(records text, collection_id integer, members text[]) RETURNS text[]
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    there text[];
+    gone text;
+BEGIN
+    EXECUTE format(
+        'SELECT coalesce(array_agg(q.id ORDER BY q.id), ''{}'') FROM (
+             SELECT r.id FROM %s AS r
+             WHERE r.collection_id = $1 AND r.id = ANY ($2) AND (r.expires_at IS NULL OR r.expires_at > now())
+             ORDER BY r.id FOR UPDATE) AS q', records)
+        INTO there USING collection_id, members;
+    SELECT m INTO gone FROM unnest(members) AS m WHERE m COLLATE "C" <> ALL (there) ORDER BY m COLLATE "C" LIMIT 1;
+    IF FOUND THEN
+        RAISE object_not_in_prerequisite_state USING
+            MESSAGE = format('the record %L is not stored: it was deleted, or somebody else has decided about it', gone);
+    END IF;
+    RETURN there;
+END;
+$$;
+
+COMMENT ON FUNCTION lookalike.lock_members(text, integer, text[]) IS
+    'Internal: locks the members of a group of duplicates, in the order of their ids. Caller''s rights.';

@@ -1,0 +1,162 @@
+-- Named queries on stored duplicates: pairs that are kept up to date, groups, decisions, the trash.
+
+-- name: begin
+-- Begins a scan and returns the generation of the vectors that it compares.
+SELECT lookalike.begin_duplicate_scan(:collection_id, :radius) AS generation;
+
+-- name: forget
+-- Forgets the stored pairs of a collection and says whether there were any.
+SELECT lookalike.forget_duplicates(:collection_id) AS forgotten;
+
+-- name: state
+-- How far the stored pairs of a collection are.
+SELECT s.radius, s.generation, s.compared_to, s.begun_at, s.completed_at,
+       (SELECT count(DISTINCT c.id) FROM lookalike.duplicate_changes AS c WHERE c.collection_id = s.collection_id) AS pending
+FROM lookalike.duplicate_scans AS s
+WHERE s.collection_id = :collection_id;
+
+-- name: advance
+-- Notes that the pairs of records up to an id are stored, or, without one, that all are. No row: another scan began.
+UPDATE lookalike.duplicate_scans AS s
+SET compared_to = coalesce(:compared_to, s.compared_to),
+    completed_at = CASE WHEN :compared_to::text IS NULL THEN now() END
+WHERE s.collection_id = :collection_id AND s.generation = :generation AND s.radius = :radius
+RETURNING s.collection_id;
+
+-- name: insert_pairs
+-- Stores pairs; one that is stored gets the distance.
+INSERT INTO lookalike.duplicate_pairs AS p (collection_id, one, other, distance)
+SELECT :collection_id, least(new.one, new.other), greatest(new.one, new.other), new.distance
+FROM unnest(:ones::text[] COLLATE "C", :others::text[] COLLATE "C", :distances::double precision[]) AS new (one, other, distance)
+ON CONFLICT (collection_id, one, other) DO UPDATE SET distance = excluded.distance;
+
+-- name: insert_copies
+-- Stores which records are copies of which.
+INSERT INTO lookalike.duplicate_copies AS c (collection_id, id, first)
+SELECT :collection_id, new.id, new.first FROM unnest(:ids::text[], :firsts::text[]) AS new (id, first)
+ON CONFLICT (collection_id, id) DO UPDATE SET first = excluded.first;
+
+-- name: changes
+-- The oldest notes of records that were written since their pairs were made.
+SELECT c.id, c.sequence FROM lookalike.duplicate_changes AS c
+WHERE c.collection_id = :collection_id ORDER BY c.sequence LIMIT /*limit*/ 1000 /*end*/;
+
+-- name: settle
+-- Deletes notes that are done with.
+DELETE FROM lookalike.duplicate_changes AS c WHERE c.collection_id = :collection_id AND c.sequence = ANY (:sequences);
+
+-- name: copies_of
+-- The copies of these records.
+SELECT c.id FROM lookalike.duplicate_copies AS c WHERE c.collection_id = :collection_id AND c.first = ANY (:ids);
+
+-- name: firsts
+-- Those of these records that are copies, and of which record each is one.
+SELECT c.id, c.first FROM lookalike.duplicate_copies AS c WHERE c.collection_id = :collection_id AND c.id = ANY (:ids);
+
+-- name: forget_pairs
+-- Deletes all pairs of these records, and what copies they are.
+WITH copies AS (
+    DELETE FROM lookalike.duplicate_copies AS c WHERE c.collection_id = :collection_id AND c.id = ANY (:ids)
+)
+DELETE FROM lookalike.duplicate_pairs AS p
+WHERE p.collection_id = :collection_id AND (p.one = ANY (:ids) OR p.other = ANY (:ids));
+
+-- name: vectors
+-- The vectors of these records, those that have expired left out.
+SELECT r.id, r.embedding FROM /*records*/ lookalike.records /*end*/ AS r
+WHERE r.collection_id = :collection_id AND r.id = ANY (:ids) ORDER BY r.id;
+
+-- name: all_vectors
+-- The vector of every record, in the order of the ids, for a cursor.
+SELECT r.id, r.embedding FROM /*records*/ lookalike.records /*end*/ AS r ORDER BY r.collection_id, r.id;
+
+-- name: groups
+-- A page of the groups of duplicates, with the number of all, and the suggestion of which record is kept where rules are given.
+WITH found AS MATERIALIZED (
+    SELECT g.*, row_number() OVER (ORDER BY /*order*/ g.size DESC, g.weakest, g.members /*end*/) AS place
+    FROM lookalike.duplicate_groups(:name, :radius, :state) AS g
+    WHERE :member::text IS NULL OR :member = ANY (g.members)
+), counted AS (
+    SELECT count(*) AS groups, coalesce(sum(f.size), 0)::bigint AS records FROM found AS f
+)
+SELECT counted.groups, counted.records, f.members, f.size, f.weakest, f.widest, f.complete, f.decision,
+       s.id AS suggestion, s.reason
+FROM counted
+LEFT JOIN found AS f ON f.place > :offset AND f.place <= :end
+LEFT JOIN LATERAL lookalike.suggest_keeper(:name, f.members, :rules) AS s ON TRUE
+ORDER BY f.place;
+
+-- name: pairs
+-- The direct pairs among some records within a radius, nearest first, with those of copies.
+WITH members AS (
+    SELECT m.id, coalesce(c.first, m.id) AS first
+    FROM unnest(:ids::text[] COLLATE "C") AS m (id)
+    LEFT JOIN lookalike.duplicate_copies AS c ON c.collection_id = :collection_id AND c.id = m.id
+)
+SELECT a.id AS one, b.id AS other, coalesce(p.distance, 0) AS distance,
+       coalesce(x.digest = y.digest, false) AS same_file
+FROM members AS a
+JOIN members AS b ON a.id < b.id
+LEFT JOIN lookalike.duplicate_pairs AS p
+    ON p.collection_id = :collection_id AND p.one = least(a.first, b.first) AND p.other = greatest(a.first, b.first)
+JOIN /*records*/ lookalike.records /*end*/ AS x ON x.collection_id = :collection_id AND x.id = a.id
+JOIN /*records*/ lookalike.records /*end*/ AS y ON y.collection_id = :collection_id AND y.id = b.id
+WHERE a.first = b.first OR p.distance <= :radius
+ORDER BY distance, one, other
+LIMIT /*limit*/ 100 /*end*/;
+
+-- name: resolve
+-- Decides about a group, and returns the number of the decision.
+SELECT lookalike.resolve_duplicates(:name, :keep, :remove, :merge, :days, :reason, :made_by) AS decision;
+
+-- name: preview
+-- The attributes of the record that is kept before and after those of the removed are merged into it; no row where it is
+-- not stored.
+SELECT k.attributes AS before, lookalike.merged_attributes(k.attributes, coalesce((
+           SELECT jsonb_agg(jsonb_build_object('id', r.id, 'attributes', r.attributes) ORDER BY r.id)
+           FROM /*records*/ lookalike.records /*end*/ AS r
+           WHERE r.collection_id = :collection_id AND r.id = ANY (:remove)), '[]'), :merge) AS after
+FROM /*records*/ lookalike.records /*end*/ AS k
+WHERE k.collection_id = :collection_id AND k.id = :keep;
+
+-- name: dismiss
+-- Decides that records are no duplicates, and returns the number of the decision.
+SELECT lookalike.dismiss_duplicates(:name, :members, :reason, :made_by) AS decision;
+
+-- name: undo
+-- Undoes a decision, and says of each record that it had removed what became of it.
+SELECT u.id, u.outcome FROM lookalike.undo_decision(:name, :decision, :undone_by) AS u ORDER BY u.id;
+
+-- name: decisions
+-- Decisions about a collection, the latest first, before a number.
+SELECT d.id AS decision, d.kind, d.members, d.removed, d.reason, d.merged, d.made_at, d.made_by, d.undone_at, d.undone_by
+FROM lookalike.duplicate_decisions AS d
+WHERE d.collection_id = :collection_id AND (:before::bigint IS NULL OR d.id < :before)
+ORDER BY d.id DESC LIMIT /*limit*/ 100 /*end*/;
+
+-- name: remove
+-- Moves records into the trash and returns the ids of those that were stored.
+SELECT lookalike.remove_to_trash(:name, :ids, :days, :removed_by) AS removed;
+
+-- name: restore
+-- Brings records back from the trash, and says of each what became of it.
+SELECT t.id, t.outcome FROM lookalike.restore_from_trash(:name, :ids) AS t ORDER BY t.id;
+
+-- name: purge
+-- Deletes records in the trash for good, and returns their number.
+SELECT lookalike.purge_trash(:name, :ids, :due) AS purged;
+
+-- name: trashed
+-- Records in the trash, the latest that were removed first, before a number.
+SELECT t.number, t.id, t.attributes::text AS attributes, t.removed_at, t.removed_by, t.purge_at, t.decision_id AS decision
+FROM lookalike.trash AS t
+WHERE t.collection_id = :collection_id AND t.purge_at > now() AND (:before::bigint IS NULL OR t.number < :before)
+ORDER BY t.number DESC LIMIT /*limit*/ 100 /*end*/;
+
+-- name: count_trashed
+-- How many records are in the trash.
+SELECT count(*) AS records FROM lookalike.trash AS t WHERE t.collection_id = :collection_id AND t.purge_at > now();
+
+-- name: has_due
+-- Whether anything in the trash of a collection is due.
+SELECT EXISTS (SELECT FROM lookalike.trash AS t WHERE t.purge_at <= now() AND t.collection_id = :collection_id) AS due;
