@@ -72,6 +72,7 @@ def create_app(settings: "Settings", database_url: str) -> "Flask":
     from app.api import errors  # noqa: PLC0415
     from app.api.blueprint import blueprint  # noqa: PLC0415
     from app.api.docs import docs  # noqa: PLC0415
+    from app.api.duplicates import duplicates  # noqa: PLC0415
     from app.api.headers import completed  # noqa: PLC0415
     from app.api.health import health  # noqa: PLC0415
     from app.api.jobs import jobs  # noqa: PLC0415
@@ -90,6 +91,7 @@ def create_app(settings: "Settings", database_url: str) -> "Flask":
     flask.register_blueprint(health(context))
     flask.register_blueprint(jobs(context))
     flask.register_blueprint(uploads(context))
+    flask.register_blueprint(duplicates(context))
     flask.register_blueprint(docs(settings.public_url))
     errors.register(flask)
     flask.after_request(completed)

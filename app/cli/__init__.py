@@ -17,7 +17,7 @@ _COMMANDS = {
     "collection": "collection",
     "db": "database",
     "demo": "demo",
-    "duplicates": "export",
+    "duplicates": "duplicates",
     "export": "export",
     "import": "importing",
     "job": "job",
@@ -36,6 +36,7 @@ _GO_ON = {
     "load": "what was stored is kept; the same command goes on where it stopped",
     "update": "what was changed is kept; the same command changes the rest",
     "collection": "what was done is kept; the same command goes on with a reembed, and begins an index build anew",
+    "duplicates": "what was compared or decided is kept; the same command goes on where it stopped",
     "export": "what was written is no whole export; run the same command again",
 }
 _TO_GO_ON = "nothing is left half done; run the same command again"

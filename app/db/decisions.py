@@ -120,7 +120,7 @@ def groups(
         InvalidRequest: a rule is none.
 
     """
-    text = query("duplicates", "groups").render(order=_ORDERS[order])
+    text = query("duplicates", "groups").render(ranking=_ORDERS[order])
     values = {
         "name": collection.name,
         "radius": radius,

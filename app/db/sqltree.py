@@ -79,6 +79,7 @@ EXAMPLE_SPANS = {
     "keys": "s0.rank AS k0, s0.number AS k1, s0.text AS k2, r.distance AS k3, r.id AS k4",
     "order": "q.k0 ASC NULLS LAST, q.k1 ASC NULLS LAST, q.k2 ASC NULLS LAST, q.k3 ASC NULLS LAST, q.k4 ASC NULLS LAST",
     "after": "TRUE",
+    "ranking": "g.size DESC, g.weakest, g.members",
     "picked": "q.attributes",
     "direction": "ASC",
     "size": "3",

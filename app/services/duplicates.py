@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 from app.db import decisions as table
 from app.db import duplicates as stored
+from app.db import records
 from app.db.decisions import Decision, Group, Order, Page, Pair, Resolution, State, Trashed
 from app.db.duplicates import ScanState
 from app.domain.collections import Collection
 from app.domain.errors import Conflict, InvalidRequest
-from app.domain.records import Json
+from app.domain.records import Fields, Found, Json
 from app.services.context import Context
 from app.services.indexing import maintain
 
@@ -51,6 +52,16 @@ def scan(
     if begun.completed_at is None:
         stored.scan(context.db, collection, begun, progress)
     return refresh(context, collection)
+
+
+def begin(context: Context, collection: Collection, radius: float) -> None:
+    """Forget the stored pairs and begin to store them within a radius; `scan` does it.
+
+    Raises:
+        MissingRights: the database's role does not own the tables.
+
+    """
+    stored.begin(context.db, collection, radius)
 
 
 def refresh(context: Context, collection: Collection) -> ScanState:
@@ -143,6 +154,11 @@ def groups(context: Context, collection: Collection, asked: Asked) -> Page:
         member=asked.member,
         rules=asked.rules,
     )
+
+
+def members(context: Context, collection: Collection, ids: Sequence[str], fields: Fields) -> dict[str, Found]:
+    """Return the stored ones of some records, by id."""
+    return records.get(context.db, collection, ids, fields)
 
 
 def pairs(context: Context, collection: Collection, ids: Sequence[str], radius: float | None, limit: int) -> list[Pair]:

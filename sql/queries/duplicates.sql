@@ -73,7 +73,7 @@ SELECT r.id, r.embedding FROM /*records*/ lookalike.records /*end*/ AS r ORDER B
 -- name: groups
 -- A page of the groups of duplicates, with the number of all, and the suggestion of which record is kept where rules are given.
 WITH found AS MATERIALIZED (
-    SELECT g.*, row_number() OVER (ORDER BY /*order*/ g.size DESC, g.weakest, g.members /*end*/) AS place
+    SELECT g.*, row_number() OVER (ORDER BY /*ranking*/ g.size DESC, g.weakest, g.members /*end*/) AS place
     FROM lookalike.duplicate_groups(:name, :radius, :state) AS g
     WHERE :member::text IS NULL OR :member = ANY (g.members)
 ), counted AS (

@@ -59,7 +59,7 @@ SELECT r.id, r.embedding FROM "lookalike"."records_1" AS r ORDER BY r.collection
 
 -- duplicates.groups: A page of the groups of duplicates, with the number of all, and the suggestion of which record is kept where rules are given.
 WITH found AS MATERIALIZED (
-    SELECT g.*, row_number() OVER (ORDER BY q.k0 ASC NULLS LAST, q.k1 ASC NULLS LAST, q.k2 ASC NULLS LAST, q.k3 ASC NULLS LAST, q.k4 ASC NULLS LAST) AS place
+    SELECT g.*, row_number() OVER (ORDER BY g.size DESC, g.weakest, g.members) AS place
     FROM lookalike.duplicate_groups(%(name)s, %(radius)s, %(state)s) AS g
     WHERE %(member)s::text IS NULL OR %(member)s = ANY (g.members)
 ), counted AS (

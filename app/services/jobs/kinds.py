@@ -1,9 +1,11 @@
 """The table of kinds of jobs."""
 
 from app.services.importing.job import IMPORT
-from app.services.jobs.duplicates_job import DUPLICATES
+from app.services.jobs.duplicate_jobs import DUPLICATE_APPLY, DUPLICATE_SCAN
 from app.services.jobs.index_jobs import FIELD_INDEX, INDEX
 from app.services.jobs.kind import Kind
 from app.services.jobs.reembed_job import REEMBED
 
-KINDS: dict[str, Kind] = {kind.name: kind for kind in (INDEX, FIELD_INDEX, REEMBED, DUPLICATES, IMPORT)}
+KINDS: dict[str, Kind] = {
+    kind.name: kind for kind in (INDEX, FIELD_INDEX, REEMBED, DUPLICATE_SCAN, DUPLICATE_APPLY, IMPORT)
+}

@@ -1,0 +1,339 @@
+"""`lookalike duplicates …`: near duplicates are found, reviewed, decided about, and brought back."""
+
+import getpass
+from dataclasses import asdict
+
+import click
+import orjson
+from rich.console import Console
+from rich.progress import Progress
+
+from app.cli.common import json_option, opened, print_json
+from app.domain.errors import InvalidRequest
+from app.domain.jsontext import loads
+from app.domain.records import Fields, Json
+from app.services import collections, pairs
+from app.services import duplicates as service
+from app.services import listing as listings
+from app.services.duplicates import Applied, Asked, Order, Resolution, State
+from app.services.search import NEAR_DUPLICATE_RADIUS
+
+
+class Duplicates(click.Group):
+    """A group whose first word may be a collection, whose pairs are printed then."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that is meant."""
+        if args and self.get_command(ctx, args[0]) is None:
+            args = ["pairs", *args]
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Duplicates)
+def duplicates() -> None:
+    """Find near duplicates, review groups of them, decide what is kept, and bring back what was removed.
+
+    `lookalike duplicates NAME` prints the pairs of a collection, as `pairs` does.
+    """
+
+
+radius_option = click.option(
+    "--radius", type=click.FloatRange(min=0), help="Largest distance; that of the scan if unset."
+)
+rules_option = click.option(
+    "--rules", help='Rules of what is kept, as JSON, e.g. ["most_attributes", {"lowest": "price"}].'
+)
+merge_option = click.option(
+    "--merge", help="Merge attributes into the record that is kept, by rules as JSON; {} for the usual ones."
+)
+
+
+def _json(text: str | None, name: str) -> Json:
+    return loads(text, name) if text is not None else None
+
+
+def _merge(text: str | None) -> dict[str, Json] | None:
+    given = _json(text, "--merge")
+    if given is not None and not isinstance(given, dict):
+        raise InvalidRequest('--merge takes an object, as in {"price": "min"}')
+    return given
+
+
+def _me() -> str:
+    """Return the name of who decides, as the history has it."""
+    return f"command line, {getpass.getuser()}"
+
+
+@duplicates.command("pairs")
+@click.argument("collection")
+@click.option(
+    "--radius",
+    type=click.FloatRange(min=0),
+    default=NEAR_DUPLICATE_RADIUS,
+    show_default=True,
+    help="Largest distance of a pair.",
+)
+@click.option("--limit", type=click.IntRange(min=1), default=1_000_000, show_default=True, help="Pairs at most.")
+@click.option("--filter", "filter_", help="A filter in MongoDB's format, as JSON; without it, every record.")
+def pairs_(collection: str, radius: float, limit: int, filter_: str | None) -> None:
+    """Print the pairs of records of COLLECTION that show the same picture, nearest first, a line of JSON each."""
+    with opened(reads=True) as context:
+        found = collections.get(context, collection)
+        listing = listings.of(found, Fields(), _json(filter_, "--filter"))
+        with Progress(console=Console(stderr=True)) as progress:
+            task = progress.add_task("comparing records", total=None)
+
+            def tell(done: int, total: int) -> None:
+                progress.update(task, description=f"comparing {total} records", total=total, advance=done)
+
+            found_pairs = pairs.all_pairs(context, listing, radius, limit, tell)
+    for pair in found_pairs:
+        click.echo(orjson.dumps({"records": pair.ids, "distance": round(pair.distance, 6)}).decode())
+
+
+@duplicates.command()
+@click.argument("collection")
+@click.option(
+    "--radius",
+    type=click.FloatRange(min=0),
+    default=NEAR_DUPLICATE_RADIUS,
+    show_default=True,
+    help="Pairs within it are stored; groups can be asked for within any lesser one.",
+)
+@click.option("--anew", is_flag=True, help="Begin again, whatever is stored.")
+@json_option
+def scan(collection: str, radius: float, *, anew: bool, as_json: bool) -> None:
+    """Store the pairs of near duplicates of COLLECTION, and keep them up to date from then on.
+
+    Goes on where an earlier scan stopped. Once it is complete, only what was written since is compared.
+    """
+    with opened() as context, Progress(console=Console(stderr=True), disable=as_json) as progress:
+        task = progress.add_task("comparing records", total=None)
+        state = service.scan(
+            context,
+            collections.get(context, collection),
+            radius,
+            anew=anew,
+            progress=lambda done, total: progress.update(task, total=total, completed=done),
+        )
+    if as_json:
+        print_json(asdict(state))
+        return
+    click.echo(
+        f"the pairs of {collection} within {state.radius:g} are stored: lookalike duplicates groups {collection}"
+    )
+
+
+@duplicates.command()
+@click.argument("collection")
+@radius_option
+@click.option(
+    "--state", type=click.Choice(["open", "dismissed", "all"]), default="open", show_default=True, help="Which groups."
+)
+@click.option(
+    "--order", type=click.Choice(["size", "nearness"]), default="size", show_default=True, help="Which come first."
+)
+@click.option("--from", "offset", type=click.IntRange(min=0), default=0, help="Groups that are passed over.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="Groups at most.")
+@click.option("--record", help="Only the group of this record.")
+@rules_option
+@json_option
+def groups(
+    collection: str,
+    radius: float | None,
+    state: State,
+    order: Order,
+    offset: int,
+    limit: int,
+    record: str | None,
+    rules: str | None,
+    *,
+    as_json: bool,
+) -> None:
+    """List groups of near duplicates of COLLECTION, with the record that the rules suggest to keep."""
+    with opened() as context:
+        asked = Asked(radius, state, order, offset, limit, record, _json(rules, "--rules"))
+        page = service.groups(context, collections.get(context, collection), asked)
+    if as_json:
+        print_json({"groups": [asdict(group) for group in page.groups], "total": page.total, "records": page.records})
+        return
+    click.echo(f"{page.total} groups of {page.records} records")
+    for group in page.groups:
+        kind = "all alike" if group.complete else "a chain"
+        keep = f"; keep {group.suggestion} ({group.reason})" if group.suggestion is not None else ""
+        gone = f"; dismissed by decision {group.decision}" if group.decision is not None else ""
+        click.echo(
+            f"{len(group.members):>5}  {group.weakest:8.4f}  {kind}: {', '.join(group.members[:20])}{keep}{gone}"
+        )
+
+
+@duplicates.command()
+@click.argument("collection")
+@click.option("--keep", multiple=True, required=True, help="A record that stays; may be repeated.")
+@click.option("--remove", multiple=True, required=True, help="A record that goes into the trash; may be repeated.")
+@merge_option
+@click.option("--dry-run", is_flag=True, help="Change nothing; with --merge, show the attributes before and after.")
+@click.option(
+    "--days", type=click.FloatRange(0, 36_500), default=service.TRASH_DAYS, show_default=True, help="In the trash."
+)
+@json_option
+def resolve(
+    collection: str,
+    keep: tuple[str, ...],
+    remove: tuple[str, ...],
+    merge: str | None,
+    days: float,
+    *,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Keep some records of a group and move the others into the trash."""
+    rules = _merge(merge)
+    with opened() as context:
+        found = collections.get(context, collection)
+        if dry_run:
+            before, after = service.preview(context, found, keep[0], remove, rules or {})
+            print_json(
+                {"keep": keep, "remove": remove, "before": before, "after": after if rules is not None else before}
+            )
+            return
+        decision = service.resolve(context, found, Resolution(keep, remove, rules), _me(), days)
+    if as_json:
+        print_json({"decision": decision})
+        return
+    click.echo(f"decision {decision}; undo it: lookalike duplicates undo {collection} {decision}")
+
+
+@duplicates.command()
+@click.argument("collection")
+@click.argument("records", nargs=-1, required=True)
+@json_option
+def dismiss(collection: str, records: tuple[str, ...], *, as_json: bool) -> None:
+    """Say that RECORDS are no duplicates of each other: exactly these, so a group that grows is asked about again."""
+    with opened() as context:
+        decision = service.dismiss(context, collections.get(context, collection), records, _me())
+    if as_json:
+        print_json({"decision": decision})
+        return
+    click.echo(f"decision {decision}; undo it: lookalike duplicates undo {collection} {decision}")
+
+
+@duplicates.command()
+@click.argument("collection")
+@click.argument("decision", type=int)
+@json_option
+def undo(collection: str, decision: int, *, as_json: bool) -> None:
+    """Undo a decision: what it removed comes back, what it merged is taken back."""
+    with opened() as context:
+        outcomes = service.undo(context, collections.get(context, collection), decision, _me())
+    _tell_outcomes(outcomes, as_json=as_json)
+
+
+@duplicates.command()
+@click.argument("collection")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Decisions at most.")
+@json_option
+def history(collection: str, limit: int, *, as_json: bool) -> None:
+    """List what was decided, the latest first."""
+    with opened(reads=True) as context:
+        found = service.history(context, collections.get(context, collection), limit)
+    if as_json:
+        print_json([asdict(one) for one in found])
+        return
+    for one in found:
+        undone = f", undone by {one.undone_by}" if one.undone_at is not None else ""
+        what = f"removed {', '.join(one.removed)} of" if one.removed else "dismissed"
+        click.echo(
+            f"{one.decision:>6}  {one.made_at:%Y-%m-%d %H:%M}  {one.made_by}: {what} {', '.join(one.members)}{undone}"
+        )
+
+
+@duplicates.command()
+@click.argument("collection")
+@radius_option
+@rules_option
+@merge_option
+@click.option("--chains", is_flag=True, help="Decide about chains, too, whose ends are not alike.")
+@click.option("--yes", is_flag=True, help="Decide. Without it, only say what would be decided.")
+def apply(
+    collection: str, radius: float | None, rules: str | None, merge: str | None, *, chains: bool, yes: bool
+) -> None:
+    """Apply the suggestion of the rules to all open groups of COLLECTION; a line of JSON for each."""
+
+    def tell(one: Applied) -> None:
+        click.echo(orjson.dumps(asdict(one)).decode())
+
+    with opened() as context:
+        done = service.apply_suggestions(
+            context,
+            collections.get(context, collection),
+            radius=radius,
+            rules=_json(rules, "--rules"),
+            merge=_merge(merge),
+            made_by=_me(),
+            dry_run=not yes,
+            complete_only=not chains,
+            report=tell,
+        )
+    click.echo(f"{done} groups" if yes else f"{done} groups; nothing was changed: --yes decides", err=True)
+
+
+@duplicates.command()
+@click.argument("collection")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Records at most.")
+@json_option
+def trash(collection: str, limit: int, *, as_json: bool) -> None:
+    """List the records in the trash, the latest first."""
+    with opened(reads=True) as context:
+        found, total = service.trashed(context, collections.get(context, collection), limit)
+    if as_json:
+        print_json({"records": [asdict(one) for one in found], "total": total})
+        return
+    click.echo(f"{total} records")
+    for one in found:
+        click.echo(
+            f"{one.id:<32}  removed {one.removed_at:%Y-%m-%d %H:%M} by {one.removed_by}, until {one.purge_at:%Y-%m-%d}"
+        )
+
+
+@duplicates.command()
+@click.argument("collection")
+@click.argument("records", nargs=-1, required=True)
+@json_option
+def restore(collection: str, records: tuple[str, ...], *, as_json: bool) -> None:
+    """Bring RECORDS back from the trash."""
+    with opened() as context:
+        outcomes = service.restore(context, collections.get(context, collection), records)
+    _tell_outcomes(outcomes, as_json=as_json)
+
+
+@duplicates.command()
+@click.argument("collection")
+@click.argument("records", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="All that is in the trash of the collection.")
+def purge(collection: str, records: tuple[str, ...], *, everything: bool) -> None:
+    """Delete RECORDS in the trash for good."""
+    if everything == bool(records):
+        raise click.UsageError("name records, or give --all")
+    with opened() as context:
+        number = service.purge(context, collections.get(context, collection), None if everything else records)
+    click.echo(f"deleted {number} records for good")
+
+
+@duplicates.command()
+@click.argument("collection")
+def forget(collection: str) -> None:
+    """Forget the stored pairs of COLLECTION, and note changes no more; decisions and the trash stay."""
+    with opened() as context:
+        service.forget(context, collections.get(context, collection))
+    click.echo(f"the pairs of {collection} are not stored any more")
+
+
+def _tell_outcomes(outcomes: dict[str, str], *, as_json: bool) -> None:
+    if as_json:
+        print_json(outcomes)
+        return
+    for record_id, outcome in outcomes.items():
+        click.echo(f"{record_id}: {outcome.replace('_', ' ')}")

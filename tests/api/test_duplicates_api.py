@@ -1,0 +1,205 @@
+"""`/duplicates/v1/…` and `lookalike duplicates …`: groups of real pictures, decisions, rights, bad input."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from app.cli import cli
+from app.domain.errors import InvalidRequest
+from app.domain.jobs import Job, State
+from app.domain.tokens import Scope
+from app.services import collections, duplicates, tokens
+from app.services.jobs import asking
+from app.services.jobs.working import Worker
+from tests.api.conftest import Api, picture
+from tests.support.jobs import QUICK
+
+Json = dict[str, Any]
+
+
+def ask(api: Api, path: str, body: Any = None, status: int = 200, **headers: str) -> Json:
+    sent = {"Authorization": f"Token {api.token}", "collection-id": api.collection}
+    sent.update({key.replace("_", "-"): value for key, value in headers.items()})
+    answer = api.client.post(f"/duplicates/v1/{path}", json=body, headers=sent)
+    assert answer.status_code == status, answer.get_json()
+    return dict(answer.get_json())
+
+
+@pytest.fixture
+def twins(api: Api) -> Api:
+    """Records 0 to 5; 10 and 11 show the picture of 0, 20 that of 1."""
+    api.fill(6)
+    copies = {"10": 0, "11": 0, "20": 1}
+    records = [{"_id": one, "_base64": picture(n), "n": n, "tags": [f"of {one}"]} for one, n in copies.items()]
+    api.post("insert", {"records": records}, code=210)
+    duplicates.scan(api.context, collections.get(api.context, api.collection), 0.5)
+    return api
+
+
+def test_groups_are_reviewed_from_end_to_end(twins: Api) -> None:
+    assert ask(twins, "state")["complete"] is True
+    got = ask(twins, "groups", {"fields_to_return": ["n"], "rules": ["most_attributes", "oldest"]})
+    assert [group["members"] for group in got["groups"]] == [["0", "10", "11"], ["1", "20"]]
+    assert (got["group_count"], got["record_count"]) == (2, 5)
+    first = got["groups"][0]
+    assert first["records"] == [{"_id": "0", "n": 0}, {"_id": "10", "n": 0}, {"_id": "11", "n": 0}]
+    assert (first["complete"], first["weakest"], first["suggestion"], first["reason"]) == (True, 0, "0", "oldest")
+    assert {(pair["one"], pair["other"], pair["same_file"]) for pair in first["pairs"]} == {
+        ("0", "10", True),
+        ("0", "11", True),
+        ("10", "11", True),
+    }
+    merged = {"n": 0, "price": 0, "tags": ["of 10", "of 11"]}
+    shown = ask(twins, "preview", {"keep": "0", "remove": ["10", "11"]})
+    assert (shown["before"], shown["after"]) == ({"n": 0, "price": 0}, merged)
+    body = {"keep": ["0"], "remove": ["10", "11"], "merge": {}, "reason": "the same shoe"}
+    decision = ask(twins, "resolve", body)["decision"]
+    assert twins.post("getRecordCount")["answer_count"] == 7
+    assert twins.post("get", {"records": [{"_id": "0"}], "fields_to_return": ["*"]})["answer_records"] == [
+        {"_id": "0", **merged}
+    ]
+    trash = ask(twins, "trash")
+    assert [one["id"] for one in trash["records"]] == ["11", "10"]
+    assert trash["records"][0]["attributes"] == {"n": 0, "tags": ["of 11"]}
+    (made,) = ask(twins, "decisions")["decisions"]
+    assert (made["decision"], made["reason"], made["made_by"][:6]) == (decision, "the same shoe", "token ")
+    assert ask(twins, "resolve", body, 409)["status"]["error_description"].startswith("the record '10' is not stored")
+    assert ask(twins, "undo", {"decision": decision})["outcomes"] == {"10": "restored", "11": "restored"}
+    assert ask(twins, "undo", {"decision": decision}, 409)["status"]["code"] == 409
+    assert twins.post("visualKNN", {"query_record": {"_id": "10"}, "k": 3})["answer_distances"][:3] == [0, 0, 0]
+    dismissed = ask(twins, "dismiss", {"records": ["1", "20"]})["decision"]
+    assert ask(twins, "groups")["group_count"] == 1
+    assert ask(twins, "groups", {"state": "dismissed"})["groups"][0]["decision"] == dismissed
+    planned = ask(twins, "apply", {"rules": ["newest"]})
+    assert (planned["dry_run"], planned["group_count"], planned["removed_count"]) == (True, 1, 2)
+    assert ask(twins, "apply", {"rules": [{"prefix": "11"}], "dry_run": False})["groups"][0]["keep"] == "11"
+    assert ask(twins, "groups", {"k": 1})["group_count"] == 0
+
+
+def test_the_trash_by_its_paths(twins: Api) -> None:
+    assert ask(twins, "trash/remove", {"records": ["3", "4", "nobody"]})["removed"] == ["3", "4"]
+    assert ask(twins, "trash/restore", {"records": ["3", "5"]})["outcomes"] == {"3": "restored", "5": "absent"}
+    assert ask(twins, "trash/purge", {"records": ["4"]})["purged"] == 1
+    assert ask(twins, "trash")["record_count"] == 0
+    ask(twins, "trash/purge", {"all": True})
+
+
+WRONG: list[tuple[str, Any, str]] = [
+    ("groups", {"radius": 0.6}, "beyond 0.5"),
+    ("groups", {"radius": -1}, "radius"),
+    ("groups", {"radius": "wide"}, "radius"),
+    ("groups", {"state": "new"}, "state"),
+    ("groups", {"order": "price"}, "order"),
+    ("groups", {"k": 0}, "k:"),
+    ("groups", {"k": 1001}, "k:"),
+    ("groups", {"from": -1}, "from"),
+    ("groups", {"rules": "oldest"}, "rules"),
+    ("groups", {"rules": ["best"]}, "rules[0]"),
+    ("groups", {"rules": ["oldest", {"lowest": 3}]}, "rules[1]"),
+    ("groups", [1], "JSON object"),
+    ("resolve", {"keep": ["0"]}, "remove is missing"),
+    ("resolve", {"keep": [], "remove": ["10"]}, "keep"),
+    ("resolve", {"keep": ["0"], "remove": ["0"]}, "not both"),
+    ("resolve", {"keep": ["0"], "remove": ["10"], "days": 1e9}, "days"),
+    ("resolve", {"keep": ["0"], "remove": ["10"], "merge": {"a": "add"}}, "'add'"),
+    ("resolve", {"keep": ["0"], "remove": ["10"], "merge": ["a"]}, "merge"),
+    ("resolve", {"keep": [0], "remove": ["10"]}, "keep"),
+    ("resolve", {"keep": ["0\0"], "remove": ["10"]}, "U+0000"),
+    ("dismiss", {"records": ["0"]}, "at least two"),
+    ("undo", {"decision": 2**31}, "decision"),
+    ("undo", {"decision": 0}, "no decision 0"),
+    ("apply", {"rules": {"a": 1}}, "rules"),
+    ("trash/remove", {"records": []}, "records"),
+    ("trash/purge", {}, "all"),
+    ("trash/purge", {"all": True, "records": ["1"]}, "all"),
+]
+
+
+def test_what_is_wrong_is_named_and_changes_nothing(twins: Api) -> None:
+    for path, body, place in WRONG:
+        said = ask(twins, path, body, 400)["status"]
+        assert said["code"] == 402, (path, body)
+        assert place in said["error_description"], (path, body, said)
+    assert twins.post("getRecordCount")["answer_count"] == 9
+    assert ask(twins, "decisions")["decisions"] == []
+
+
+def test_rights_and_a_collection_without_stored_pairs(twins: Api, new_collection: Any) -> None:
+    empty = new_collection()
+    assert ask(twins, "state", collection_id=empty)["stored"] is False
+    assert "begin a scan" in ask(twins, "groups", {}, 409, collection_id=empty)["status"]["error_description"]
+    ask(twins, "groups", {}, 404, collection_id="nowhere")
+    ask(twins, "groups", {}, 401, Authorization="Token none")
+    reader = f"Token {tokens.create(twins.context, [Scope.READ], [twins.collection]).token}"
+    ask(twins, "groups", {}, Authorization=reader)
+    ask(twins, "resolve", {"keep": ["0"], "remove": ["10"]}, 403, Authorization=reader)
+    ask(twins, "groups", {}, 403, Authorization=reader, collection_id=empty)
+
+
+def done(api: Api, kind: str, parameters: Json) -> Job:
+    """Have a job done and return it."""
+    collection = collections.get(api.context, api.collection)
+    job, _ = asking.start(api.context, asking.kind_of(kind), collection, parameters)
+    worker = Worker(api.context, QUICK)
+    held = worker.take(job.id)
+    assert held is not None
+    worker.do(held)
+    return asking.get(api.context, job.id)
+
+
+def test_a_scan_and_a_bulk_decision_are_jobs(twins: Api) -> None:
+    job = done(twins, "duplicate-scan", {"radius": 0.4, "anew": True})
+    assert (job.state, job.progress.done, job.progress.total) == (State.DONE, 9, 9)
+    assert ask(twins, "state")["radius"] == 0.4
+    assert done(twins, "duplicate-apply", {"rules": ["oldest"]}).state == State.DONE
+    assert ask(twins, "groups")["group_count"] == 0
+    assert ask(twins, "trash")["record_count"] == 3
+    wrong: list[tuple[str, Json]] = [
+        ("duplicate-scan", {"radius": -1}),
+        ("duplicate-scan", {"wide": 1}),
+        ("duplicate-apply", {}),
+        ("duplicate-apply", {"rules": [], "merge": 1}),
+    ]
+    for kind, parameters in wrong:
+        with pytest.raises(InvalidRequest, match=r"parameters\."):
+            done(twins, kind, parameters)
+
+
+@pytest.fixture
+def run(twins: Api, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setenv("DATABASE_URL", twins.context.db.url)
+
+    def call(*arguments: str, code: int = 0) -> Result:
+        done = CliRunner().invoke(cli, ["duplicates", *arguments])
+        assert done.exit_code == code, (arguments, done.output, done.exception)
+        return done
+
+    return call
+
+
+def test_the_command_line_has_the_same_workflow(twins: Api, run: Any, tmp_path: Path) -> None:
+    name = twins.collection
+    state = json.loads(run("scan", name, "--radius", "0.5", "--json").stdout)
+    assert state["pending"] == 0
+    assert "2 groups of 5 records" in run("groups", name, "--rules", '["oldest"]').stdout
+    found = json.loads(run("groups", name, "--json", "--record", "20").stdout)
+    assert [group["members"] for group in found["groups"]] == [["1", "20"]]
+    shown = json.loads(run("resolve", name, "--keep", "1", "--remove", "20", "--merge", "{}", "--dry-run").stdout)
+    assert shown["after"] == {"n": 1, "price": 10, "tags": ["of 20"]}
+    decision = json.loads(run("resolve", name, "--keep", "1", "--remove", "20", "--json").stdout)["decision"]
+    assert "20 " in run("trash", name).stdout
+    assert "command line, " in run("history", name).stdout
+    assert json.loads(run("undo", name, str(decision), "--json").stdout) == {"20": "restored"}
+    run("dismiss", name, "1", "20")
+    planned = [json.loads(line) for line in run("apply", name, "--rules", '["oldest"]').stdout.splitlines()]
+    assert [(one["members"], one["decision"]) for one in planned] == [(["0", "10", "11"], None)]
+    run("apply", name, "--rules", '["oldest"]', "--yes")
+    assert run("restore", name, "10", "5").stdout == "10: restored\n5: absent\n"
+    run("purge", name, code=2)
+    assert "1 records" in run("purge", name, "--all").stdout
+    pairs = [json.loads(line)["records"] for line in run(name, "--radius", "0.5").stdout.splitlines()]
+    assert sorted(pairs) == [["0", "10"], ["1", "20"]]
+    run("forget", name)
