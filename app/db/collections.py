@@ -72,6 +72,11 @@ def list_all(db: Database) -> list[dict[str, Any]]:
     return db.all(query("collections", "list").render())
 
 
+def expiring(db: Database) -> list[str]:
+    """Return the names of the collections of which a record ever had an `_expires_at`."""
+    return [row["name"] for row in db.all(query("collections", "expiring").render())]
+
+
 def models(db: Database) -> list[tuple[str, str]]:
     """Return name and revision of the models that collections use, and of those that they are being given."""
     rows = db.all(query("collections", "models").render())

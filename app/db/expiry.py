@@ -2,6 +2,7 @@
 
 from psycopg import sql
 
+from app.db import indexes, locks
 from app.db.engine import Database, table_of
 from app.db.loader import query
 from app.domain.collections import Collection
@@ -27,15 +28,22 @@ def is_indexed(db: Database, collection: Collection) -> bool:
 def build_index(db: Database, collection: Collection) -> None:
     """Make the index that finds the records that have expired, while others write: a collection of an earlier version.
 
+    One that an interrupted build left is made anew. Where another process builds an index of the collection, nothing
+    happens: it may be this one.
+
     Raises:
         MissingRights: the role does not own the table.
 
     """
+    name = _index(collection)
     with db.session() as connection:
+        if not locks.taken(connection, locks.INDEX_BUILD, collection) or indexes.is_valid(connection, name):
+            return
+        indexes.drop_found(connection, name)
         connection.execute(
-            sql.SQL(
-                "CREATE INDEX CONCURRENTLY IF NOT EXISTS {} ON lookalike.{} (expires_at) WHERE expires_at IS NOT NULL"
-            ).format(sql.Identifier(_index(collection)), sql.Identifier(collection.records_table))
+            sql.SQL("CREATE INDEX CONCURRENTLY {} ON lookalike.{} (expires_at) WHERE expires_at IS NOT NULL").format(
+                sql.Identifier(name), sql.Identifier(collection.records_table)
+            )
         )
 
 

@@ -107,9 +107,9 @@ def _build(
     unused: bool = False,
     condition: str | None = None,
 ) -> bool:
-    if _valid(connection, name):
+    if is_valid(connection, name):
         return False
-    _drop(connection, name)
+    drop_found(connection, name)
     _set_build_resources(connection, resources)
     where = sql.SQL("" if condition is None else " WHERE attributes @? {}::jsonpath").format(sql.Literal(condition))
     connection.execute(
@@ -153,12 +153,12 @@ def rebuild_hnsw(
     """
     name = hnsw_name(collection)
     with db.session() as connection:
-        if not locks.taken(connection, locks.INDEX_BUILD, collection) or not _valid(connection, name):
+        if not locks.taken(connection, locks.INDEX_BUILD, collection) or not is_valid(connection, name):
             return False
         _set_build_resources(connection, resources)
         ef = sql.Literal(ef_construction(db, collection))
         for one in (name, *also):
-            _drop(connection, f"{one}_ccnew")  # what an interrupted rebuild left
+            drop_found(connection, f"{one}_ccnew")  # what an interrupted rebuild left
             index = sql.Identifier("lookalike", one)
             connection.execute(sql.SQL("ALTER INDEX {} SET (ef_construction = {})").format(index, ef))
             connection.execute(sql.SQL("REINDEX INDEX CONCURRENTLY {}").format(index))
@@ -208,13 +208,13 @@ def _built(connection: Connection, collection: Collection) -> None:
 def drop_hnsw(db: Database, collection: Collection) -> None:
     """Drop the HNSW index; searches are exact until it is built again."""
     with db.session() as connection:
-        _drop(connection, hnsw_name(collection))
+        drop_found(connection, hnsw_name(collection))
 
 
 def drop(db: Database, name: str) -> None:
     """Drop an index by its name; searches go on meanwhile."""
     with db.session() as connection:
-        _drop(connection, name)
+        drop_found(connection, name)
 
 
 def declare_field(db: Database, collection: Collection, field: str) -> str:
@@ -228,8 +228,8 @@ def declare_field(db: Database, collection: Collection, field: str) -> str:
     with db.session() as connection:
         row = connection.execute("SELECT md5(%s) AS digest", (field,)).fetchone()
         name = f"{collection.records_table}_f_{(row or {})['digest'][:16]}"
-        if not _valid(connection, name):
-            _drop(connection, name)
+        if not is_valid(connection, name):
+            drop_found(connection, name)
             connection.execute(
                 sql.SQL("CREATE INDEX CONCURRENTLY {} ON lookalike.{} ((attributes -> {}))").format(
                     sql.Identifier(name), sql.Identifier(collection.records_table), sql.Literal(field)
@@ -255,7 +255,8 @@ def check_field(field: str) -> None:
         raise InvalidRequest("an index is declared on a top-level attribute, by its name")
 
 
-def _valid(connection: Connection, name: str) -> bool:
+def is_valid(connection: Connection, name: str) -> bool:
+    """Say whether an index is there and its build ended; an interrupted one leaves an index that is not used."""
     row = connection.execute(
         "SELECT i.indisvalid AS valid FROM pg_catalog.pg_index AS i WHERE i.indexrelid = to_regclass(%s)",
         (f"lookalike.{name}",),
@@ -263,5 +264,6 @@ def _valid(connection: Connection, name: str) -> bool:
     return bool(row and row["valid"])
 
 
-def _drop(connection: Connection, name: str) -> None:
+def drop_found(connection: Connection, name: str) -> None:
+    """Drop an index if it is there, whether its build ended or not; searches go on meanwhile."""
     connection.execute(sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS lookalike.{}").format(sql.Identifier(name)))

@@ -118,15 +118,19 @@ class Context:
     """Observers are told of searches; only a server has any."""
     builds: Builds = field(default_factory=Builds)
     expiries: Builds = field(default_factory=Builds)
+    closed: threading.Event = field(default_factory=threading.Event)
+    """It is set when the context is closed, for threads that look after things now and then."""
 
     def open(self) -> None:
         """Begin to connect to the database, and start the observers' threads; models are loaded at their first use."""
+        self.closed.clear()
         self.db.open()
         for observer in self.observers:
             observer.open()
 
     def close(self) -> None:
         """End all threads and connections; what waits to be written is."""
+        self.closed.set()
         for observer in self.observers:
             observer.close()
         self.bell.close()

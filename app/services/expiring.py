@@ -3,10 +3,12 @@
 import logging
 import threading
 from collections.abc import Container, Iterable
+from contextlib import suppress
 
+from app.db import collections as table
 from app.db import expiry
 from app.domain.collections import Collection
-from app.domain.errors import ConfigurationError, LookalikeError
+from app.domain.errors import CollectionNotFound, ConfigurationError, LookalikeError
 from app.domain.expiry import is_first_to_expire
 from app.services import indexing
 from app.services.context import Context
@@ -17,6 +19,7 @@ _BATCH = 500
 # Batches of one run; what is left then is deleted by the next.
 _BATCHES = 200
 _PAUSE_SECONDS = 10.0
+_WATCH_SECONDS = 60.0
 
 
 def noticed(context: Context, collection: Collection, attributes: Iterable[Container[str]]) -> None:
@@ -32,6 +35,35 @@ def tidy(context: Context, collection: Collection) -> None:
     """
     if collection.expires and context.expiries.begin(collection.id, _PAUSE_SECONDS):
         threading.Thread(target=_tidy, args=(context, collection), name="expiry", daemon=True).start()
+
+
+def watch(context: Context, every_seconds: float = _WATCH_SECONDS) -> None:
+    """Delete in the background what has expired in collections that nobody uses, until the context is closed."""
+    threading.Thread(target=_watch, args=(context, every_seconds), name="expiry-watch", daemon=True).start()
+
+
+def _watch(context: Context, every_seconds: float) -> None:
+    while not context.closed.wait(every_seconds):
+        try:
+            sweep(context)
+        except LookalikeError as error:
+            log.warning("what expired was not looked for: %s", error)
+
+
+def sweep(context: Context) -> None:
+    """Delete what has expired in all collections, one after the other, until the context is closed.
+
+    Raises:
+        Unavailable: the database is away.
+
+    """
+    for name in table.expiring(context.db):
+        if context.closed.is_set():
+            return
+        with suppress(CollectionNotFound):  # dropped meanwhile
+            collection = table.get(context.db, name)
+            if context.expiries.begin(collection.id, _PAUSE_SECONDS):
+                _tidy(context, collection)
 
 
 def _tidy(context: Context, collection: Collection) -> None:

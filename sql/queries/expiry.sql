@@ -33,5 +33,7 @@ USING doomed
 WHERE r.collection_id = :collection_id AND r.id = doomed.id;
 
 -- name: indexed
--- Whether the expired records of a table are found by an index.
-SELECT pg_catalog.to_regclass(:index) IS NOT NULL AS indexed;
+-- Whether the expired records of a table are found by an index; one that an interrupted build left finds nothing.
+SELECT EXISTS (
+    SELECT FROM pg_catalog.pg_index AS i WHERE i.indexrelid = pg_catalog.to_regclass(:index) AND i.indisvalid
+) AS indexed;

@@ -51,6 +51,9 @@ UNION
 SELECT e.model, e.model_revision FROM lookalike.reembeddings AS e
 ORDER BY model;
 
+-- collections.expiring: The collections of which a record ever had an _expires_at, by name.
+SELECT c.name FROM lookalike.collections AS c WHERE c.expires ORDER BY c.name;
+
 -- collections.lock: Keeps other inserts into a collection with a capacity out until the transaction ends; returns the capacity.
 SELECT c.capacity FROM lookalike.collections AS c WHERE c.id = %(id)s FOR NO KEY UPDATE;
 

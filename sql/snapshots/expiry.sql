@@ -28,5 +28,7 @@ DELETE FROM "lookalike"."records_1" AS r
 USING doomed
 WHERE r.collection_id = %(collection_id)s AND r.id = doomed.id;
 
--- expiry.indexed: Whether the expired records of a table are found by an index.
-SELECT pg_catalog.to_regclass(%(index)s) IS NOT NULL AS indexed;
+-- expiry.indexed: Whether the expired records of a table are found by an index; one that an interrupted build left finds nothing.
+SELECT EXISTS (
+    SELECT FROM pg_catalog.pg_index AS i WHERE i.indexrelid = pg_catalog.to_regclass(%(index)s) AND i.indisvalid
+) AS indexed;

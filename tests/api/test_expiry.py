@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import psycopg
@@ -17,7 +18,7 @@ from psycopg import errors
 from app import create_app
 from app.cli import cli
 from app.db import collections as table
-from app.db import indexes, reembedding
+from app.db import expiry, indexes, reembedding
 from app.db.engine import partition
 from app.services import expiring, indexing
 from app.services.context import Context
@@ -318,6 +319,46 @@ def test_batches_are_bounded_and_pass_over_what_others_hold(half: Api, monkeypat
     expiring.delete_expired(half.context, collection)
     assert expiring.delete_expired(half.context, collection) == 0
     assert "5" not in rows(half)
+
+
+def test_what_expired_in_a_collection_that_nobody_uses_is_deleted(half: Api) -> None:
+    half.context.expiries.end(own(half).id)
+    half.context.expiries._next.clear()
+    context = replace(half.context, closed=Event())
+    expiring.watch(context, every_seconds=0.01)
+    try:
+        eventually(lambda: len(rows(half)) == 4)
+    finally:
+        context.closed.set()
+    assert sorted(rows(half)) == ["0", "1", "2", "3"]
+
+
+def test_a_server_watches_what_expires(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    watched: list[Context] = []
+    monkeypatch.setattr(expiring, "watch", watched.append)
+    app = create_app(api.context.settings, api.context.db.url)
+    context = app.extensions["lookalike"]
+    context.close()
+    assert watched == [context]
+
+
+def test_an_index_that_an_interrupted_build_left_is_made_anew(half: Api) -> None:
+    collection = own(half)
+    name = f"{collection.records_table}_expires_at_idx"
+    with half.context.db.session() as connection:
+        connection.execute(f"DROP INDEX lookalike.{name}".encode())
+        # Values that are not unique end the build, and leave what it had.
+        create = f"CREATE UNIQUE INDEX CONCURRENTLY {name} ON lookalike.{collection.records_table} (collection_id)"
+        with pytest.raises(errors.UniqueViolation):
+            connection.execute(create.encode())
+        assert not indexes.is_valid(connection, name)
+    assert not expiry.is_indexed(half.context.db, collection)
+    assert expiring.delete_expired(half.context, collection) == 4
+    assert expiry.is_indexed(half.context.db, collection)
+    with half.context.db.session() as connection:
+        made = connection.execute("SELECT pg_get_indexdef(%s::regclass) AS text", (f"lookalike.{name}",)).fetchone()
+    assert made is not None
+    assert "(expires_at)" in made["text"]
 
 
 def test_the_index_of_a_collection_of_an_earlier_version_is_made(half: Api) -> None:

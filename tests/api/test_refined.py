@@ -232,6 +232,12 @@ _BAD_EXAMPLES: list[tuple[Json, str]] = [
     ({"query_records": [{"_id": "a00", "_weight": True}]}, "query_records[0]._weight: must be a number"),
     ({"query_records": [{"_id": "a00", "_weight": 1e9}]}, "query_records[0]._weight: must be a number from"),
     ({"query_records": [{"_id": "a00"}], "strategy": "worst"}, "strategy"),
+    ({"query_records": [{"_id": "a00"}], "strategy": "average", "aggregation": "max"}, "aggregation: goes without"),
+    ({"query_records": [{"_id": "a00", "_weight": 2}], "aggregation": "mean"}, "aggregation: goes without"),
+    (
+        {"query_records": [{"_id": "a00"}], "negative_records": [{"_id": "a90"}], "aggregation": "min"},
+        "aggregation: goes without",
+    ),
     ({"query_records": [{"_id": "a00", "_weight": 2}], "strategy": "best_score"}, "must be 1 or -1"),
     (
         {"query_records": [{"_id": "a00"}], "negative_records": [{"_id": "a05", "_weight": -1}]},

@@ -261,7 +261,7 @@ def _index(at: Set) -> bool:
 
 
 def _valid(context: Context, collection: Collection) -> bool:
-    return context.db.read(lambda c: indexes._valid(c, indexes.hnsw_name(collection)))
+    return context.db.read(lambda c: indexes.is_valid(c, indexes.hnsw_name(collection)))
 
 
 _FOUND: dict[str, tuple[Callable[[Set], Any], Any]] = {

@@ -141,6 +141,26 @@ def test_insert_get_search_update_remove_ping(client: Any, pictures: tuple[Path,
     assert client.ping()["status"]["code"] == 200
 
 
+def test_refinements_pass_through_the_client(client: Any) -> None:
+    """The client sends a dictionary as it is: what it does not know goes beside what it does."""
+    records = [
+        {"_id": f"r{number}", "_base64": encoded(drawing(number)), "brand": "ab"[number % 2], "price": number}
+        for number in range(4)
+    ]
+    assert client.insert(records, request_fields={"mode": "upsert"})["status"]["code"] == 210
+    asked = client.construct_data({"_id": "r1"}, k=4, fields_to_return=["price"])
+    more = {"candidates": 4, "count": True, "facets": ["brand"], "sort": [{"price": -1}], "extract_colors": None}
+    found = client.post("visualKNN", data={**asked, **more})
+    assert found["status"]["code"] == 200, found
+    assert [record["_id"] for record in found["answer_records"]] == ["r3", "r2", "r1", "r0"]
+    assert found["total_count"] == 4
+    assert [(one["value"], one["count"]) for one in found["facets"]["brand"]["values"]] == [("a", 2), ("b", 2)]
+    refused = client.post("visualKNN", data={**asked, "sort": [{"price": 1}]})
+    assert refused["status"]["code"] == 402
+    assert "cutoff" in refused["status"]["error_description"]
+    assert client.post("upsert", data={"records": [{**records[0], "price": 9}]})["status"]["code"] == 210
+
+
 def test_lists_ranks_and_bulk_helpers(client: Any, pictures: tuple[Path, str]) -> None:
     folder, _ = pictures
     for number in range(5):

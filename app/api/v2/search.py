@@ -20,7 +20,7 @@ from app.api.v2.ranked import (
     stored_id,
 )
 from app.domain import statuses
-from app.domain.errors import WrongQueryRecord
+from app.domain.errors import InvalidRequest, WrongQueryRecord
 from app.domain.records import TEXT_FIELD, Fields
 from app.domain.searches import Searched
 from app.domain.tokens import Scope
@@ -124,6 +124,11 @@ def visual_knn_multi(call: Call, parameters: ExampleParameters) -> Answer:
         records_within(negatives, call.context.settings.max_queries, "negative_records")
     examples = examples_of(records, negatives, parameters.strategy)
     if examples is not None:
+        if "aggregation" in parameters.model_fields_set:
+            raise InvalidRequest(
+                "aggregation: goes without strategy, negative_records and weights, which say themselves how the"
+                " distances become one"
+            )
         found = service.by_examples(parameters.ranked(call), records, negatives, examples)
     else:
         found = service.visual_knn_multi(parameters.ranked(call), records, parameters.aggregation)
