@@ -18,6 +18,7 @@ from tests.bench import (
     models,
     quality,
     recall,
+    refined,
     serving,
     statements,
     tagging,
@@ -36,6 +37,7 @@ TABLES = (
     "duplicates",
     "filtered",
     "facets",
+    "refined",
     "recall",
     "sql",
     "serving",
@@ -101,12 +103,14 @@ def _own_collections(setup: Setup, only: Collection[str]) -> Iterator[Table]:
     if "duplicates" in only:
         with setup.collection(_EXACT) as collection:
             yield duplicates.measure(setup, collection, crops(setup, collection.model))
-    if {"filtered", "facets"} & set(only):
+    if {"filtered", "facets", "refined"} & set(only):
         with setup.collection(_FILTERED) as collection:
             made = crops(setup, collection.model)
             filled = filtered.fill(setup, collection, made)
-            if "facets" in only:
+            if {"facets", "refined"} & set(only):
                 yield facets.measure(setup, filled)
+            if "refined" in only:
+                yield refined.measure(setup, filled, made)
             if "filtered" in only:
                 yield from filtered.measure(setup, filled, made)
 
