@@ -3,7 +3,7 @@
 Vectors beside stored records are searched for, at several efforts, and compared with exact answers: the nearest 10,
 20 and 100, and the nearest 20 of a half and of a tenth of the records, chosen by a hash of their ids. One exact answer,
 the nearest 1,000, serves for all of them. A record itself is found too easily, as the graph was built by looking for
-it: to its vector is added four tenths of the difference of two others, and then its neighbours are as hard to find as
+it: to its vector is added half of the difference of two others, and then its neighbours are no easier to find than
 those of a new picture (`docs/adr/0016-recall-is-measured.md`).
 
 It works while the collection is searched, and takes little from that: one statement at a time, an exact comparison in a
@@ -47,7 +47,7 @@ QUERIES = 400
 LEAST_QUERIES = 30
 _TRUE = 1000
 # What a record is moved by, in parts of the difference of two others.
-_MOVED = 0.4
+_MOVED = 0.5
 _NEARLY_ALL = 0.998
 _SAME = 1e-6  # of a distance, as two ways of adding up differ
 _BUSY_SECONDS = 1.0
