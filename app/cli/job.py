@@ -27,7 +27,9 @@ def job() -> None:
 
 
 @job.command("list")
-@click.option("--state", type=click.Choice(list(State)), multiple=True, help="Only jobs in this state.")
+@click.option(
+    "--state", type=click.Choice([str(state) for state in State]), multiple=True, help="Only jobs in this state."
+)
 @click.option("--kind", multiple=True, help="Only jobs of this kind.")
 @click.option("--collection", help="Only jobs of this collection.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Jobs at most.")
