@@ -25,13 +25,13 @@ class Bounded(psycopg.Connection[DictRow]):
     generic = False
     """Whether statements are planned once for all values (`plan_cache_mode`); else as PostgreSQL thinks best."""
 
-    def plan(self, *, generic: bool) -> None:
-        """Have the session plan as is wanted: a round trip where the statement before it wanted another way.
+    def plan(self, *, generic: bool | None) -> None:
+        """Have the session plan as is wanted, None: either way; a round trip where a statement before wanted another.
 
         Left to itself PostgreSQL plans anew while it believes that values make a plan cheaper; here planning costs
         more. Behind a pooler nothing is prepared, and all is planned for its values.
         """
-        if self.generic != generic:
+        if generic is not None and self.generic != generic:
             self.execute(f"SET plan_cache_mode = {'force_generic_plan' if generic else 'auto'}", prepare=False)
             self.generic = generic
 

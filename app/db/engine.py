@@ -85,15 +85,13 @@ class Database:
         self._expensive = threading.BoundedSemaphore(max(1, connections // 2))
         # Those that wait hold a thread each, so few may.
         self._expensive_waiting = threading.BoundedSemaphore(max(1, connections // 4))
-        # What the planner made of the filters of late searches (`app.db.search.reads`).
         self.expectations: TTLCache[tuple[int, str, str], Expectation] = TTLCache(maxsize=4096, ttl=60)
         self.expectations_lock = threading.Lock()
         self._statement_seconds = statement_timeout_ms / 1000 + _GRACE_SECONDS
         self._connections = connections
         self._sessions: dict[int, Bounded] = {}  # by thread
-        self._lent = 0
+        self._lent, self._emptied = 0, 0.0
         self._counting = threading.Lock()
-        self._emptied = 0.0
         self._pool: ConnectionPool[Bounded] = ConnectionPool(
             url,
             connection_class=Bounded,
@@ -133,13 +131,15 @@ class Database:
         if pool.get_stats().get("requests_waiting"):
             pool.check()  # which makes an empty pool grow
 
-    def read(self, work: Callable[[Connection], T], wait_seconds: float | None = None, *, generic: bool = False) -> T:
+    def read(
+        self, work: Callable[[Connection], T], wait_seconds: float | None = None, *, generic: bool | None = None
+    ) -> T:
         """Run one statement, or several that need no common snapshot.
 
         Args:
             work: what to run.
             wait_seconds: how long to wait for a connection, a second one after a lost one included; None: as set up.
-            generic: whether statements are planned once, whatever their values; else as PostgreSQL thinks best.
+            generic: whether statements are planned once, whatever their values, or for them; None: it does not matter.
 
         Raises:
             Unavailable: the database is away, or no connection came free in time.
@@ -161,13 +161,13 @@ class Database:
             prepare: whether the server keeps its plan; None: once it has come a few times.
 
         """
-        return self.read(lambda connection: connection.execute(text, values, prepare=prepare).fetchone())
+        return self.read(lambda lent: lent.execute(text, values, prepare=prepare).fetchone(), generic=prepare)
 
     def all(self, text: str, values: Values | None = None, *, prepare: bool | None = None) -> list[Row]:
         """Return all rows of a statement that only reads; the arguments are those of `one`."""
-        return self.read(lambda connection: connection.execute(text, values, prepare=prepare).fetchall())
+        return self.read(lambda lent: lent.execute(text, values, prepare=prepare).fetchall(), generic=prepare)
 
-    def _run(self, work: Callable[[Connection], T], deadline: float, *, generic: bool) -> T:
+    def _run(self, work: Callable[[Connection], T], deadline: float, *, generic: bool | None) -> T:
         with translated(), self._connection(deadline) as connection:
             if self._behind_pooler is None:
                 connection.plan(generic=generic)

@@ -1,5 +1,6 @@
 """The HNSW index of a collection, and B-trees on attributes; built concurrently: searches and inserts go on."""
 
+import hashlib
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -226,8 +227,7 @@ def declare_field(db: Database, collection: Collection, field: str) -> str:
     """
     check_field(field)
     with db.session() as connection:
-        row = connection.execute("SELECT md5(%s) AS digest", (field,)).fetchone()
-        name = f"{collection.records_table}_f_{(row or {})['digest'][:16]}"
+        name = btree_name(collection.records_table, field)
         if not is_valid(connection, name):
             drop_found(connection, name)
             connection.execute(
@@ -242,6 +242,11 @@ def declare_field(db: Database, collection: Collection, field: str) -> str:
             connection.execute(sql.SQL("ANALYZE lookalike.{}").format(sql.Identifier(collection.records_table)))
         connection.execute(query("collections", "add_indexed_field").render(), {"id": collection.id, "field": field})
     return name
+
+
+def btree_name(records_table: str, field: str) -> str:
+    """Return the name of the B-tree of a declared attribute."""
+    return f"{records_table}_f_{hashlib.md5(field.encode(), usedforsecurity=False).hexdigest()[:16]}"
 
 
 def check_field(field: str) -> None:

@@ -63,7 +63,7 @@ def random(db: Database, listing: Listing, count: int) -> list[Found]:
         return []
     bound = max(_SORTED_SAMPLE, 4 * count)
     if count_matches(db, listing.collection, listing.where, bound + 1) > bound:
-        found = db.read(lambda connection: _probe(connection, listing, count))
+        found = db.read(lambda connection: _probe(connection, listing, count), generic=False)
         if len(found) >= count:
             return found[:count]
     return _read(db, listing, "random_exact", limit=f"{count:d}")

@@ -43,8 +43,7 @@ class Where:
     every match satisfies that say "this attribute has this value", each as the jsonpath of `equality`. `cases` are
     conditions of which each match satisfies exactly one, and no other record any, where these are found faster than by
     `sql`: an index of a declared field gives the first one's without a look at the attributes. `declared` are the
-    parameters that hold names of declared fields. `one` says that a single condition stands in `sql`, so that at most
-    one index can find the matches.
+    parameters that hold names of declared fields.
     """
 
     sql: str
@@ -52,7 +51,6 @@ class Where:
     equalities: frozenset[str] = frozenset()
     cases: tuple[str, ...] = ()
     declared: tuple[str, ...] = ()
-    one: bool = False
 
     def __and__(self, other: "Where") -> "Where":
         """Return the condition that both hold; the names of their parameters differ."""
@@ -85,7 +83,6 @@ def compile_filter(
         frozenset(_equalities(node)),
         compiler.cases(node, sql),
         tuple(compiler.declared),
-        one=not compound or sql in compiler.parted,
     )
 
 

@@ -126,11 +126,13 @@ class Expectation:
     Attributes:
         matches: records that match, as it believes.
         reads_all: whether every record must be read to find them, as no index serves the filter.
+        indexes: the names of those that find them together.
 
     """
 
     matches: int
     reads_all: bool
+    indexes: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +168,7 @@ class Plan:
         part: the partial index that is walked; None: the index of all records.
         rows: the number of records in the index that is walked.
         matches: how many of them match at least, by the planner, or as `FEW` counted in vain; None: there is no filter.
-        served: whether an index finds the matches, as the planner believes.
+        indexes: the names of those that find the matches, as the planner believes.
         reached: what a search that goes through the index aims at; None: none does.
 
     """
@@ -178,7 +180,7 @@ class Plan:
     part: PartialIndex | None = None
     rows: int = 0
     matches: int | None = None
-    served: bool = False
+    indexes: frozenset[str] = frozenset()
     reached: Reached | None = None
 
     @property
@@ -248,7 +250,7 @@ def planned(
         part=part,
         rows=_rows(collection, part),
         matches=least,
-        served=not matches.reads_all,
+        indexes=matches.indexes,
         reached=Reached(target, found.effort, _measured(recall, Depth.TENTH, found.effort)),
     )
 

@@ -6,6 +6,7 @@ was logged: what a log says of a search includes its picture.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from math import ceil
 
 from app.db import indexes, searchlog
 from app.db import partial as partial_indexes
@@ -16,7 +17,19 @@ from app.domain.errors import FilterError, InvalidRequest
 from app.domain.records import Fields, Json
 from app.domain.windows import Window
 from app.filters import Where, fields_asked, fields_taken, parse_filter, take_from_query
-from app.search.plan import RANKS, SLACK, Expectation, Way, begin, comparing_us, costs_of, limits, part_of
+from app.search.plan import (
+    EFFORT,
+    RANKS,
+    SLACK,
+    Expectation,
+    Way,
+    begin,
+    comparing_us,
+    costs_of,
+    grown_effort,
+    limits,
+    part_of,
+)
 from app.search.request import Query
 from app.services import indexing
 from app.services.context import Context
@@ -151,8 +164,13 @@ class _Adviser:
         walking = 0.0 if way == Way.EXACT else self._walking_ms(expected, None)
         return walking + (0.0 if way == Way.INDEX else comparing_us(self.collection, expected) / 1000)
 
+    @property
+    def _effort(self) -> int:
+        """The usual search effort of a walk with a filter."""
+        return ceil(EFFORT * grown_effort(self.collection, self.context.settings.ef_search))
+
     def _walking_ms(self, expected: Expectation, part: PartialIndex | None) -> float:
-        asked = limits(self.collection, RANKS, self.context.settings.ef_search, part=part)
+        asked = limits(self.collection, RANKS, self._effort, part=part)
         rows = (part.rows if part else self.collection.rows) or 1
         budget = max(asked.effort, round(SLACK * RANKS * rows / max(1, expected.matches)))
         return budget * costs_of(self.collection).candidate_us / 1000
@@ -160,7 +178,7 @@ class _Adviser:
     def _with_field(self, expected: Expectation) -> float:
         """Return what a search takes once an index finds its matches, whose number stays the same."""
         found = replace(expected, reads_all=False)
-        usual = limits(self.collection, RANKS, self.context.settings.ef_search)
+        usual = limits(self.collection, RANKS, self._effort)
         first, _ = begin(self.collection, RANKS, usual, found)
         if first is Way.INDEX:
             return self._walking_ms(found, None)
@@ -172,7 +190,7 @@ class _Adviser:
             condition = partial_indexes.condition_of(name, value)
             if condition in where.equalities:
                 part = PartialIndex(condition, rows)
-                usual = limits(self.collection, RANKS, self.context.settings.ef_search, part=part)
+                usual = limits(self.collection, RANKS, self._effort, part=part)
                 first, _ = begin(self.collection, RANKS, usual, expected, part)
                 return self._walking_ms(expected, part) if first is Way.INDEX else None
         return None

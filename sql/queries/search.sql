@@ -133,7 +133,7 @@ LIMIT /*limit*/ 30 /*end*/ OFFSET /*offset*/ 0 /*end*/;
 -- name: case_compared
 -- Source: as `compared`, with their places in place of attributes, for those matches that satisfy one of a filter's cases.
 SELECT r.id, r.ctid AS place,
-       :scale * (r.embedding::/*vector*/halfvec(256)/*end*/ <=> :query::/*vector*/halfvec(256)/*end*/) AS distance
+       :scale * (r.embedding::/*vector*/halfvec(256)/*end*/ <=> /*point*/ :query::halfvec(256) /*end*/) AS distance
 FROM /*records*/ lookalike.records /*end*/ AS r
 WHERE /*filter*/ TRUE /*end*/;
 

@@ -13,7 +13,7 @@ from app.db.engine import Database, partition
 from app.db.listing import Listing, random
 from app.db.loader import query as named
 from app.db.records import NewRecord
-from app.db.search import arranged, run
+from app.db.search import arranged, find, run
 from app.db.search.statements import compare, few
 from app.domain.collections import Collection, NewCollection
 from app.domain.ranking import Aggregation, Nearest
@@ -24,7 +24,7 @@ from app.filters import NO_FILTER, compile_filter, parse_filter
 from app.search.plan import Expectation, Walk, planned
 from app.search.request import Point, Query, Several, several
 from tests.db.vectors import random_vectors
-from tests.support.plans import nodes, plan
+from tests.support.plans import generic_plan, nodes, plan
 from tests.support.searching import answered, exact, vector_of, walk
 
 Floats = NDArray[np.float32]
@@ -135,20 +135,30 @@ def test_plan_of_the_few_is_made_once_and_finds_them_by_their_index(
     own = replace(collection, indexed_fields=frozenset({"n"}))
     where = compile_filter(parse_filter({"n": {"$lt": 40}}), indexed_fields=own.indexed_fields, table="r")
     for fields, heap in ((Fields(), set()), (Fields(everything=True), {"Tid Scan"})):
-        statement = few(
-            Query(own, Window(20), fields, where, what=np.full(DIMENSIONS, 0.5, np.float32)), 100, served=True
-        )
-        with db.session() as connection:
-            connection.execute("SET plan_cache_mode = force_generic_plan")
-            row = connection.execute("EXPLAIN (ANALYZE, FORMAT JSON) " + statement.text, statement.values).fetchone()
-        assert row is not None
-        found = list(nodes(row["QUERY PLAN"][0]["Plan"]))
+        target = Query(own, Window(20), fields, where, what=np.full(DIMENSIONS, 0.5, np.float32))
+        statement = few(target, 100, frozenset({name}))
+        assert statement.generic
+        found = list(nodes(generic_plan(db, statement.text, statement.values)))
         assert name in {node.get("Index Name") for node in found}
         assert [node["Actual Rows"] for node in found if node.get("Alias") == "r" and "Filter" not in node] == [40]
         assert {node["Node Type"] for node in found if "Scan" in node["Node Type"]} - heap <= {
             "Bitmap Heap Scan", "Bitmap Index Scan", "Index Scan", "CTE Scan", "Subquery Scan",
         }  # fmt: skip
         assert not heap or heap <= {node["Node Type"] for node in found}
+
+
+def test_only_the_indexes_that_are_worth_it_serve_a_statement(filled: tuple[Database, Collection, Collection]) -> None:
+    db, collection, _ = filled
+    name = indexes.declare_field(db, collection, "n")
+    both = {name, f"{collection.records_table}_attributes_idx"}
+    own = replace(collection, indexed_fields=frozenset({"n"}))
+    where = compile_filter(parse_filter({"n": {"$lt": 40}, "m": 5}), indexed_fields=own.indexed_fields, table="r")
+    target = Query(own, Window(20), Fields(), where, what="r7")
+    for chosen in ({name}, both - {name}, both):
+        statement = few(target, 100, frozenset(chosen))
+        found = {node.get("Index Name") for node in nodes(generic_plan(db, statement.text, statement.values))}
+        assert found & both <= chosen
+        assert found & both
 
 
 def test_only_plain_names_of_declared_fields_stand_in_a_statement(
@@ -159,7 +169,8 @@ def test_only_plain_names_of_declared_fields_stand_in_a_statement(
         for declared in (frozenset({name}), frozenset({"other"})):
             where = compile_filter(parse_filter({name: {"$lt": 5}}), indexed_fields=frozenset({name}), table="r")
             own = replace(collection, indexed_fields=declared)
-            statement = few(Query(own, Window(20), Fields(), where, what="r1"), 100, served=True)
+            served = frozenset({indexes.btree_name(own.records_table, name)})
+            statement = few(Query(own, Window(20), Fields(), where, what="r1"), 100, served)
             assert (f"'{name}'" in statement.text) == (name == "price" and name in declared)
             assert name not in statement.text or name == "price"
             assert name in statement.values.values()
@@ -177,7 +188,10 @@ def test_plans_for_all_values_and_for_each_take_turns(filled: tuple[Database, Co
         near = answered(db, target, "r7")
         assert (near.way, near.matches) == ("exact", 30)
         assert near.records == exact(db, target, vector_of(db, own, "r7"))
-    mode = db.one("SHOW plan_cache_mode")
+        assert find(db, target.near("nobody")) is None, "it is not stored"
+        beyond = find(db, replace(target, window=Window(20, 500)).near("nobody"))
+        assert beyond is None
+    mode = db.one("SHOW plan_cache_mode", prepare=False)
     assert mode == {"plan_cache_mode": "auto"}
 
 

@@ -1,6 +1,6 @@
 """A search reads more than its answer: stored records that are looked for, and what is known of a filter."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,4 +104,12 @@ def _explained(db: Database, query: Query) -> Expectation:
     )
     row = db.one(text, query.where.params, prepare=False)
     plan = (row or {})["QUERY PLAN"][0]["Plan"]
-    return Expectation(int(plan["Plan Rows"]), "Bitmap" not in plan["Node Type"] and "Index" not in plan["Node Type"])
+    reads_all = "Bitmap" not in plan["Node Type"] and "Index" not in plan["Node Type"]
+    return Expectation(int(plan["Plan Rows"]), reads_all, frozenset(_indexes(plan)))
+
+
+def _indexes(node: Mapping[str, Any]) -> Iterator[str]:
+    if "Index Name" in node:
+        yield node["Index Name"]
+    for child in node.get("Plans", ()):
+        yield from _indexes(child)

@@ -47,7 +47,7 @@ def find(db: Database, query: Query) -> Nearest | None:
 
 def _found(db: Database, query: Query) -> Nearest | None:
     plan = planned(query, db.ef_search, lambda: expectation(db, query), db.recall_target)
-    if isinstance(query.what, str) and (query.filtered or query.product_field or plan.ways[0] is not Way.INDEX):
+    if isinstance(query.what, str) and (query.product_field or plan.ways[0] is Way.EXACT):
         known = _with_vector(db, query, query.what)
         if known is None:
             return None
@@ -61,7 +61,7 @@ def _found(db: Database, query: Query) -> Nearest | None:
             return through and replace(through, more_than=more_than, reached=plan.reached)
         few = _few(db, query, plan)
         if few is not None:
-            return few
+            return few if _is_stored(db, query, few) else None
         more_than = plan.bound
     return Nearest(compared(db, query), Way.EXACT)
 
@@ -74,11 +74,20 @@ def _with_vector(db: Database, query: Query, record_id: str) -> Query | None:
     return replace(query.near(known.vector), asked=(record_id,) if known.matches else ())
 
 
+def _is_stored(db: Database, query: Query, found: Nearest) -> bool:
+    """Say whether the stored record that was looked for in the statement itself is there; else no distance is known."""
+    if not isinstance(query.what, str):
+        return True
+    if found.records:
+        return found.records[0].distance is not None
+    return bool(stored(db, query.collection, [query.what]))
+
+
 def _few(db: Database, query: Query, plan: Plan) -> Nearest | None:
     """Compare the matches if they are no more than the plan's bound; None where they are."""
     bound = plan.bound
     if query.several is None and query.product_field is None:
-        found, matches = compared_and_counted(db, query, bound, served=plan.served)
+        found, matches = compared_and_counted(db, query, bound, plan.indexes)
         return Nearest(found, Way.EXACT, matches=matches, candidates=matches) if matches <= bound else None
     matches = count_matches(db, query.collection, query.where, bound + 1)
     return Nearest(compared(db, query), Way.EXACT, matches=matches) if matches <= bound else None

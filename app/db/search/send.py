@@ -21,7 +21,7 @@ def fetch(db: Database, statement: Statement) -> list[Found]:
         with connection.cursor(binary=True, row_factory=_as_found) as cursor:
             return cursor.execute(statement.text, statement.values, prepare=statement.prepare).fetchall()
 
-    return db.read(work, generic=statement.generic)
+    return db.read(work, generic=statement.generic or statement.prepare)
 
 
 def reading_all(db: Database, query: Query) -> AbstractContextManager[None]:
@@ -35,19 +35,19 @@ def compared(db: Database, query: Query) -> list[Found]:
         return fetch(db, compare(query))
 
 
-def compared_and_counted(db: Database, query: Query, bound_: int, *, served: bool) -> tuple[list[Found], int]:
+def compared_and_counted(db: Database, query: Query, bound_: int, indexes: frozenset[str]) -> tuple[list[Found], int]:
     """Return the query's window of all matches, and their number; beyond the bound both mean nothing.
 
-    `served` says whether an index finds the matches.
+    `indexes` are those that find the matches; none where every record is read.
     """
-    statement = few(query, bound_, served=served)
+    statement = few(query, bound_, indexes)
 
     def work(connection: Connection) -> tuple[list[Found], int]:
         with connection.cursor(binary=True, row_factory=tuple_row) as cursor:
             rows = cursor.execute(statement.text, statement.values, prepare=statement.prepare).fetchall()
         return [Found(row[0], row[2], row[1]) for row in rows if row[0] is not None], int(rows[0][3])
 
-    return db.read(work, generic=statement.generic)
+    return db.read(work, generic=statement.generic or statement.prepare)
 
 
 def _as_found(_: object) -> Callable[[Sequence[Any]], Found]:

@@ -8,6 +8,7 @@ from functools import lru_cache
 import orjson
 
 from app.db.engine import partition
+from app.db.indexes import btree_name
 from app.db.loader import query as named
 from app.db.records import fields_sql
 from app.domain.collections import Collection
@@ -17,6 +18,7 @@ from app.search.plan import Plan, Walk
 from app.search.request import Query, Several, direction, half
 
 _AGGREGATES = {Aggregation.MEAN: "avg", Aggregation.MIN: "min", Aggregation.MAX: "max"}
+_ANY_PATH = re.compile(r"r\.attributes @\? %\(\w+\)s::jsonpath")
 # Names that mean nothing but themselves between quotes.
 _PLAIN = re.compile(r"[\w -]+", re.ASCII)
 # The predicate of a partial index, as the planner must see it to take that.
@@ -47,15 +49,16 @@ def compare(query: Query) -> Statement:
     return shaped(query, compared_source(query), generic=not query.filtered)
 
 
-def few(query: Query, bound_: int, *, served: bool) -> Statement:
+def few(query: Query, bound_: int, indexes: frozenset[str] = frozenset()) -> Statement:
     """Return the statement that compares so many matches at most, counts them, and answers the query's window.
 
-    Where one index finds the matches (`served`), and the filter has one condition that an index can find them by, the
-    plan is the same whatever its values.
+    Where indexes find the matches, it is planned once for all values, and written so that those indexes serve it and no
+    others: without the values the planner could not tell which are worth it.
     """
     cases = query.where.cases or (query.where.sql,)
+    point = (("point", _point(query)),)
     matches = " UNION ALL ".join(
-        _text(query.collection, query.fields, case, "", "search", "case_compared", ()) for case in cases
+        _text(query.collection, query.fields, case, "", "search", "case_compared", point) for case in cases
     )
     text = render(
         query,
@@ -65,10 +68,7 @@ def few(query: Query, bound_: int, *, served: bool) -> Statement:
         limit=f"{query.window.k:d}",
         offset=f"{query.window.offset:d}",
     )
-    one = query.where.one
-    if served and one:
-        text = _with_literals(text, query)
-    return bound(query, text, generic=served and one)
+    return bound(query, _served(text, query, indexes) if indexes else text, generic=bool(indexes))
 
 
 def compared_source(query: Query) -> str:
@@ -138,16 +138,18 @@ def bound(query: Query, text: str, values: Mapping[str, object] | None = None, *
     return Statement(text, given, None if generic or not query.filtered else False, generic)
 
 
-def _with_literals(text: str, query: Query) -> str:
-    """Return a text with the names of declared fields in it, where they are plain: an index is found by them alone.
+def _served(text: str, query: Query, indexes: frozenset[str]) -> str:
+    """Return a text whose conditions these indexes can serve, and no others.
 
-    They are the declared ones of the collection, of which the filter names one; what else it holds stays a parameter.
+    That of a declared field is found by the field's name in the text: a declared one of the collection, and plain. The
+    index of all attributes serves a jsonpath, but not whether one is true.
     """
+    table, fields = query.collection.records_table, query.collection.indexed_fields
     for name in query.where.declared:
         field = str(query.where.params[name])
-        if field in query.collection.indexed_fields and _PLAIN.fullmatch(field):
+        if field in fields and _PLAIN.fullmatch(field) and btree_name(table, field) in indexes:
             text = text.replace(f"%({name})s::text", f"'{field}'::text")
-    return text
+    return text if f"{table}_attributes_idx" in indexes else _ANY_PATH.sub(r"(\g<0>) IS TRUE", text)
 
 
 def render(query: Query, name: str, area: str = "search", **spans: str) -> str:
