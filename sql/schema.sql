@@ -2164,7 +2164,7 @@ END;
 
 COMMENT ON FUNCTION lookalike.pick(attributes jsonb, fields text[]) IS 'The named fields of a record''s attributes, as one JSON object. Caller''s rights.';
 
-CREATE FUNCTION lookalike.purge_trash(collection text, ids text[] DEFAULT NULL::text[], due boolean DEFAULT false) RETURNS bigint
+CREATE FUNCTION lookalike.purge_trash(collection text, ids text[] DEFAULT NULL::text[]) RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'public', 'pg_temp'
     AS $$
@@ -2176,7 +2176,7 @@ BEGIN
     DELETE FROM lookalike.trash AS t
     WHERE t.number IN (
         SELECT s.number FROM lookalike.trash AS s
-        WHERE s.collection_id = space.id AND (ids IS NULL OR s.id = ANY (ids)) AND (NOT due OR s.purge_at <= now())
+        WHERE s.collection_id = space.id AND (ids IS NULL OR s.id = ANY (ids))
         ORDER BY s.number FOR UPDATE SKIP LOCKED
     );
     GET DIAGNOSTICS deleted = ROW_COUNT;
@@ -2184,7 +2184,7 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION lookalike.purge_trash(collection text, ids text[], due boolean) IS 'Deletes records in the trash for good, all or some; returns their number. Caller''s rights.';
+COMMENT ON FUNCTION lookalike.purge_trash(collection text, ids text[]) IS 'Deletes records in the trash for good, all or some; returns their number. Caller''s rights.';
 
 CREATE FUNCTION lookalike.regex_bracket(source text, at integer, place text, OUT next integer, OUT chars int4multirange) RETURNS record
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE

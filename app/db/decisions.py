@@ -254,10 +254,16 @@ def restore(db: Database, collection: Collection, ids: Sequence[str]) -> dict[st
     return {row["id"]: row["outcome"] for row in _write(db, "restore", {"name": collection.name, "ids": list(ids)})}
 
 
-def purge(db: Database, collection: Collection, ids: Sequence[str] | None = None, *, due: bool = False) -> int:
+def purge(db: Database, collection: Collection, ids: Sequence[str] | None = None) -> int:
     """Delete records in the trash for good, all where no ids are named; return their number."""
-    values = {"name": collection.name, "ids": None if ids is None else list(ids), "due": due}
+    values = {"name": collection.name, "ids": None if ids is None else list(ids)}
     return int(_write(db, "purge", values)[0]["purged"])
+
+
+def purge_due(db: Database, limit: int) -> int:
+    """Delete up to `limit` records that can come back no longer, of all collections; return their number."""
+    text = query("duplicates", "purge_due").render(limit=f"{limit:d}")
+    return int(db.write(lambda connection: _run(connection, text, {}))[0]["purged"])
 
 
 def trashed(db: Database, collection: Collection, limit: int, before: int | None = None) -> list[Trashed]:

@@ -19,6 +19,8 @@ __all__ = ["Decision", "Group", "Order", "Page", "Pair", "Resolution", "ScanStat
 TRASH_DAYS = 30.0
 # Groups that one bulk decision looks at together.
 _BULK = 100
+# Records in the trash that one transaction deletes for good.
+_PURGED = 500
 
 
 def scan(
@@ -336,9 +338,10 @@ def purge(context: Context, collection: Collection, ids: Sequence[str] | None = 
     return table.purge(context.db, collection, ids)
 
 
-def purge_due(context: Context, collection: Collection) -> int:
-    """Delete for good what can come back no longer; return its number."""
-    return table.purge(context.db, collection, due=True)
+def purge_due(context: Context) -> None:
+    """Delete for good what can come back no longer, in all collections, a transaction for each 500 records."""
+    while table.purge_due(context.db, _PURGED) == _PURGED:
+        pass
 
 
 def trashed(

@@ -1,4 +1,4 @@
-"""Records that expire: the care that deletes what has expired."""
+"""Records that expire, and the trash: the care that deletes what has expired."""
 
 import logging
 import threading
@@ -10,7 +10,7 @@ from app.db import expiry
 from app.domain.collections import Collection
 from app.domain.errors import CollectionNotFound, ConfigurationError, LookalikeError
 from app.domain.expiry import is_first_to_expire
-from app.services import indexing
+from app.services import duplicates, indexing
 from app.services.context import Context
 
 log = logging.getLogger(__name__)
@@ -51,12 +51,13 @@ def _watch(context: Context, every_seconds: float) -> None:
 
 
 def sweep(context: Context) -> None:
-    """Delete what has expired in all collections, one after the other, until the context is closed.
+    """Delete what has expired in all collections, and what is due in their trash, until the context is closed.
 
     Raises:
         Unavailable: the database is away.
 
     """
+    duplicates.purge_due(context)
     for name in table.expiring(context.db):
         if context.closed.is_set():
             return

@@ -144,7 +144,7 @@ SELECT t.id, t.outcome FROM lookalike.restore_from_trash(:name, :ids) AS t ORDER
 
 -- name: purge
 -- Deletes records in the trash for good, and returns their number.
-SELECT lookalike.purge_trash(:name, :ids, :due) AS purged;
+SELECT lookalike.purge_trash(:name, :ids) AS purged;
 
 -- name: trashed
 -- Records in the trash, the latest that were removed first, before a number.
@@ -157,6 +157,11 @@ ORDER BY t.number DESC LIMIT /*limit*/ 100 /*end*/;
 -- How many records are in the trash.
 SELECT count(*) AS records FROM lookalike.trash AS t WHERE t.collection_id = :collection_id AND t.purge_at > now();
 
--- name: has_due
--- Whether anything in the trash of a collection is due.
-SELECT EXISTS (SELECT FROM lookalike.trash AS t WHERE t.purge_at <= now() AND t.collection_id = :collection_id) AS due;
+-- name: purge_due
+-- Deletes some records in the trash that can come back no longer, of all collections, and returns how many there were.
+WITH doomed AS (
+    SELECT t.number FROM lookalike.trash AS t WHERE t.purge_at <= now() LIMIT /*limit*/ 500 /*end*/ FOR UPDATE SKIP LOCKED
+), gone AS (
+    DELETE FROM lookalike.trash AS t USING doomed WHERE t.number = doomed.number RETURNING t.number
+)
+SELECT count(*) AS purged FROM gone;

@@ -120,7 +120,7 @@ SELECT lookalike.remove_to_trash(%(name)s, %(ids)s, %(days)s, %(removed_by)s) AS
 SELECT t.id, t.outcome FROM lookalike.restore_from_trash(%(name)s, %(ids)s) AS t ORDER BY t.id;
 
 -- duplicates.purge: Deletes records in the trash for good, and returns their number.
-SELECT lookalike.purge_trash(%(name)s, %(ids)s, %(due)s) AS purged;
+SELECT lookalike.purge_trash(%(name)s, %(ids)s) AS purged;
 
 -- duplicates.trashed: Records in the trash, the latest that were removed first, before a number.
 SELECT t.number, t.id, t.attributes::text AS attributes, t.removed_at, t.removed_by, t.purge_at, t.decision_id AS decision
@@ -131,5 +131,10 @@ ORDER BY t.number DESC LIMIT 30;
 -- duplicates.count_trashed: How many records are in the trash.
 SELECT count(*) AS records FROM lookalike.trash AS t WHERE t.collection_id = %(collection_id)s AND t.purge_at > now();
 
--- duplicates.has_due: Whether anything in the trash of a collection is due.
-SELECT EXISTS (SELECT FROM lookalike.trash AS t WHERE t.purge_at <= now() AND t.collection_id = %(collection_id)s) AS due;
+-- duplicates.purge_due: Deletes some records in the trash that can come back no longer, of all collections, and returns how many there were.
+WITH doomed AS (
+    SELECT t.number FROM lookalike.trash AS t WHERE t.purge_at <= now() LIMIT 30 FOR UPDATE SKIP LOCKED
+), gone AS (
+    DELETE FROM lookalike.trash AS t USING doomed WHERE t.number = doomed.number RETURNING t.number
+)
+SELECT count(*) AS purged FROM gone;

@@ -17,7 +17,7 @@ from app.db.engine import Database
 from app.domain.collections import Collection, NewCollection
 from app.domain.errors import CapacityExceeded, Conflict, InvalidRequest
 from app.domain.records import Fields
-from app.services import duplicates
+from app.services import duplicates, expiring
 from app.services.context import Context
 from app.services.duplicates import Asked, Resolution
 from tests.api.conftest import Api
@@ -536,7 +536,12 @@ def test_what_is_due_does_not_come_back_and_is_purged(context: Context) -> None:
     duplicates.remove(context, collection, ["b"], "me")
     assert duplicates.restore(context, collection, ["a"]) == {"a": "absent"}
     assert [one.id for one in duplicates.trashed(context, collection, 10)[0]] == ["b"]
-    assert duplicates.purge_due(context, collection) == 1
+    expiring.sweep(context)
+    with psycopg.connect(context.db.url) as connection:
+        rows = connection.execute(
+            "SELECT id FROM lookalike.trash WHERE collection_id = %s", (collection.id,)
+        ).fetchall()
+    assert rows == [("b",)]
     assert duplicates.restore(context, collection, ["b"]) == {"b": "restored"}
     for days in (-1.0, 1e9, float("nan")):
         with pytest.raises(InvalidRequest, match="0 to 36500"):

@@ -146,7 +146,7 @@ def test_an_index_of_each_value(shell: Server, module_database_url: str) -> None
     said = few.command("collection", "advise", "valued").stdout
     assert re.fullmatch(
         r"valued: an HNSW index of each frequent value of kind \([\d.]+ MiB\) would spare 10 searches \d+ ms:"
-        r" 1\.\d ms now, about 0\.9 ms with it; lookalike collection index valued kind --each-value\n",
+        r" \d+\.\d ms now, about \d+\.\d ms with it; lookalike collection index valued kind --each-value\n",
         said,
     ), said
     assert few.json("collection", "show", "valued")["partial_indexes"] == {}
