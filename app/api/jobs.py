@@ -16,7 +16,7 @@ from app.domain.collections import Collection
 from app.domain.errors import InvalidRequest, Unavailable
 from app.domain.jobs import Job, JobNotFound, State
 from app.domain.tokens import Principal, Scope
-from app.domain.waiting import aside
+from app.domain.waiting import Awaited, aside
 from app.services.context import Context
 from app.services.jobs import asking
 from app.services.jobs.asking import Sight
@@ -81,7 +81,7 @@ class _Jobs:
         if not seconds or not self._places.acquire(blocking=False):
             return _answer(asking.get(self._context, number, sight).told())
         try:
-            with aside():
+            with aside(Awaited.JOBS):
                 job = asking.wait(self._context, number, sight, seconds)
         finally:
             self._places.release()
@@ -126,7 +126,7 @@ class _Jobs:
             if beats % _BEATS == 0:
                 yield b": still there\n\n"
             try:
-                with aside():
+                with aside(Awaited.JOBS):
                     self._context.bell.wait(self._context.bell.rings, _LOOK_SECONDS)
                 job = asking.get(self._context, job.id, sight)
             except Unavailable:

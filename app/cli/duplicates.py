@@ -5,10 +5,9 @@ from dataclasses import asdict
 
 import click
 import orjson
-from rich.console import Console
-from rich.progress import Progress
 
 from app.cli.common import json_option, opened, print_json
+from app.cli.progress import progress_bar
 from app.domain.errors import InvalidRequest
 from app.domain.jsontext import loads
 from app.domain.records import Fields, Json
@@ -82,7 +81,7 @@ def pairs_(collection: str, radius: float, limit: int, filter_: str | None) -> N
     with opened(reads=True) as context:
         found = collections.get(context, collection)
         listing = listings.of(found, Fields(), _json(filter_, "--filter"))
-        with Progress(console=Console(stderr=True)) as progress:
+        with progress_bar() as progress:
             task = progress.add_task("comparing records", total=None)
 
             def tell(done: int, total: int) -> None:
@@ -109,7 +108,7 @@ def scan(collection: str, radius: float, *, anew: bool, as_json: bool) -> None:
 
     Goes on where an earlier scan stopped. Once it is complete, only what was written since is compared.
     """
-    with opened() as context, Progress(console=Console(stderr=True), disable=as_json) as progress:
+    with opened() as context, progress_bar() as progress:
         task = progress.add_task("comparing records", total=None)
         state = service.scan(
             context,

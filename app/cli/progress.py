@@ -6,9 +6,10 @@ from rich.text import Text
 
 
 def progress_bar() -> Progress:
-    """Return a progress bar on stderr, with rate and time left."""
+    """Return a progress bar on stderr, with rate and time left; where that is no terminal, nothing is shown."""
+    console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(stderr=True))
+    return Progress(*columns, console=console, disable=not console.is_terminal)
 
 
 class Rate(ProgressColumn):

@@ -1,4 +1,4 @@
-"""The threads that serve requests: so many run, and those that wait for downloads do so beside them."""
+"""The threads that serve requests: so many run, and those that wait for downloads or jobs do so beside them."""
 
 import logging
 import threading
@@ -9,7 +9,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from app.domain.errors import Unavailable
-from app.domain.waiting import let_wait
+from app.domain.waiting import Awaited, let_wait
 
 log = logging.getLogger(__name__)
 
@@ -17,19 +17,19 @@ _RETRY_SECONDS = 5
 
 
 class RequestThreads:
-    """A pool of `running` threads, in which up to `waiting` more may wait for somebody else's server.
+    """A pool of `running` threads, in which `waiting` more may wait for downloads, and `watching` more for jobs.
 
     The standard library's pool cannot lend a place to another thread for a while, which is all that is added here.
     """
 
-    def __init__(self, running: int, waiting: int) -> None:
+    def __init__(self, running: int, waiting: int, watching: int = 0) -> None:
         self._tasks: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._lock = threading.Lock()
-        self._most_waiting = waiting
-        self._waiting = 0
+        self._places = {Awaited.DOWNLOADS: waiting, Awaited.JOBS: watching}
         self._surplus = 0
         self._numbers = iter(range(10**9))
         self._running = running
+        self._most_waiting = waiting + watching
         for _ in range(running):
             self._start()
 
@@ -69,21 +69,21 @@ class RequestThreads:
                     return
 
     @contextmanager
-    def _aside(self) -> Iterator[None]:
+    def _aside(self, awaited: Awaited) -> Iterator[None]:
         """Let another thread run while the calling one waits; once it is back, the next that is done ends."""
         with self._lock:
-            if self._waiting >= self._most_waiting:
-                raise Unavailable("too many requests wait for downloads; try again in a moment", _RETRY_SECONDS)
-            self._waiting += 1
+            if not self._places[awaited]:
+                raise Unavailable(f"too many requests wait for {awaited}; try again in a moment", _RETRY_SECONDS)
+            self._places[awaited] -= 1
         try:
             self._start()
         except RuntimeError as error:  # the system gives no more threads
             with self._lock:
-                self._waiting -= 1
-            raise Unavailable("the system has no thread left for a download; try again", _RETRY_SECONDS) from error
+                self._places[awaited] += 1
+            raise Unavailable("the system has no thread left to wait with; try again", _RETRY_SECONDS) from error
         try:
             yield
         finally:
             with self._lock:
-                self._waiting -= 1
+                self._places[awaited] += 1
                 self._surplus += 1

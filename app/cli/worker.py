@@ -57,9 +57,9 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         super().init_process()
 
     def get_thread_pool(self) -> RequestThreads:
-        """Return the threads that serve; those that wait for downloads are beside them."""
+        """Return the threads that serve; those that wait for downloads or jobs are beside them."""
         settings = self.app.settings
-        return RequestThreads(self.cfg.threads, settings.fetch_requests + settings.job_watchers)
+        return RequestThreads(self.cfg.threads, settings.fetch_requests, settings.job_watchers)
 
     def load_wsgi(self) -> None:
         """Make the application, and let it refuse on the threads that are for that."""

@@ -1,19 +1,32 @@
-"""Waiting for strangers: whoever does so gives up its place to others meanwhile."""
+"""Waiting for strangers and for jobs: whoever does so gives up its place to others meanwhile."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
+from enum import StrEnum
 
-_steps: ContextVar[Callable[[], AbstractContextManager[None]]] = ContextVar("steps", default=nullcontext)
+
+class Awaited(StrEnum):
+    """What a thread waits for; each has places of its own."""
+
+    DOWNLOADS = "downloads"
+    JOBS = "jobs"
 
 
-def let_wait(aside: Callable[[], AbstractContextManager[None]]) -> None:
-    """Say how the calling thread steps aside while it waits for somebody else's server."""
+def _just_wait(_: Awaited) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
+_steps: ContextVar[Callable[[Awaited], AbstractContextManager[None]]] = ContextVar("steps", default=_just_wait)
+
+
+def let_wait(aside: Callable[[Awaited], AbstractContextManager[None]]) -> None:
+    """Say how the calling thread steps aside while it waits."""
     _steps.set(aside)
 
 
-def aside() -> AbstractContextManager[None]:
-    """Give the context in which the calling thread waits for somebody else's server.
+def aside(awaited: Awaited = Awaited.DOWNLOADS) -> AbstractContextManager[None]:
+    """Give the context in which the calling thread waits for somebody else's server, or for a job.
 
     A server's thread has its place taken by another one until it is back; any other thread just waits.
 
@@ -21,4 +34,4 @@ def aside() -> AbstractContextManager[None]:
         Unavailable: on entering it, where too many wait already.
 
     """
-    return _steps.get()()
+    return _steps.get()(awaited)

@@ -29,10 +29,12 @@ from app.domain.collections import Collection
 from app.domain.errors import ConfigurationError, InvalidRequest
 from app.domain.records import Fields
 from app.domain.tokens import Scope
+from app.domain.waiting import Awaited
 from app.embedding.models import registry
 from app.embedding.models.inventory import inventory
 from app.services import collections, indexing, inserting, records, tokens
 from app.services.context import Context
+from app.services.importing.uploads import Uploads
 from app.services.jobs.working import pace_of
 from app.services.listing import export
 from tests.api.conftest import Api, drawing, encoded, picture
@@ -98,6 +100,8 @@ _TOGETHER: dict[str, Any] = {
     "job_watchers": 3,
     "job_days": 2,
     "export_folder": "",
+    "uploads_folder": "",
+    "max_upload_bytes": 2048,
 }
 
 
@@ -175,6 +179,7 @@ def everything(module_database_url: str, pictures: str, tmp_path_factory: pytest
         "fetch_ports": pictures.rsplit(":", 1)[1],
         "fashion_taxonomy": folder / "taxonomy.toml",
         "export_folder": folder / "exported",
+        "uploads_folder": folder / "uploaded",
     }
     with pytest.MonkeyPatch.context() as patched:
         for name, value in values.items():
@@ -217,7 +222,12 @@ def _worker(at: Set, attribute: str) -> Any:
 def _download_places(at: Set) -> int:
     pool = _made_worker(at).get_thread_pool()
     pool.shutdown()
-    return int(pool._most_waiting)
+    return int(pool._places[Awaited.DOWNLOADS])
+
+
+def _uploaded_apart(at: Set) -> bool:
+    upload = Uploads.of(at.settings).begin()
+    return at.settings.uploads_folder is not None and (at.settings.uploads_folder / f"part-{upload}").exists()
 
 
 def _building(at: Set, name: str) -> str:
@@ -304,7 +314,7 @@ _FOUND: dict[str, tuple[Callable[[Set], Any], Any]] = {
     "fetch_max_redirects": (lambda at: "'code': 210" in at.insert(_id="far", _url=f"{at.pictures}/2"), False),
     "fetch_connect_timeout_seconds": (lambda at: at.api.context.pictures._policy.connect_timeout_seconds, 1.25),
     "fetch_timeout_seconds": (lambda at: at.api.context.pictures._policy.total_timeout_seconds, 2.25),
-    "fetch_requests": (_download_places, 6 + 3),  # and those of `job_watchers`
+    "fetch_requests": (_download_places, 6),
     "fetch_workers": (lambda at: at.api.context.pictures._turns._pool._max_workers, 3),
     "fetch_host_workers": (lambda at: at.api.context.pictures._turns._per_host, 2),
     "model_queue_pictures": (lambda at: at.api.context.models.get("phash")._capacity, 9),
@@ -316,6 +326,8 @@ _FOUND: dict[str, tuple[Callable[[Set], Any], Any]] = {
     "search_log_rows": (_log_rows, 2),
     "job_watchers": (lambda at: at.api.context.watchers._value, 3),
     "job_days": (lambda at: pace_of(at.settings).keep_days, 2),
+    "uploads_folder": (_uploaded_apart, True),
+    "max_upload_bytes": (lambda at: Uploads.of(at.settings)._max, 2048),
     "export_folder": (lambda at: _exported(at, "all.jsonl").endswith("True"), True),
     "export_files": (lambda at: "1 files" in _exported(at, "second.jsonl"), True),
 }

@@ -112,6 +112,16 @@ def job_not_found(api: Api) -> Answered:
     return of_jobs(api, "jobs/1")
 
 
+@produces("CONFLICT")
+def decided_before(api: Api) -> Answered:
+    """A record that a decision about duplicates names is not there."""
+    body = {"keep": ["0"], "remove": ["nobody"]}
+    headers = {"Authorization": f"Token {api.token}", "collection-id": api.collection}
+    answer = api.client.post("/duplicates/v1/resolve", json=body, headers=headers)
+    status = answer.get_json()["status"]
+    return status["code"], status["text"], answer.status_code
+
+
 @produces("NOT_FOUND")
 def upload_not_found(api: Api) -> Answered:
     return of_jobs(api, f"uploads/{'0' * 32}")

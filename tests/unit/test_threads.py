@@ -7,7 +7,7 @@ import pytest
 
 from app.cli.threads import RequestThreads
 from app.domain.errors import Unavailable
-from app.domain.waiting import aside
+from app.domain.waiting import Awaited, aside
 
 _SECONDS = 30
 
@@ -59,6 +59,23 @@ def test_a_function_that_fails_and_one_that_is_cancelled_leave_the_threads_as_th
     assert first.result(_SECONDS)
     assert threads.submit(int, "2").result(_SECONDS) == 2
     assert never.cancelled()
+    threads.shutdown(wait=False)
+
+
+def test_those_that_wait_for_jobs_take_no_place_of_those_that_wait_for_downloads() -> None:
+    threads = RequestThreads(1, 1, 2)
+    go = threading.Event()
+
+    def wait(awaited: Awaited) -> bool:
+        with aside(awaited):
+            return go.wait(_SECONDS)
+
+    waiting = [threads.submit(wait, one) for one in (Awaited.JOBS, Awaited.JOBS, Awaited.DOWNLOADS)]
+    for one in Awaited:
+        with pytest.raises(Unavailable, match=f"too many requests wait for {one}"):
+            threads.submit(wait, one).result(_SECONDS)
+    go.set()
+    assert all(one.result(_SECONDS) for one in waiting)
     threads.shutdown(wait=False)
 
 
