@@ -4,6 +4,8 @@ The pieces follow the IETF's draft of resumable uploads: `Upload-Offset` says wh
 upload is.
 """
 
+from contextlib import suppress
+from io import BytesIO
 from typing import Any, cast
 
 from flask import Blueprint, Response, g, request
@@ -25,32 +27,31 @@ from app.services.jobs import asking
 PREFIX = "/jobs/v1"
 _WHOLE = ("max_rejects",)
 _NUMBERS = ("max_reject_share", "radius")
+_FORM = "application/x-www-form-urlencoded"
+_LONGEST_DESCRIPTION = 2**16
 
 
 class _Uploads:
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._uploads = Uploads.of(context.settings)
 
     def begin(self) -> Response:
         """Begin an upload."""
-        self._writer()
-        answer = _answer({"upload": (upload := self._uploads.begin())})
+        answer = _answer({"upload": (upload := self._uploads(self._writer()).begin())})
         answer.headers["Location"] = f"{request.script_root}{PREFIX}/uploads/{upload}"
         return _at(answer, 0)
 
     def tell(self, upload: str) -> Response:
         """Say how many bytes of an upload are there."""
-        self._writer()
-        return _at(_answer({"upload": upload}), self._uploads.size(upload))
+        return _at(_answer({"upload": upload}), self._uploads(self._writer()).size(upload))
 
     def append(self, upload: str) -> Response:
         """Take the next bytes of an upload."""
-        self._writer()
+        uploads = self._uploads(self._writer())
         offset = request.headers.get("Upload-Offset", "")
         if not offset.isascii() or not offset.isdigit() or len(offset) > 18:
             raise InvalidRequest("the header Upload-Offset says where the piece begins: a number of bytes")
-        return _at(_answer({"upload": upload}), self._uploads.append(upload, int(offset), _body()))
+        return _at(_answer({"upload": upload}), uploads.append(upload, int(offset), _body()))
 
     def start(self) -> Response:
         """Start an import of a source that the body describes, or of the body itself."""
@@ -60,10 +61,12 @@ class _Uploads:
             raise InvalidRequest("name your collection in the header 'collection-id: <its name>'")
         collection = self._context.lookup.collection(name)
         principal.require(Scope.WRITE, collection.id)
-        given = self._described() if request.mimetype in ("", "application/json") else self._sent()
+        uploads = self._uploads(principal)
+        described = _description()
+        given = self._sent(uploads) if described is None else self._described(described, uploads)
         digest = given.get("source")
         sha = digest.get("upload") if isinstance(digest, dict) else None
-        if request.args.get("preview") == "true":
+        if _previews(request.args.get("preview")):
             told = preview(self._context, collection, given, checked_source(self._context, given))
             return _answer({"preview": told, "source": given.get("source")})
         job, made = asking.start(
@@ -77,17 +80,16 @@ class _Uploads:
         )
         return _answer({**job.told(), "created": made})
 
-    def _described(self) -> dict[str, Json]:
+    def _described(self, given: dict[str, Json], uploads: Uploads) -> dict[str, Json]:
         """Return the parameters in the body; an upload that was sent in pieces ends here."""
-        given = body_of(request)
         source = given.get("source")
         if isinstance(source, dict) and isinstance(upload := source.get("upload"), str) and len(upload) != 64:
-            given["source"] = {"upload": self._uploads.finish(upload)}
+            given["source"] = {"upload": uploads.finish(upload)}
         elif isinstance(source, dict) and isinstance(upload := source.get("upload"), str):
-            self._uploads.path(upload)
+            uploads.path(upload)
         return given
 
-    def _sent(self) -> dict[str, Json]:
+    def _sent(self, uploads: Uploads) -> dict[str, Json]:
         """Write the body to disk; return the parameters, which stand in the query."""
         given: dict[str, Json] = {}
         for name, text in request.args.items():
@@ -98,13 +100,16 @@ class _Uploads:
             raise InvalidRequest("source: the body is the source; to name another, send a description as JSON")
         if request.mimetype in MEDIA_TYPES:
             given.setdefault("format", MEDIA_TYPES[request.mimetype])
-        upload = self._uploads.begin()
+        upload = uploads.begin()
         try:
-            self._uploads.append(upload, 0, _body())
-            given["source"] = {"upload": self._uploads.finish(upload)}
+            uploads.append(upload, 0, _body())
+            given["source"] = {"upload": uploads.finish(upload)}
         finally:
-            self._uploads.drop(upload)
+            uploads.drop(upload)
         return given
+
+    def _uploads(self, principal: Principal) -> Uploads:
+        return Uploads.of(self._context.settings, principal.token_id)
 
     def _writer(self) -> Principal:
         principal = principal_of(request, self._context.lookup)
@@ -123,10 +128,37 @@ def uploads(context: Context) -> Blueprint:
     return made
 
 
+def _description() -> dict[str, Json] | None:
+    """Return the body where it describes the import; None where it is the source itself.
+
+    That is what its type says. curl says of any body that it is a form: a small one that names a source describes it.
+    """
+    if request.mimetype in ("", "application/json"):
+        return body_of(request)
+    if request.mimetype == _FORM and _is_small():
+        with suppress(InvalidRequest):
+            given = loads(request.get_data(cache=True))
+            source = given.get("source") if isinstance(given, dict) else None
+            if isinstance(given, dict) and isinstance(source, dict) and source.keys() & {"path", "url", "upload"}:
+                return given
+    return None
+
+
+def _previews(text: str | None) -> bool:
+    if text not in (None, "true", "false"):
+        raise InvalidRequest("preview: it is true or false")
+    return text == "true"
+
+
 def _body() -> Any:
     """Return the body as a stream: it goes to disk, so that the limit of other bodies is not its own."""
     request.max_content_length = None
-    return cast("Any", request.stream)
+    # What was read already, to see whether it describes the import, is kept.
+    return BytesIO(request.get_data()) if request.mimetype == _FORM and _is_small() else cast("Any", request.stream)
+
+
+def _is_small() -> bool:
+    return 0 < (request.content_length or 0) <= _LONGEST_DESCRIPTION
 
 
 def _at(answer: Response, offset: int) -> Response:

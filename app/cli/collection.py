@@ -272,7 +272,7 @@ def recall(name: str, sample: int, k: int, filter_text: str | None, *, as_json: 
     on. The server does that by itself after a build of the index, and when a tenth of the records was written.
     """
     filter_ = loads(filter_text, "--filter") if filter_text is not None else None
-    with opened(reads=filter_text is not None) as context:
+    with opened(reads=True) as context:
         chosen = collections.get(context, name)
         if filter_text is None:
             measuring.measure_now(context, chosen)

@@ -121,7 +121,7 @@ _changing("cancel", "End a job for good; what it has done stays.", asking.cancel
 
 @job.command()
 @click.argument("number", type=int)
-@click.argument("file", type=click.File("wb"), default="-")
+@click.argument("file", type=click.File("wb", lazy=True), default="-")
 def rejects(number: int, file: BinaryIO) -> None:
     """Write what a job could not take to FILE (or stdout), a line of JSON each: line, _id, code, reason, source."""
     with opened(reads=True) as context:

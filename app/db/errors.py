@@ -30,6 +30,8 @@ class ConnectionLost(Unavailable):
     """A connection died, or the server is going down: other connections are likely to be lost as well (503)."""
 
 
+_NUL = "a text of the request holds the character U+0000, which the database cannot take"
+
 _BY_CONSTRAINT: dict[str, str] = {
     "collections_name_key": "a collection of this name exists already",
     "aliases_names_apart": "a collection and an alias cannot have one name, and this one is taken by the other kind",
@@ -53,6 +55,10 @@ _BY_CLASS: tuple[tuple[tuple[type[psycopg.Error], ...], Callable[[], LookalikeEr
     (
         (pg.QueryCanceled,),
         lambda: Unavailable("the query took longer than the server allows; narrow it down or ask for less"),
+    ),
+    (
+        (pg.UntranslatableCharacter,),
+        lambda: InvalidRequest(_NUL),
     ),
     (
         (pg.InvalidRegularExpression,),
@@ -109,7 +115,9 @@ def translate(error: psycopg.Error) -> LookalikeError | None:
             return make()
     if isinstance(error, psycopg.OperationalError) and (error.sqlstate or "08").startswith("08"):
         return ConnectionLost(UNREACHABLE)
-    return None
+    # psycopg refuses it by itself, before anything is sent.
+    own = isinstance(error, psycopg.DataError) and error.sqlstate is None and "NUL" in str(error)
+    return InvalidRequest(_NUL) if own else None
 
 
 @contextmanager

@@ -234,6 +234,12 @@ def reject(connection: Connection, held: Held, rejects: Sequence[Reject]) -> Non
         _refused(connection, held)
 
 
+def asked_for_by_others(db: Database, job_id: int, source_digest: bytes) -> bool:
+    """Say whether another job reads the same source, or may yet."""
+    row = db.one(query("jobs", "asked_for_by_others").render(), {"id": job_id, "source_digest": source_digest})
+    return bool(row and row["asked"])
+
+
 def rejects(db: Database, job_id: int, after: int, most: int) -> list[Reject]:
     """Return what a job could not take, in the order of the lines, at most so many after a line."""
     rows = db.all(query("jobs", "rejects").render(), {"job_id": job_id, "after": after, "most": most})

@@ -187,3 +187,10 @@ DELETE FROM lookalike.job_workers AS w WHERE w.name = :name;
 -- The workers that were seen lately, by name.
 SELECT w.name, w.seen_at FROM lookalike.job_workers AS w
 WHERE w.seen_at > now() - make_interval(secs => :lease_seconds::double precision) ORDER BY w.name;
+
+-- name: asked_for_by_others
+-- Whether a job other than this one reads the same source, or may yet.
+SELECT EXISTS (
+    SELECT FROM lookalike.jobs AS j
+    WHERE j.source_digest = :source_digest AND j.id <> :id AND j.state NOT IN ('done', 'done_with_rejects', 'cancelled')
+) AS asked;

@@ -162,3 +162,9 @@ DELETE FROM lookalike.job_workers AS w WHERE w.name = %(name)s;
 -- jobs.workers: The workers that were seen lately, by name.
 SELECT w.name, w.seen_at FROM lookalike.job_workers AS w
 WHERE w.seen_at > now() - make_interval(secs => %(lease_seconds)s::double precision) ORDER BY w.name;
+
+-- jobs.asked_for_by_others: Whether a job other than this one reads the same source, or may yet.
+SELECT EXISTS (
+    SELECT FROM lookalike.jobs AS j
+    WHERE j.source_digest = %(source_digest)s AND j.id <> %(id)s AND j.state NOT IN ('done', 'done_with_rejects', 'cancelled')
+) AS asked;

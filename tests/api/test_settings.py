@@ -227,7 +227,7 @@ def _download_places(at: Set) -> int:
 
 def _uploaded_apart(at: Set) -> bool:
     upload = Uploads.of(at.settings).begin()
-    return at.settings.uploads_folder is not None and (at.settings.uploads_folder / f"part-{upload}").exists()
+    return at.settings.uploads_folder is not None and (at.settings.uploads_folder / f"part-0-{upload}").exists()
 
 
 def _building(at: Set, name: str) -> str:

@@ -130,8 +130,10 @@ def upload_not_found(api: Api) -> Answered:
 @produces("STORAGE_FULL")
 def storage_full(api: Api) -> Answered:
     """An upload lies on a device that is always full."""
-    upload = Uploads.of(api.context.settings).begin()
-    part = api.context.settings.home / "uploads" / f"part-{upload}"
+    principal = api.context.lookup.principal(api.token)
+    assert principal is not None
+    upload = Uploads.of(api.context.settings, principal.token_id).begin()
+    part = api.context.settings.home / "uploads" / f"part-{principal.token_id}-{upload}"
     part.unlink()
     part.symlink_to("/dev/full")
     return of_jobs(api, f"uploads/{upload}", "PATCH", data=b"{}", headers={"Upload-Offset": "0"})

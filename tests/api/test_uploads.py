@@ -2,8 +2,11 @@
 
 import gzip
 import json
+from collections.abc import Callable
 from typing import Any
 
+from app.domain.tokens import Scope
+from app.services import tokens
 from app.services.importing.job import IMPORT
 from app.services.jobs import asking
 from app.services.jobs.working import Worker
@@ -77,3 +80,53 @@ def test_bad_requests_are_told_what_is_wrong(api: Api) -> None:
         body = json.dumps({"source": source}).encode()
         told = send(api, "import?preview=true", body, Content_Type="application/json").get_json()["status"]
         assert told["code"] == 402
+
+
+def test_the_same_bytes_are_there_until_the_last_job_that_reads_them_is_done(
+    api: Api, new_collection: Callable[..., str]
+) -> None:
+    first, second = (
+        send(api, "import?mode=upsert", LINES, Content_Type="application/x-ndjson", collection_id=name).get_json()
+        for name in (api.collection, new_collection())
+    )
+    assert (done(api, first), done(api, second)) == ("done", "done")
+
+
+def test_an_upload_is_its_tokens_own_until_it_is_whole(api: Api, new_collection: Callable[..., str]) -> None:
+    upload = send(api, "uploads").get_json()["upload"]
+    send(api, f"uploads/{upload}", LINES, "PATCH", Upload_Offset="0")
+    name = new_collection()
+    other = {
+        "Authorization": f"Token {tokens.create(api.context, [Scope.WRITE], [name]).token}",
+        "collection_id": name,
+    }
+    assert send(api, f"uploads/{upload}", verb="HEAD", **other).status_code == 404
+    assert send(api, f"uploads/{upload}", b"zz", "PATCH", Upload_Offset=str(len(LINES)), **other).status_code == 404
+    body = json.dumps({"source": {"upload": upload}}).encode()
+    assert send(api, "import", body, Content_Type="application/json", **other).status_code == 404
+    assert done(api, send(api, "import", body, Content_Type="application/json").get_json()) == "done"
+
+
+def test_what_curl_calls_a_form_is_a_description_or_the_source(api: Api) -> None:
+    form = "application/x-www-form-urlencoded"
+    body = json.dumps({"source": {"path": "not-there.jsonl"}}).encode()
+    told = send(api, "import?preview=true", body, Content_Type=form).get_json()["status"]
+    assert "not-there.jsonl" in told["error_description"]
+    assert done(api, send(api, "import", LINES, Content_Type=form).get_json()) == "done"
+    for preview in ("1", "True", "yes", ""):
+        told = send(api, f"import?preview={preview}", LINES, Content_Type=form).get_json()["status"]
+        assert told["error_description"] == "preview: it is true or false"
+
+
+def test_characters_that_cannot_be_stored_are_a_mistake_of_the_request(api: Api) -> None:
+    for path in ("jobs?kind=%00", "jobs?collection=%00"):
+        assert send(api, path, verb="GET").get_json()["status"]["code"] in {402, 404}
+    for given in ({"map": {"id": "\0"}}, {"map": {"\0": "x"}}, {"types": {"\0": "text"}}):
+        body = json.dumps({"source": {"path": "x.csv"}, **given}).encode()
+        told = send(api, "import", body, Content_Type="application/json").get_json()["status"]
+        assert (told["code"], "U+0000" in told["error_description"]) == (402, True), told
+    line = b'{"_id": "half \\ud800", "_embedding": [1]}\n'
+    job = send(api, "import", line + LINES, Content_Type="application/x-ndjson").get_json()
+    assert done(api, job) == "done_with_rejects"
+    (reject,) = asking.rejects(api.context, int(job["id"]))
+    assert (reject.line, reject.id) == (1, "half ?")

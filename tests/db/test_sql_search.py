@@ -503,9 +503,13 @@ def test_every_name_gets_a_view(db: Database) -> None:
     )
     assert {row["relname"] for row in left} == {
         "collection_stats",
+        "decisions",
+        "duplicate_states",
+        "duplicates",
         "index_health",
         "recent_searches",
         "search_recall",
+        "trashed_records",
     }
 
 

@@ -7,6 +7,7 @@ from itertools import islice
 
 from app.db import indexes
 from app.db import records as record_table
+from app.db.jobs import asked_for_by_others
 from app.domain.collections import Collection
 from app.domain.errors import InvalidRequest
 from app.domain.jobs import Outcome
@@ -48,8 +49,9 @@ def _run(context: Context, job: Running) -> Outcome:
     job.phase("importing", sum(counts.values()))
     context.lookup.forget(collection.name)
     _index(context, job)
-    if plan.source[0] == "upload":
-        Uploads.of(context.settings).forget(plan.source[1])
+    kind, name = plan.source
+    if kind == "upload" and not asked_for_by_others(context.db, job.job.id, bytes.fromhex(name)):
+        Uploads.of(context.settings).forget(name, job.job.created_at.timestamp())
     told: dict[str, Json] = {name: counts[name] for name in _COUNTS}
     if plan.near_duplicates != "keep":
         told["near_duplicates"] = work.writer.near_duplicates

@@ -26,17 +26,19 @@ class Uploads:
     Args:
         folder: where they are.
         max_bytes: of one upload.
+        owner: number of the token that sends; it sees no other's uploads until they are whole.
 
     """
 
-    def __init__(self, folder: Path, max_bytes: int) -> None:
+    def __init__(self, folder: Path, max_bytes: int, owner: int) -> None:
         self._folder = folder
         self._max = max_bytes
+        self._owner = owner
 
     @classmethod
-    def of(cls, settings: Settings) -> "Uploads":
-        """Return the uploads of a deployment."""
-        return cls(settings.uploads_folder or settings.home / "uploads", settings.max_upload_bytes)
+    def of(cls, settings: Settings, owner: int = 0) -> "Uploads":
+        """Return the uploads of a deployment, as one token sees them."""
+        return cls(settings.uploads_folder or settings.home / "uploads", settings.max_upload_bytes, owner)
 
     def begin(self) -> str:
         """Begin an upload; return its id, which nobody guesses.
@@ -98,6 +100,7 @@ class Uploads:
             raise InvalidRequest("the upload is empty")
         with _writing(), self._part(upload).open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
+            self._part(upload).touch()  # it is wanted from now on, also where the same bytes lie there already
             self._part(upload).replace(self._folder / digest)
         return digest
 
@@ -120,10 +123,11 @@ class Uploads:
             )
         return path
 
-    def forget(self, digest: str) -> None:
-        """Delete an upload that was finished, if it is there."""
-        if _WHOLE.fullmatch(digest):
-            (self._folder / digest).unlink(missing_ok=True)
+    def forget(self, digest: str, before: float) -> None:
+        """Delete an upload that was finished before a moment (Unix time), unless the same bytes were sent since."""
+        path = self._folder / digest
+        if _WHOLE.fullmatch(digest) and path.is_file() and path.stat().st_mtime < before:
+            path.unlink(missing_ok=True)
 
     def tidy(self) -> None:
         """Delete what nobody has gone on with for a week."""
@@ -140,7 +144,7 @@ class Uploads:
     def _part(self, upload: str) -> Path:
         if not _PART.fullmatch(upload):
             raise NotFound(f"there is no upload {upload[:40]!r}")
-        return self._folder / f"part-{upload}"
+        return self._folder / f"part-{self._owner}-{upload}"
 
 
 @contextmanager

@@ -101,9 +101,10 @@ class Running:
             source: the record as it came, to be mended and sent again; left out if longer than a million characters.
 
         """
-        kept = None if source is None or len(source) > _LONGEST_SOURCE else source.replace("\0", "\ufffd")
+        kept = None if source is None or len(source) > _LONGEST_SOURCE else _storable(source)
+        own = None if record_id is None else _storable(record_id)
         with self._lock:
-            self._rejects.append(Reject(line, record_id, code, reason, kept))
+            self._rejects.append(Reject(line, own, code, _storable(reason), kept))
             self._rejects_bytes += len(kept or "")
             full = len(self._rejects) >= _REJECTS or self._rejects_bytes >= _REJECTS_BYTES
         if full:
@@ -247,3 +248,8 @@ class Running:
             with self._lock:  # the run that is begun anew meets them again; one that goes on has them still
                 self._rejects = [*rejects, *self._rejects]
             raise
+
+
+def _storable(text: str) -> str:
+    """Return a text with what PostgreSQL cannot store in it replaced: U+0000, and half of a surrogate pair."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
