@@ -68,6 +68,8 @@ def loads(text: bytes | str, what: str = "the request body") -> Json:
 def loads_stored(text: str) -> Json:
     """Parse JSON that the database wrote: its numbers, which SQL may have stored, are not held to any range.
 
+    Numbers beyond 64-bit integers become Decimal, so that `dumps` writes them.
+
     Raises:
         InvalidRequest: it is nested too deep.
 
@@ -151,12 +153,14 @@ class _Refused:
 
 
 def _stored_whole(text: str) -> int | Decimal:
-    return int(text) if len(text) <= _MOST_CHARACTERS else Decimal(text)
+    if len(text) <= 20 and -(2**63) <= (number := int(text)) < 2**63:
+        return number
+    return Decimal(text)
 
 
 def _whole(text: str) -> int | Decimal | None:
     """Return a whole number with all its digits; None where it is out of range."""
-    if len(text) <= 19 and -(2**63) <= (number := int(text)) < 2**63:
+    if len(text) <= 20 and -(2**63) <= (number := int(text)) < 2**63:
         return number
     return _decimal(text)
 

@@ -21,7 +21,7 @@ from app.domain.jsontext import dumps
 from app.domain.records import Json
 from app.embedding.pictures.formats import HEAD_BYTES, looks_like_a_picture
 from app.services.folders import PICTURE_SUFFIXES
-from app.services.importing.entries import Entry, Reading, Record, line_of
+from app.services.importing.entries import REST, Entry, Reading, Record, Vector, line_of, spread
 from app.services.importing.lines import json_lines
 from app.services.importing.streams import unpacked
 from app.services.importing.tables import table
@@ -173,16 +173,24 @@ class _Facts:
     """Attributes of pictures, by their paths in the archive."""
 
     of: dict[str, Record] = field(default_factory=dict)
+    whole: set[str] = field(default_factory=set)
+    """Those that an export told in whole: their paths add nothing."""
+    vectors: dict[str, Vector] = field(default_factory=dict)
     size: int = 0
 
-    def add(self, folder: str, record: Record) -> None:
+    def add(self, folder: str, record: Record, vector: Vector | None = None) -> None:
         name = record.pop("file_name", None)
         if not isinstance(name, str) or not name:
             raise InvalidRequest("the metadata has a row without file_name")
-        self.size += len(dumps(record)) + 2 * len(name)
+        self.size += len(dumps(record)) + 2 * len(name) + (0 if vector is None else vector.nbytes)
         if self.size > _MOST_METADATA:
             raise InvalidRequest(f"the metadata of the archive takes more than {_MOST_METADATA} bytes")
-        self.of[f"{folder}{name}"] = record
+        path = f"{folder}{name}"
+        if REST in record and "_id" in record:
+            self.whole.add(path)
+        self.of[path] = spread(record)
+        if vector is not None:
+            self.vectors[path] = vector
 
 
 def _entries(
@@ -216,8 +224,11 @@ def _entry(number: int, name: str, member: _Member, limit: _Unpacked, facts: _Fa
         record: Record = {"_id": name, "_file": name}
         if folder := PurePosixPath(name).parent.name:
             record["category"] = folder
-        record |= facts.of.get(name, {})
-        return Entry(number, place, record, source, len(data), picture=partial(_given, data))
+        given = facts.of.get(name, {})
+        record = given if name in facts.whole else record | given
+        return Entry(
+            number, place, record, source, len(data), vector=facts.vectors.get(name), picture=partial(_given, data)
+        )
     except _Bomb:
         raise
     except InvalidRequest as error:
@@ -268,12 +279,12 @@ def _facts(members: Iterator[_Member], reading: Reading, limit: _Unpacked) -> _F
             continue
         _check_name(member.name)
         parent = PurePosixPath(member.name).parent
-        for record in _metadata(member.name, limit.read(member, _MOST_METADATA), reading):
-            facts.add("" if str(parent) == "." else f"{parent}/", record)
+        for record, vector in _metadata(member.name, limit.read(member, _MOST_METADATA), reading):
+            facts.add("" if str(parent) == "." else f"{parent}/", record, vector)
     return facts
 
 
-def _metadata(name: str, data: bytes, reading: Reading) -> Iterator[Record]:
+def _metadata(name: str, data: bytes, reading: Reading) -> Iterator[tuple[Record, Vector | None]]:
     plain = replace(reading, total=lambda _: None, types={}, text_fields=reading.text_fields | {"file_name"})
     with tempfile.NamedTemporaryFile() as file:
         file.write(data)
@@ -282,7 +293,7 @@ def _metadata(name: str, data: bytes, reading: Reading) -> Iterator[Record]:
         for entry in read(Path(file.name), plain):
             if isinstance(entry.record, InvalidRequest):
                 raise InvalidRequest(f"{name[:100]}, record {entry.line}: {entry.record}")
-            yield entry.record
+            yield entry.record, entry.vector
 
 
 def _limit(path: Path) -> _Unpacked:

@@ -9,7 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.domain.errors import InvalidRequest
+from app.domain.jsontext import loads
 from app.domain.records import Json
+
+REST = "_attributes"
+"""The field of a table for attributes that have no place in their columns."""
 
 Record = dict[str, Json]
 Vector = NDArray[np.float64]
@@ -79,6 +83,23 @@ class Reader(Protocol):
             InvalidRequest: it is not what it should be, or is damaged; what was yielded before stands.
 
         """
+
+
+def spread(record: Record) -> Record:
+    """Return a record of a table with what stands in its field `_attributes`, as an export writes what fits no column.
+
+    Raises:
+        InvalidRequest: that is no object.
+
+    """
+    if REST not in record:
+        return record
+    rest = record.pop(REST)
+    if isinstance(rest, str):
+        rest = loads(rest, REST)
+    if rest is not None and not isinstance(rest, dict):
+        raise InvalidRequest(f"{REST} is no object of attributes")
+    return record | (rest or {})
 
 
 def line_of(after: Json) -> int:

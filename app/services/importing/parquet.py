@@ -1,7 +1,7 @@
 """Parquet: rows in batches, lists of numbers as embeddings. Needs the extra `parquet` (pyarrow)."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
 from functools import partial
@@ -11,12 +11,14 @@ from typing import Any, cast
 import numpy as np
 
 from app.domain.errors import InvalidRequest
-from app.domain.jsontext import dumps
+from app.domain.jsontext import dumps, loads
 from app.domain.records import Json
-from app.services.importing.entries import Entry, Reading, Record, Vector, line_of
+from app.services.importing.entries import Entry, Reading, Record, Vector, line_of, spread
 
 _BATCH = 256
 _BUFFER = 2**20
+# Columns of this type of Arrow hold JSON as text.
+_JSON = "extension<arrow.json>"
 
 
 def parquet(path: Path, reading: Reading, after: Json = None) -> Iterator[Entry]:
@@ -46,6 +48,7 @@ def parquet(path: Path, reading: Reading, after: Json = None) -> Iterator[Entry]
 
 def _rows(file: Any, reading: Reading, done: int) -> Iterator[Entry]:
     groups, before = _groups_after(file.metadata, done)
+    model = _model(file.schema_arrow.metadata or {})
     number = before
     for batch in file.iter_batches(batch_size=_BATCH, row_groups=groups):
         if number + batch.num_rows <= done:
@@ -53,11 +56,15 @@ def _rows(file: Any, reading: Reading, done: int) -> Iterator[Entry]:
             continue
         vectors = _vectors(batch, reading.vector_field)
         plain = [name for name in batch.schema.names if vectors is None or name != reading.vector_field]
+        as_json = [name for name in plain if str(batch.schema.field(name).type) == _JSON]
         share = batch.nbytes // max(1, batch.num_rows)
         for place, row in enumerate(batch.select(plain).to_pylist()):
             number += 1
             if number > done:
-                yield _entry(number, row, None if vectors is None else vectors[place], share)
+                vector = None if vectors is None else vectors[place]
+                if vector is not None and model is not None:
+                    row[reading.vector_field] = model
+                yield _entry(number, row, as_json, vector, share)
 
 
 def _groups_after(metadata: Any, done: int) -> tuple[list[int], int]:
@@ -69,7 +76,15 @@ def _groups_after(metadata: Any, done: int) -> tuple[list[int], int]:
     return list(range(first, metadata.num_row_groups)), before
 
 
-def _entry(number: int, row: Mapping[str, object], vector: Vector | None, size: int) -> Entry:
+def _model(metadata: Mapping[bytes, bytes]) -> dict[str, object] | None:
+    """Return the model of the embeddings as an export names it, without the numbers; None where none is named."""
+    if (name := metadata.get(b"lookalike.model")) is None:
+        return None
+    revision = metadata.get(b"lookalike.revision", b"")
+    return {"model": name.decode("utf-8", "replace"), "revision": revision.decode("utf-8", "replace")}
+
+
+def _entry(number: int, row: Mapping[str, object], as_json: Sequence[str], vector: Vector | None, size: int) -> Entry:
     picture = None
     rest: dict[str, object] = {}
     place: Json = {"line": number}
@@ -82,6 +97,8 @@ def _entry(number: int, row: Mapping[str, object], vector: Vector | None, size: 
             rest[name] = value
     try:
         record: Record = {name: plain(value, name) for name, value in rest.items()}
+        record |= {name: loads(text, name) for name in as_json if isinstance(text := record.get(name), str)}
+        record = spread(record)
     except InvalidRequest as error:
         return Entry(number, place, error, partial(_shown, rest), size)
     read = None if picture is None else partial(_given, picture)

@@ -14,7 +14,7 @@ from typing import BinaryIO
 from app.domain.errors import InvalidRequest
 from app.domain.jsontext import dumps, loads
 from app.domain.records import Json
-from app.services.importing.entries import Entry, Reading, Record, Vector, line_of
+from app.services.importing.entries import Entry, Reading, Record, Vector, line_of, spread
 from app.services.importing.lines import bounded_lines
 from app.services.importing.numbers import vector_of_text
 from app.services.importing.streams import unpacked
@@ -183,14 +183,15 @@ class _Row:
             if not value.strip():
                 continue
             if name == self.reading.vector_field:
-                vector = vector_of_text(value)
-                record[name] = None
+                whole = value.lstrip().startswith("{")
+                vector = None if whole else vector_of_text(value)
+                record[name] = loads(value, name) if whole else None
                 continue
             try:
                 record[name] = TYPES[kind](value if kind == "text" else value.strip())
             except InvalidRequest as error:
                 raise InvalidRequest(f"{name}: {value[:40]!r} {error}") from None
-        return record, vector
+        return spread(record), vector
 
 
 def _as_text(names: Sequence[str], row: Sequence[str]) -> str:
