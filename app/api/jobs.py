@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import orjson
-from flask import Blueprint, Response, g, jsonify, request
+from flask import Blueprint, Response, g, jsonify, request, send_file
 
 from app.api import envelope
 from app.api.auth import principal_of
@@ -18,6 +18,7 @@ from app.domain.jobs import Job, JobNotFound, State
 from app.domain.tokens import Principal, Scope
 from app.domain.waiting import Awaited, aside
 from app.services.context import Context
+from app.services.exporting.job import result_of
 from app.services.jobs import asking
 from app.services.jobs.asking import Sight
 
@@ -99,6 +100,13 @@ class _Jobs:
         headers = {"Content-Disposition": f'attachment; filename="job-{number}-rejects.jsonl"'}
         return Response(lines, headers={**headers, "X-Request-ID": g.request_id}, content_type="application/x-ndjson")
 
+    def result(self, job_id: str) -> Response:
+        """Send the file that an export made; ranges of it, too, so that a download goes on where it broke off."""
+        path, media_type = result_of(self._context, asking.get(self._context, _id(job_id), self._sight(Scope.READ)))
+        answer = send_file(path, media_type, as_attachment=True, download_name=path.name)
+        answer.headers["X-Request-ID"] = g.request_id
+        return answer
+
     def events(self, job_id: str) -> Response:
         """Follow a job by server-sent events, until it has ended."""
         number, sight = _id(job_id), self._sight(Scope.READ)
@@ -155,6 +163,7 @@ def jobs(context: Context) -> Blueprint:
     made.add_url_rule("/jobs", "listed", views.listed, methods=["GET"])
     made.add_url_rule("/jobs/<job_id>", "get", views.get, methods=["GET"])
     made.add_url_rule("/jobs/<job_id>/rejects", "rejects", views.rejects, methods=["GET"])
+    made.add_url_rule("/jobs/<job_id>/result", "result", views.result, methods=["GET"])
     made.add_url_rule("/jobs/<job_id>/events", "events", views.events, methods=["GET"])
     for name, change in (("pause", asking.pause), ("resume", asking.resume), ("cancel", asking.cancel)):
         made.add_url_rule(f"/jobs/<job_id>/{name}", name, views.change, methods=["POST"], defaults={"change": change})

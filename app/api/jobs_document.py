@@ -98,6 +98,11 @@ def document(root: str = "") -> Document:
         "/jobs/{id}/rejects": {
             "get": _operation("getRejects", "Downloads rejects.", "", job, media="application/x-ndjson")
         },
+        "/jobs/{id}/result": {
+            "get": _operation(
+                "getResult", "Downloads the file of an export.", "", job, media="application/octet-stream"
+            )
+        },
         "/jobs/{id}/events": {"get": _operation("followJob", "Follows a job.", "", job, media="text/event-stream")},
     }
     for name, said in (("pause", "Pauses a job."), ("resume", "Lets a job go on."), ("cancel", "Cancels a job.")):

@@ -1,35 +1,102 @@
-"""`lookalike export`: what is in a collection, as lines of JSON."""
+"""`lookalike export`: the records of a collection as a file of JSON lines, CSV or Parquet, or a tar of pictures."""
 
-from typing import BinaryIO
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
 
 import click
 
-from app.cli.common import opened
+from app.cli.common import json_option, opened
+from app.cli.jobs_here import detach_option, detached
+from app.domain.errors import InvalidRequest
 from app.domain.jsontext import loads
-from app.domain.records import Fields
+from app.domain.records import Json
 from app.services import collections
-from app.services import listing as service
-from app.services.exporting import Parts, lines
-
-
-def _parsed(text: str | None) -> object:
-    return loads(text, "--filter") if text is not None else None
+from app.services.exporting.choice import COMPRESSIONS, FORMATS, PICTURES, Choice
+from app.services.exporting.files import appearing
+from app.services.exporting.job import EXPORT, chosen
+from app.services.exporting.writing import written_to
 
 
 @click.command()
 @click.argument("collection")
-@click.argument("file", type=click.File("wb"), default="-")
+@click.argument("file", default="-")
+@click.option(
+    "--format", "format_", type=click.Choice(FORMATS), help="Format; left out: FILE's name says it, or jsonl."
+)
 @click.option("--filter", "filter_", help="A filter in MongoDB's format, as JSON; without it, every record.")
-@click.option("--no-pictures", is_flag=True, help="Leave out the pictures that the collection keeps (_base64).")
-@click.option("--no-embeddings", is_flag=True, help="Leave out the vectors (_embedding).")
-def export(collection: str, file: BinaryIO, filter_: str | None, *, no_pictures: bool, no_embeddings: bool) -> None:
-    """Write the records of COLLECTION to FILE (or stdout), a line of JSON each, as `lookalike load` reads them.
+@click.option("--fields", help="Attributes that are written, separated by commas; left out: all.")
+@click.option(
+    "--embeddings/--no-embeddings", default=None,
+    help="Whether vectors (_embedding) are written; left out: in jsonl and parquet.",
+)  # fmt: skip
+@click.option(
+    "--pictures", type=click.Choice(PICTURES),
+    help="Which pictures are written; left out: originals that are kept in jsonl (_base64), thumbnails in tar.",
+)  # fmt: skip
+@click.option("--no-pictures", is_flag=True, help="The same as --pictures none.")
+@click.option("--compression", type=click.Choice(COMPRESSIONS), help="Left out: FILE's name says it, or none.")
+@detach_option
+@json_option
+def export(
+    collection: str,
+    file: str,
+    format_: str | None,
+    filter_: str | None,
+    fields: str | None,
+    pictures: str | None,
+    compression: str | None,
+    *,
+    embeddings: bool | None,
+    no_pictures: bool,
+    detach: bool,
+    as_json: bool,
+) -> None:
+    """Write the records of COLLECTION to FILE (or stdout), as `lookalike import` and `load` read them.
 
-    A line has the attributes, the _box, the picture where it is kept (_base64), and the vector with its model
-    (_embedding): a collection of that model takes the vector as it is, and needs no picture.
+    All are of one moment. FILE appears once it is whole; one of its name is replaced. A line of JSON has the
+    attributes, the _box, the picture where it is kept (_base64), and the vector with its model (_embedding): a
+    collection of that model takes the vector as it is, and needs no picture.
     """
-    with opened(reads=True) as context:
+    if no_pictures and pictures not in (None, "none"):
+        raise click.UsageError(f"--no-pictures and --pictures {pictures} do not go together")
+    if detach and file != "-":
+        raise click.UsageError("--detach writes to the export folder of the worker: leave out FILE")
+    named = Choice.named(file)
+    given: dict[str, Json] = {
+        "format": format_ or named.format,
+        "compression": compression or named.compression,
+        "filter": None if filter_ is None else loads(filter_, "--filter"),
+        "fields": None if fields is None else [name.strip() for name in fields.split(",") if name.strip()],
+        "embeddings": embeddings,
+        "pictures": "none" if no_pictures else pictures,
+    }
+    with opened(reads=not detach) as context:
         found = collections.get(context, collection)
-        listing = service.of(found, Fields(everything=True), _parsed(filter_))  # type: ignore[arg-type]
-        parts = Parts(pictures=not no_pictures, embeddings=not no_embeddings)
-        file.writelines(lines(context, listing, parts))
+        if detach:
+            detached(context, EXPORT, found, given, as_json=as_json)
+            return
+        choice, listing = chosen(found, given)
+        with _target(file) as stream:
+            for _ in written_to(context, listing, choice, stream):
+                pass
+
+
+@contextmanager
+def _target(name: str) -> Iterator[BinaryIO]:
+    """Give what is written to: stdout, a device or pipe as it is, a file that appears once it is whole."""
+    path = Path(name)
+    if name == "-":
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+    elif path.exists() and not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():
+        with path.open("wb") as stream:
+            yield cast("BinaryIO", stream)
+    elif path.is_dir() or not path.absolute().parent.is_dir():
+        raise InvalidRequest(f"{name} cannot be written: it is a folder, or in one that is not there")
+    else:
+        with appearing(path) as stream:
+            yield stream

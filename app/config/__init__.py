@@ -299,7 +299,7 @@ class Settings(BaseSettings):
         default=100,
         ge=0,
         le=_MOST,
-        description="Files that `allRecords` may leave in the export folder; then it refuses.",
+        description="Files that `allRecords` and export jobs may leave in the export folder; then it refuses.",
     )
     export_bytes: int = Field(
         default=10 * 2**30,
@@ -308,7 +308,9 @@ class Settings(BaseSettings):
         description="Size of all files in the export folder at most; then it refuses.",
     )
     export_folder: FilePath | None = Field(
-        default=None, description="Folder that `allRecords` writes its files to; unset: `exports` in LOOKALIKE_HOME."
+        default=None,
+        description="Folder that `allRecords` and export jobs write their files to; unset: `exports` in "
+        "LOOKALIKE_HOME.",
     )
 
     job_workers: int = Field(

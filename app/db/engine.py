@@ -49,10 +49,9 @@ THROUGH_A_POOLER = (
 class Database:
     """The server's connections.
 
-    Reads run in autocommit, one statement each. A connection that died while it was idle (the database was
-    restarted) is found by the first statement on it; the pool is then checked and a read is run once more, so that a
-    restart costs no reader an error. Writes are never run twice: their fate is unknown. Behind a pooler a read is a
-    transaction, as the settings hold for no longer there.
+    Reads run in autocommit, one statement each. After a restart of the database the first statement on a dead
+    connection finds it; the pool is checked and the read is run once more, so that no reader sees an error. Writes are
+    never run twice: their fate is unknown. Behind a pooler a read is a transaction: settings hold for no longer.
 
     Args:
         url: what the server reads and writes with.
@@ -269,11 +268,12 @@ class Database:
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
-        """Lend a connection outside the pool, in one transaction and without a time limit: for streams."""
+        """Lend a connection outside the pool, in a transaction of one moment, without a time limit: for streams."""
         with translated(), connect(self.url) as connection:
             connection.autocommit = True
             connection.patience = CONNECT_SECONDS
             session = begin(connection, self._unlimited(), self._pooler)
+            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             with connection.transaction():
                 if session.pooled:
                     session.set(connection, local=True)

@@ -109,34 +109,6 @@ def stream(db: Database, listing: Listing) -> Iterator[list[Found]]:
             yield [Found(row["id"], row["attributes"]) for row in rows]
 
 
-@dataclass(frozen=True, slots=True)
-class Whole:
-    """A record with all that is stored of it but its thumbnail; `embedding` is the vector in pgvector's text form."""
-
-    found: Found
-    embedding: str
-    box: list[int] | None
-    picture: bytes | None
-
-
-def stream_whole(db: Database, listing: Listing, *, pictures: bool) -> Iterator[Whole]:
-    """Yield all records whole, in the order of their ids, as of one moment; kept pictures are read one by one."""
-    originals = partition("originals", listing.collection)
-    text = listing.render(query("listing", "stream_whole"), originals=originals)
-    original = query("records", "original").render(originals=originals)
-    with db.snapshot() as connection, connection.cursor("stream") as cursor:
-        cursor.itersize = _STREAM_ROWS
-        cursor.execute(text, listing.values())
-        while rows := cursor.fetchmany(_STREAM_ROWS):
-            for row in rows:
-                picture = None
-                if pictures and row["kept"]:
-                    values = {"collection_id": listing.collection.id, "id": row["id"]}
-                    kept = connection.execute(original, values).fetchone()
-                    picture = bytes(kept["picture"]) if kept is not None else None
-                yield Whole(Found(row["id"], row["attributes"]), row["embedding"], row["box"], picture)
-
-
 def delete(db: Database, listing: Listing) -> list[Found]:
     """Delete all matching records in one transaction; return them as they were."""
     text = query("listing", "delete").render(

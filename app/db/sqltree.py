@@ -19,6 +19,7 @@ AREAS = (
     "collections",
     "duplicates",
     "expiry",
+    "exporting",
     "facets",
     "indexes",
     "jobs",

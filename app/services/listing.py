@@ -5,7 +5,6 @@ import binascii
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 from app.db import listing as table
 from app.db.listing import Listing
@@ -18,10 +17,9 @@ from app.domain.windows import Window
 from app.search.request import Query
 from app.services import qualified
 from app.services.context import Context
+from app.services.exporting.files import appearing, room_for
 from app.services.filtering import condition
 from app.services.indexing import maintain
-
-_FULL = "the export folder holds all that it may; whoever looks after the server can empty it"
 
 
 def of(collection: Collection, fields: Fields, filter_: Json) -> Listing:
@@ -138,58 +136,20 @@ def stream(context: Context, listing: Listing) -> Iterator[list[Found]]:
     return table.stream(context.db, listing)
 
 
-def export_path(context: Context, collection: Collection, name: str) -> Path:
-    """Return where an export of this name is written: in the collection's own folder, which it cannot leave.
-
-    Raises:
-        InvalidRequest: it is not the plain name of a file.
-
-    """
-    if (
-        not name
-        or name.startswith(".")
-        or len(name.encode()) > 200
-        or any(mark in name for mark in ("/", "\\", "\x00"))
-    ):
-        raise InvalidRequest("output_file_name must be a plain file name")
-    root = context.settings.export_folder or context.settings.home / "exports"
-    return root.expanduser() / collection.name / name
-
-
 def export(context: Context, listing: Listing, path: Path) -> int:
     """Write all matching records to a file, a line each, and return their number; the file appears when it is whole.
 
     Raises:
-        InvalidRequest: the export folder would hold more files, or more bytes, than the settings allow.
+        InvalidRequest: the export folder would hold more files, or more bytes, than the settings allow, or the file
+            cannot be written.
 
     """
-    room = _room(context, path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     number = 0
-    with NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".partial", delete=False) as file:
-        partial = Path(file.name)
-        try:
-            for records in table.stream(context.db, listing):
-                room -= file.write(b"".join(found.json() + b"\n" for found in records))
-                if room < 0:
-                    raise InvalidRequest(f"{_FULL}: {context.settings.export_bytes} bytes, with this file")
-                number += len(records)
-            file.flush()
-            partial.chmod(0o644)
-            partial.replace(path)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
+    with appearing(path, room_for(context, path)) as file:
+        for records in table.stream(context.db, listing):
+            file.write(b"".join(found.json() + b"\n" for found in records))
+            number += len(records)
     return number
-
-
-def _room(context: Context, path: Path) -> int:
-    """Return how many bytes a file may have; one of its name is replaced."""
-    others = [file for file in path.parents[1].glob("*/*") if file != path]
-    if len(others) >= context.settings.export_files:
-        raise InvalidRequest(f"{_FULL}: {context.settings.export_files} files")
-    taken = sum(file.stat().st_size for file in others if file.exists())
-    return context.settings.export_bytes - taken
 
 
 def _within(context: Context, number: int, name: str) -> None:

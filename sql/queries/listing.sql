@@ -55,14 +55,6 @@ FROM /*records*/ lookalike.records /*end*/ AS r
 WHERE r.collection_id = :collection_id AND /*filter*/ TRUE /*end*/
 ORDER BY r.collection_id, r.id;
 
--- name: stream_whole
--- Every matching record with its vector, its box and whether its picture is kept, in the order of the ids, for a cursor.
-SELECT r.id, r.attributes::text AS attributes, r.embedding::text AS embedding, o.box, o.picture IS NOT NULL AS kept
-FROM /*records*/ lookalike.records /*end*/ AS r
-LEFT JOIN /*originals*/ lookalike.originals /*end*/ AS o ON o.collection_id = r.collection_id AND o.id = r.id
-WHERE r.collection_id = :collection_id AND /*filter*/ TRUE /*end*/
-ORDER BY r.collection_id, r.id;
-
 -- name: stream_vectors
 -- The vector of every matching record, in the order of the ids, for a cursor.
 SELECT r.id, r.embedding

@@ -46,13 +46,6 @@ FROM "lookalike"."records_1" AS r
 WHERE r.collection_id = %(collection_id)s AND TRUE
 ORDER BY r.collection_id, r.id;
 
--- listing.stream_whole: Every matching record with its vector, its box and whether its picture is kept, in the order of the ids, for a cursor.
-SELECT r.id, r.attributes::text AS attributes, r.embedding::text AS embedding, o.box, o.picture IS NOT NULL AS kept
-FROM "lookalike"."records_1" AS r
-LEFT JOIN "lookalike"."originals_1" AS o ON o.collection_id = r.collection_id AND o.id = r.id
-WHERE r.collection_id = %(collection_id)s AND TRUE
-ORDER BY r.collection_id, r.id;
-
 -- listing.stream_vectors: The vector of every matching record, in the order of the ids, for a cursor.
 SELECT r.id, r.embedding
 FROM "lookalike"."records_1" AS r

@@ -13,14 +13,14 @@ import pytest
 from app.db import collections as table
 from app.domain.records import Fields
 from app.services import listing
-from app.services.exporting import Parts, lines
 from app.services.loading import LoadReport, line_items, load
 from tests.api.conftest import Api, picture
+from tests.support.exporting import lines
 
 
-def _exported(api: Api, name: str, parts: Parts | None = None, filter_: Any = None) -> list[dict[str, Any]]:
+def _exported(api: Api, name: str, filter_: Any = None, **parts: Any) -> list[dict[str, Any]]:
     chosen = listing.of(table.get(api.context.db, name), Fields(everything=True), filter_)
-    return [json.loads(line) for line in lines(api.context, chosen, parts or Parts())]
+    return [json.loads(line) for line in lines(api.context, chosen, **parts)]
 
 
 def _load(api: Api, name: str, folder: Path, records: list[dict[str, Any]]) -> LoadReport:
@@ -64,7 +64,7 @@ def test_without_pictures_the_vectors_are_taken_as_they_are(
     api: Api, source: str, tmp_path: Path, new_collection: Callable[..., str]
 ) -> None:
     copy = new_collection()
-    exported = _exported(api, source, Parts(pictures=False))
+    exported = _exported(api, source, pictures="none")
     assert not any("_base64" in record for record in exported)
     exported[0]["_url"] = "http://nowhere.invalid/1.jpg"  # which is not asked for
     assert _load(api, copy, tmp_path, exported).stored == 3
@@ -77,14 +77,14 @@ def test_another_model_makes_vectors_of_its_own(
 ) -> None:
     other = new_collection(model="pixels")
     assert _load(api, other, tmp_path, _exported(api, source)).stored == 3
-    missing = _load(api, new_collection(model="pixels"), tmp_path, _exported(api, source, Parts(pictures=False)))
+    missing = _load(api, new_collection(model="pixels"), tmp_path, _exported(api, source, pictures="none"))
     assert missing.stored == 0
     assert "no picture" in missing.failed[0].reason
     assert "_embedding is of another model" in missing.failed[0].reason
 
 
 def test_an_export_may_leave_out_vectors_and_other_records(api: Api, source: str) -> None:
-    (record,) = _exported(api, source, Parts(embeddings=False), {"n": 2})
+    (record,) = _exported(api, source, {"n": 2}, embeddings=False)
     assert record == {"_id": "cut", "n": 2, "_box": [10, 20, 90, 100], "_base64": picture(2)}
 
 
@@ -116,7 +116,7 @@ def test_a_vector_that_is_none_is_refused(
 def test_a_vector_is_brought_to_length_1(
     api: Api, source: str, tmp_path: Path, new_collection: Callable[..., str]
 ) -> None:
-    good = _exported(api, source, Parts(pictures=False))[0]
+    good = _exported(api, source, pictures="none")[0]
     good["_embedding"]["vector"] = [3 * number for number in good["_embedding"]["vector"]]
     copy = new_collection()
     assert _load(api, copy, tmp_path, [good]).stored == 1

@@ -14,6 +14,7 @@ from app.db import collections
 from app.domain.errors import InvalidRequest
 from app.domain.records import Fields
 from app.services import listing as service
+from app.services.exporting.files import export_path
 from tests.api.conftest import Api
 
 PROXY = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "shop.example", "X-Forwarded-Prefix": "/vision"}
@@ -77,7 +78,7 @@ def test_the_export_folder_has_an_end(api: Api, tmp_path: Path, limits: dict[str
     listing = service.of(own, Fields(everything=True), None)
 
     def export(name: str, text: str = "") -> int:
-        return service.export(narrow, listing, service.export_path(narrow, replace(own, name=own.name + text), name))
+        return service.export(narrow, listing, export_path(narrow, replace(own, name=own.name + text), name))
 
     assert export("1") == export("1") == 2
     assert export("2", "other") == 2

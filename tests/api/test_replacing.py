@@ -10,11 +10,10 @@ import pytest
 from app.db import records
 from app.domain.records import Fields
 from app.services import collections, listing, reembedding
-from app.services.exporting import Parts
-from app.services.exporting import lines as exported
 from app.services.folders import scan
 from app.services.loading import load
 from tests.api.conftest import Api, drawing, encoded, picture
+from tests.support.exporting import lines as exported
 from tests.support.replacing import counts, forget_digests, given, lines, noted, own, rows, stored
 
 
@@ -110,7 +109,7 @@ def test_a_record_that_came_as_a_vector_has_no_thumbnail_and_everything_else(api
         {"_id": "v", "n": 1}
     ]
     chosen = listing.of(own(api), Fields(everything=True), None)
-    (line,) = map(json.loads, exported(api.context, chosen, Parts()))
+    (line,) = map(json.loads, exported(api.context, chosen))
     assert (line["n"], line["_embedding"]["vector"], "_base64" in line) == (1, given(api)["vector"], False)
 
 
@@ -119,7 +118,7 @@ def test_the_model_alone_decides_on_a_near_duplicate_of_a_vector(
 ) -> None:
     api.post("insert", {"records": [{"_id": "p", "_base64": picture(1)}]}, code=210)
     chosen = listing.of(own(api), Fields(everything=True), None)
-    (line,) = map(json.loads, exported(api.context, chosen, Parts()))
+    (line,) = map(json.loads, exported(api.context, chosen))
     api.collection = new_collection()
     lines(api, tmp_path, [line])
     assert records.thumbnail(api.context.db, own(api), "p") is None
@@ -205,7 +204,7 @@ def test_a_vector_alone_takes_no_picture_from_the_record_whose_vector_it_is(
     api.collection = new_collection(keep_images=True)
     lines(api, tmp_path, [{"_id": "a", "_base64": picture(1), "_box": [0, 0, 80, 80]}])
     chosen = listing.of(own(api), Fields(everything=True), None)
-    line = json.loads(next(iter(exported(api.context, chosen, Parts(pictures=False)))))
+    line = json.loads(next(iter(exported(api.context, chosen, pictures="none"))))
     assert "_base64" not in line
     thumbnail = records.thumbnail(api.context.db, own(api), "a")
     assert counts(lines(api, tmp_path, [{**line, "n": 1}])) == (0, 0, 1, 0)

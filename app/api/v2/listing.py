@@ -36,6 +36,7 @@ from app.domain.tokens import Scope
 from app.services import facets as facet_service
 from app.services import listing as service
 from app.services import records as record_service
+from app.services.exporting.files import export_path
 
 
 class FindParameters(Parameters):
@@ -244,7 +245,7 @@ def all_records(call: Call, parameters: AllRecordsParameters) -> Answer:
     listing = service.of(call.collection, _fields(parameters), parameters.filter)
     body: Body = {}
     if parameters.output_file_name is not None:
-        path = service.export_path(call.context, call.collection, parameters.output_file_name)
+        path = export_path(call.context, call.collection, parameters.output_file_name)
         body["output_file_name"] = parameters.output_file_name
         if not parameters.delete_file_after:
             call.principal.require(Scope.WRITE, call.collection.id)

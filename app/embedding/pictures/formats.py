@@ -90,6 +90,13 @@ def looks_like_a_picture(head: bytes) -> bool:
     return _HEAD.match(head) is not None
 
 
+def suffix_of(data: bytes) -> str:
+    """Return the usual end of the name of a picture's file, with its dot; `.bin` where the format is not known."""
+    start = data[:_LOOKED_AT]
+    name = next((name for pattern, name in _READ if pattern.match(start)), None)
+    return next((one.suffixes[0] for one in FORMATS if one.name == name), ".bin")
+
+
 def plugins(data: bytes) -> tuple[str, ...]:
     """Return Pillow's names of the formats to try bytes in."""
     if HEIC_INSTALLED and _HEIC.match(data[:_LOOKED_AT]):

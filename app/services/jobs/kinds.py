@@ -1,5 +1,6 @@
 """The table of kinds of jobs."""
 
+from app.services.exporting.job import EXPORT
 from app.services.importing.job import IMPORT
 from app.services.jobs.duplicate_jobs import DUPLICATE_APPLY, DUPLICATE_SCAN
 from app.services.jobs.index_jobs import FIELD_INDEX, INDEX
@@ -7,5 +8,5 @@ from app.services.jobs.kind import Kind
 from app.services.jobs.reembed_job import REEMBED
 
 KINDS: dict[str, Kind] = {
-    kind.name: kind for kind in (INDEX, FIELD_INDEX, REEMBED, DUPLICATE_SCAN, DUPLICATE_APPLY, IMPORT)
+    kind.name: kind for kind in (INDEX, FIELD_INDEX, REEMBED, DUPLICATE_SCAN, DUPLICATE_APPLY, IMPORT, EXPORT)
 }

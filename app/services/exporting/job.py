@@ -1,0 +1,108 @@
+"""The kind of job that exports records to the export folder."""
+
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import cast
+
+from app.db.exporting import Pictures, moment
+from app.db.listing import Listing
+from app.domain.collections import Collection
+from app.domain.errors import InvalidRequest, NotFound
+from app.domain.jobs import Job, Outcome, State
+from app.domain.records import Fields, Json
+from app.services import listing as listing_service
+from app.services.context import Context
+from app.services.exporting.choice import COMPRESSIONS, FORMATS, PICTURES, Choice, Compression, Format, one_of
+from app.services.exporting.files import appearing, export_path, export_root, forget_partial, room_for
+from app.services.exporting.writing import written
+from app.services.jobs.given import boolean, only
+from app.services.jobs.kind import Kind, Parameters
+from app.services.jobs.running import Running
+
+
+def chosen(collection: Collection, given: Mapping[str, Json]) -> tuple[Choice, Listing]:
+    """Return what an export is to be, and the records that it holds.
+
+    Args:
+        collection: whose records.
+        given: `format`, `compression`, `embeddings`, `pictures`, `fields` and `filter`, each None where left out.
+
+    Raises:
+        InvalidRequest: a parameter is wrong, or they do not go together.
+
+    """
+    format_ = cast("Format", one_of(given.get("format") or "jsonl", FORMATS, "format"))
+    compression = cast("Compression", one_of(given.get("compression") or "none", COMPRESSIONS, "compression"))
+    usual = {"jsonl": "originals", "tar": "thumbnails"}.get(format_, "none")
+    pictures = cast("Pictures", one_of(given.get("pictures") or usual, PICTURES, "pictures"))
+    choice = Choice(format_, compression, boolean(given, "embeddings", format_ in {"jsonl", "parquet"}), pictures)
+    names = given.get("fields")
+    if names is None:
+        fields = Fields(everything=True)
+    elif isinstance(names, list) and all(isinstance(name, str) and name for name in names):
+        fields = Fields.of(cast("list[str]", names))
+    else:
+        raise InvalidRequest('parameters.fields: it is a list of names of attributes, as in ["price", "name"]')
+    return choice.checked(), listing_service.of(collection, fields, given.get("filter"))
+
+
+def _check(_context: Context, collection: Collection | None, given: Mapping[str, Json]) -> Parameters:
+    only(given, "format", "compression", "embeddings", "pictures", "fields", "filter")
+    if collection is not None:
+        chosen(collection, given)
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _run(context: Context, job: Running) -> Outcome:
+    """Write the file anew: an export is of one moment, so that one that was interrupted cannot go on with another."""
+    collection = job.collection()
+    choice, listing = chosen(collection, job.parameters)
+    path = export_path(context, collection, f"job-{job.job.id}{choice.ending}")
+    forget_partial(path)
+    records = bare = 0
+    job.phase("counting")
+    with moment(context.db, listing) as held, appearing(path, room_for(context, path)) as file:
+        job.phase("exporting", held.count())
+        with closing(written(held, choice, file)) as parts:
+            for chunk in parts:
+                records += chunk.records
+                bare += chunk.bare
+                job.show(records)
+                job.safe_point()
+    told: dict[str, Json] = {
+        "file": f"{collection.name}/{path.name}",
+        "media_type": choice.media_type,
+        "records": records,
+        "bytes": path.stat().st_size,
+    }
+    if choice.pictures != "none":
+        told["without_picture"] = bare
+    return Outcome(told)
+
+
+EXPORT = Kind(
+    "export",
+    "Writes records to a file of JSON lines, CSV or Parquet, or a tar of pictures, in the export folder.",
+    _run,
+    _check,
+)
+
+
+def result_of(context: Context, job: Job) -> tuple[Path, str]:
+    """Return the file that an export made, and its media type.
+
+    Raises:
+        InvalidRequest: the job is no export, or is not done.
+        NotFound: the file is not on this machine, or was deleted.
+
+    """
+    if job.kind != EXPORT.name:
+        raise InvalidRequest(f"job {job.id} is of the kind {job.kind}: only an export has a result")
+    outcome = job.outcome
+    if job.state != State.DONE or not isinstance(outcome, dict):
+        raise InvalidRequest(f"job {job.id} is {job.state}: its result is there once it is done")
+    path = export_root(context) / str(outcome["file"])
+    if not path.is_file():
+        raise NotFound(f"the file of job {job.id} is not in the export folder of this server")
+    return path, str(outcome["media_type"])
