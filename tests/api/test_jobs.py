@@ -139,7 +139,14 @@ def test_tokens_see_and_change_what_is_theirs(
     assert call(api, f"jobs/{mine}/pause", verb="POST", token=reader)["http"] == 403
     assert call(api, "count", {"to": 1}, "POST", token=reader)["http"] == 403
     assert call(api, "count", {"to": 1}, "POST", token=stranger)["http"] == 403
-    for path, verb in (("", "GET"), ("/rejects", "GET"), ("/events", "GET"), ("/pause", "POST"), ("/cancel", "POST")):
+    for path, verb in (
+        ("", "GET"),
+        ("/rejects", "GET"),
+        ("/result", "GET"),
+        ("/events", "GET"),
+        ("/pause", "POST"),
+        ("/cancel", "POST"),
+    ):
         refused = call(api, f"jobs/{mine}{path}", verb=verb, token=stranger)
         assert (refused["http"], refused["status"]["text"]) == (404, "job not found")
     assert call(api, "jobs", token=stranger)["jobs"] == []
