@@ -96,7 +96,7 @@ def test_an_upload_is_its_tokens_own_until_it_is_whole(api: Api, new_collection:
     upload = send(api, "uploads").get_json()["upload"]
     send(api, f"uploads/{upload}", LINES, "PATCH", Upload_Offset="0")
     name = new_collection()
-    other = {
+    other: dict[str, Any] = {
         "Authorization": f"Token {tokens.create(api.context, [Scope.WRITE], [name]).token}",
         "collection_id": name,
     }
