@@ -65,7 +65,7 @@ def do_here(
                 raise InvalidRequest(f"job {job.id} was {job.state} by somebody else")
             click.echo(f"lookalike: job {job.id} waits until another of its kind is done", err=True)
             context.bell.wait(context.bell.rings, _LOOK_SECONDS)
-        with progress_bar() as bar:
+        with progress_bar(terminals_only=True) as bar:
             task = bar.add_task(kind.name, total=None)
 
             def show(running: Running) -> None:

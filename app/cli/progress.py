@@ -5,11 +5,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 
-def progress_bar() -> Progress:
-    """Return a progress bar on stderr, with rate and time left; where that is no terminal, nothing is shown."""
+def progress_bar(*, terminals_only: bool = False) -> Progress:
+    """Return a progress bar on stderr, with rate and time left; elsewhere than on a terminal, a line at the end."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
-    return Progress(*columns, console=console, disable=not console.is_terminal)
+    return Progress(*columns, console=console, disable=terminals_only and not console.is_terminal)
 
 
 class Rate(ProgressColumn):
