@@ -1,13 +1,14 @@
 """Folders of pictures: an item for each picture, and a word about every file that is none."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
 from app.domain.errors import ImageError, InvalidRequest
 from app.domain.records import Json
 from app.embedding.pictures.formats import HEAD_BYTES, MEDIA_TYPES, looks_like_a_picture
+from app.services.context import Context
 from app.services.pipeline import Item, Unusable
 from app.services.record_input import checked_id
 
@@ -145,3 +146,21 @@ def read_file(path: Path, max_bytes: int | None) -> bytes:
         if max_bytes is not None and size > max_bytes:
             raise ImageError(f"the picture has {size} bytes; {max_bytes} are allowed")
         return stream.read(-1 if max_bytes is None else max_bytes + 1)
+
+
+def picture_of(context: Context, fields: Mapping[str, Json], beside: Path | None) -> bytes:
+    """Return the picture of a record, as an insert reads it; a relative `_file` is looked for in `beside` first.
+
+    Raises:
+        ImageError: it cannot be had.
+
+    """
+    name = fields.get("_file")
+    if beside is not None and isinstance(name, str) and not fields.get("_base64") and "\0" not in name:
+        path = (beside / name).resolve()
+        if path.is_relative_to(beside.resolve()) and path.is_file():
+            return read_file(path, context.settings.max_image_bytes)
+    source = context.pictures.read_many([fields])[0]
+    if isinstance(source, ImageError):
+        raise source
+    return source

@@ -25,18 +25,18 @@ from app.db import loads, replacing
 from app.db import records as record_table
 from app.db.loads import Outcome, Written
 from app.domain.collections import Collection
-from app.domain.errors import ImageError, InvalidRequest
+from app.domain.errors import InvalidRequest
 from app.domain.jsontext import dumps
 from app.domain.records import Attributes, Json
 from app.embedding.models.batching import BatchedEmbedder
 from app.services.chunking import chunks, write_behind
 from app.services.context import Context
 from app.services.extraction import made_fields, tags_are_made, with_tags
-from app.services.folders import read_file
+from app.services.folders import picture_of
 from app.services.indexing import build_if_needed, maintain
 from app.services.jsonlines import LineFile, longest_line
 from app.services.pipeline import Item, Pipeline, PreparedItem, Unusable
-from app.services.record_input import Incoming, attributes_of, check_size, checked_id, fit_to_insert
+from app.services.record_input import attributes_of, check_size, checked_id, fit_to_insert
 from app.services.vectors import embedder_of
 
 _CHUNK = 500
@@ -102,7 +102,7 @@ def line_items(context: Context, lines: Path | LineFile) -> Iterator[Item | Unus
         record = fit_to_insert(record)
         record_id = checked_id(record.get("_id"))
         attributes = attributes_of(record, context.settings.max_attributes_bytes)
-        read = partial(_line_bytes, context, source.beside, Incoming(record_id, record, ""))
+        read = partial(picture_of, context, record, source.beside)
         inline = bool(record.get("_base64"))
         size = 0 if inline else _FETCHED_BYTES
         given = record.get("_embedding")
@@ -113,18 +113,6 @@ def line_items(context: Context, lines: Path | LineFile) -> Iterator[Item | Unus
             yield replace(line.made, place=line.place, size=line.made.size + line.size)
         else:
             yield Unusable(line.place, str(line.made), line.id)
-
-
-def _line_bytes(context: Context, beside: Path, record: Incoming) -> bytes:
-    name = record.fields.get("_file")
-    if isinstance(name, str) and not record.fields.get("_base64") and "\0" not in name:
-        path = (beside / name).resolve()
-        if path.is_relative_to(beside.resolve()) and path.is_file():
-            return read_file(path, context.settings.max_image_bytes)
-    source = context.pictures.read_many([record.fields])[0]
-    if isinstance(source, ImageError):
-        raise source
-    return source
 
 
 def load(

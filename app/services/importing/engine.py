@@ -20,13 +20,13 @@ from app.db.near_duplicate_insert import NearDuplicateCheck
 from app.db.records import NewRecord
 from app.domain import statuses
 from app.domain.collections import Collection
-from app.domain.errors import ImageError, InvalidRequest
+from app.domain.errors import InvalidRequest
 from app.domain.jsontext import dumps
 from app.domain.records import Fields, Json
 from app.services.chunking import chunks, write_behind
 from app.services.context import Context
 from app.services.extraction import made_fields, tags_are_made, with_tags
-from app.services.folders import read_file
+from app.services.folders import picture_of
 from app.services.importing.entries import Entry
 from app.services.importing.numbers import embedding_of
 from app.services.importing.plan import Plan
@@ -147,7 +147,7 @@ class Import:
             raise InvalidRequest("the record has no picture and no embedding of the collection's model")
         if self._seen.add(record_id):
             raise InvalidRequest("a record of this _id stands further above")
-        read = entry.picture or partial(self._picture, record)
+        read = entry.picture or partial(picture_of, self._context, record, self._beside)
         size = entry.size if inline else entry.size + _FETCHED_BYTES
         given: Json = None
         if vector is not None and inline:
@@ -155,17 +155,6 @@ class Import:
             given = {"model": facts.model, "revision": facts.model_revision, "vector": vector.tolist()}
         item = Item(record_id, attributes, read, record.get("_box"), str(number), size, embedding=given, inline=inline)
         return Incoming(entry, number, item, vector, inline or (named and vector is None))
-
-    def _picture(self, record: Mapping[str, Json]) -> bytes:
-        name = record.get("_file")
-        if self._beside is not None and isinstance(name, str) and not record.get("_base64") and "\0" not in name:
-            path = (self._beside / name).resolve()
-            if path.is_relative_to(self._beside.resolve()) and path.is_file():
-                return read_file(path, self._context.settings.max_image_bytes)
-        source = self._context.pictures.read_many([record])[0]
-        if isinstance(source, ImageError):
-            raise source
-        return source
 
     def _ready(self, some: Iterable[Incoming]) -> Iterator[tuple[Incoming, NewRecord]]:
         """Yield rows of records whose embeddings came along."""

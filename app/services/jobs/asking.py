@@ -1,8 +1,8 @@
 """Jobs as they are asked for: made, told of, paused, resumed, cancelled, by whoever may."""
 
 import time
+from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Collection as Some
-from collections.abc import Iterator, Mapping
 
 from app.db import jobs as job_table
 from app.db.jobs import EVERYTHING, Held, Sight
@@ -205,9 +205,11 @@ def end(context: Context, job: Job) -> None:
         job_table.release(context.db, Held(job.id, job.attempt))
 
 
-def _changed(context: Context, job_id: int, sight: Sight, wanted: State, also: set[State], change: object) -> Job:
+def _changed(
+    context: Context, job_id: int, sight: Sight, wanted: State, also: set[State], change: Callable[[], bool]
+) -> Job:
     job = get(context, job_id, sight)
-    if not change():  # type: ignore[operator]
+    if not change():
         job = get(context, job_id, sight)
         if job.state not in {wanted, *also}:
             check_change(job, wanted)

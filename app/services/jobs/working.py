@@ -19,6 +19,7 @@ from app.db import jobs as job_table
 from app.db.jobs import Held
 from app.domain.errors import LookalikeError, Unavailable
 from app.domain.jobs import Cancelled, HandedBack, Job, Lost, Paused, State, Stopped
+from app.domain.records import Json
 from app.services.context import Context
 from app.services.jobs.kind import Kind
 from app.services.jobs.kinds import KINDS
@@ -207,11 +208,9 @@ class Worker:
             self._running.stop(Lost)
         return job
 
-    def _finish(self, running: Running, state: State, result: object = None, error: str | None = None) -> None:
+    def _finish(self, running: Running, state: State, result: Json = None, error: str | None = None) -> None:
         progress = running.progress
-        if not self._persist(
-            lambda: job_table.finish(self._context.db, running.held, state, progress, result, error)  # type: ignore[arg-type]
-        ):
+        if not self._persist(lambda: job_table.finish(self._context.db, running.held, state, progress, result, error)):
             self._persist(lambda: job_table.release(self._context.db, running.held))
 
     def _persist(self, work: Callable[[], T]) -> T:
