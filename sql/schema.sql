@@ -88,6 +88,9 @@ DECLARE
     here integer;
     records text;
 BEGIN
+    IF radius IS NULL OR NOT radius BETWEEN 0 AND 1e6 THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'the radius is a number, 0 to 1000000';
+    END IF;
     SELECT c.generation INTO STRICT here FROM lookalike.collections AS c WHERE c.id = $1 FOR NO KEY UPDATE;
     records := lookalike.records_table($1, here);
     DELETE FROM lookalike.duplicate_scans AS s WHERE s.collection_id = $1;
@@ -404,7 +407,17 @@ BEGIN
             MESSAGE = format('the pairs of the collection %L are not stored', collection),
             HINT = format('lookalike duplicates scan %s', collection);
     END IF;
+    IF scan.completed_at IS NULL
+        OR scan.generation <> (SELECT c.generation FROM lookalike.collections AS c WHERE c.id = space.id)
+    THEN
+        RAISE object_not_in_prerequisite_state USING
+            MESSAGE = format('the pairs of the collection %L are not complete, or its vectors were made anew', collection),
+            HINT = format('lookalike duplicates scan %s', collection);
+    END IF;
     within := coalesce(radius, scan.radius);
+    IF NOT within BETWEEN 0 AND 1e6 THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'the radius is a number, 0 to 1000000';
+    END IF;
     IF within > scan.radius THEN
         RAISE invalid_parameter_value USING
             MESSAGE = format('the radius %s is beyond that of the stored pairs, %s', within, scan.radius),
@@ -1762,6 +1775,9 @@ DECLARE
     there text[];
     gone text;
 BEGIN
+    IF array_position(members, NULL) IS NOT NULL THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'an id of a record is NULL';
+    END IF;
     EXECUTE format(
         'SELECT coalesce(array_agg(q.id ORDER BY q.id), ''{}'') FROM (
              SELECT r.id FROM %s AS r
@@ -1826,7 +1842,7 @@ COMMENT ON FUNCTION lookalike.matches(attributes jsonb, filter jsonb, id text) I
 CREATE FUNCTION lookalike.merged_attributes(kept jsonb, others jsonb, rules jsonb DEFAULT '{}'::jsonb) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'public', 'pg_temp'
-    AS $$
+    AS $_$
 DECLARE
     merged jsonb := kept;
     field text;
@@ -1834,6 +1850,11 @@ DECLARE
     given jsonb[];
     value jsonb;
 BEGIN
+    IF jsonb_typeof(kept) <> 'object' OR jsonb_typeof(rules) <> 'object' THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'the attributes and the rules of a merge are objects';
+    ELSIF jsonb_typeof(others) <> 'array' OR others @? '$[*] ? (@.type() != "object" || !exists(@.id) || !exists(@.attributes))' THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'the others are a list, each {"id": ..., "attributes": {...}}';
+    END IF;
     FOR field, rule IN SELECT r.key, r.value #>> '{}' FROM jsonb_each(rules) AS r WHERE r.key <> '_merged_ids' LOOP
         IF rule IS NULL OR rule NOT IN ('missing', 'union', 'min', 'max', 'keep') THEN
             RAISE invalid_parameter_value USING MESSAGE = format(
@@ -1892,7 +1913,7 @@ BEGIN
     END IF;
     RETURN merged;
 END;
-$$;
+$_$;
 
 COMMENT ON FUNCTION lookalike.merged_attributes(kept jsonb, others jsonb, rules jsonb) IS 'The attributes of a record with those of others merged into them, by rules. Caller''s rights.';
 
@@ -2164,7 +2185,7 @@ END;
 
 COMMENT ON FUNCTION lookalike.pick(attributes jsonb, fields text[]) IS 'The named fields of a record''s attributes, as one JSON object. Caller''s rights.';
 
-CREATE FUNCTION lookalike.purge_trash(collection text, ids text[] DEFAULT NULL::text[]) RETURNS bigint
+CREATE FUNCTION lookalike.purge_trash(collection text, ids text[], everything boolean DEFAULT false) RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'public', 'pg_temp'
     AS $$
@@ -2176,7 +2197,7 @@ BEGIN
     DELETE FROM lookalike.trash AS t
     WHERE t.number IN (
         SELECT s.number FROM lookalike.trash AS s
-        WHERE s.collection_id = space.id AND (ids IS NULL OR s.id = ANY (ids))
+        WHERE s.collection_id = space.id AND (everything OR s.id = ANY (ids))
         ORDER BY s.number FOR UPDATE SKIP LOCKED
     );
     GET DIAGNOSTICS deleted = ROW_COUNT;
@@ -2184,7 +2205,7 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION lookalike.purge_trash(collection text, ids text[]) IS 'Deletes records in the trash for good, all or some; returns their number. Caller''s rights.';
+COMMENT ON FUNCTION lookalike.purge_trash(collection text, ids text[], everything boolean) IS 'Deletes records in the trash for good, all or some; returns their number. Caller''s rights.';
 
 CREATE FUNCTION lookalike.regex_bracket(source text, at integer, place text, OUT next integer, OUT chars int4multirange) RETURNS record
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -2586,7 +2607,7 @@ $_$;
 
 COMMENT ON FUNCTION lookalike.regex_translated(source text, options text, place text, OUT pattern text, OUT ignore_case boolean) IS 'Internal: a regular expression of MongoDB''s dialect in PostgreSQL''s. Caller''s rights.';
 
-CREATE FUNCTION lookalike.remove_to_trash(collection text, ids text[], days double precision DEFAULT 30, removed_by text DEFAULT NULL::text) RETURNS text[]
+CREATE FUNCTION lookalike.remove_to_trash(collection text, ids text[], days double precision DEFAULT 30, removed_by text DEFAULT NULL::text, decision bigint DEFAULT NULL::bigint) RETURNS text[]
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'public', 'pg_temp'
     AS $_$
@@ -2608,23 +2629,23 @@ BEGIN
         INTO there USING space.id, ids;
     SELECT c.generation INTO STRICT at_generation FROM lookalike.collections AS c WHERE c.id = space.id;
     EXECUTE format(
-        'INSERT INTO lookalike.trash (collection_id, id, removed_by, purge_at, generation, attributes, embedding, digest,
+        'INSERT INTO lookalike.trash (collection_id, id, decision_id, removed_by, purge_at, generation, attributes, embedding, digest,
                                       created_at, thumbnail, picture, box)
-         SELECT r.collection_id, r.id, $3, now() + make_interval(secs => 86400 * $4), $5, r.attributes, r.embedding,
+         SELECT r.collection_id, r.id, $6, $3, now() + make_interval(secs => 86400 * $4), $5, r.attributes, r.embedding,
                 r.digest, r.created_at, t.webp, o.picture, o.box
          FROM %1$s AS r
          LEFT JOIN lookalike.%2$I AS t ON t.collection_id = r.collection_id AND t.id = r.id
          LEFT JOIN lookalike.%3$I AS o ON o.collection_id = r.collection_id AND o.id = r.id
          WHERE r.collection_id = $1 AND r.id = ANY ($2)',
         space.records, format('thumbnails_%s', space.id), format('originals_%s', space.id))
-        USING space.id, there, coalesce(removed_by, session_user), days, at_generation;
+        USING space.id, there, coalesce(removed_by, session_user), days, at_generation, decision;
     EXECUTE format('DELETE FROM %s AS r WHERE r.collection_id = $1 AND r.id = ANY ($2)', space.records)
         USING space.id, there;
     RETURN there;
 END;
 $_$;
 
-COMMENT ON FUNCTION lookalike.remove_to_trash(collection text, ids text[], days double precision, removed_by text) IS 'Moves records into the trash, from where they can come back whole for some days; returns their ids. Caller''s rights.';
+COMMENT ON FUNCTION lookalike.remove_to_trash(collection text, ids text[], days double precision, removed_by text, decision bigint) IS 'Moves records into the trash, from where they can come back whole for some days; returns their ids. Caller''s rights.';
 
 CREATE FUNCTION lookalike.resolve_duplicates(collection text, keep text[], remove text[], merge jsonb DEFAULT NULL::jsonb, days double precision DEFAULT 30, reason text DEFAULT NULL::text, made_by text DEFAULT NULL::text) RETURNS bigint
     LANGUAGE plpgsql
@@ -2675,10 +2696,7 @@ BEGIN
             WHERE d.id = decision;
         END IF;
     END IF;
-    PERFORM lookalike.remove_to_trash(collection, remove, days, by_whom);
-    UPDATE lookalike.trash AS t SET decision_id = decision
-    WHERE t.number IN (SELECT max(l.number) FROM lookalike.trash AS l
-                       WHERE l.collection_id = space.id AND l.id = ANY (remove) GROUP BY l.id);
+    PERFORM lookalike.remove_to_trash(collection, remove, days, by_whom, decision);
     RETURN decision;
 END;
 $_$;
@@ -2846,6 +2864,9 @@ BEGIN
         RETURN;
     ELSIF jsonb_typeof(rules) <> 'array' THEN
         RAISE invalid_parameter_value USING MESSAGE = 'rules is a list, as in ["largest_picture", {"lowest": "price"}]';
+    END IF;
+    IF jsonb_array_length(rules) > 50 THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'rules are at most 50';
     END IF;
     space := lookalike.collection_space(collection);
     EXECUTE format('SELECT array_agg(r.id ORDER BY r.id) FROM %s AS r WHERE r.collection_id = $1 AND r.id = ANY ($2)',

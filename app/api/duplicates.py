@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import orjson
 from flask import Blueprint, Response, g, request
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, StrictBool
 
 from app.api import envelope
 from app.api.auth import collection_of, principal_of
@@ -104,8 +104,8 @@ class ApplyParameters(Parameters):
     radius: RadiusOrScans = None
     rules: Rules = None
     merge: Merge = None
-    chains: bool = False
-    dry_run: bool = True
+    chains: StrictBool = False
+    dry_run: StrictBool = True
 
 
 class RemoveParameters(Parameters):
@@ -125,7 +125,7 @@ class PurgeParameters(Parameters):
     """Records in the trash by their ids, or all of them."""
 
     records: Ids | None = None
-    all: bool = False
+    all: StrictBool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +254,7 @@ def restore(call: Call, given: IdsParameters) -> Body:
 def purge(call: Call, given: PurgeParameters) -> Body:
     """Delete records in the trash for good."""
     if given.all == (given.records is not None):
-        raise InvalidRequest('name records, or say "all": true')
+        raise InvalidRequest('either name records or say "all": true')
     return {"purged": service.purge(call.context, call.collection, given.records)}
 
 

@@ -221,7 +221,7 @@ def dismiss(collection: str, records: tuple[str, ...], *, as_json: bool) -> None
 
 @duplicates.command()
 @click.argument("collection")
-@click.argument("decision", type=int)
+@click.argument("decision", type=click.IntRange(1, 2**63 - 1))
 @json_option
 def undo(collection: str, decision: int, *, as_json: bool) -> None:
     """Undo a decision: what it removed comes back, what it merged is taken back."""

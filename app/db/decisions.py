@@ -192,6 +192,17 @@ def resolve(db: Database, collection: Collection, given: Resolution, days: float
     return int(_write(db, "resolve", values)[0]["decision"])
 
 
+def check_merge(db: Database, merge: Mapping[str, Json]) -> None:
+    """Refuse rules of a merge that are none.
+
+    Raises:
+        InvalidRequest: a rule is none.
+
+    """
+    text = query("duplicates", "check_merge").render()
+    db.read(lambda connection: _run(connection, text, {"merge": dumps(merge)}))
+
+
 def preview(
     db: Database, collection: Collection, keep: str, remove: Sequence[str], merge: Mapping[str, Json]
 ) -> tuple[dict[str, Any], dict[str, Any]] | None:
@@ -256,7 +267,7 @@ def restore(db: Database, collection: Collection, ids: Sequence[str]) -> dict[st
 
 def purge(db: Database, collection: Collection, ids: Sequence[str] | None = None) -> int:
     """Delete records in the trash for good, all where no ids are named; return their number."""
-    values = {"name": collection.name, "ids": None if ids is None else list(ids)}
+    values = {"name": collection.name, "ids": list(ids or ()), "everything": ids is None}
     return int(_write(db, "purge", values)[0]["purged"])
 
 

@@ -17,6 +17,8 @@ from app.services.indexing import maintain
 __all__ = ["Decision", "Group", "Order", "Page", "Pair", "Resolution", "ScanState", "State", "Trashed"]
 
 TRASH_DAYS = 30.0
+WIDEST = 1e6
+"""The largest radius of a scan, beyond that of any model's scale."""
 # Groups that one bulk decision looks at together.
 _BULK = 100
 # Records in the trash that one transaction deletes for good.
@@ -44,9 +46,10 @@ def scan(
 
     Raises:
         MissingRights: the database's role does not own the tables.
-        InvalidRequest: another scan of the collection began meanwhile.
+        InvalidRequest: the radius is none, or another scan of the collection began meanwhile.
 
     """
+    _check_radius(radius, WIDEST)
     begun = stored.state(context.db, collection)
     if anew or begun is None or (begun.radius, begun.generation) != (radius, collection.generation):
         stored.begin(context.db, collection, radius)
@@ -63,7 +66,13 @@ def begin(context: Context, collection: Collection, radius: float) -> None:
         MissingRights: the database's role does not own the tables.
 
     """
+    _check_radius(radius, WIDEST)
     stored.begin(context.db, collection, radius)
+
+
+def _check_radius(radius: float, widest: float) -> None:
+    if not 0 <= radius <= widest:  # which no NaN is
+        raise InvalidRequest(f"the radius is a number, 0 to {widest:g}")
 
 
 def refresh(context: Context, collection: Collection) -> ScanState:
@@ -145,6 +154,7 @@ def groups(context: Context, collection: Collection, asked: Asked) -> Page:
         raise InvalidRequest(
             f"the radius is beyond {begun.radius:g}, within which pairs are stored: scan with this one"
         )
+    _check_radius(radius, begun.radius)
     return table.groups(
         context.db,
         collection,
@@ -193,10 +203,12 @@ def preview(
     """Return the attributes of the record that is kept, before and after those of others are merged into it.
 
     Raises:
-        InvalidRequest: a rule is none.
+        InvalidRequest: a rule is none, or the record is among the removed.
         Conflict: the record is not stored.
 
     """
+    if keep in remove:
+        raise InvalidRequest("a record is either kept or removed, not both")
     shown = table.preview(context.db, collection, keep, remove, merge)
     if shown is None:
         raise Conflict(f"the record {keep!r} is not stored")
@@ -277,6 +289,8 @@ def apply_suggestions(
         InvalidRequest: the radius is beyond that of the scan, or a rule is none.
 
     """
+    if merge is not None:
+        table.check_merge(context.db, merge)
     done = 0
     passed = 0
     while True:

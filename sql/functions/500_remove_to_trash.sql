@@ -1,13 +1,14 @@
 -- Moves records into the trash: they leave searches, counts and exports at once, and can come back whole.
 --
 -- Arguments: the name of the collection; the ids; for how many days they can come back; who removes them, the database's
---   user where NULL.
+--   user where NULL; the number of the decision that does, NULL where none does.
 -- Result: the ids that were removed, in their order; one that is not stored is passed over. SQLSTATE P0002: no such
 --   collection; 22023: less than no days, or more than 36,500.
 -- Locks: the rows of the records, in the order of their ids, as everything does that writes several.
 -- Rights: the caller's. Fixed search_path. Called by resolve_duplicates and by anyone who may delete records.
 CREATE OR REPLACE FUNCTION lookalike.remove_to_trash(
-    collection text, ids text[], days double precision DEFAULT 30, removed_by text DEFAULT NULL
+    collection text, ids text[], days double precision DEFAULT 30, removed_by text DEFAULT NULL,
+    decision bigint DEFAULT NULL
 ) RETURNS text[]
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -30,21 +31,21 @@ BEGIN
         INTO there USING space.id, ids;
     SELECT c.generation INTO STRICT at_generation FROM lookalike.collections AS c WHERE c.id = space.id;
     EXECUTE format(
-        'INSERT INTO lookalike.trash (collection_id, id, removed_by, purge_at, generation, attributes, embedding, digest,
+        'INSERT INTO lookalike.trash (collection_id, id, decision_id, removed_by, purge_at, generation, attributes, embedding, digest,
                                       created_at, thumbnail, picture, box)
-         SELECT r.collection_id, r.id, $3, now() + make_interval(secs => 86400 * $4), $5, r.attributes, r.embedding,
+         SELECT r.collection_id, r.id, $6, $3, now() + make_interval(secs => 86400 * $4), $5, r.attributes, r.embedding,
                 r.digest, r.created_at, t.webp, o.picture, o.box
          FROM %1$s AS r
          LEFT JOIN lookalike.%2$I AS t ON t.collection_id = r.collection_id AND t.id = r.id
          LEFT JOIN lookalike.%3$I AS o ON o.collection_id = r.collection_id AND o.id = r.id
          WHERE r.collection_id = $1 AND r.id = ANY ($2)',
         space.records, format('thumbnails_%s', space.id), format('originals_%s', space.id))
-        USING space.id, there, coalesce(removed_by, session_user), days, at_generation;
+        USING space.id, there, coalesce(removed_by, session_user), days, at_generation, decision;
     EXECUTE format('DELETE FROM %s AS r WHERE r.collection_id = $1 AND r.id = ANY ($2)', space.records)
         USING space.id, there;
     RETURN there;
 END;
 $$;
 
-COMMENT ON FUNCTION lookalike.remove_to_trash(text, text[], double precision, text) IS
+COMMENT ON FUNCTION lookalike.remove_to_trash(text, text[], double precision, text, bigint) IS
     'Moves records into the trash, from where they can come back whole for some days; returns their ids. Caller''s rights.';

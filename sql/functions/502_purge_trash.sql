@@ -1,9 +1,9 @@
 -- Deletes records in the trash for good.
 --
--- Arguments: the name of the collection; the ids, NULL for all of it.
+-- Arguments: the name of the collection; the ids; whether all of it is deleted, which says no id.
 -- Result: how many were deleted. SQLSTATE P0002: no such collection.
 -- Rights: the caller's. Fixed search_path. Called by the server and by anyone who may delete records.
-CREATE OR REPLACE FUNCTION lookalike.purge_trash(collection text, ids text[] DEFAULT NULL) RETURNS bigint
+CREATE OR REPLACE FUNCTION lookalike.purge_trash(collection text, ids text[], everything boolean DEFAULT false) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -15,7 +15,7 @@ BEGIN
     DELETE FROM lookalike.trash AS t
     WHERE t.number IN (
         SELECT s.number FROM lookalike.trash AS s
-        WHERE s.collection_id = space.id AND (ids IS NULL OR s.id = ANY (ids))
+        WHERE s.collection_id = space.id AND (everything OR s.id = ANY (ids))
         ORDER BY s.number FOR UPDATE SKIP LOCKED
     );
     GET DIAGNOSTICS deleted = ROW_COUNT;
@@ -23,5 +23,5 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION lookalike.purge_trash(text, text[]) IS
+COMMENT ON FUNCTION lookalike.purge_trash(text, text[], boolean) IS
     'Deletes records in the trash for good, all or some; returns their number. Caller''s rights.';

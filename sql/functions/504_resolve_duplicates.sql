@@ -3,7 +3,7 @@
 -- Arguments: the name of the collection; the ids that are kept, one at least, and those that are removed; rules by which the
 --   attributes of the removed are merged into the one that is kept (lookalike.merged_attributes), NULL for no merge; for
 --   how many days the removed can come back; why, and who decides: the database's user where NULL.
--- Result: the number of the decision, by which it is undone. SQLSTATE P0002: no such collection; 22023: no id is kept, none is removed,
+-- Result: the number of the decision, by which it is undone. SQLSTATE P0002: no such collection; 22023: no id is kept, none is removed, one is NULL,
 --   one is both, or attributes are merged into several; 55000: one of the records is not stored (any more), as when
 --   somebody else has decided about the group meanwhile; nothing is changed.
 -- Locks: the rows of all records, in the order of their ids: of two that decide about a group at once, one waits and is told.
@@ -65,10 +65,7 @@ BEGIN
             WHERE d.id = decision;
         END IF;
     END IF;
-    PERFORM lookalike.remove_to_trash(collection, remove, days, by_whom);
-    UPDATE lookalike.trash AS t SET decision_id = decision
-    WHERE t.number IN (SELECT max(l.number) FROM lookalike.trash AS l
-                       WHERE l.collection_id = space.id AND l.id = ANY (remove) GROUP BY l.id);
+    PERFORM lookalike.remove_to_trash(collection, remove, days, by_whom, decision);
     RETURN decision;
 END;
 $$;
@@ -77,7 +74,8 @@ COMMENT ON FUNCTION lookalike.resolve_duplicates(text, text[], text[], jsonb, do
     'Keeps some records of a group of duplicates and moves the others into the trash; returns the number of the decision. '
     'Caller''s rights.';
 
--- Locks the members of a group and returns their ids in order. SQLSTATE 55000 where one of them is not stored.
+-- Locks the members of a group and returns their ids in order. SQLSTATE 22023 where one of them is NULL, 55000 where one is
+-- not stored.
 CREATE OR REPLACE FUNCTION lookalike.lock_members(records text, collection_id integer, members text[]) RETURNS text[]
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -86,6 +84,9 @@ DECLARE
     there text[];
     gone text;
 BEGIN
+    IF array_position(members, NULL) IS NOT NULL THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'an id of a record is NULL';
+    END IF;
     EXECUTE format(
         'SELECT coalesce(array_agg(q.id ORDER BY q.id), ''{}'') FROM (
              SELECT r.id FROM %s AS r

@@ -3,7 +3,7 @@
 --
 -- Arguments: the name of the collection; the ids, two at least; why, and who decides: the database's user where NULL.
 -- Result: the number of the decision, by which it is undone. SQLSTATE P0002: no such collection; 22023: less than two
---   records; 55000: one of them is not stored (any more).
+--   records, or a NULL; 55000: one of them is not stored (any more).
 -- Locks: the rows of the records, in the order of their ids.
 -- Rights: the caller's. Fixed search_path. Called by the server and by anyone who may write records.
 CREATE OR REPLACE FUNCTION lookalike.dismiss_duplicates(

@@ -2,7 +2,8 @@
 -- noted from now on.
 --
 -- Arguments: the id of the collection; the radius within which pairs are stored, on the API's scale.
--- Result: the generation of the vectors that are to be compared. SQLSTATE P0002 where there is no such collection.
+-- Result: the generation of the vectors that are to be compared. SQLSTATE P0002 where there is no such collection, 22023
+--   where the radius is none.
 -- Locks: SHARE ROW EXCLUSIVE on the table of the records, for a moment, where it has no triggers yet: writers wait, searches
 --   do not. Give the transaction a lock_timeout and try again.
 -- Rights: the caller's; the caller must own the tables. Called by `lookalike duplicates scan`.
@@ -14,6 +15,9 @@ DECLARE
     here integer;
     records text;
 BEGIN
+    IF radius IS NULL OR NOT radius BETWEEN 0 AND 1e6 THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'the radius is a number, 0 to 1000000';
+    END IF;
     SELECT c.generation INTO STRICT here FROM lookalike.collections AS c WHERE c.id = $1 FOR NO KEY UPDATE;
     records := lookalike.records_table($1, here);
     DELETE FROM lookalike.duplicate_scans AS s WHERE s.collection_id = $1;

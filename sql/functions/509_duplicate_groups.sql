@@ -6,7 +6,8 @@
 --   the farthest pair that holds the group together: within a lesser radius it falls apart. `widest`: the greatest
 --   distance of its pairs. `complete`: whether every two members are within the radius; where not, it is a chain: A looks
 --   like B and B like C, but A not like C. `decision`: the number of the decision that dismissed it. SQLSTATE P0002: no
---   such collection; 55000: its pairs are not stored; 22023: the radius is beyond that of the scan, or an unknown kind.
+--   such collection; 55000: its pairs are not stored, not all of them, or those of vectors
+--   that were made anew since; 22023: the radius is none or beyond that of the scan, or an unknown kind.
 --   Records that were written since the pairs were brought up to date (lookalike.duplicate_states) are as before.
 -- Method: connected components, by the pairs in the order of their distances (Kruskal's), so that the last pair that
 --   joins two parts is the weakest link (single linkage).
@@ -43,7 +44,17 @@ BEGIN
             MESSAGE = format('the pairs of the collection %L are not stored', collection),
             HINT = format('lookalike duplicates scan %s', collection);
     END IF;
+    IF scan.completed_at IS NULL
+        OR scan.generation <> (SELECT c.generation FROM lookalike.collections AS c WHERE c.id = space.id)
+    THEN
+        RAISE object_not_in_prerequisite_state USING
+            MESSAGE = format('the pairs of the collection %L are not complete, or its vectors were made anew', collection),
+            HINT = format('lookalike duplicates scan %s', collection);
+    END IF;
     within := coalesce(radius, scan.radius);
+    IF NOT within BETWEEN 0 AND 1e6 THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'the radius is a number, 0 to 1000000';
+    END IF;
     IF within > scan.radius THEN
         RAISE invalid_parameter_value USING
             MESSAGE = format('the radius %s is beyond that of the stored pairs, %s', within, scan.radius),

@@ -5,7 +5,7 @@
 --   kept), "most_attributes", "oldest", "newest", {"lowest": FIELD}, {"highest": FIELD} (numbers), {"prefix": TEXT} (of the
 --   _id), {"prefer": {"field": FIELD, "values": [best, next, …]}}.
 -- Result: the id of the one to keep, and the rule that decided; "first_id" where none did. No row where there
---   are no rules, or none of the records is stored. SQLSTATE P0002: no such collection; 22023: no list, or an unknown rule, whose place the message names.
+--   are no rules, or none of the records is stored. SQLSTATE P0002: no such collection; 22023: no list, more than 50, or an unknown rule, whose place the message names.
 -- Rights: the owner's, so that lookalike_reader may ask. Fixed search_path. Called by the server and by anyone.
 CREATE OR REPLACE FUNCTION lookalike.suggest_keeper(collection text, members text[], rules jsonb)
 RETURNS TABLE (id text, reason text)
@@ -26,6 +26,9 @@ BEGIN
         RETURN;
     ELSIF jsonb_typeof(rules) <> 'array' THEN
         RAISE invalid_parameter_value USING MESSAGE = 'rules is a list, as in ["largest_picture", {"lowest": "price"}]';
+    END IF;
+    IF jsonb_array_length(rules) > 50 THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'rules are at most 50';
     END IF;
     space := lookalike.collection_space(collection);
     EXECUTE format('SELECT array_agg(r.id ORDER BY r.id) FROM %s AS r WHERE r.collection_id = $1 AND r.id = ANY ($2)',

@@ -109,6 +109,10 @@ LIMIT /*limit*/ 100 /*end*/;
 -- Decides about a group, and returns the number of the decision.
 SELECT lookalike.resolve_duplicates(:name, :keep, :remove, :merge, :days, :reason, :made_by) AS decision;
 
+-- name: check_merge
+-- Refuses rules of a merge that are none.
+SELECT lookalike.merged_attributes('{}', '[]', :merge) AS merged;
+
 -- name: preview
 -- The attributes of the record that is kept before and after those of the removed are merged into it; no row where it is
 -- not stored.
@@ -144,7 +148,7 @@ SELECT t.id, t.outcome FROM lookalike.restore_from_trash(:name, :ids) AS t ORDER
 
 -- name: purge
 -- Deletes records in the trash for good, and returns their number.
-SELECT lookalike.purge_trash(:name, :ids) AS purged;
+SELECT lookalike.purge_trash(:name, :ids, :everything) AS purged;
 
 -- name: trashed
 -- Records in the trash, the latest that were removed first, before a number.

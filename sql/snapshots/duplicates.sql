@@ -93,6 +93,9 @@ LIMIT 30;
 -- duplicates.resolve: Decides about a group, and returns the number of the decision.
 SELECT lookalike.resolve_duplicates(%(name)s, %(keep)s, %(remove)s, %(merge)s, %(days)s, %(reason)s, %(made_by)s) AS decision;
 
+-- duplicates.check_merge: Refuses rules of a merge that are none.
+SELECT lookalike.merged_attributes('{}', '[]', %(merge)s) AS merged;
+
 -- duplicates.preview: The attributes of the record that is kept before and after those of the removed are merged into it; no row where it is not stored.
 SELECT k.attributes AS before, lookalike.merged_attributes(k.attributes, coalesce((
            SELECT jsonb_agg(jsonb_build_object('id', r.id, 'attributes', r.attributes) ORDER BY r.id)
@@ -120,7 +123,7 @@ SELECT lookalike.remove_to_trash(%(name)s, %(ids)s, %(days)s, %(removed_by)s) AS
 SELECT t.id, t.outcome FROM lookalike.restore_from_trash(%(name)s, %(ids)s) AS t ORDER BY t.id;
 
 -- duplicates.purge: Deletes records in the trash for good, and returns their number.
-SELECT lookalike.purge_trash(%(name)s, %(ids)s) AS purged;
+SELECT lookalike.purge_trash(%(name)s, %(ids)s, %(everything)s) AS purged;
 
 -- duplicates.trashed: Records in the trash, the latest that were removed first, before a number.
 SELECT t.number, t.id, t.attributes::text AS attributes, t.removed_at, t.removed_by, t.purge_at, t.decision_id AS decision

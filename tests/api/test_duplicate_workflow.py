@@ -10,6 +10,7 @@ import numpy as np
 import psycopg
 import pytest
 from numpy.typing import NDArray
+from psycopg import errors
 
 from app.db import collections, loads, records
 from app.db.duplicates import state
@@ -225,6 +226,12 @@ def chain(context: Context) -> Collection:
     put(context.db, collection, vectors, angles, shop="one")
     duplicates.scan(context, collection, RADIUS)
     return collection
+
+
+@pytest.fixture(scope="module")
+def chained(app_context: tuple[Any, Context]) -> Collection:
+    """Such a collection for tests that change nothing."""
+    return chain(app_context[1])
 
 
 def groups_of(context: Context, collection: Collection, **asked: Any) -> list[list[str]]:
@@ -547,6 +554,82 @@ def test_what_is_due_does_not_come_back_and_is_purged(context: Context) -> None:
         with pytest.raises(InvalidRequest, match="0 to 36500"):
             duplicates.remove(context, collection, ["c"], "me", days=days)
     assert stored(context, collection) == {"b", "c"}
+
+
+WRONG_IN_SQL: Sequence[tuple[str, str]] = [
+    ("resolve_duplicates(%(c)s, '{NULL}', '{x,y}')", "an id of a record is NULL"),
+    ("resolve_duplicates(%(c)s, '{NULL}', '{x,y}', '{}')", "an id of a record is NULL"),
+    ("resolve_duplicates(%(c)s, '{x}', '{y,NULL}')", "an id of a record is NULL"),
+    ("resolve_duplicates(%(c)s, '{x}', '{y}', '5')", "are objects"),
+    ("resolve_duplicates(%(c)s, '{x}', '{y}', 'null')", "are objects"),
+    ("dismiss_duplicates(%(c)s, '{x,y,NULL}')", "an id of a record is NULL"),
+    ("""merged_attributes('{}', '[{"t": 1}]', '{}')""", "the others are a list"),
+    ("merged_attributes('{}', '5', '{}')", "the others are a list"),
+    ("duplicate_groups(%(c)s, -1)", "0 to 1000000"),
+    ("duplicate_groups(%(c)s, 'NaN')", "0 to 1000000"),
+    ("begin_duplicate_scan(1, 'NaN')", "0 to 1000000"),
+    ("begin_duplicate_scan(1, 'Infinity')", "0 to 1000000"),
+    ("suggest_keeper(%(c)s, '{x,y}', (SELECT jsonb_agg('oldest'::text) FROM generate_series(1, 51)))", "at most 50"),
+]
+
+
+@pytest.mark.parametrize(("call", "said"), WRONG_IN_SQL)
+def test_what_is_wrong_in_sql_is_said_and_changes_nothing(
+    context: Context, chained: Collection, call: str, said: str
+) -> None:
+    with psycopg.connect(context.db.url) as connection, pytest.raises(errors.InvalidParameterValue, match=said):
+        connection.execute(f"SELECT lookalike.{call}", {"c": chained.name})
+    assert stored(context, chained) == {"a", "b", "c", "x", "y", "z"}
+    assert duplicates.history(context, chained, 10) == []
+
+
+def test_groups_of_vectors_that_were_made_anew_are_refused_in_sql(context: Context) -> None:
+    collection = chain(context)
+    ways = "SET generation = 7", "SET generation = 1, completed_at = NULL"
+    with psycopg.connect(context.db.url, autocommit=True) as connection:
+        for way in ways:
+            connection.execute(f"UPDATE lookalike.duplicate_scans {way} WHERE collection_id = %s", (collection.id,))
+            with pytest.raises(errors.ObjectNotInPrerequisiteState, match="not complete, or its vectors"):
+                connection.execute("SELECT FROM lookalike.duplicate_groups(%s)", (collection.name,))
+
+
+def test_a_purge_of_nothing_purges_nothing(context: Context) -> None:
+    collection = made(context)
+    put(context.db, collection, near(2), "ab")
+    duplicates.remove(context, collection, ["a", "b"], "me")
+    with psycopg.connect(context.db.url, autocommit=True) as connection:
+        for ids in ("NULL", "'{}'", "'{NULL}'"):
+            row = connection.execute(f"SELECT lookalike.purge_trash(%s, {ids})", (collection.name,)).fetchone()
+            assert row == (0,)
+        row = connection.execute("SELECT lookalike.purge_trash(%s, NULL, true)", (collection.name,)).fetchone()
+    assert row == (2,)
+
+
+@pytest.mark.parametrize("radius", [float("nan"), float("inf"), -1.0, 2e6])
+def test_a_radius_that_is_none_begins_no_scan(context: Context, radius: float) -> None:
+    collection = made(context)
+    with pytest.raises(InvalidRequest, match="the radius is a number"):
+        duplicates.scan(context, collection, radius)
+    with pytest.raises(InvalidRequest, match="the radius is a number"):
+        duplicates.begin(context, collection, radius)
+    assert state(context.db, collection) is None
+
+
+def test_a_dry_run_refuses_what_the_decision_would(context: Context) -> None:
+    collection = chain(context)
+    with pytest.raises(InvalidRequest, match="'zz'"):
+        duplicates.apply_suggestions(
+            context,
+            collection,
+            radius=None,
+            rules=[],
+            merge={"a": "zz"},
+            made_by="me",
+            dry_run=True,
+            report=lambda _: None,
+        )
+    with pytest.raises(InvalidRequest, match="not both"):
+        duplicates.preview(context, collection, "a", ["a"], {})
 
 
 def test_a_collection_takes_everything_along_when_it_is_dropped(context: Context) -> None:

@@ -112,6 +112,13 @@ WRONG: list[tuple[str, Any, str]] = [
     ("undo", {"decision": 2**31}, "decision"),
     ("undo", {"decision": 0}, "no decision 0"),
     ("apply", {"rules": {"a": 1}}, "rules"),
+    ("apply", {"rules": [], "dry_run": "false"}, "dry_run"),
+    ("apply", {"rules": [], "dry_run": 0}, "dry_run"),
+    ("apply", {"rules": [], "chains": "yes"}, "chains"),
+    ("apply", {"rules": [], "merge": {"a": "zz"}}, "'zz'"),
+    ("groups", {"rules": ["oldest"] * 51}, "at most 50"),
+    ("preview", {"keep": "0", "remove": ["0"]}, "not both"),
+    ("trash/purge", {"all": "true"}, "all"),
     ("trash/remove", {"records": []}, "records"),
     ("trash/purge", {}, "all"),
     ("trash/purge", {"all": True, "records": ["1"]}, "all"),
@@ -199,6 +206,8 @@ def test_the_command_line_has_the_same_workflow(twins: Api, run: Any, tmp_path: 
     run("apply", name, "--rules", '["oldest"]', "--yes")
     assert run("restore", name, "10", "5").stdout == "10: restored\n5: absent\n"
     run("purge", name, code=2)
+    run("undo", name, "99999999999999999999", code=2)
+    run("scan", name, "--radius", "nan", code=1)
     assert "1 records" in run("purge", name, "--all").stdout
     pairs = [json.loads(line)["records"] for line in run(name, "--radius", "0.5").stdout.splitlines()]
     assert sorted(pairs) == [["0", "10"], ["1", "20"]]

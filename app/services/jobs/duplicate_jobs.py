@@ -13,12 +13,13 @@ from app.services.jobs.kind import Kind, Parameters
 from app.services.jobs.running import Running
 from app.services.search import NEAR_DUPLICATE_RADIUS
 
-_WIDEST = 1e6
-
 
 def _check(_context: Context, _collection: Collection | None, given: Mapping[str, Json]) -> Parameters:
     only(given, "radius", "anew")
-    return {"radius": number(given, "radius", NEAR_DUPLICATE_RADIUS, 0, _WIDEST), "anew": boolean(given, "anew")}
+    return {
+        "radius": number(given, "radius", NEAR_DUPLICATE_RADIUS, 0, duplicates.WIDEST),
+        "anew": boolean(given, "anew"),
+    }
 
 
 def _scan(context: Context, job: Running) -> Outcome:
@@ -52,7 +53,7 @@ def _check_apply(_context: Context, _collection: Collection | None, given: Mappi
         raise InvalidRequest('parameters.rules: it is a list, as in ["most_attributes", "oldest"], and must be given')
     if not isinstance(given.get("merge", {}), dict | None):
         raise InvalidRequest('parameters.merge: it is an object, as in {"price": "min"}')
-    radius = None if given.get("radius") is None else number(given, "radius", 0, 0, _WIDEST)
+    radius = None if given.get("radius") is None else number(given, "radius", 0, 0, duplicates.WIDEST)
     return {"radius": radius, "rules": given["rules"], "merge": given.get("merge"), "chains": boolean(given, "chains")}
 
 
