@@ -2,15 +2,29 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import orjson
-from flask import Blueprint, Response, g, request
-from pydantic import BeforeValidator, Field, StrictBool
+from flask import Blueprint, Response, g, jsonify, request
 
+from app.api import duplicates_answers as answers
 from app.api import envelope
 from app.api.auth import collection_of, principal_of
-from app.api.parsing import Count, Distance, From, Parameters, Text, body_of, parse
+from app.api.duplicates_document import View, document
+from app.api.duplicates_parameters import (
+    ApplyParameters,
+    DismissParameters,
+    GroupsParameters,
+    IdsParameters,
+    ListParameters,
+    NoParameters,
+    PreviewParameters,
+    PurgeParameters,
+    RemoveParameters,
+    ResolveParameters,
+    UndoParameters,
+)
+from app.api.parsing import Parameters, body_of, parse
 from app.domain import statuses
 from app.domain.collections import Collection
 from app.domain.errors import InvalidRequest
@@ -21,111 +35,8 @@ from app.services.context import Context
 from app.services.duplicates import Applied, Asked, Resolution
 
 PREFIX = "/duplicates/v1"
-MOST_GROUPS = 1000
-MOST_IDS = 10_000
 # Pairs of a group that are answered: those of 50 members at most, the nearest.
 _PAIRS = 1225
-
-
-def _object(value: object) -> object:
-    if not isinstance(value, dict):
-        raise ValueError("must be a JSON object")
-    return value
-
-
-Ids = Annotated[list[Text], Field(min_length=1, max_length=MOST_IDS)]
-RadiusOrScans = Distance | None
-Merge = Annotated[dict[str, Any], BeforeValidator(_object)] | None
-Rules = list[Any] | None
-Page = Annotated[Count, Field(ge=1, le=MOST_GROUPS)]
-Before = Annotated[Count, Field(ge=1)] | None
-Days = Annotated[Distance, Field(le=36_500)]
-Reason = Annotated[Text, Field(max_length=1000)] | None
-
-
-class Nothing(Parameters):
-    """No parameters."""
-
-
-class GroupsParameters(Parameters):
-    """Which groups are asked for, and how the record to keep is suggested."""
-
-    radius: RadiusOrScans = None
-    state: Literal["open", "dismissed", "all"] = "open"
-    order: Literal["size", "nearness"] = "size"
-    record: Text | None = None
-    rules: Rules = None
-    k: Page = 20
-    from_: From = 0
-    fields_to_return: Annotated[list[Text], Field(max_length=1000)] = Field(default=["_id"])
-
-
-class ResolveParameters(Parameters):
-    """What is kept and what goes into the trash."""
-
-    keep: Ids
-    remove: Ids
-    merge: Merge = None
-    days: Days = service.TRASH_DAYS
-    reason: Reason = None
-
-
-class PreviewParameters(Parameters):
-    """A merge that is only shown."""
-
-    keep: Text
-    remove: Ids
-    merge: Merge = None
-
-
-class DismissParameters(Parameters):
-    """Records that are no duplicates of each other."""
-
-    records: Ids
-    reason: Reason = None
-
-
-class UndoParameters(Parameters):
-    """A decision by its number."""
-
-    decision: Count
-
-
-class ListParameters(Parameters):
-    """A page of a list, those before a number."""
-
-    k: Page = 100
-    before: Before = None
-
-
-class ApplyParameters(Parameters):
-    """Groups that are decided by rules."""
-
-    radius: RadiusOrScans = None
-    rules: Rules = None
-    merge: Merge = None
-    chains: StrictBool = False
-    dry_run: StrictBool = True
-
-
-class RemoveParameters(Parameters):
-    """Records that go into the trash."""
-
-    records: Ids
-    days: Days = service.TRASH_DAYS
-
-
-class IdsParameters(Parameters):
-    """Records by their ids."""
-
-    records: Ids
-
-
-class PurgeParameters(Parameters):
-    """Records in the trash by their ids, or all of them."""
-
-    records: Ids | None = None
-    all: StrictBool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +56,7 @@ class Call:
 Body = dict[str, Any]
 
 
-def state(call: Call, _: Nothing) -> Body:
+def state(call: Call, _: NoParameters) -> Body:
     """Say how far the stored pairs are."""
     found = service.state(call.context, call.collection)
     if found is None:
@@ -258,27 +169,30 @@ def purge(call: Call, given: PurgeParameters) -> Body:
     return {"purged": service.purge(call.context, call.collection, given.records)}
 
 
-VIEWS: dict[str, tuple[Scope, type[Parameters], Callable[..., Body]]] = {
-    "state": (Scope.READ, Nothing, state),
-    "groups": (Scope.READ, GroupsParameters, groups),
-    "resolve": (Scope.WRITE, ResolveParameters, resolve),
-    "preview": (Scope.READ, PreviewParameters, preview),
-    "dismiss": (Scope.WRITE, DismissParameters, dismiss),
-    "undo": (Scope.WRITE, UndoParameters, undo),
-    "decisions": (Scope.READ, ListParameters, decisions),
-    "apply": (Scope.WRITE, ApplyParameters, apply),
-    "trash": (Scope.READ, ListParameters, trash),
-    "trash/remove": (Scope.WRITE, RemoveParameters, remove),
-    "trash/restore": (Scope.WRITE, IdsParameters, restore),
-    "trash/purge": (Scope.WRITE, PurgeParameters, purge),
+VIEWS: dict[str, View] = {
+    "state": (Scope.READ, NoParameters, state, answers.StateAnswer),
+    "groups": (Scope.READ, GroupsParameters, groups, answers.GroupsAnswer),
+    "resolve": (Scope.WRITE, ResolveParameters, resolve, answers.DecisionAnswer),
+    "preview": (Scope.READ, PreviewParameters, preview, answers.PreviewAnswer),
+    "dismiss": (Scope.WRITE, DismissParameters, dismiss, answers.DecisionAnswer),
+    "undo": (Scope.WRITE, UndoParameters, undo, answers.OutcomesAnswer),
+    "decisions": (Scope.READ, ListParameters, decisions, answers.DecisionsAnswer),
+    "apply": (Scope.WRITE, ApplyParameters, apply, answers.ApplyAnswer),
+    "trash": (Scope.READ, ListParameters, trash, answers.TrashAnswer),
+    "trash/remove": (Scope.WRITE, RemoveParameters, remove, answers.RemovedAnswer),
+    "trash/restore": (Scope.WRITE, IdsParameters, restore, answers.OutcomesAnswer),
+    "trash/purge": (Scope.WRITE, PurgeParameters, purge, answers.PurgedAnswer),
 }
-"""What the paths below the prefix do: what the token must be allowed, the parameters of the body, the view."""
+"""What the paths below the prefix do: the token's right, the parameters of the body, the view, its answer."""
 
 
 def duplicates(context: Context) -> Blueprint:
     """Return the blueprint of duplicates."""
     made = Blueprint("duplicates", __name__, url_prefix=PREFIX)
-    for path, (scope, parameters, view) in VIEWS.items():
+    made.add_url_rule(
+        "/openapi.json", "document", lambda: jsonify(document(VIEWS, request.script_root)), methods=["GET"]
+    )
+    for path, (scope, parameters, view, _) in VIEWS.items():
         made.add_url_rule(
             f"/{path}", path.replace("/", "_"), _answered(context, scope, parameters, view), methods=["POST"]
         )

@@ -27,12 +27,12 @@ def ref(name: str) -> Schema:
 def schemas(methods: Iterable[Method]) -> dict[str, Schema]:
     """Return the schemas of the methods' bodies and answers by name, with those of every type they use."""
     bodies = {entry.parameters for entry in methods if entry.parameters.model_fields}
-    return _made({*bodies, *(entry.answer for entry in methods), answers.Failure})
+    return made_of({*bodies, *(entry.answer for entry in methods), answers.Failure})
 
 
 def query_parameters(query: type[Parameters]) -> list[Schema]:
     """Return the parameters of a query string."""
-    return [_query_parameter(name, schema) for name, schema in _made({query})[query.__name__]["properties"].items()]
+    return [_query_parameter(name, schema) for name, schema in made_of({query})[query.__name__]["properties"].items()]
 
 
 def _query_parameter(name: str, schema: Schema) -> Schema:
@@ -42,7 +42,8 @@ def _query_parameter(name: str, schema: Schema) -> Schema:
     return {"name": name, "in": "query", "description": schema["description"], "schema": {"type": kind, **rest}}
 
 
-def _made(types: Iterable[type[Any]]) -> dict[str, Schema]:
+def made_of(types: Iterable[type[Any]]) -> dict[str, Schema]:
+    """Return the schemas of parameters and shapes by name, with those of every type they use."""
     ordered = sorted(types, key=lambda kind: kind.__name__)
     _, whole = TypeAdapter.json_schemas(
         [(kind.__name__, "validation", TypeAdapter(kind)) for kind in ordered], ref_template=_PLACE

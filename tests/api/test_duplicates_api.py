@@ -6,7 +6,11 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from openapi_schema_validator import OAS31Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from app.api.duplicates import VIEWS
+from app.api.duplicates_document import document
 from app.cli import cli
 from app.domain.errors import InvalidRequest
 from app.domain.jobs import Job, State
@@ -18,14 +22,37 @@ from tests.api.conftest import Api, picture
 from tests.support.jobs import QUICK
 
 Json = dict[str, Any]
+DOCUMENT = document(VIEWS)
 
 
 def ask(api: Api, path: str, body: Any = None, status: int = 200, **headers: str) -> Json:
     sent = {"Authorization": f"Token {api.token}", "collection-id": api.collection}
     sent.update({key.replace("_", "-"): value for key, value in headers.items()})
     answer = api.client.post(f"/duplicates/v1/{path}", json=body, headers=sent)
-    assert answer.status_code == status, answer.get_json()
-    return dict(answer.get_json())
+    got = answer.get_json()
+    assert answer.status_code == status, got
+    as_documented(path, status, got)
+    return dict(got)
+
+
+def as_documented(path: str, status: int, got: Json) -> None:
+    """An answer is as the OpenAPI document says, and has no field that it does not name."""
+    described = DOCUMENT["paths"][f"/{path}"]["post"]["responses"][str(status)]["content"]["application/json"]["schema"]
+    OAS31Validator({**described, "components": DOCUMENT["components"]}).validate(got)
+    named = DOCUMENT["components"]["schemas"][described["$ref"].rsplit("/", 1)[1]]["properties"]
+    assert got.keys() <= named.keys()
+
+
+def test_the_document_is_valid_and_names_every_path_and_parameter(api: Api) -> None:
+    told = api.client.get("/duplicates/v1/openapi.json").get_json()
+    assert told == DOCUMENT
+    OpenAPIV31SpecValidator(told).validate()
+    rules = {rule.rule for rule in api.client.application.url_map.iter_rules() if rule.endpoint.startswith("duplic")}
+    assert {f"/duplicates/v1{path}" for path in told["paths"]} == rules - {"/duplicates/v1/openapi.json"}
+    for path, ways in told["paths"].items():
+        body = ways["post"]["requestBody"]["content"]["application/json"]["schema"]["$ref"].rsplit("/", 1)[1]
+        for name, schema in told["components"]["schemas"][body].get("properties", {}).items():
+            assert schema["description"], (path, name)
 
 
 @pytest.fixture
