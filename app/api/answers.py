@@ -80,6 +80,10 @@ class Statistics(TypedDict, total=False):
     measured_recall: Annotated[
         float, Field(ge=0, le=1, description="The share that was found at this effort when it was measured, if it was.")
     ]
+    pairs: Annotated[
+        Literal["stored", "compared"],
+        Field(description="Whether the pairs were stored, or every pair was compared for this answer."),
+    ]
     set: Annotated[QualifiedSet, Field(description="The set that counts, facets, orders and groups are over.")]
 
 

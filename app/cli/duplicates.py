@@ -118,7 +118,7 @@ def scan(collection: str, radius: float, *, anew: bool, as_json: bool) -> None:
             progress=lambda done, total: progress.update(task, total=total, completed=done),
         )
     if as_json:
-        print_json(asdict(state))
+        print_json({name: value for name, value in asdict(state).items() if name != "noted_to"})
         return
     click.echo(
         f"the pairs of {collection} within {state.radius:g} are stored: lookalike duplicates groups {collection}"

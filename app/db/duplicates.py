@@ -40,6 +40,7 @@ class ScanState:
         begun_at: when the scan began.
         completed_at: when every record had been compared; None: not yet.
         pending: records that were written since, and are to be compared yet.
+        noted_to: the latest note of one of them; 0 where there is none.
 
     """
 
@@ -49,6 +50,7 @@ class ScanState:
     begun_at: datetime
     completed_at: datetime | None
     pending: int
+    noted_to: int
 
 
 def state(db: Database, collection: Collection) -> ScanState | None:
@@ -217,12 +219,19 @@ def _insert_copies(connection: Connection, collection: Collection, copies: Itera
         connection.execute(query("duplicates", "insert_copies").render(), values)
 
 
-def refresh(db: Database, collection: Collection, radius: float) -> int:
+def refresh(db: Database, collection: Collection, begun: ScanState) -> int:
     """Compare up to 1,000 records that were written since, in one transaction; return how many notes were settled.
 
-    0 means that all are up to date as of the moment when this was called.
+    Args:
+        db: the database.
+        collection: whose records were written.
+        begun: the scan; what is noted later than it knows is left, so that others who write cannot keep this busy.
+
+    Returns:
+        0 once all is up to date as of the moment when `begun` was read.
+
     """
-    return db.write(lambda connection: _Refresh(connection, collection, radius).run())
+    return db.write(lambda connection: _Refresh(connection, collection, begun.radius).run(begun.noted_to))
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,10 +242,11 @@ class _Refresh:
     collection: Collection
     radius: float
 
-    def run(self) -> int:
+    def run(self, up_to: int) -> int:
         locks.wait_for(self.connection, locks.DUPLICATES, self.collection)
         text = query("duplicates", "changes").render(limit=f"{_CHANGES:d}")
-        notes = self.connection.execute(text, {"collection_id": self.collection.id}).fetchall()
+        values = {"collection_id": self.collection.id, "up_to": up_to}
+        notes = self.connection.execute(text, values).fetchall()
         if not notes:
             return 0
         changed = {row["id"] for row in notes}

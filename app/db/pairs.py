@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from app.db.engine import Database
 from app.db.listing import Listing
 from app.db.loader import query
+from app.domain.windows import Window
 
 _FETCH = 2000
 BLOCK = 2048
@@ -47,6 +48,16 @@ def _stream(db: Database, listing: Listing) -> Iterator[list[tuple[str, NDArray[
         cursor.execute(text, listing.values())
         while rows := cursor.fetchmany(_FETCH):
             yield [(row["id"], row["embedding"].to_numpy()) for row in rows]
+
+
+def stored_pairs(db: Database, listing: Listing, radius: float, window: Window) -> list[tuple[str, str, float]] | None:
+    """Return a part of the stored pairs of matching records within a radius, nearest first; None where not all are."""
+    text = listing.render(query("duplicates", "listed_pairs"))
+    values = listing.values(
+        generation=listing.collection.generation, radius=radius, wanted=window.k, passed=window.offset
+    )
+    rows = db.all(text, values)
+    return [(row["one"], row["other"], row["distance"]) for row in rows if row["one"] is not None] if rows else None
 
 
 def nearest_pairs(

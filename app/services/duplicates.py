@@ -84,10 +84,21 @@ def refresh(context: Context, collection: Collection) -> ScanState:
     """
     begun = _usable(context, collection)
     if begun.pending:
-        while stored.refresh(context.db, collection, begun.radius):
+        while stored.refresh(context.db, collection, begun):
             pass
         begun = _state(context, collection)
     return begun
+
+
+def refreshed(context: Context, collection: Collection, radius: float) -> bool:
+    """Compare what was written since, where all pairs within a radius are stored; return whether they are."""
+    begun = stored.state(context.db, collection)
+    if begun is None or begun.completed_at is None or begun.generation != collection.generation:
+        return False
+    if radius > begun.radius:
+        return False
+    refresh(context, collection)
+    return True
 
 
 def forget(context: Context, collection: Collection) -> bool:

@@ -9,6 +9,7 @@ from app.db.listing import Listing
 from app.domain.errors import InvalidRequest
 from app.domain.records import Found
 from app.domain.windows import Window
+from app.services import duplicates
 from app.services.context import Context
 from app.services.search import check_window
 
@@ -29,36 +30,58 @@ class NearPair:
     distance: float
 
 
-def near_duplicate_pairs(context: Context, listing: Listing, radius: float, window: Window) -> list[NearPair]:
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Pairs, nearest first, and whether they were stored; where not, every pair was compared for them."""
+
+    found: list[NearPair]
+    stored: bool
+
+
+def near_duplicate_pairs(context: Context, listing: Listing, radius: float, window: Window) -> Pairs:
     """Return pairs of matching records within a radius, nearest first; each pair once, never a record with itself.
 
-    Every pair is compared, so the answer is complete; the work grows with the square of the number of records.
+    Where all pairs within the radius are stored, what was written since is compared, and they are the answer. Else
+    every pair is compared: the answer is as complete, and the work grows with the square of the number of records.
 
     Raises:
-        InvalidRequest: more records match than one request may compare.
+        InvalidRequest: the pairs are not stored, and more records match than one request may compare.
 
     """
     check_window(context, window)
+    stored = _stored(context, listing, radius, window)
+    found = _compared(context, listing, radius, window) if stored is None else stored
+    ids = sorted({one for first, second, _ in found for one in (first, second)})
+    known = record_table.get(context.db, listing.collection, ids, listing.fields) if ids else {}
+    answers = [
+        # A record that was deleted since its vector was read is no longer one of a pair.
+        NearPair((known[first], known[second]), distance)
+        for first, second, distance in found
+        if first in known and second in known
+    ]
+    return Pairs(answers, stored is not None)
+
+
+_Found = list[tuple[str, str, float]]
+
+
+def _stored(context: Context, listing: Listing, radius: float, window: Window) -> _Found | None:
+    if not duplicates.refreshed(context, listing.collection, radius):
+        return None
+    return search.stored_pairs(context.db, listing, radius, window)
+
+
+def _compared(context: Context, listing: Listing, radius: float, window: Window) -> _Found:
     limit = context.settings.max_pair_records
     vectors = search.read_vectors(context.db, listing, limit)
     if vectors is None:
         raise InvalidRequest(
             f"more than {limit} records match, which is what one request may compare; name fewer of them with a filter,"
-            " or run `lookalike duplicates` on the server, which has no such limit"
+            " run `lookalike duplicates` on the server, which has no such limit, or store the pairs with `lookalike"
+            " duplicates scan`"
         )
-    scale = listing.collection.distance_scale
-    found = search.nearest_pairs(vectors, scale, radius, window.end)[window.offset :]
-    if not found:
-        return []
-    ids = sorted({vectors.ids[place] for one, other, _ in found for place in (one, other)})
-    stored = record_table.get(context.db, listing.collection, ids, listing.fields)
-    answers = []
-    for one, other, distance in found:
-        first, second = vectors.ids[one], vectors.ids[other]
-        # A record that was deleted since its vector was read is no longer one of a pair.
-        if first in stored and second in stored:
-            answers.append(NearPair((stored[first], stored[second]), distance))
-    return answers
+    found = search.nearest_pairs(vectors, listing.collection.distance_scale, radius, window.end)[window.offset :]
+    return [(vectors.ids[one], vectors.ids[other], distance) for one, other, distance in found]
 
 
 def all_pairs(

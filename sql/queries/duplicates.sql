@@ -11,8 +11,12 @@ SELECT lookalike.forget_duplicates(:collection_id) AS forgotten;
 -- name: state
 -- How far the stored pairs of a collection are.
 SELECT s.radius, s.generation, s.compared_to, s.begun_at, s.completed_at,
-       (SELECT count(DISTINCT c.id) FROM lookalike.duplicate_changes AS c WHERE c.collection_id = s.collection_id) AS pending
+       n.pending, n.noted_to
 FROM lookalike.duplicate_scans AS s
+CROSS JOIN LATERAL (
+    SELECT count(DISTINCT c.id) AS pending, coalesce(max(c.sequence), 0) AS noted_to
+    FROM lookalike.duplicate_changes AS c WHERE c.collection_id = s.collection_id
+) AS n
 WHERE s.collection_id = :collection_id;
 
 -- name: advance
@@ -37,9 +41,9 @@ SELECT :collection_id, new.id, new.first FROM unnest(:ids::text[], :firsts::text
 ON CONFLICT (collection_id, id) DO UPDATE SET first = excluded.first;
 
 -- name: changes
--- The oldest notes of records that were written since their pairs were made.
+-- The oldest notes of records that were written since their pairs were made, up to a note.
 SELECT c.id, c.sequence FROM lookalike.duplicate_changes AS c
-WHERE c.collection_id = :collection_id ORDER BY c.sequence LIMIT /*limit*/ 1000 /*end*/;
+WHERE c.collection_id = :collection_id AND c.sequence <= :up_to ORDER BY c.sequence LIMIT /*limit*/ 1000 /*end*/;
 
 -- name: settle
 -- Deletes notes that are done with.
@@ -104,6 +108,30 @@ JOIN /*records*/ lookalike.records /*end*/ AS y ON y.collection_id = :collection
 WHERE a.first = b.first OR p.distance <= :radius
 ORDER BY distance, one, other
 LIMIT /*limit*/ 100 /*end*/;
+
+-- name: listed_pairs
+-- The stored pairs of matching records within a radius, nearest first, with those of copies. No row where the pairs are not
+-- stored within this radius, not all of them, or those of other vectors; a row without ids where there are none.
+WITH scan AS (
+    SELECT s.collection_id FROM lookalike.duplicate_scans AS s
+    WHERE s.collection_id = :collection_id AND s.generation = :generation AND s.radius >= :radius
+        AND s.completed_at IS NOT NULL
+), members AS MATERIALIZED (
+    SELECT r.id, coalesce(c.first, r.id) AS first
+    FROM /*records*/ lookalike.records /*end*/ AS r
+    LEFT JOIN lookalike.duplicate_copies AS c ON c.collection_id = :collection_id AND c.id = r.id
+    WHERE r.collection_id = :collection_id AND /*filter*/ TRUE /*end*/
+), found AS (
+    SELECT least(a.id, b.id) AS one, greatest(a.id, b.id) AS other, p.distance
+    FROM lookalike.duplicate_pairs AS p
+    JOIN members AS a ON a.first = p.one
+    JOIN members AS b ON b.first = p.other
+    WHERE p.collection_id = :collection_id AND p.distance <= :radius
+    UNION ALL
+    SELECT a.id, b.id, 0 FROM members AS a JOIN members AS b ON b.first = a.first AND b.id > a.id
+    ORDER BY distance, one, other LIMIT :wanted OFFSET :passed
+)
+SELECT f.one, f.other, f.distance FROM scan LEFT JOIN found AS f ON TRUE ORDER BY f.distance, f.one, f.other;
 
 -- name: resolve
 -- Decides about a group, and returns the number of the decision.

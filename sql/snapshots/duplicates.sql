@@ -8,8 +8,12 @@ SELECT lookalike.forget_duplicates(%(collection_id)s) AS forgotten;
 
 -- duplicates.state: How far the stored pairs of a collection are.
 SELECT s.radius, s.generation, s.compared_to, s.begun_at, s.completed_at,
-       (SELECT count(DISTINCT c.id) FROM lookalike.duplicate_changes AS c WHERE c.collection_id = s.collection_id) AS pending
+       n.pending, n.noted_to
 FROM lookalike.duplicate_scans AS s
+CROSS JOIN LATERAL (
+    SELECT count(DISTINCT c.id) AS pending, coalesce(max(c.sequence), 0) AS noted_to
+    FROM lookalike.duplicate_changes AS c WHERE c.collection_id = s.collection_id
+) AS n
 WHERE s.collection_id = %(collection_id)s;
 
 -- duplicates.advance: Notes that the pairs of records up to an id are stored, or, without one, that all are. No row: another scan began.
@@ -30,9 +34,9 @@ INSERT INTO lookalike.duplicate_copies AS c (collection_id, id, first)
 SELECT %(collection_id)s, new.id, new.first FROM unnest(%(ids)s::text[], %(firsts)s::text[]) AS new (id, first)
 ON CONFLICT (collection_id, id) DO UPDATE SET first = excluded.first;
 
--- duplicates.changes: The oldest notes of records that were written since their pairs were made.
+-- duplicates.changes: The oldest notes of records that were written since their pairs were made, up to a note.
 SELECT c.id, c.sequence FROM lookalike.duplicate_changes AS c
-WHERE c.collection_id = %(collection_id)s ORDER BY c.sequence LIMIT 30;
+WHERE c.collection_id = %(collection_id)s AND c.sequence <= %(up_to)s ORDER BY c.sequence LIMIT 30;
 
 -- duplicates.settle: Deletes notes that are done with.
 DELETE FROM lookalike.duplicate_changes AS c WHERE c.collection_id = %(collection_id)s AND c.sequence = ANY (%(sequences)s);
@@ -89,6 +93,28 @@ JOIN "lookalike"."records_1" AS y ON y.collection_id = %(collection_id)s AND y.i
 WHERE a.first = b.first OR p.distance <= %(radius)s
 ORDER BY distance, one, other
 LIMIT 30;
+
+-- duplicates.listed_pairs: The stored pairs of matching records within a radius, nearest first, with those of copies. No row where the pairs are not stored within this radius, not all of them, or those of other vectors; a row without ids where there are none.
+WITH scan AS (
+    SELECT s.collection_id FROM lookalike.duplicate_scans AS s
+    WHERE s.collection_id = %(collection_id)s AND s.generation = %(generation)s AND s.radius >= %(radius)s
+        AND s.completed_at IS NOT NULL
+), members AS MATERIALIZED (
+    SELECT r.id, coalesce(c.first, r.id) AS first
+    FROM "lookalike"."records_1" AS r
+    LEFT JOIN lookalike.duplicate_copies AS c ON c.collection_id = %(collection_id)s AND c.id = r.id
+    WHERE r.collection_id = %(collection_id)s AND TRUE
+), found AS (
+    SELECT least(a.id, b.id) AS one, greatest(a.id, b.id) AS other, p.distance
+    FROM lookalike.duplicate_pairs AS p
+    JOIN members AS a ON a.first = p.one
+    JOIN members AS b ON b.first = p.other
+    WHERE p.collection_id = %(collection_id)s AND p.distance <= %(radius)s
+    UNION ALL
+    SELECT a.id, b.id, 0 FROM members AS a JOIN members AS b ON b.first = a.first AND b.id > a.id
+    ORDER BY distance, one, other LIMIT %(wanted)s OFFSET %(passed)s
+)
+SELECT f.one, f.other, f.distance FROM scan LEFT JOIN found AS f ON TRUE ORDER BY f.distance, f.one, f.other;
 
 -- duplicates.resolve: Decides about a group, and returns the number of the decision.
 SELECT lookalike.resolve_duplicates(%(name)s, %(keep)s, %(remove)s, %(merge)s, %(days)s, %(reason)s, %(made_by)s) AS decision;

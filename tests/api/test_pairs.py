@@ -21,6 +21,7 @@ from app.domain.collections import NewCollection
 from app.domain.errors import InvalidRequest
 from app.domain.records import Fields
 from app.domain.windows import Window
+from app.services import duplicates
 from app.services.pairs import near_duplicate_pairs
 from tests.api.conftest import Api
 from tests.db.vectors import random_vectors
@@ -66,6 +67,45 @@ def test_pages_filter_fields_and_radius(twins: Api) -> None:
         assert twins.post("allNearDupPairs", {"radius": wide}, code=200)["answer_count"] == 36
     for bad in ({"radius": -1}, {"radius": "5"}, {"k": -1}, {"filter": {"$x": 1}}):
         assert twins.call("allNearDupPairs", bad).status_code == 400
+
+
+def test_stored_pairs_are_the_same_answer_as_long_as_they_are_current(twins: Api) -> None:
+    own = collections.get(twins.context.db, twins.collection)
+    asked: list[dict[str, Any]] = [
+        {"fields_to_return": ["n"]},
+        {"k": 4, "from": 3},
+        {"filter": {"n": {"$lte": 1}}, "radius": 3.0},
+        {"filter": {"n": 7}},
+        {"radius": 0},
+        {"k": 0},
+    ]
+
+    def answers(pairs: str) -> list[dict[str, Any]]:
+        found = [twins.post("allNearDupPairs", body, code=200) for body in asked]
+        assert {answer.pop("statistics")["pairs"] for answer in found} == {pairs}
+        return [{key: value for key, value in answer.items() if key != "status"} for answer in found]
+
+    for change in (None, "insert", "delete"):
+        if change == "insert":  # a copy of one, and a copy of the copy
+            records = [{"_id": one, "_base64": jpeg(1, 70), "n": 1} for one in ("0-1", "9-9")]
+            twins.post("insert", {"records": records}, code=210)
+        if change == "delete":
+            twins.post("delete", {"records": [{"_id": one} for one in ("1-70", "2-95")]}, code=220)
+        duplicates.forget(twins.context, own)
+        compared = answers("compared")
+        assert compared[0]["answer_count"] == {None: 9, "insert": 16, "delete": 10}[change]
+        duplicates.scan(twins.context, own, 5.0)
+        assert answers("stored") == compared
+    # What is written now counts at once; what the scan does not reach is compared.
+    twins.post("insert", {"records": [{"_id": "new", "_base64": jpeg(0, 95)}]}, code=210)
+    assert answers("stored")[0]["answer_count"] == 13
+    assert twins.post("allNearDupPairs", {"radius": 5.1})["statistics"]["pairs"] == "compared"
+    with twins.context.db.session() as connection:
+        connection.execute("UPDATE lookalike.duplicate_scans SET completed_at = NULL")
+    answers("compared")
+    with twins.context.db.session() as connection:
+        connection.execute("UPDATE lookalike.duplicate_scans SET completed_at = now(), generation = 7")
+    answers("compared")
 
 
 def test_an_empty_collection_has_no_pairs(api: Api) -> None:

@@ -140,12 +140,19 @@ def near_dups_insert(call: Call, parameters: NearDupsInsertParameters) -> Answer
     ),
 )
 def all_near_dup_pairs(call: Call, parameters: AllNearDupPairsParameters) -> Answer:
-    """Find all pairs of records that show the same picture, nearest first."""
+    """Find all pairs of records that show the same picture, nearest first.
+
+    Where all within the radius are stored (`lookalike duplicates scan`), those are the answer, up to date; else every
+    pair is compared. `statistics.pairs` says which.
+    """
     fields = Fields.of(parameters.fields_to_return)
     listing = listing_service.of(call.collection, fields, parameters.filter)
     window = Window(parameters.k, parameters.from_)
-    found = pair_service.near_duplicate_pairs(call.context, listing, parameters.radius, window)
-    records = [[orjson.Fragment(one.json()) for one in pair.records] for pair in found]
-    distances = [pair.distance for pair in found]
-    body: Body = {"answer_records": records, "answer_distances": distances, "answer_count": len(found)}
+    pairs = pair_service.near_duplicate_pairs(call.context, listing, parameters.radius, window)
+    body: Body = {
+        "answer_records": [[orjson.Fragment(one.json()) for one in pair.records] for pair in pairs.found],
+        "answer_distances": [pair.distance for pair in pairs.found],
+        "answer_count": len(pairs.found),
+        "statistics": {"pairs": "stored" if pairs.stored else "compared"},
+    }
     return Answer(statuses.OK, body)
