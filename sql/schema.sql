@@ -2958,7 +2958,11 @@ CREATE FUNCTION lookalike.undo_decision(collection text, decision bigint, undone
 DECLARE
     space record;
     made lookalike.duplicate_decisions;
+    outcomes jsonb;
 BEGIN
+    IF decision IS NULL THEN
+        RAISE no_data_found USING MESSAGE = 'name a decision by its number: it is NULL';
+    END IF;
     space := lookalike.collection_space(collection);
     SELECT d.* INTO made FROM lookalike.duplicate_decisions AS d
     WHERE d.id = decision AND d.collection_id = space.id FOR UPDATE;
@@ -2968,20 +2972,24 @@ BEGIN
         RAISE object_not_in_prerequisite_state USING
             MESSAGE = format('decision %s was undone already, by %s', decision, made.undone_by);
     END IF;
-    UPDATE lookalike.duplicate_decisions AS d
-    SET undone_at = now(), undone_by = coalesce(undo_decision.undone_by, session_user) WHERE d.id = decision;
-    IF made.merged IS NOT NULL THEN
-        EXECUTE format(
-            'UPDATE %s AS r
-             SET updated_at = now(), attributes = r.attributes - ARRAY(
-                     SELECT a.key FROM jsonb_each($3) AS a WHERE r.attributes -> a.key = a.value
-                 ) || coalesce((
-                     SELECT jsonb_object_agg(b.key, b.value) FROM jsonb_each($4) AS b
-                     WHERE r.attributes -> b.key = $3 -> b.key), ''{}'')
-             WHERE r.collection_id = $1 AND r.id = $2', space.records)
-            USING space.id, made.merged ->> 'id', made.merged -> 'after', made.merged -> 'before';
+    SELECT coalesce(jsonb_object_agg(r.id, r.outcome), '{}') INTO outcomes
+    FROM lookalike.restore_from_trash(collection, made.removed, decision) AS r;
+    IF cardinality(made.removed) = 0 OR outcomes @? '$.* ? (@ == "restored")' THEN
+        UPDATE lookalike.duplicate_decisions AS d
+        SET undone_at = now(), undone_by = coalesce(undo_decision.undone_by, session_user) WHERE d.id = decision;
+        IF made.merged IS NOT NULL THEN
+            EXECUTE format(
+                'UPDATE %s AS r
+                 SET updated_at = now(), attributes = r.attributes - ARRAY(
+                         SELECT a.key FROM jsonb_each($3) AS a WHERE r.attributes -> a.key = a.value
+                     ) || coalesce((
+                         SELECT jsonb_object_agg(b.key, b.value) FROM jsonb_each($4) AS b
+                         WHERE r.attributes -> b.key = $3 -> b.key), ''{}'')
+                 WHERE r.collection_id = $1 AND r.id = $2', space.records)
+                USING space.id, made.merged ->> 'id', made.merged -> 'after', made.merged -> 'before';
+        END IF;
     END IF;
-    RETURN QUERY SELECT * FROM lookalike.restore_from_trash(collection, made.removed, decision);
+    RETURN QUERY SELECT o.key, o.value FROM jsonb_each_text(outcomes) AS o ORDER BY o.key COLLATE "C";
 END;
 $_$;
 

@@ -29,6 +29,20 @@ class Duplicates(click.Group):
             args = ["pairs", *args]
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command; where it lacks the name of a collection, which may be its own name, say how to give it."""
+        try:
+            return super().invoke(ctx)
+        except click.MissingParameter as error:
+            if error.param is None or error.param.name != "collection" or error.ctx is None:
+                raise
+            word = error.ctx.info_name
+            raise click.UsageError(
+                f"lookalike duplicates {word} takes a collection. The pairs of one that is called {word!r}:"
+                f" lookalike duplicates pairs {word}",
+                error.ctx,
+            ) from None
+
 
 @click.group(cls=Duplicates)
 def duplicates() -> None:

@@ -7,11 +7,12 @@ from typing import Any, Literal
 
 from psycopg import errors
 
+from app.db import records
 from app.db.engine import Connection, Database, partition
 from app.db.loader import query
 from app.domain.collections import Collection
 from app.domain.errors import CapacityExceeded, Conflict, InvalidRequest
-from app.domain.jsontext import dumps
+from app.domain.jsontext import dumps, loads_stored, stored_bytes
 from app.domain.records import Json
 
 State = Literal["open", "dismissed", "all"]
@@ -172,11 +173,13 @@ class Resolution:
     reason: str | None = None
 
 
-def resolve(db: Database, collection: Collection, given: Resolution, days: float, made_by: str) -> int:
+def resolve(
+    db: Database, collection: Collection, given: Resolution, days: float, made_by: str, max_attributes_bytes: int
+) -> int:
     """Keep some records of a group and move the others into the trash; return the number of the decision.
 
     Raises:
-        InvalidRequest: the resolution is none.
+        InvalidRequest: the resolution is none, or the merged attributes take more than they may; nothing is changed.
         Conflict: one of the records is not stored any more; nothing is changed.
 
     """
@@ -189,7 +192,37 @@ def resolve(db: Database, collection: Collection, given: Resolution, days: float
         "reason": given.reason,
         "made_by": made_by,
     }
-    return int(_write(db, "resolve", values)[0]["decision"])
+    text = query("duplicates", "resolve").render()
+
+    def work(connection: Connection) -> int:
+        kept = list(given.keep[:1]) if given.merge is not None else []
+        before = records.attributes(connection, collection, kept) if kept else {}
+        decision = int(_run(connection, text, values)[0]["decision"])
+        after = records.attributes(connection, collection, kept) if kept else {}
+        for one, merged in after.items():
+            check_merged(_size(before.get(one, "{}")), _size(merged), max_attributes_bytes)
+        return decision
+
+    return db.write(work)
+
+
+def check_merged(before: int, after: int, max_bytes: int) -> None:
+    """Refuse attributes that a merge lets grow beyond what an insert may bring; numbers of bytes.
+
+    Those that are larger already, as SQL may have made them, may shrink.
+
+    Raises:
+        InvalidRequest: they do.
+
+    """
+    if after > max(before, max_bytes):
+        raise InvalidRequest(f"the merged attributes would take {after} bytes, and at most {max_bytes} can be stored")
+
+
+def _size(attributes: str) -> int:
+    stored = loads_stored(attributes)
+    assert isinstance(stored, dict)  # noqa: S101  (a constraint of the table)
+    return stored_bytes(stored)
 
 
 def check_merge(db: Database, merge: Mapping[str, Json]) -> None:
@@ -204,18 +237,38 @@ def check_merge(db: Database, merge: Mapping[str, Json]) -> None:
 
 
 def preview(
-    db: Database, collection: Collection, keep: str, remove: Sequence[str], merge: Mapping[str, Json]
+    db: Database,
+    collection: Collection,
+    keep: str,
+    remove: Sequence[str],
+    merge: Mapping[str, Json],
+    max_attributes_bytes: int,
 ) -> tuple[dict[str, Any], dict[str, Any]] | None:
     """Return the attributes of the record that stays before and after a merge; None where it is not stored.
 
     Raises:
-        InvalidRequest: a rule is none.
+        InvalidRequest: a rule is none, or the merged attributes take more than they may.
 
     """
     text = query("duplicates", "preview").render(records=partition("records", collection))
     values = {"collection_id": collection.id, "keep": keep, "remove": list(remove), "merge": dumps(merge)}
     rows = db.read(lambda connection: _run(connection, text, values))
-    return (rows[0]["before"], rows[0]["after"]) if rows else None
+    if not rows:
+        return None
+    before, after = rows[0]["before"], rows[0]["after"]
+    check_merged(stored_bytes(before), stored_bytes(after), max_attributes_bytes)
+    return before, after
+
+
+def check_rules(db: Database, collection: Collection, rules: Json) -> None:
+    """Refuse rules of which record is kept that are none.
+
+    Raises:
+        InvalidRequest: one is none; the message names its place.
+
+    """
+    text = query("duplicates", "check_rules").render()
+    db.read(lambda connection: _run(connection, text, {"name": collection.name, "rules": dumps(rules)}))
 
 
 def dismiss(db: Database, collection: Collection, members: Sequence[str], reason: str | None, made_by: str) -> int:

@@ -127,6 +127,14 @@ def _usable(context: Context, collection: Collection) -> ScanState:
     return begun
 
 
+def _check_within(radius: float, begun: ScanState) -> None:
+    if radius > begun.radius:
+        raise InvalidRequest(
+            f"the radius is beyond {begun.radius:g}, within which pairs are stored: scan with this one"
+        )
+    _check_radius(radius, begun.radius)
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """Which groups are asked for.
@@ -161,11 +169,7 @@ def groups(context: Context, collection: Collection, asked: Asked) -> Page:
     """
     begun = refresh(context, collection)
     radius = begun.radius if asked.radius is None else asked.radius
-    if radius > begun.radius:
-        raise InvalidRequest(
-            f"the radius is beyond {begun.radius:g}, within which pairs are stored: scan with this one"
-        )
-    _check_radius(radius, begun.radius)
+    _check_within(radius, begun)
     return table.groups(
         context.db,
         collection,
@@ -199,11 +203,12 @@ def resolve(context: Context, collection: Collection, given: Resolution, made_by
     """Keep some records of a group and move the others into the trash; return the number of the decision.
 
     Raises:
-        InvalidRequest: no record is kept or none removed, or a rule of the merge is none.
+        InvalidRequest: no record is kept or none removed, a rule of the merge is none, or the merged attributes are
+            too large.
         Conflict: one of the records is not stored any more, as when somebody else has decided; nothing is changed.
 
     """
-    decision = table.resolve(context.db, collection, given, days, made_by)
+    decision = table.resolve(context.db, collection, given, days, made_by, context.settings.max_attributes_bytes)
     maintain(context, collection)
     return decision
 
@@ -214,13 +219,13 @@ def preview(
     """Return the attributes of the record that is kept, before and after those of others are merged into it.
 
     Raises:
-        InvalidRequest: a rule is none, or the record is among the removed.
+        InvalidRequest: a rule is none, the merged attributes are too large, or the record is among the removed.
         Conflict: the record is not stored.
 
     """
     if keep in remove:
         raise InvalidRequest("a record is either kept or removed, not both")
-    shown = table.preview(context.db, collection, keep, remove, merge)
+    shown = table.preview(context.db, collection, keep, remove, merge, context.settings.max_attributes_bytes)
     if shown is None:
         raise Conflict(f"the record {keep!r} is not stored")
     return shown
@@ -282,7 +287,7 @@ def apply_suggestions(
     """Apply the suggestion to all open groups within a radius; return the number of groups.
 
     Each group is decided in a transaction of its own, and can be undone by itself. A group that somebody else decides
-    about meanwhile is passed over and reported with the reason.
+    about meanwhile, or whose merged attributes would be too large, is passed over and reported with the reason.
 
     Args:
         context: the parts that services work with.
@@ -300,8 +305,7 @@ def apply_suggestions(
         InvalidRequest: the radius is beyond that of the scan, or a rule is none.
 
     """
-    if merge is not None:
-        table.check_merge(context.db, merge)
+    check_plan(context, collection, radius, rules, merge)
     done = 0
     passed = 0
     while True:
@@ -320,6 +324,23 @@ def apply_suggestions(
             return done
 
 
+def check_plan(
+    context: Context, collection: Collection, radius: float | None, rules: Json, merge: Mapping[str, Json] | None
+) -> None:
+    """Refuse a bulk decision that cannot be made, before it is begun; pairs that are not stored yet may be later.
+
+    Raises:
+        InvalidRequest: a rule is none, of the merge or of what is kept, or the radius is beyond that of the scan.
+
+    """
+    table.check_rules(context.db, collection, rules or [])
+    if merge is not None:
+        table.check_merge(context.db, merge)
+    begun = stored.state(context.db, collection)
+    if radius is not None and begun is not None:
+        _check_within(radius, begun)
+
+
 def _apply(
     context: Context,
     collection: Collection,
@@ -330,13 +351,16 @@ def _apply(
     dry_run: bool,
 ) -> Applied:
     keep, reason = str(group.suggestion), str(group.reason)
-    if dry_run:
-        return Applied(group.members, keep, reason, None)
     given = Resolution([keep], [one for one in group.members if one != keep], merge, reason)
+    decision = None
     try:
-        return Applied(group.members, keep, reason, resolve(context, collection, given, made_by))
-    except Conflict as error:
+        if not dry_run:
+            decision = resolve(context, collection, given, made_by)
+        elif merge is not None:
+            preview(context, collection, keep, given.remove, merge)
+    except (Conflict, InvalidRequest) as error:
         return Applied(group.members, keep, reason, None, str(error))
+    return Applied(group.members, keep, reason, decision)
 
 
 def remove(

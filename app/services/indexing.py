@@ -51,8 +51,9 @@ def _build(context: Context, collection: Collection) -> None:
         )  # fmt: skip
         pause = _REFUSED_SECONDS
     except LookalikeError as error:
-        # Searches stay exact and complete; the next insert tries again.
-        log.warning("the index of collection %s was not built: %s", collection.name, error)
+        # Searches stay exact and complete; the next insert tries again. A process that ends has nothing to say of it.
+        if not context.closed.is_set():
+            log.warning("the index of collection %s was not built: %s", collection.name, error)
     finally:
         context.builds.end(collection.id, pause)
 

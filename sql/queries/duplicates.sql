@@ -141,6 +141,10 @@ SELECT lookalike.resolve_duplicates(:name, :keep, :remove, :merge, :days, :reaso
 -- Refuses rules of a merge that are none.
 SELECT lookalike.merged_attributes('{}', '[]', :merge) AS merged;
 
+-- name: check_rules
+-- Refuses rules of which record is kept that are none.
+SELECT s.id FROM lookalike.suggest_keeper(:name, '{}', :rules) AS s;
+
 -- name: preview
 -- The attributes of the record that is kept before and after those of the removed are merged into it; no row where it is
 -- not stored.

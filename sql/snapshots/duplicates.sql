@@ -122,6 +122,9 @@ SELECT lookalike.resolve_duplicates(%(name)s, %(keep)s, %(remove)s, %(merge)s, %
 -- duplicates.check_merge: Refuses rules of a merge that are none.
 SELECT lookalike.merged_attributes('{}', '[]', %(merge)s) AS merged;
 
+-- duplicates.check_rules: Refuses rules of which record is kept that are none.
+SELECT s.id FROM lookalike.suggest_keeper(%(name)s, '{}', %(rules)s) AS s;
+
 -- duplicates.preview: The attributes of the record that is kept before and after those of the removed are merged into it; no row where it is not stored.
 SELECT k.attributes AS before, lookalike.merged_attributes(k.attributes, coalesce((
            SELECT jsonb_agg(jsonb_build_object('id', r.id, 'attributes', r.attributes) ORDER BY r.id)

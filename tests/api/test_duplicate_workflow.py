@@ -4,6 +4,7 @@ import itertools
 import json
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,14 @@ import pytest
 from numpy.typing import NDArray
 from psycopg import errors
 
+from app import create_context
 from app.db import collections, loads, records
 from app.db.duplicates import state
 from app.db.engine import Database
 from app.domain.collections import Collection, NewCollection
 from app.domain.errors import CapacityExceeded, Conflict, InvalidRequest
 from app.domain.records import Fields
-from app.services import duplicates, expiring
+from app.services import duplicates, expiring, indexing
 from app.services.context import Context
 from app.services.duplicates import Asked, Resolution
 from tests.api.conftest import Api
@@ -316,6 +318,20 @@ def test_a_decision_that_is_none_changes_nothing(
     assert duplicates.history(context, collection, 10) == []
 
 
+def test_a_command_that_ends_says_nothing_of_an_index_that_it_did_not_build(
+    context: Context, caplog: pytest.LogCaptureFixture
+) -> None:
+    collection = made(context)
+    ended = create_context(context.settings, context.db.url)
+    ended.open()
+    ended.close()
+    indexing._build(ended, collection)
+    assert caplog.text == ""
+    ended.closed.clear()  # as that of a server whose database is away
+    indexing._build(ended, collection)
+    assert "was not built" in caplog.text
+
+
 def test_of_two_curators_one_wins_and_the_other_is_told(context: Context) -> None:
     collection = made(context)
     outcomes: list[str] = []
@@ -420,6 +436,61 @@ def test_a_merge_is_previewed_and_undone_where_nobody_changed_it_since(context: 
     duplicates.undo(context, collection, decision, "me")
     assert attributes(context, collection, "a") == {"tags": ["x"], "n": 0, "brand": "C"}
     assert attributes(context, collection, "b") == {"tags": ["y"], "brand": "B", "size": 3}
+
+
+def test_merged_attributes_are_no_larger_than_an_insert_may_bring(context: Context) -> None:
+    collection = made(context)
+    settings = context.settings.model_copy(update={"max_attributes_bytes": 1024})
+    narrow = replace(context, settings=settings)
+    put(context.db, collection, near(1), ["a"], tags=["x" * 600])
+    put(context.db, collection, near(1), ["b"], tags=["y" * 600])
+    put(context.db, collection, near(1), ["c"], brand="B")
+    before = attributes(context, collection, "a")
+    with pytest.raises(InvalidRequest, match=r"merged attributes would take 12\d\d bytes, and at most 1024"):
+        duplicates.preview(narrow, collection, "a", ["b"], {})
+    with pytest.raises(InvalidRequest, match="merged attributes would take"):
+        duplicates.resolve(narrow, collection, Resolution(["a"], ["b"], {}), "me")
+    assert stored(context, collection) == {"a", "b", "c"}
+    assert attributes(context, collection, "a") == before
+    assert duplicates.history(context, collection, 10) == []
+    duplicates.resolve(narrow, collection, Resolution(["a"], ["c"], {}), "me")
+    # In a bulk decision such a group is passed over, in the dry run, too.
+    duplicates.scan(context, collection, RADIUS)
+    for dry_run in (True, False):
+        seen: list[duplicates.Applied] = []
+        duplicates.apply_suggestions(
+            narrow, collection, radius=None, rules=[], merge={}, made_by="me", dry_run=dry_run, report=seen.append
+        )
+        assert [(one.members, one.decision) for one in seen] == [(["a", "b"], None)]
+        assert "would take" in str(seen[0].error)
+    assert stored(context, collection) == {"a", "b"}
+    # What is larger already may shrink.
+    put(context.db, collection, near(1), ["d"], brand="C", big="z" * 2000, price=100)
+    put(context.db, collection, near(1), ["e"], price=5)
+    with pytest.raises(InvalidRequest, match="would take"):
+        duplicates.resolve(narrow, collection, Resolution(["d"], ["e"], {"_merged_ids": True}), "me")
+    duplicates.resolve(narrow, collection, Resolution(["d"], ["e"], {"price": "min"}), "me")
+    assert attributes(context, collection, "d")["price"] == 5
+
+
+def test_an_undo_that_brings_nothing_back_leaves_the_decision(context: Context) -> None:
+    collection = made(context)
+    put(context.db, collection, near(1), ["a"], tags=["x"])
+    put(context.db, collection, near(1), ["b"], tags=["y"])
+    decision = duplicates.resolve(context, collection, Resolution(["a"], ["b"], {}), "me")
+    merged = attributes(context, collection, "a")
+    put(context.db, collection, near(1), ["b"])
+    for _ in range(2):
+        assert duplicates.undo(context, collection, decision, "me") == {"b": "taken"}
+        assert duplicates.history(context, collection, 1)[0].undone_at is None
+        assert attributes(context, collection, "a") == merged
+    records.delete(context.db, collection, ["b"])
+    assert duplicates.undo(context, collection, decision, "me") == {"b": "restored"}
+    assert attributes(context, collection, "a") == {"tags": ["x"], "n": 0}
+    with pytest.raises(Conflict, match="undone already"):
+        duplicates.undo(context, collection, decision, "me")
+    with psycopg.connect(context.db.url) as connection, pytest.raises(errors.NoDataFound, match="by its number"):
+        connection.execute("SELECT lookalike.undo_decision(%s, NULL)", (collection.name,))
 
 
 @pytest.mark.parametrize(

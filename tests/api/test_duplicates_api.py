@@ -200,6 +200,17 @@ def test_a_scan_and_a_bulk_decision_are_jobs(twins: Api) -> None:
     for kind, parameters in wrong:
         with pytest.raises(InvalidRequest, match=r"parameters\."):
             done(twins, kind, parameters)
+    # What cannot be decided is refused when it is asked for, not hours later.
+    collection = collections.get(twins.context, twins.collection)
+    plans: list[tuple[Json, str]] = [
+        ({"rules": ["best"]}, r"parameters: rules\[0\]"),
+        ({"rules": ["oldest"] * 51}, "parameters: rules are at most 50"),
+        ({"rules": [], "merge": {"a": "zz"}}, "parameters: the rule of a"),
+        ({"rules": [], "radius": 0.5}, r"parameters: the radius is beyond 0\.4"),
+    ]
+    for parameters, place in plans:
+        with pytest.raises(InvalidRequest, match=place):
+            asking.start(twins.context, asking.kind_of("duplicate-apply"), collection, parameters)
 
 
 @pytest.fixture
@@ -239,3 +250,7 @@ def test_the_command_line_has_the_same_workflow(twins: Api, run: Any, tmp_path: 
     pairs = [json.loads(line)["records"] for line in run(name, "--radius", "0.5").stdout.splitlines()]
     assert sorted(pairs) == [["0", "10"], ["1", "20"]]
     run("forget", name)
+    # A collection may be called as a command is.
+    assert "lookalike duplicates pairs groups" in run("groups", code=2).output
+    assert "lookalike duplicates pairs scan" in run("scan", "--radius", "3", code=2).output
+    run("dismiss", name, code=2)

@@ -47,14 +47,20 @@ DUPLICATE_SCAN = Kind(
 )
 
 
-def _check_apply(_context: Context, _collection: Collection | None, given: Mapping[str, Json]) -> Parameters:
+def _check_apply(context: Context, collection: Collection | None, given: Mapping[str, Json]) -> Parameters:
     only(given, "radius", "rules", "merge", "chains")
     if not isinstance(given.get("rules"), list):
         raise InvalidRequest('parameters.rules: it is a list, as in ["most_attributes", "oldest"], and must be given')
     if not isinstance(given.get("merge", {}), dict | None):
         raise InvalidRequest('parameters.merge: it is an object, as in {"price": "min"}')
     radius = None if given.get("radius") is None else number(given, "radius", 0, 0, duplicates.WIDEST)
-    return {"radius": radius, "rules": given["rules"], "merge": given.get("merge"), "chains": boolean(given, "chains")}
+    rules, merge = given["rules"], given.get("merge")
+    if collection is not None:
+        try:
+            duplicates.check_plan(context, collection, radius, rules, merge if isinstance(merge, dict) else None)
+        except InvalidRequest as error:
+            raise InvalidRequest(f"parameters: {error}") from None
+    return {"radius": radius, "rules": rules, "merge": merge, "chains": boolean(given, "chains")}
 
 
 def _apply(context: Context, job: Running) -> Outcome:
