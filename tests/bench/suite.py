@@ -21,6 +21,7 @@ from tests.bench import (
     refined,
     serving,
     statements,
+    stored_pairs,
     tagging,
 )
 from tests.bench.report import Table
@@ -103,6 +104,8 @@ def _own_collections(setup: Setup, only: Collection[str]) -> Iterator[Table]:
     if "duplicates" in only:
         with setup.collection(_EXACT) as collection:
             yield duplicates.measure(setup, collection, crops(setup, collection.model))
+        with setup.collection(_EXACT) as collection:
+            yield stored_pairs.measure(setup, collection, crops(setup, collection.model).stored)
     if {"filtered", "facets", "refined"} & set(only):
         with setup.collection(_FILTERED) as collection:
             made = crops(setup, collection.model)
