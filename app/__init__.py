@@ -78,7 +78,7 @@ def create_app(settings: "Settings", database_url: str) -> "Flask":
     from app.api.jobs import jobs  # noqa: PLC0415
     from app.api.uploads import uploads  # noqa: PLC0415
     from app.domain.services import prefixes  # noqa: PLC0415
-    from app.services.expiring import watch  # noqa: PLC0415
+    from app.services import expiring, selftuning  # noqa: PLC0415
     from app.services.readiness import warm_up  # noqa: PLC0415
     from app.services.searchlog import SearchLog  # noqa: PLC0415
 
@@ -99,5 +99,6 @@ def create_app(settings: "Settings", database_url: str) -> "Flask":
     flask.extensions["lookalike"] = context
     context.open()
     warm_up(context)
-    watch(context)
+    expiring.watch(context)
+    selftuning.watch(context)
     return flask

@@ -262,6 +262,13 @@ class Settings(BaseSettings):
     search_log_rows: int = Field(
         default=100_000, ge=1, le=_MOST, description="Searches that are kept in the log at most."
     )
+    advised_index_bytes: int = Field(
+        default=0,
+        ge=0,
+        le=2**50,
+        description="Size that a collection's indexes of attributes and of their values may reach, in bytes, where the "
+        "server builds by itself what `collection advise` names; 0: it builds none.",
+    )
     reindex_share: float = Field(
         default=0.2, gt=0, le=1, description="Share of an index's rows deleted from which it is built anew."
     )

@@ -182,6 +182,12 @@ def hnsw_bytes(db: Database, collection: Collection) -> int:
     return int(row["bytes"]) if row else 0
 
 
+def attribute_bytes(db: Database, collection: Collection) -> int:
+    """Return the size of a collection's indexes of attributes and of single values, bytes."""
+    row = db.one(query("indexes", "attribute_bytes").render(), _named(collection))
+    return int(row["bytes"]) if row else 0
+
+
 def progress(db: Database, collection: Collection) -> dict[str, Any] | None:
     """Return how far a build on this collection is, as PostgreSQL tells it; None where none runs."""
     text = query("indexes", "progress").render()

@@ -41,3 +41,8 @@ def filters(db: Database, collection: Collection, most: int) -> list[Logged]:
     """Return the filters of a collection's logged searches, at most so many, those that took longest first."""
     rows = db.all(query("searchlog", "filters").render(), {"id": collection.id, "most": most})
     return [Logged(**{**row, "filter": loads_stored(row["filter"])}) for row in rows]
+
+
+def filtered(db: Database, least: int) -> list[str]:
+    """Return the names of the collections with at least so many logged searches with a filter."""
+    return [row["name"] for row in db.all(query("searchlog", "filtered").render(), {"least": least})]

@@ -225,7 +225,7 @@ def planned(
     if not _indexable(query) or (target == 1 and query.effort is None):
         return Plan((Way.EXACT,))
     if not query.filtered or not collection.indexed:
-        chosen = _efforts(collection, target, default_effort, query.effort)
+        chosen = efforts_of(collection, target, default_effort, query.effort)
         reached = Reached(target, chosen.nearest, _measured(collection.recall, Depth.TEN, chosen.nearest))
         return Plan(
             (Way.INDEX, Way.EXACT),
@@ -235,7 +235,7 @@ def planned(
         )
     part = part_of(collection, query.where.equalities)
     matches = expected()
-    chosen = _efforts(collection, target, default_effort, query.effort, part)
+    chosen = efforts_of(collection, target, default_effort, query.effort, part)
     usual_limits = limits(collection, RANKS, chosen.matches, part)
     first, found = begin(collection, RANKS, usual_limits, matches, part)
     if first is Way.EXACT:
@@ -255,8 +255,12 @@ def planned(
     )
 
 
-def _efforts(
-    collection: Collection, target: float, default_effort: int, effort: int | None, part: PartialIndex | None = None
+def efforts_of(
+    collection: Collection,
+    target: float,
+    default_effort: int,
+    effort: int | None = None,
+    part: PartialIndex | None = None,
 ) -> Efforts:
     """Return the efforts of a search: as it asks, as they were measured, or by the number of records."""
     if effort is not None:

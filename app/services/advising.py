@@ -6,7 +6,6 @@ was logged: what a log says of a search includes its picture.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from math import ceil
 
 from app.db import indexes, searchlog
 from app.db import partial as partial_indexes
@@ -18,7 +17,6 @@ from app.domain.records import Fields, Json
 from app.domain.windows import Window
 from app.filters import Where, fields_asked, fields_taken, parse_filter, take_from_query
 from app.search.plan import (
-    EFFORT,
     RANKS,
     SLACK,
     Expectation,
@@ -26,7 +24,7 @@ from app.search.plan import (
     begin,
     comparing_us,
     costs_of,
-    grown_effort,
+    efforts_of,
     limits,
     part_of,
 )
@@ -166,8 +164,11 @@ class _Adviser:
 
     @property
     def _effort(self) -> int:
-        """The usual search effort of a walk with a filter."""
-        return ceil(EFFORT * grown_effort(self.collection, self.context.settings.ef_search))
+        """The search effort of a walk with a filter, as it was measured where it was."""
+        settings = self.context.settings
+        return efforts_of(
+            self.collection, self.collection.recall_target or settings.recall_target, settings.ef_search
+        ).matches
 
     def _walking_ms(self, expected: Expectation, part: PartialIndex | None) -> float:
         asked = limits(self.collection, RANKS, self._effort, part=part)

@@ -29,3 +29,9 @@ WHERE noted.rows IS NOT NULL;
 
 -- indexes.bytes: The size of an index, bytes; 0 where there is none of this name.
 SELECT coalesce(pg_catalog.pg_relation_size(pg_catalog.to_regclass(%(index)s::text)), 0) AS bytes;
+
+-- indexes.attribute_bytes: The size of a collection's indexes of attributes (`…_f_…`) and of single values (`…_p_…`), bytes.
+SELECT coalesce(sum(pg_catalog.pg_relation_size(i.indexrelid)), 0)::bigint AS bytes
+FROM pg_catalog.pg_index AS i
+INNER JOIN pg_catalog.pg_class AS c ON i.indexrelid = c.oid
+WHERE i.indrelid = pg_catalog.to_regclass(%(records_table)s::text) AND c.relname ~ '_[fp]_[0-9a-f]{16}$';

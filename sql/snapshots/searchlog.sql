@@ -19,3 +19,12 @@ WHERE l.collection_id = %(id)s AND l.way IS NOT NULL AND jsonb_typeof(l.filter) 
 GROUP BY l.filter, l.way
 ORDER BY milliseconds DESC
 LIMIT %(most)s;
+
+-- searchlog.filtered: The collections with at least so many logged searches with a filter, by name.
+SELECT c.name
+FROM lookalike.collections AS c
+INNER JOIN lookalike.search_log AS l ON c.id = l.collection_id
+WHERE l.way IS NOT NULL AND jsonb_typeof(l.filter) = 'object' AND l.filter <> '{}'
+GROUP BY c.name
+HAVING count(*) >= %(least)s
+ORDER BY c.name;
