@@ -53,7 +53,7 @@ def create_context(settings: "Settings", database_url: str) -> "Context":
         pictures=PictureSource(settings.files_root, settings.images, settings.fetch, settings.fetch_workers),
         vector_cache=VectorCache(settings.vector_cache_bytes),
         tagger=Tagger(models, taxonomy, settings.home / "taxonomies"),
-        lookup=Lookup(db, settings.auth_cache_seconds),
+        lookup=Lookup(db, settings.auth_cache_seconds, settings.public_url),
         bell=Bell(db),
         watchers=BoundedSemaphore(settings.job_watchers),
     )
@@ -76,11 +76,13 @@ def create_app(settings: "Settings", database_url: str) -> "Flask":
     from app.api.headers import completed  # noqa: PLC0415
     from app.api.health import health  # noqa: PLC0415
     from app.api.jobs import jobs  # noqa: PLC0415
+    from app.api.pictures import pictures  # noqa: PLC0415
     from app.api.uploads import uploads  # noqa: PLC0415
     from app.domain.services import prefixes  # noqa: PLC0415
     from app.services import expiring, selftuning  # noqa: PLC0415
     from app.services.readiness import warm_up  # noqa: PLC0415
     from app.services.searchlog import SearchLog  # noqa: PLC0415
+    from app.ui.blueprint import console  # noqa: PLC0415
 
     context = create_context(settings, database_url)
     if settings.log_searches:
@@ -93,7 +95,9 @@ def create_app(settings: "Settings", database_url: str) -> "Flask":
     flask.register_blueprint(jobs(context))
     flask.register_blueprint(uploads(context))
     flask.register_blueprint(duplicates(context))
+    flask.register_blueprint(pictures(context))
     flask.register_blueprint(docs(settings.public_url))
+    flask.register_blueprint(console(context))
     errors.register(flask)
     flask.after_request(completed)
     flask.extensions["lookalike"] = context

@@ -1,9 +1,13 @@
-"""Two headers say who calls and which collection is meant: `Authorization` and `collection-id`."""
+"""Two headers say who calls and which collection is meant: `Authorization` and `collection-id`.
+
+The console's pages call with the cookie of their session instead of the first: docs/adr/0020-the-console.md.
+"""
 
 from flask import Request
 
+from app.domain.browser import COOKIE, is_own_request
 from app.domain.collections import Collection
-from app.domain.errors import InvalidRequest, Unauthorized
+from app.domain.errors import Forbidden, InvalidRequest, Unauthorized
 from app.domain.tokens import Principal, Scope
 from app.services.context import Lookup
 
@@ -16,9 +20,14 @@ def principal_of(request: Request, lookup: Lookup) -> Principal:
 
     Raises:
         Unauthorized: there is no token, or it is unknown or revoked.
+        Forbidden: it is that of a browser's session, and another site's page sent the request.
 
     """
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if not scheme and (held := request.cookies.get(COOKIE)):
+        if not is_own_request(request.method, request.headers.get, request.host, lookup.public_url):
+            raise Forbidden("a browser's session counts only for requests of this server's own pages")
+        scheme, token = "token", held
     if scheme.lower() not in _SCHEMES or not token.strip():
         raise Unauthorized("send your API token in the header 'Authorization: Token <your token>'")
     principal = lookup.principal(token.strip())

@@ -84,6 +84,10 @@ def _guide(settings: Settings, context: Context, name: str, service: str, token:
     first = records.any_id(context, collections.get(context, name))
     body = json.dumps({"query_record": {"_id": first}, "k": 5, "fields_to_return": ["*"]})
     return f"""
+The console, signed in:
+
+{url_of(settings)}/console/sign-in#{token}
+
 Your token: {token}
 
 Find what looks like {first}:

@@ -1,6 +1,7 @@
 """Collections: create, find, list, drop."""
 
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from psycopg.types.json import Jsonb
@@ -70,6 +71,12 @@ def get(db: Database, name: str) -> Collection:
 def list_all(db: Database) -> list[dict[str, Any]]:
     """Return the rows of the view `collection_stats`, with capacity, scale and revision, by name."""
     return db.all(query("collections", "list").render())
+
+
+def names(db: Database, ids: Iterable[int] | None) -> list[str]:
+    """Return the names of the collections with these ids, of all of them for None, in order."""
+    values = {"ids": None if ids is None else sorted(ids)}
+    return [row["name"] for row in db.all(query("collections", "names").render(), values)]
 
 
 def expiring(db: Database) -> list[str]:

@@ -31,6 +31,11 @@ class Principal:
     scopes: frozenset[Scope]
     collections: frozenset[int] | None
 
+    @property
+    def allowed(self) -> frozenset[Scope]:
+        """All that its scopes include."""
+        return frozenset(scope for held in self.scopes for scope in _INCLUDES[held])
+
     def require(self, scope: Scope, collection_id: int) -> None:
         """Check that the token may do this here.
 
@@ -49,7 +54,7 @@ class Principal:
             Forbidden: it may not.
 
         """
-        if not any(scope in _INCLUDES[held] for held in self.scopes):
+        if scope not in self.allowed:
             raise Forbidden(f"this token may not {scope}: it has the scope {', '.join(sorted(self.scopes))}")
 
 

@@ -26,8 +26,9 @@ class Lookup:
     What is *not* found is never remembered: a new token or collection works at once.
     """
 
-    def __init__(self, db: Database, freshness_seconds: float) -> None:
+    def __init__(self, db: Database, freshness_seconds: float, public_url: str | None = None) -> None:
         self._db = db
+        self.public_url = public_url
         self._lock = threading.Lock()
         self._tokens: TTLCache[bytes, Principal] = TTLCache(maxsize=4096, ttl=freshness_seconds)
         self._collections: TTLCache[str, Collection] = TTLCache(maxsize=4096, ttl=freshness_seconds)

@@ -6,6 +6,7 @@ from typing import Any
 
 from app.db import collections as collection_table
 from app.db import indexes, partial, records, reembedding
+from app.domain.tokens import Principal
 from app.services import measuring
 from app.services.context import Context
 
@@ -20,6 +21,11 @@ def of_all(context: Context) -> list[dict[str, Any]]:
     estimate, who knows none at first.
     """
     return [_counted(context, row) for row in collection_table.list_all(context.db)]
+
+
+def names(context: Context, principal: Principal) -> list[str]:
+    """Return the names of the collections that a token may use, in order."""
+    return collection_table.names(context.db, principal.collections)
 
 
 def _counted(context: Context, row: dict[str, Any]) -> dict[str, Any]:

@@ -86,3 +86,9 @@ UPDATE lookalike.collections AS c
 SET settings = jsonb_set(c.settings, '{recall_target}', coalesce(to_jsonb(:target::double precision), 'null'))
 WHERE c.name = :name
 RETURNING c.id;
+
+-- name: names
+-- The names of the collections with these ids, of all of them where that is NULL.
+SELECT c.name FROM lookalike.collections AS c
+WHERE :ids::integer[] IS NULL OR c.id = ANY (:ids::integer[])
+ORDER BY c.name;

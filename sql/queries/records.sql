@@ -51,6 +51,26 @@ WHERE t.collection_id = :collection_id AND t.id = :id;
 SELECT t.id, t.webp FROM /*thumbnails*/ lookalike.thumbnails /*end*/ AS t
 WHERE t.collection_id = :collection_id AND t.id = ANY (:ids);
 
+-- name: thumbnail_versions
+-- The SHA-256 of the thumbnails of some records, 32 hexadecimal digits of it.
+SELECT r.id, left(encode(sha256(t.webp), 'hex'), 32) AS version
+FROM /*records*/ lookalike.records /*end*/ AS r
+JOIN /*thumbnails*/ lookalike.thumbnails /*end*/ AS t ON t.collection_id = r.collection_id AND t.id = r.id
+WHERE r.collection_id = :collection_id AND r.id = ANY (:ids);
+
+-- name: thumbnail_of
+-- The thumbnail of a record with its version, NULL where it has none; no row where there is no such record.
+SELECT t.webp, left(encode(sha256(t.webp), 'hex'), 32) AS version
+FROM /*records*/ lookalike.records /*end*/ AS r
+LEFT JOIN /*thumbnails*/ lookalike.thumbnails /*end*/ AS t ON t.collection_id = r.collection_id AND t.id = r.id
+WHERE r.collection_id = :collection_id AND r.id = :id;
+
+-- name: original_of
+-- The picture of a record as it came, NULL where it is not kept; no row where there is no such record.
+SELECT o.picture FROM /*records*/ lookalike.records /*end*/ AS r
+LEFT JOIN /*originals*/ lookalike.originals /*end*/ AS o ON o.collection_id = r.collection_id AND o.id = r.id
+WHERE r.collection_id = :collection_id AND r.id = :id;
+
 -- name: get
 -- Records by id; the span `fields` says what of the attributes is returned, as text.
 SELECT r.id, (/*fields*/ r.attributes /*end*/)::text AS attributes

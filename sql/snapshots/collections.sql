@@ -76,3 +76,8 @@ UPDATE lookalike.collections AS c
 SET settings = jsonb_set(c.settings, '{recall_target}', coalesce(to_jsonb(%(target)s::double precision), 'null'))
 WHERE c.name = %(name)s
 RETURNING c.id;
+
+-- collections.names: The names of the collections with these ids, of all of them where that is NULL.
+SELECT c.name FROM lookalike.collections AS c
+WHERE %(ids)s::integer[] IS NULL OR c.id = ANY (%(ids)s::integer[])
+ORDER BY c.name;

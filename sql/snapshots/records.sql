@@ -41,6 +41,23 @@ WHERE t.collection_id = %(collection_id)s AND t.id = %(id)s;
 SELECT t.id, t.webp FROM "lookalike"."thumbnails_1" AS t
 WHERE t.collection_id = %(collection_id)s AND t.id = ANY (%(ids)s);
 
+-- records.thumbnail_versions: The SHA-256 of the thumbnails of some records, 32 hexadecimal digits of it.
+SELECT r.id, left(encode(sha256(t.webp), 'hex'), 32) AS version
+FROM "lookalike"."records_1" AS r
+JOIN "lookalike"."thumbnails_1" AS t ON t.collection_id = r.collection_id AND t.id = r.id
+WHERE r.collection_id = %(collection_id)s AND r.id = ANY (%(ids)s);
+
+-- records.thumbnail_of: The thumbnail of a record with its version, NULL where it has none; no row where there is no such record.
+SELECT t.webp, left(encode(sha256(t.webp), 'hex'), 32) AS version
+FROM "lookalike"."records_1" AS r
+LEFT JOIN "lookalike"."thumbnails_1" AS t ON t.collection_id = r.collection_id AND t.id = r.id
+WHERE r.collection_id = %(collection_id)s AND r.id = %(id)s;
+
+-- records.original_of: The picture of a record as it came, NULL where it is not kept; no row where there is no such record.
+SELECT o.picture FROM "lookalike"."records_1" AS r
+LEFT JOIN "lookalike"."originals_1" AS o ON o.collection_id = r.collection_id AND o.id = r.id
+WHERE r.collection_id = %(collection_id)s AND r.id = %(id)s;
+
 -- records.get: Records by id; the span `fields` says what of the attributes is returned, as text.
 SELECT r.id, (r.attributes)::text AS attributes
 FROM "lookalike"."records_1" AS r

@@ -1,0 +1,13 @@
+/** What every page does: the chooser, the keys of the screens, the list of keys. */
+
+import { byId } from "./dom.js";
+import { bind, showKeys } from "./keys.js";
+
+document.documentElement.classList.add("js");
+byId("chooser")?.addEventListener("change", (/** @type {any} */ event) => event.target.form.submit());
+byId("keys-button")?.addEventListener("click", showKeys);
+bind("?", "all keys", showKeys, "Everywhere");
+for (const link of document.querySelectorAll("nav [data-key]")) {
+  const one = /** @type {HTMLAnchorElement} */ (link);
+  bind(`g ${one.dataset.key}`, `go to ${one.textContent?.trim()}`, () => one.click(), "Everywhere");
+}
