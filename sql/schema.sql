@@ -425,8 +425,10 @@ BEGIN
     END IF;
     EXECUTE format(
         'SELECT array_agg(q.id ORDER BY q.id) FROM (
-             SELECT p.one AS id FROM lookalike.duplicate_pairs AS p WHERE p.collection_id = $1 AND p.distance <= $2
-             UNION SELECT p.other FROM lookalike.duplicate_pairs AS p WHERE p.collection_id = $1 AND p.distance <= $2
+             SELECT p.one AS id FROM lookalike.duplicate_pairs AS p
+             WHERE p.collection_id = $1 AND least(p.distance, p.hash_distance) <= $2
+             UNION SELECT p.other FROM lookalike.duplicate_pairs AS p
+             WHERE p.collection_id = $1 AND least(p.distance, p.hash_distance) <= $2
              UNION SELECT s.id FROM lookalike.duplicate_copies AS s WHERE s.collection_id = $1
              UNION SELECT s.first FROM lookalike.duplicate_copies AS s WHERE s.collection_id = $1
          ) AS q JOIN %s AS r ON r.collection_id = $1 AND r.id = q.id', lookalike.unexpired(space.id, space.records))
@@ -443,8 +445,9 @@ BEGIN
         WITH places AS MATERIALIZED (SELECT u.id, u.place::integer FROM unnest(ids) WITH ORDINALITY AS u (id, place))
         SELECT a.place AS one, b.place AS other, p.distance, p.copy
         FROM (
-            SELECT q.one, q.other, q.distance, false AS copy FROM lookalike.duplicate_pairs AS q
-            WHERE q.collection_id = space.id AND q.distance <= within
+            SELECT q.one, q.other, least(q.distance, q.hash_distance) AS distance, false AS copy
+            FROM lookalike.duplicate_pairs AS q
+            WHERE q.collection_id = space.id AND least(q.distance, q.hash_distance) <= within
             UNION ALL
             SELECT s.first, s.id, 0, true FROM lookalike.duplicate_copies AS s WHERE s.collection_id = space.id
         ) AS p
@@ -1523,7 +1526,8 @@ BEGIN
             SELECT c.oid, c.relkind IN ('v', 'm') AS is_view,
                    c.relkind = 'p' OR c.relispartition
                    OR c.relname IN ('search_log', 'index_recall', 'jobs', 'job_rejects', 'job_workers', 'duplicate_scans',
-                                    'duplicate_pairs', 'duplicate_copies', 'duplicate_changes', 'duplicate_decisions', 'trash') AS holds_records
+                                    'duplicate_pairs', 'duplicate_copies', 'duplicate_changes', 'duplicate_hashes',
+                                    'duplicate_judgements', 'duplicate_decisions', 'trash') AS holds_records
             FROM pg_catalog.pg_class AS c
             WHERE c.relnamespace = 'lookalike'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm')
         ), routines AS (
@@ -3217,15 +3221,45 @@ ALTER TABLE lookalike.duplicate_decisions ALTER COLUMN id ADD GENERATED ALWAYS A
     CACHE 1
 );
 
+CREATE TABLE lookalike.duplicate_hashes (
+    collection_id integer NOT NULL,
+    id text NOT NULL COLLATE pg_catalog."C",
+    hash bytea,
+    of bytea NOT NULL,
+    CONSTRAINT duplicate_hashes_hash_check CHECK ((octet_length(hash) = 32))
+);
+
+COMMENT ON TABLE lookalike.duplicate_hashes IS 'Perceptual hashes of thumbnails, made when duplicates are looked for; null where a picture is plain.';
+
+COMMENT ON COLUMN lookalike.duplicate_hashes.of IS 'The MD5 of the thumbnail that the hash is of.';
+
+CREATE TABLE lookalike.duplicate_judgements (
+    collection_id integer NOT NULL,
+    one text NOT NULL COLLATE pg_catalog."C",
+    other text NOT NULL COLLATE pg_catalog."C",
+    distance double precision NOT NULL,
+    same boolean NOT NULL,
+    judged_at timestamp with time zone DEFAULT now() NOT NULL,
+    judged_by text NOT NULL,
+    CONSTRAINT duplicate_judgements_order_check CHECK ((one < other))
+);
+
+COMMENT ON TABLE lookalike.duplicate_judgements IS 'Whether two records show the same picture, as people say; a radius is chosen by it.';
+
+COMMENT ON COLUMN lookalike.duplicate_judgements.distance IS 'The distance at which the pair was judged: the judgement counts as long as the pair lies there.';
+
 CREATE TABLE lookalike.duplicate_pairs (
     collection_id integer NOT NULL,
     one text NOT NULL COLLATE pg_catalog."C",
     other text NOT NULL COLLATE pg_catalog."C",
     distance double precision NOT NULL,
+    hash_distance double precision,
     CONSTRAINT duplicate_pairs_order_check CHECK ((one < other))
 );
 
 COMMENT ON TABLE lookalike.duplicate_pairs IS 'Pairs of near duplicates, without those of duplicate_copies; the view duplicates has all.';
+
+COMMENT ON COLUMN lookalike.duplicate_pairs.hash_distance IS 'The distance of the perceptual hashes, on the same scale; null where one of the two has none.';
 
 CREATE TABLE lookalike.duplicate_scans (
     collection_id integer NOT NULL,
@@ -3234,6 +3268,7 @@ CREATE TABLE lookalike.duplicate_scans (
     compared_to text COLLATE pg_catalog."C",
     begun_at timestamp with time zone DEFAULT now() NOT NULL,
     completed_at timestamp with time zone,
+    hashes boolean DEFAULT false NOT NULL,
     CONSTRAINT duplicate_scans_radius_check CHECK ((radius >= (0)::double precision))
 );
 
@@ -3242,6 +3277,8 @@ COMMENT ON TABLE lookalike.duplicate_scans IS 'Collections whose pairs of near d
 COMMENT ON COLUMN lookalike.duplicate_scans.generation IS 'The generation of the vectors that were compared; the pairs are out of date where the collection has another.';
 
 COMMENT ON COLUMN lookalike.duplicate_scans.compared_to IS 'The pairs of records up to this id are stored; null before the first.';
+
+COMMENT ON COLUMN lookalike.duplicate_scans.hashes IS 'Whether pairs by perceptual hash are stored, too.';
 
 CREATE VIEW lookalike.duplicate_states AS
  SELECT c.name AS collection,
@@ -3281,20 +3318,21 @@ COMMENT ON COLUMN lookalike.records.expires_at IS 'The moment of the attribute _
 
 CREATE VIEW lookalike.duplicates AS
  WITH members AS (
-         SELECT s.collection_id,
-            s.first,
-            s.id
-           FROM lookalike.duplicate_copies s
+         SELECT s_1.collection_id,
+            s_1.first,
+            s_1.id
+           FROM lookalike.duplicate_copies s_1
         UNION
-         SELECT s.collection_id,
-            s.first,
-            s.first
-           FROM lookalike.duplicate_copies s
+         SELECT s_1.collection_id,
+            s_1.first,
+            s_1.first
+           FROM lookalike.duplicate_copies s_1
         ), pairs AS (
          SELECT p_1.collection_id,
             COALESCE(a_1.id, p_1.one) AS one,
             COALESCE(b_1.id, p_1.other) AS other,
-            p_1.distance
+            p_1.distance,
+            p_1.hash_distance
            FROM ((lookalike.duplicate_pairs p_1
              LEFT JOIN members a_1 ON (((a_1.collection_id = p_1.collection_id) AND (a_1.first = p_1.one))))
              LEFT JOIN members b_1 ON (((b_1.collection_id = p_1.collection_id) AND (b_1.first = p_1.other))))
@@ -3302,7 +3340,8 @@ CREATE VIEW lookalike.duplicates AS
          SELECT a_1.collection_id,
             a_1.id,
             b_1.id,
-            0.0
+            0.0,
+            NULL::double precision
            FROM (members a_1
              JOIN members b_1 ON (((b_1.collection_id = a_1.collection_id) AND (b_1.first = a_1.first) AND (b_1.id > a_1.id))))
         )
@@ -3310,14 +3349,29 @@ CREATE VIEW lookalike.duplicates AS
     LEAST(p.one, p.other) AS id,
     GREATEST(p.one, p.other) AS other_id,
     p.distance,
-    COALESCE((a.digest = b.digest), false) AS same_file
-   FROM (((pairs p
+    COALESCE((a.digest = b.digest), false) AS same_file,
+    p.hash_distance,
+    array_remove(ARRAY[
+        CASE
+            WHEN (p.distance <= s.radius) THEN 'model'::text
+            ELSE NULL::text
+        END,
+        CASE
+            WHEN (p.hash_distance <= s.radius) THEN 'hash'::text
+            ELSE NULL::text
+        END,
+        CASE
+            WHEN (a.digest = b.digest) THEN 'bytes'::text
+            ELSE NULL::text
+        END], NULL::text) AS evidence
+   FROM ((((pairs p
      JOIN lookalike.collections c ON ((c.id = p.collection_id)))
+     JOIN lookalike.duplicate_scans s ON ((s.collection_id = p.collection_id)))
      JOIN lookalike.records a ON (((a.collection_id = p.collection_id) AND (a.id = p.one))))
      JOIN lookalike.records b ON (((b.collection_id = p.collection_id) AND (b.id = p.other))))
   WHERE (((a.expires_at IS NULL) OR (a.expires_at > now())) AND ((b.expires_at IS NULL) OR (b.expires_at > now())));
 
-COMMENT ON VIEW lookalike.duplicates IS 'All stored pairs of near duplicates, each once: distance, and whether both were made of the same file.';
+COMMENT ON VIEW lookalike.duplicates IS 'All stored pairs of near duplicates, each once: distances, and what speaks for them (model, hash, the same bytes).';
 
 CREATE VIEW lookalike.index_health AS
  WITH tables AS (
@@ -3743,6 +3797,12 @@ ALTER TABLE ONLY lookalike.duplicate_copies
 ALTER TABLE ONLY lookalike.duplicate_decisions
     ADD CONSTRAINT duplicate_decisions_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY lookalike.duplicate_hashes
+    ADD CONSTRAINT duplicate_hashes_pkey PRIMARY KEY (collection_id, id);
+
+ALTER TABLE ONLY lookalike.duplicate_judgements
+    ADD CONSTRAINT duplicate_judgements_pkey PRIMARY KEY (collection_id, one, other);
+
 ALTER TABLE ONLY lookalike.duplicate_pairs
     ADD CONSTRAINT duplicate_pairs_pkey PRIMARY KEY (collection_id, one, other);
 
@@ -3851,6 +3911,12 @@ ALTER TABLE ONLY lookalike.duplicate_copies
 
 ALTER TABLE ONLY lookalike.duplicate_decisions
     ADD CONSTRAINT duplicate_decisions_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES lookalike.collections(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY lookalike.duplicate_hashes
+    ADD CONSTRAINT duplicate_hashes_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES lookalike.collections(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY lookalike.duplicate_judgements
+    ADD CONSTRAINT duplicate_judgements_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES lookalike.collections(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY lookalike.duplicate_pairs
     ADD CONSTRAINT duplicate_pairs_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES lookalike.duplicate_scans(collection_id) ON DELETE CASCADE;

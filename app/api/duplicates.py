@@ -16,12 +16,15 @@ from app.api.duplicates_parameters import (
     DismissParameters,
     GroupsParameters,
     IdsParameters,
+    JudgeParameters,
     ListParameters,
     NoParameters,
     PreviewParameters,
     PurgeParameters,
     RemoveParameters,
     ResolveParameters,
+    TunePairsParameters,
+    TuneReportParameters,
     UndoParameters,
 )
 from app.api.parsing import Parameters, body_of, parse
@@ -30,9 +33,12 @@ from app.domain.collections import Collection
 from app.domain.errors import InvalidRequest
 from app.domain.records import Fields
 from app.domain.tokens import Principal, Scope
+from app.services import duplicate_bulk, duplicate_tuning
 from app.services import duplicates as service
 from app.services.context import Context
-from app.services.duplicates import Applied, Asked, Resolution
+from app.services.duplicate_bulk import Applied
+from app.services.duplicate_tuning import Judgement
+from app.services.duplicates import Asked, Resolution
 
 PREFIX = "/duplicates/v1"
 # Pairs of a group that are answered: those of 50 members at most, the nearest.
@@ -126,7 +132,7 @@ def decisions(call: Call, given: ListParameters) -> Body:
 def apply(call: Call, given: ApplyParameters) -> Body:
     """Apply the suggestion of rules to all open groups; as long as `dry_run` is not false, nothing is changed."""
     done: list[Applied] = []
-    service.apply_suggestions(
+    duplicate_bulk.apply_suggestions(
         call.context,
         call.collection,
         radius=given.radius,
@@ -169,6 +175,29 @@ def purge(call: Call, given: PurgeParameters) -> Body:
     return {"purged": service.purge(call.context, call.collection, given.records)}
 
 
+def tune_pairs(call: Call, given: TunePairsParameters) -> Body:
+    """Draw pairs to be judged, spread over all distances, in random order."""
+    drawn = duplicate_tuning.draw(call.context, call.collection, given.k)
+    return {"pairs": [{"one": one, "other": other} for one, other in drawn]}
+
+
+def tune_judge(call: Call, given: JudgeParameters) -> Body:
+    """Say of pairs whether they show the same picture."""
+    judged = [Judgement(one.one, one.other, one.same) for one in given.judgements]
+    return {"judged": duplicate_tuning.judge(call.context, call.collection, judged, call.by_whom)}
+
+
+def tune_report(call: Call, given: TuneReportParameters) -> Body:
+    """Tell precision and recall for radii by what was judged, and the widest radius of a wanted precision."""
+    told = duplicate_tuning.report(call.context, call.collection, given.precision)
+    return {
+        "candidates": [asdict(one) for one in told.candidates],
+        "suggested": told.suggested,
+        "pair_count": told.pairs,
+        "judged_count": told.judged,
+    }
+
+
 VIEWS: dict[str, View] = {
     "state": (Scope.READ, NoParameters, state, answers.StateAnswer),
     "groups": (Scope.READ, GroupsParameters, groups, answers.GroupsAnswer),
@@ -181,6 +210,9 @@ VIEWS: dict[str, View] = {
     "trash": (Scope.READ, ListParameters, trash, answers.TrashAnswer),
     "trash/remove": (Scope.WRITE, RemoveParameters, remove, answers.RemovedAnswer),
     "trash/restore": (Scope.WRITE, IdsParameters, restore, answers.OutcomesAnswer),
+    "tune/pairs": (Scope.READ, TunePairsParameters, tune_pairs, answers.TunePairsAnswer),
+    "tune/judge": (Scope.WRITE, JudgeParameters, tune_judge, answers.JudgedAnswer),
+    "tune/report": (Scope.READ, TuneReportParameters, tune_report, answers.TuneReportAnswer),
     "trash/purge": (Scope.WRITE, PurgeParameters, purge, answers.PurgedAnswer),
 }
 """What the paths below the prefix do: the token's right, the parameters of the body, the view, its answer."""

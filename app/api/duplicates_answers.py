@@ -33,7 +33,10 @@ class StoredPair(TypedDict):
 
     one: str
     other: str
-    distance: _Distance
+    distance: Annotated[float, Field(ge=0, description="The distance by the model.")]
+    hash_distance: Annotated[
+        float | None, Field(description="That of the perceptual hashes, on the same scale; null where there is none.")
+    ]
     same_file: Annotated[bool, Field(description="Whether both were made of the same bytes.")]
 
 
@@ -154,3 +157,54 @@ class PurgedAnswer(Envelope):
     """Records that were deleted for good."""
 
     purged: _Count
+
+
+class DrawnPair(TypedDict):
+    """Two records that are to be judged."""
+
+    one: str
+    other: str
+
+
+class TunePairsAnswer(Envelope):
+    """Pairs to be judged; none where all were."""
+
+    pairs: list[DrawnPair]
+
+
+class JudgedAnswer(Envelope):
+    """Judgements were stored."""
+
+    judged: Annotated[_Count, Field(description="Number of the pairs.")]
+
+
+class Share(TypedDict):
+    """A share, and the interval that it lies in with 95 %."""
+
+    value: Annotated[float, Field(ge=0, le=1)]
+    low: Annotated[float, Field(ge=0, le=1)]
+    high: Annotated[float, Field(ge=0, le=1)]
+
+
+class CandidateRadius(TypedDict):
+    """What is known of a radius."""
+
+    radius: _Distance
+    pairs: Annotated[_Count, Field(description="Stored pairs within it.")]
+    precision: Annotated[Share, Field(description="Of the pairs within it, the share that shows the same picture.")]
+    recall: Annotated[
+        Share | None,
+        Field(description="Of the pairs that show the same picture, the share within it; null: none does."),
+    ]
+
+
+class TuneReportAnswer(Envelope):
+    """Precision and recall for radii, by what was judged."""
+
+    candidates: Annotated[list[CandidateRadius], Field(description="Radii, the least first.")]
+    suggested: Annotated[
+        float | None,
+        Field(description="The widest whose precision is as wanted, with 97.5 %; null: none is known to be."),
+    ]
+    pair_count: Annotated[_Count, Field(description="Stored pairs.")]
+    judged_count: Annotated[_Count, Field(description="Those that were judged.")]

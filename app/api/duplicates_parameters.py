@@ -2,9 +2,10 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, StrictBool
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 
 from app.api.parsing import Count, Distance, From, Parameters, Text
+from app.services.duplicate_tuning import PRECISION
 from app.services.duplicates import TRASH_DAYS
 
 MOST_GROUPS = 1000
@@ -134,3 +135,35 @@ class PurgeParameters(Parameters):
 
     records: Ids | None = None
     all: Annotated[StrictBool, Field(description="All of the trash; then no records are named.")] = False
+
+
+class TunePairsParameters(Parameters):
+    """How many pairs are to be judged."""
+
+    k: PageSize = 20
+
+
+class JudgedPair(BaseModel):
+    """Whether two records show the same picture."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    one: Annotated[Text, Field(description="A record, by `_id`.")]
+    other: Annotated[Text, Field(description="The other record, by `_id`.")]
+    same: Annotated[StrictBool, Field(description="Whether they show the same picture.")]
+
+
+class JudgeParameters(Parameters):
+    """Judgements of pairs."""
+
+    judgements: Annotated[
+        list[JudgedPair], Field(min_length=1, max_length=MOST_IDS, description="Pairs with what is said of them.")
+    ]
+
+
+class TuneReportParameters(Parameters):
+    """What precision is wanted."""
+
+    precision: Annotated[
+        Distance, Field(gt=0, le=1, description="Precision that is wanted, above 0 and at most 1.")
+    ] = PRECISION

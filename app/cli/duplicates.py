@@ -1,6 +1,5 @@
 """`lookalike duplicates …`: near duplicates are found, reviewed, decided about, and brought back."""
 
-import getpass
 from dataclasses import asdict
 
 import click
@@ -8,13 +7,15 @@ import orjson
 
 from app.cli.common import json_option, opened, print_json
 from app.cli.progress import progress_bar
+from app.cli.tuning import curator, tune
 from app.domain.errors import InvalidRequest
 from app.domain.jsontext import loads
 from app.domain.records import Fields, Json
-from app.services import collections, pairs
+from app.services import collections, duplicate_bulk, pairs
 from app.services import duplicates as service
 from app.services import listing as listings
-from app.services.duplicates import Applied, Asked, Order, Resolution, State
+from app.services.duplicate_bulk import Applied
+from app.services.duplicates import Asked, Order, Resolution, State
 from app.services.search import NEAR_DUPLICATE_RADIUS
 
 
@@ -52,6 +53,7 @@ def duplicates() -> None:
     """
 
 
+duplicates.add_command(tune)
 radius_option = click.option(
     "--radius", type=click.FloatRange(min=0), help="Largest distance; that of the scan if unset."
 )
@@ -72,11 +74,6 @@ def _merge(text: str | None) -> dict[str, Json] | None:
     if given is not None and not isinstance(given, dict):
         raise InvalidRequest('--merge takes an object, as in {"price": "min"}')
     return given
-
-
-def _me() -> str:
-    """Return the name of who decides, as the history has it."""
-    return f"command line, {getpass.getuser()}"
 
 
 @duplicates.command("pairs")
@@ -116,8 +113,9 @@ def pairs_(collection: str, radius: float, limit: int, filter_: str | None) -> N
     help="Pairs within it are stored; groups can be asked for within any lesser one.",
 )
 @click.option("--anew", is_flag=True, help="Begin again, whatever is stored.")
+@click.option("--model-alone", is_flag=True, help="Store no pairs by perceptual hashes of the thumbnails.")
 @json_option
-def scan(collection: str, radius: float, *, anew: bool, as_json: bool) -> None:
+def scan(collection: str, radius: float, *, anew: bool, model_alone: bool, as_json: bool) -> None:
     """Store the pairs of near duplicates of COLLECTION, and keep them up to date from then on.
 
     Goes on where an earlier scan stopped. Once it is complete, only what was written since is compared.
@@ -129,6 +127,7 @@ def scan(collection: str, radius: float, *, anew: bool, as_json: bool) -> None:
             collections.get(context, collection),
             radius,
             anew=anew,
+            model_alone=model_alone,
             progress=lambda done, total: progress.update(task, total=total, completed=done),
         )
     if as_json:
@@ -212,7 +211,7 @@ def resolve(
                 {"keep": keep, "remove": remove, "before": before, "after": after if rules is not None else before}
             )
             return
-        decision = service.resolve(context, found, Resolution(keep, remove, rules), _me(), days)
+        decision = service.resolve(context, found, Resolution(keep, remove, rules), curator(), days)
     if as_json:
         print_json({"decision": decision})
         return
@@ -226,7 +225,7 @@ def resolve(
 def dismiss(collection: str, records: tuple[str, ...], *, as_json: bool) -> None:
     """Say that RECORDS are no duplicates of each other: exactly these, so a group that grows is asked about again."""
     with opened() as context:
-        decision = service.dismiss(context, collections.get(context, collection), records, _me())
+        decision = service.dismiss(context, collections.get(context, collection), records, curator())
     if as_json:
         print_json({"decision": decision})
         return
@@ -240,7 +239,7 @@ def dismiss(collection: str, records: tuple[str, ...], *, as_json: bool) -> None
 def undo(collection: str, decision: int, *, as_json: bool) -> None:
     """Undo a decision: what it removed comes back, what it merged is taken back."""
     with opened() as context:
-        outcomes = service.undo(context, collections.get(context, collection), decision, _me())
+        outcomes = service.undo(context, collections.get(context, collection), decision, curator())
     _tell_outcomes(outcomes, as_json=as_json)
 
 
@@ -279,13 +278,13 @@ def apply(
         click.echo(orjson.dumps(asdict(one)).decode())
 
     with opened() as context:
-        done = service.apply_suggestions(
+        done = duplicate_bulk.apply_suggestions(
             context,
             collections.get(context, collection),
             radius=radius,
             rules=_json(rules, "--rules"),
             merge=_merge(merge),
-            made_by=_me(),
+            made_by=curator(),
             dry_run=not yes,
             complete_only=not chains,
             report=tell,

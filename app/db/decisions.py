@@ -55,11 +55,15 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two records within the radius; `same_file` says whether both were made of the same bytes."""
+    """Two records within the radius, by the model or by hash; `same_file`: both were made of the same bytes.
+
+    `distance` is the model's; `hash_distance` that of the perceptual hashes, None where one of the two has none.
+    """
 
     one: str
     other: str
     distance: float
+    hash_distance: float | None
     same_file: bool
 
 

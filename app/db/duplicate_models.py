@@ -53,6 +53,9 @@ class DuplicateScan(Base):
     )
     begun_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     completed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    hashes: Mapped[bool] = mapped_column(
+        server_default=text("false"), comment="Whether pairs by perceptual hash are stored, too."
+    )
 
 
 class DuplicatePair(Base):
@@ -72,6 +75,53 @@ class DuplicatePair(Base):
     one: Mapped[str] = mapped_column(Text(collation="C"), primary_key=True)
     other: Mapped[str] = mapped_column(Text(collation="C"), primary_key=True)
     distance: Mapped[float] = mapped_column(Double)
+    hash_distance: Mapped[float | None] = mapped_column(
+        Double,
+        comment="The distance of the perceptual hashes, on the same scale; null where one of the two has none.",
+    )
+
+
+class DuplicateHash(Base):
+    """The perceptual hash of a record's thumbnail."""
+
+    __tablename__ = "duplicate_hashes"
+    __table_args__ = (
+        CheckConstraint("octet_length(hash) = 32", name="hash"),
+        {
+            "comment": "Perceptual hashes of thumbnails, made when duplicates are looked for; "
+            "null where a picture is plain."
+        },
+    )
+
+    collection_id: Mapped[int] = mapped_column(
+        ForeignKey(_COLLECTION, ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    id: Mapped[str] = mapped_column(Text(collation="C"), primary_key=True)
+    hash: Mapped[bytes | None]
+    of: Mapped[bytes] = mapped_column(comment="The MD5 of the thumbnail that the hash is of.")
+
+
+class DuplicateJudgement(Base):
+    """Whether two records show the same picture, as somebody says."""
+
+    __tablename__ = "duplicate_judgements"
+    __table_args__ = (
+        CheckConstraint("one < other", name="order"),
+        {"comment": "Whether two records show the same picture, as people say; a radius is chosen by it."},
+    )
+
+    collection_id: Mapped[int] = mapped_column(
+        ForeignKey(_COLLECTION, ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    one: Mapped[str] = mapped_column(Text(collation="C"), primary_key=True)
+    other: Mapped[str] = mapped_column(Text(collation="C"), primary_key=True)
+    distance: Mapped[float] = mapped_column(
+        Double,
+        comment="The distance at which the pair was judged: the judgement counts as long as the pair lies there.",
+    )
+    same: Mapped[bool]
+    judged_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    judged_by: Mapped[str] = mapped_column(Text)
 
 
 class DuplicateCopy(Base):

@@ -4,23 +4,28 @@ A scan compares every record with every other, block by block, and stores the pa
 with how far it is. What is written meanwhile, and ever after, is noted by a trigger (`sql/functions/507_…`), and
 compared when somebody asks: a search for near duplicates at every insert would cost more than the insert.
 
+What two pictures have in common is told by two kinds of evidence (`app.db.evidence`): the vectors, and hashes of the
+thumbnails, which are made when they are first needed and kept.
+
 Thousands of records may have one vector ("no picture yet"): their pairs would be millions. One of them stands for all,
 its `first`; the others are its copies, and have its pairs.
 """
 
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.db import locks
+from app.db import hashes, locks
 from app.db.engine import Connection, Database, partition
+from app.db.evidence import Hasher, Looks, Near, between, within
 from app.db.loader import query
-from app.db.pairs import BLOCK, Vectors, crossed, exact, exact_between, near_blocks
+from app.db.looks import looks_of, raw_cursor
+from app.db.pairs import BLOCK
 from app.domain.collections import Collection
 from app.domain.errors import InvalidRequest
 
@@ -41,6 +46,7 @@ class ScanState:
         completed_at: when every record had been compared; None: not yet.
         pending: records that were written since, and are to be compared yet.
         noted_to: the latest note of one of them; 0 where there is none.
+        hashes: whether pairs by hash are stored, too.
 
     """
 
@@ -51,6 +57,7 @@ class ScanState:
     completed_at: datetime | None
     pending: int
     noted_to: int
+    hashes: bool
 
 
 def state(db: Database, collection: Collection) -> ScanState | None:
@@ -59,8 +66,14 @@ def state(db: Database, collection: Collection) -> ScanState | None:
     return None if row is None else ScanState(**row)
 
 
-def begin(db: Database, collection: Collection, radius: float) -> None:
+def begin(db: Database, collection: Collection, radius: float, *, hashes: bool) -> None:
     """Begin to store pairs: forget those that are stored, and have what is written noted from now on.
+
+    Args:
+        db: the database.
+        collection: whose pairs are stored.
+        radius: within which, on the API's scale.
+        hashes: whether pairs by hash are stored, too.
 
     Raises:
         MissingRights: the role does not own the tables.
@@ -69,7 +82,9 @@ def begin(db: Database, collection: Collection, radius: float) -> None:
     with db.session() as connection, connection.transaction():
         connection.execute("SET LOCAL lock_timeout = '30s'")
         locks.wait_for(connection, locks.DUPLICATES, collection)
-        connection.execute(query("duplicates", "begin").render(), {"collection_id": collection.id, "radius": radius})
+        values = {"collection_id": collection.id, "radius": radius, "hashes": hashes}
+        connection.execute(query("duplicates", "begin").render(), values)
+        connection.execute(query("duplicates", "choose").render(), values)
 
 
 def forget(db: Database, collection: Collection) -> bool:
@@ -108,23 +123,20 @@ def scan(
 
     """
     with tempfile.TemporaryFile(prefix="lookalike-vectors-") as file:
-        vectors = _spooled(db, collection, file)
-        firsts, copies = _distinct(vectors)
-        ids = [vectors.ids[place] for place in firsts]
+        everything = _spooled(db, collection, file)
+        firsts, copies = _distinct(everything)
+        total = len(everything)
+        looks = everything if len(firsts) == total else everything.take(firsts)
+        ids = looks.ids
         start = (
             0 if begun.compared_to is None else int(np.searchsorted(np.array(ids, object), begun.compared_to, "right"))
         )
-        total = len(vectors.ids)
-        matrix = vectors.matrix if len(firsts) == total else vectors.matrix[firsts]
         block = _Block(db, collection, begun, ids, copies)
         progress(start, total)
-        waiting: list[NDArray[np.float64]] = []
-        for row, found in near_blocks(matrix, collection.distance_scale, begun.radius, start):
-            if len(found):
-                places = found[:, 1:].astype(np.int64)
-                distances = exact(matrix, places, collection.distance_scale)
-                kept = distances <= begun.radius
-                waiting.append(np.column_stack((distances[kept], places[kept])))
+        waiting: list[Near] = []
+        for row, near in within(looks, collection.distance_scale, begun.radius, hashes=begun.hashes, start=start):
+            if len(near.places):
+                waiting.append(near)
             if row is not None:
                 end = min(row + BLOCK, len(ids))
                 block.store(waiting, start, end)
@@ -143,13 +155,12 @@ class _Block:
     ids: Sequence[str]
     copies: dict[int, list[str]]
 
-    def store(self, found: Sequence[NDArray[np.float64]], start: int, end: int) -> None:
+    def store(self, found: Sequence[Near], start: int, end: int) -> None:
         def work(connection: Connection) -> None:
             locks.wait_for(connection, locks.DUPLICATES, self.collection)
             self._note(connection, self.ids[end - 1])
-            for part in found:
-                pairs = [(self.ids[int(one)], self.ids[int(other)], distance) for distance, one, other in part]
-                _insert_pairs(connection, self.collection, pairs)
+            for near in found:
+                _insert_pairs(connection, self.collection, _named(near, self.ids, self.ids))
             _insert_copies(
                 connection,
                 self.collection,
@@ -172,22 +183,33 @@ class _Block:
             raise InvalidRequest("another scan of this collection's duplicates began, or its vectors were made anew")
 
 
-def _spooled(db: Database, collection: Collection, file: IO[bytes]) -> Vectors:
-    """Return the vectors of all records as of one moment, in a file."""
-    ids: list[str] = []
-    with db.snapshot() as connection, connection.cursor("vectors", binary=True) as cursor:
-        cursor.itersize = _FETCH
-        cursor.execute(query("duplicates", "all_vectors").render(records=partition("records", collection)))
-        while rows := cursor.fetchmany(_FETCH):
-            ids += [row["id"] for row in rows]
-            file.write(_vectors(rows).matrix.tobytes())
+def _spooled(db: Database, collection: Collection, file: IO[bytes]) -> Looks:
+    """Return what all records look like as of one moment; the vectors are in a file, so that memory stays flat."""
+    parts = []
+    with db.snapshot() as connection:
+        for part in _all_looks(connection, collection):
+            file.write(part.matrix.tobytes())
+            parts.append(replace(part, matrix=part.matrix[:0]))
     file.flush()
-    shape = (len(ids), collection.dimensions)
-    matrix = np.memmap(file, np.float16, "r", shape=shape) if ids else np.empty(shape, np.float16)
-    return Vectors(ids, matrix)
+    if not parts:
+        return looks_of([], collection.dimensions)
+    ids = [record_id for part in parts for record_id in part.ids]
+    matrix = np.memmap(file, np.float16, "r", shape=(len(ids), collection.dimensions))
+    hashes = np.concatenate([part.hashes for part in parts])
+    return Looks(ids, matrix, hashes, np.concatenate([part.hashed for part in parts]))
 
 
-def _distinct(vectors: Vectors) -> tuple[NDArray[np.int64], dict[int, list[str]]]:
+def _all_looks(connection: Connection, collection: Collection) -> Iterator[Looks]:
+    """Yield what all records look like, some thousands at a time, inside a transaction."""
+    text = query("duplicates", "all_looks").render(records=partition("records", collection))
+    with raw_cursor(connection, "looks") as cursor:
+        cursor.itersize = _FETCH
+        cursor.execute(text, {"collection_id": collection.id})
+        while rows := cursor.fetchmany(_FETCH):
+            yield looks_of(rows, collection.dimensions)
+
+
+def _distinct(vectors: Looks) -> tuple[NDArray[np.int64], dict[int, list[str]]]:
     """Return the places of the first records of each vector, ascending, and the copies of those that have some."""
     if not vectors.ids:
         return np.empty(0, np.int64), {}
@@ -201,14 +223,23 @@ def _distinct(vectors: Vectors) -> tuple[NDArray[np.int64], dict[int, list[str]]
     return firsts, copies
 
 
-def _insert_pairs(connection: Connection, collection: Collection, pairs: Sequence[tuple[str, str, float]]) -> None:
+_Pair = tuple[str, str, float, float | None]
+
+
+def _named(near: Near, ids: Sequence[str], others: Sequence[str]) -> list[_Pair]:
+    """Return pairs by the ids of their records; a distance by hash that there is none of is None."""
+    return [
+        (ids[int(one)], others[int(other)], float(apart), None if np.isnan(by_hash) else float(by_hash))
+        for (one, other), apart, by_hash in zip(near.places, near.distances, near.by_hash, strict=True)
+    ]
+
+
+def _insert_pairs(connection: Connection, collection: Collection, pairs: Sequence[_Pair]) -> None:
     text = query("duplicates", "insert_pairs").render()
     for start in range(0, len(pairs), _ROWS):
-        ones, others, distances = zip(*pairs[start : start + _ROWS], strict=True)
-        connection.execute(
-            text,
-            {"collection_id": collection.id, "ones": list(ones), "others": list(others), "distances": list(distances)},
-        )
+        ones, others, distances, by_hash = (list(column) for column in zip(*pairs[start : start + _ROWS], strict=True))
+        values = {"ones": ones, "others": others, "distances": distances, "by_hash": by_hash}
+        connection.execute(text, {"collection_id": collection.id, **values})
 
 
 def _insert_copies(connection: Connection, collection: Collection, copies: Iterable[tuple[str, str]]) -> None:
@@ -219,19 +250,20 @@ def _insert_copies(connection: Connection, collection: Collection, copies: Itera
         connection.execute(query("duplicates", "insert_copies").render(), values)
 
 
-def refresh(db: Database, collection: Collection, begun: ScanState) -> int:
+def refresh(db: Database, collection: Collection, begun: ScanState, hasher: Hasher | None) -> int:
     """Compare up to 1,000 records that were written since, in one transaction; return how many notes were settled.
 
     Args:
         db: the database.
         collection: whose records were written.
         begun: the scan; what is noted later than it knows is left, so that others who write cannot keep this busy.
+        hasher: makes the hashes, where pairs by hash are stored.
 
     Returns:
         0 once all is up to date as of the moment when `begun` was read.
 
     """
-    return db.write(lambda connection: _Refresh(connection, collection, begun.radius).run(begun.noted_to))
+    return db.write(lambda connection: _Refresh(connection, collection, begun).run(hasher))
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,12 +272,12 @@ class _Refresh:
 
     connection: Connection
     collection: Collection
-    radius: float
+    begun: ScanState
 
-    def run(self, up_to: int) -> int:
+    def run(self, hasher: Hasher | None) -> int:
         locks.wait_for(self.connection, locks.DUPLICATES, self.collection)
         text = query("duplicates", "changes").render(limit=f"{_CHANGES:d}")
-        values = {"collection_id": self.collection.id, "up_to": up_to}
+        values = {"collection_id": self.collection.id, "up_to": self.begun.noted_to}
         notes = self.connection.execute(text, values).fetchall()
         if not notes:
             return 0
@@ -253,88 +285,70 @@ class _Refresh:
         # What was a copy of a changed record needs another first.
         changed |= {row["id"] for row in self._rows("copies_of", sorted(changed))}
         self._execute("forget_pairs", sorted(changed))
-        vectors = self._rows("vectors", sorted(changed), records=partition("records", self.collection))
-        if vectors:
-            self._compare(_vectors(vectors))
+        if self.begun.hashes and hasher is not None:
+            hashes.make(self.connection, self.collection, hasher, sorted(changed))
+        looks = self._looks(sorted(changed))
+        if len(looks):
+            self._compare(looks)
         self.connection.execute(
             query("duplicates", "settle").render(),
             {"collection_id": self.collection.id, "sequences": [row["sequence"] for row in notes]},
         )
         return len(notes)
 
-    def _rows(self, name: str, ids: Sequence[str], **spans: str) -> list[dict[str, Any]]:
-        with self.connection.cursor(binary=True) as cursor:
-            values = {"collection_id": self.collection.id, "ids": list(ids)}
-            return list(cursor.execute(query("duplicates", name).render(**spans), values).fetchall())
+    def _looks(self, ids: Sequence[str]) -> Looks:
+        text = query("duplicates", "looks").render(records=partition("records", self.collection))
+        with raw_cursor(self.connection) as cursor:
+            cursor.execute(text, {"collection_id": self.collection.id, "ids": list(ids)})
+            return looks_of(cursor.fetchall(), self.collection.dimensions)
+
+    def _rows(self, name: str, ids: Sequence[str]) -> list[dict[str, Any]]:
+        values = {"collection_id": self.collection.id, "ids": list(ids)}
+        return list(self.connection.execute(query("duplicates", name).render(), values).fetchall())
 
     def _execute(self, name: str, ids: Sequence[str]) -> None:
         self.connection.execute(
             query("duplicates", name).render(), {"collection_id": self.collection.id, "ids": list(ids)}
         )
 
-    def _compare(self, changed: Vectors) -> None:
+    def _compare(self, changed: Looks) -> None:
         """Store the pairs of changed records with all others and with each other."""
         firsts, copies = _distinct(changed)
-        matrix = changed.matrix[firsts]
-        near, same = self._others(changed, matrix)
-        outside = {row["id"]: row["first"] for row in self._rows("firsts", sorted({one for _, one, _ in near}))}
+        looks = changed.take(firsts)
+        near, same = self._others(changed, looks)
+        outside = {row["id"] for row in self._rows("firsts", sorted({pair[1] for pair in near}))}
         equals = {row["id"]: row["first"] for row in self._rows("firsts", sorted(set(same.values())))}
         new_copies = []
         new_firsts = []
-        for place, row in enumerate(firsts):
-            ids = [changed.ids[int(row)], *copies.get(place, ())]
-            if place in same:
-                first = equals.get(same[place], same[place])
+        for place, record_id in enumerate(looks.ids):
+            ids = [record_id, *copies.get(place, ())]
+            if record_id in same:
+                first = equals.get(same[record_id], same[record_id])
                 new_copies += [(one, first) for one in ids]
             else:
-                new_copies += [(one, ids[0]) for one in ids[1:]]
+                new_copies += [(one, record_id) for one in ids[1:]]
                 new_firsts.append(place)
-        name = {place: changed.ids[int(firsts[place])] for place in new_firsts}
-        pairs = [(name[place], one, apart) for place, one, apart in near if place in name and one not in outside]
-        pairs += [(name[one], name[other], apart) for one, other, apart in self._among(matrix, new_firsts)]
+        stay = looks.take(new_firsts)
+        known = set(stay.ids)
+        pairs = [pair for pair in near if pair[0] in known and pair[1] not in outside]
+        for _, found in within(stay, self.collection.distance_scale, self.begun.radius, hashes=self.begun.hashes):
+            pairs += _named(found, stay.ids, stay.ids)
         _insert_copies(self.connection, self.collection, new_copies)
         _insert_pairs(self.connection, self.collection, pairs)
 
-    def _others(
-        self, changed: Vectors, matrix: NDArray[np.float16]
-    ) -> tuple[list[tuple[int, str, float]], dict[int, str]]:
-        """Return which other records lie within the radius of which row, and for rows that have one, an equal one."""
+    def _others(self, changed: Looks, looks: Looks) -> tuple[list[_Pair], dict[str, str]]:
+        """Return the pairs with records that did not change, and for records that have one, one of the same vector."""
         mine = set(changed.ids)
-        near: list[tuple[int, str, float]] = []
-        same: dict[int, str] = {}
-        scale = self.collection.distance_scale
-        with self.connection.cursor("vectors", binary=True) as cursor:
-            cursor.itersize = _FETCH
-            cursor.execute(query("duplicates", "all_vectors").render(records=partition("records", self.collection)))
-            while rows := cursor.fetchmany(_FETCH):
-                others = _vectors([row for row in rows if row["id"] not in mine])
-                if not others.ids:
-                    continue
-                places = crossed(matrix, others.matrix, scale, self.radius)
-                distances = exact_between(matrix, others.matrix, places, scale)
-                equal = (matrix[places[:, 0]] == others.matrix[places[:, 1]]).all(axis=1)
-                for (one, other), apart, is_same in zip(places, distances, equal, strict=True):
-                    if is_same:
-                        same[int(one)] = others.ids[int(other)]
-                    elif apart <= self.radius:
-                        near.append((int(one), others.ids[int(other)], float(apart)))
+        near: list[_Pair] = []
+        same: dict[str, str] = {}
+        for part in _all_looks(self.connection, self.collection):
+            others = part.take([place for place, record_id in enumerate(part.ids) if record_id not in mine])
+            if not len(others):
+                continue
+            found = between(looks, others, self.collection.distance_scale, self.begun.radius, hashes=self.begun.hashes)
+            equal = found.distances == 0
+            equal[equal] = (looks.matrix[found.places[equal, 0]] == others.matrix[found.places[equal, 1]]).all(axis=1)
+            same |= {looks.ids[int(one)]: others.ids[int(other)] for one, other in found.places[equal]}
+            apart = Near(found.places[~equal], found.distances[~equal], found.by_hash[~equal])
+            near += _named(apart, looks.ids, others.ids)
         return near, same
-
-    def _among(self, matrix: NDArray[np.float16], places: Sequence[int]) -> list[tuple[int, int, float]]:
-        """Return the pairs of some rows within the radius."""
-        some = matrix[list(places)]
-        found = []
-        for _, block in near_blocks(some, self.collection.distance_scale, self.radius):
-            pairs = block[:, 1:].astype(np.int64)
-            for (one, other), apart in zip(pairs, exact(some, pairs, self.collection.distance_scale), strict=True):
-                if apart <= self.radius:
-                    found.append((places[int(one)], places[int(other)], float(apart)))
-        return found
-
-
-def _vectors(rows: Sequence[Mapping[str, Any]]) -> Vectors:
-    """Return rows of ids and embeddings as vectors."""
-    parts = [row["embedding"].to_numpy() for row in rows]
-    return Vectors(
-        [row["id"] for row in rows], np.stack(parts).astype(np.float16) if parts else np.empty((0, 0), np.float16)
-    )

@@ -72,7 +72,7 @@ def nearest_pairs(
     """
     kept = np.empty((0, 3), np.float64)
     total = len(vectors.ids)
-    for row, found in near_blocks(vectors.matrix, scale, radius):
+    for row, found in near_blocks(unit_rows(vectors.matrix), total, scale, radius):
         kept = np.concatenate((kept, found))
         if len(kept) > wanted + _SLACK:
             kept = _best(kept, wanted)
@@ -84,13 +84,18 @@ def nearest_pairs(
     return [(int(one), int(other), float(value)) for value, one, other in best]
 
 
+Unit = Callable[[int, int], NDArray[np.float32]]
+"""Gives rows from one on, so many at most: (rows, dimensions) float32 of unit length."""
+
+
 def near_blocks(
-    matrix: NDArray[np.float16], scale: float, radius: float, start: int = 0
+    unit: Unit, total: int, scale: float, radius: float, start: int = 0
 ) -> Iterator[tuple[int | None, NDArray[np.float64]]]:
     """Yield the pairs of rows that may lie within a radius, a block at a time, each pair once.
 
     Args:
-        matrix: (n, dimensions) vectors of any length but 0.
+        unit: gives rows.
+        total: number of all rows.
         scale: what a cosine distance is multiplied with.
         radius: on that scale; pairs a rounding error beyond it are among those that are yielded.
         start: the pairs of earlier rows are left out.
@@ -101,14 +106,12 @@ def near_blocks(
     """
     # What is compared with a threshold in one buffer takes half the time of what makes distances of all first.
     least = np.float32(1.0 - _rounded(scale, radius) / scale)
-    unit = _unit(matrix)
-    total = len(matrix)
     size = min(BLOCK, total)
     similarities, masks = np.empty((size, size), np.float32), np.empty((size, size), np.bool_)
     for row in range(start, total, BLOCK):
-        left = unit(row)
+        left = unit(row, BLOCK)
         for column in range(row, total, BLOCK):
-            right = unit(column)
+            right = unit(column, BLOCK)
             similar = np.matmul(left, right.T, out=similarities[: len(left), : len(right)])
             near = np.greater_equal(similar, least, out=masks[: len(left), : len(right)])
             one, other = np.divmod(np.flatnonzero(near), len(right))
@@ -140,10 +143,12 @@ def exact_between(
     return distances
 
 
-def crossed(matrix: NDArray[np.float16], others: NDArray[np.float16], scale: float, radius: float) -> NDArray[np.int64]:
-    """Return pairs of a row of each that may lie within a radius, (m, 2), a rounding error beyond it included."""
-    similar = _unit(matrix)(0, len(matrix)) @ _unit(others)(0, len(others)).T
-    near = np.flatnonzero(similar >= np.float32(1.0 - _rounded(scale, radius) / scale))
+def crossed(rows: NDArray[np.float32], others: NDArray[np.float32], scale: float, radius: float) -> NDArray[np.int64]:
+    """Return pairs of a row of each that may lie within a radius, (m, 2), a rounding error beyond it included.
+
+    Both are of unit length.
+    """
+    near = np.flatnonzero(rows @ others.T >= np.float32(1.0 - _rounded(scale, radius) / scale))
     return np.column_stack(np.divmod(near, len(others)))
 
 
@@ -151,8 +156,10 @@ def _rounded(scale: float, radius: float) -> float:
     return min(radius, 2 * scale) + scale * _ROUNDING  # no two directions are farther apart
 
 
-def _unit(matrix: NDArray[np.float16]) -> Callable[..., NDArray[np.float32]]:
-    def block(start: int, size: int = BLOCK) -> NDArray[np.float32]:
+def unit_rows(matrix: NDArray[np.float16]) -> Unit:
+    """Return what gives some rows of vectors of any length but 0 as float32 of unit length."""
+
+    def block(start: int, size: int) -> NDArray[np.float32]:
         rows = matrix[start : start + size].astype(np.float32)
         return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
 

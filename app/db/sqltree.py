@@ -23,6 +23,7 @@ AREAS = (
     "facets",
     "indexes",
     "jobs",
+    "judgements",
     "listing",
     "loads",
     "partial",

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 from app.db import decisions as table
 from app.db import duplicates as stored
-from app.db import records
+from app.db import hashes, records
 from app.db.decisions import Decision, Group, Order, Page, Pair, Resolution, State, Trashed
 from app.db.duplicates import ScanState
 from app.domain.collections import Collection
 from app.domain.errors import Conflict, InvalidRequest
 from app.domain.records import Fields, Found, Json
+from app.embedding.pictures.fingerprint import complements, fingerprint
 from app.services.context import Context
 from app.services.indexing import maintain
 
@@ -19,8 +20,6 @@ __all__ = ["Decision", "Group", "Order", "Page", "Pair", "Resolution", "ScanStat
 TRASH_DAYS = 30.0
 WIDEST = 1e6
 """The largest radius of a scan, beyond that of any model's scale."""
-# Groups that one bulk decision looks at together.
-_BULK = 100
 # Records in the trash that one transaction deletes for good.
 _PURGED = 500
 
@@ -31,6 +30,7 @@ def scan(
     radius: float,
     *,
     anew: bool = False,
+    model_alone: bool = False,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> ScanState:
     """Store the pairs of near duplicates of a collection, and keep them up to date from then on.
@@ -42,6 +42,8 @@ def scan(
         collection: whose records are compared.
         radius: within which pairs are stored, on the API's scale; a group can be asked for within any lesser one.
         anew: whether to begin again, whatever is stored.
+        model_alone: whether perceptual hashes of the thumbnails are no evidence; they are none beside a model that is a
+            hash, or looks at colours alone.
         progress: is called with the number of records done with, and of all; what it raises ends the scan.
 
     Raises:
@@ -51,15 +53,19 @@ def scan(
     """
     _check_radius(radius, WIDEST)
     begun = stored.state(context.db, collection)
-    if anew or begun is None or (begun.radius, begun.generation) != (radius, collection.generation):
-        stored.begin(context.db, collection, radius)
+    wanted = radius, collection.generation, not model_alone and complements(collection.model)
+    if anew or begun is None or (begun.radius, begun.generation, begun.hashes) != wanted:
+        stored.begin(context.db, collection, radius, hashes=wanted[2])
         begun = _state(context, collection)
     if begun.completed_at is None:
+        if begun.hashes and begun.compared_to is None:  # what is written later gets its hash when it is compared
+            total = records.count(context.db, collection)
+            hashes.make_all(context.db, collection, fingerprint, lambda _: progress(0, total))
         stored.scan(context.db, collection, begun, progress)
     return refresh(context, collection)
 
 
-def begin(context: Context, collection: Collection, radius: float) -> None:
+def begin(context: Context, collection: Collection, radius: float, *, model_alone: bool = False) -> None:
     """Forget the stored pairs and begin to store them within a radius; `scan` does it.
 
     Raises:
@@ -67,7 +73,7 @@ def begin(context: Context, collection: Collection, radius: float) -> None:
 
     """
     _check_radius(radius, WIDEST)
-    stored.begin(context.db, collection, radius)
+    stored.begin(context.db, collection, radius, hashes=not model_alone and complements(collection.model))
 
 
 def _check_radius(radius: float, widest: float) -> None:
@@ -84,7 +90,7 @@ def refresh(context: Context, collection: Collection) -> ScanState:
     """
     begun = _usable(context, collection)
     if begun.pending:
-        while stored.refresh(context.db, collection, begun):
+        while stored.refresh(context.db, collection, begun, fingerprint):
             pass
         begun = _state(context, collection)
     return begun
@@ -127,7 +133,13 @@ def _usable(context: Context, collection: Collection) -> ScanState:
     return begun
 
 
-def _check_within(radius: float, begun: ScanState) -> None:
+def check_within(radius: float, begun: ScanState) -> None:
+    """Refuse a radius that is none, or beyond that of the scan.
+
+    Raises:
+        InvalidRequest: it is.
+
+    """
     if radius > begun.radius:
         raise InvalidRequest(
             f"the radius is beyond {begun.radius:g}, within which pairs are stored: scan with this one"
@@ -169,7 +181,7 @@ def groups(context: Context, collection: Collection, asked: Asked) -> Page:
     """
     begun = refresh(context, collection)
     radius = begun.radius if asked.radius is None else asked.radius
-    _check_within(radius, begun)
+    check_within(radius, begun)
     return table.groups(
         context.db,
         collection,
@@ -259,108 +271,6 @@ def undo(context: Context, collection: Collection, decision: int, undone_by: str
 def history(context: Context, collection: Collection, limit: int, before: int | None = None) -> list[Decision]:
     """Return decisions, the latest first, those before a number."""
     return table.decisions(context.db, collection, limit, before)
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """What became of a group in a bulk decision: `decision` is None in a dry run, and where it was passed over."""
-
-    members: list[str]
-    keep: str
-    reason: str
-    decision: int | None
-    error: str | None = None
-
-
-def apply_suggestions(
-    context: Context,
-    collection: Collection,
-    *,
-    radius: float | None,
-    rules: Json,
-    merge: Mapping[str, Json] | None,
-    made_by: str,
-    dry_run: bool,
-    complete_only: bool = True,
-    report: Callable[[Applied], None],
-) -> int:
-    """Apply the suggestion to all open groups within a radius; return the number of groups.
-
-    Each group is decided in a transaction of its own, and can be undone by itself. A group that somebody else decides
-    about meanwhile, or whose merged attributes would be too large, is passed over and reported with the reason.
-
-    Args:
-        context: the parts that services work with.
-        collection: whose groups are decided.
-        radius: on the API's scale; None: that of the scan.
-        rules: by which the record to keep is suggested.
-        merge: rules by which attributes are merged; None: they are not.
-        made_by: who decides.
-        dry_run: whether nothing is changed.
-        complete_only: whether chains, whose ends are not within the radius of each other, are passed over.
-        report: is called with what became of each group.
-
-    Raises:
-        Conflict: the pairs are not stored, or not complete.
-        InvalidRequest: the radius is beyond that of the scan, or a rule is none.
-
-    """
-    check_plan(context, collection, radius, rules, merge)
-    done = 0
-    passed = 0
-    while True:
-        page = groups(
-            context, collection, Asked(radius=radius, order="nearness", offset=passed, limit=_BULK, rules=rules or [])
-        )
-        for group in page.groups:
-            if group.suggestion is None or (complete_only and not group.complete):
-                passed += 1
-                continue
-            applied = _apply(context, collection, group, merge, made_by, dry_run=dry_run)
-            passed += applied.decision is None
-            done += 1
-            report(applied)
-        if len(page.groups) < _BULK:
-            return done
-
-
-def check_plan(
-    context: Context, collection: Collection, radius: float | None, rules: Json, merge: Mapping[str, Json] | None
-) -> None:
-    """Refuse a bulk decision that cannot be made, before it is begun; pairs that are not stored yet may be later.
-
-    Raises:
-        InvalidRequest: a rule is none, of the merge or of what is kept, or the radius is beyond that of the scan.
-
-    """
-    table.check_rules(context.db, collection, rules or [])
-    if merge is not None:
-        table.check_merge(context.db, merge)
-    begun = stored.state(context.db, collection)
-    if radius is not None and begun is not None:
-        _check_within(radius, begun)
-
-
-def _apply(
-    context: Context,
-    collection: Collection,
-    group: Group,
-    merge: Mapping[str, Json] | None,
-    made_by: str,
-    *,
-    dry_run: bool,
-) -> Applied:
-    keep, reason = str(group.suggestion), str(group.reason)
-    given = Resolution([keep], [one for one in group.members if one != keep], merge, reason)
-    decision = None
-    try:
-        if not dry_run:
-            decision = resolve(context, collection, given, made_by)
-        elif merge is not None:
-            preview(context, collection, keep, given.remove, merge)
-    except (Conflict, InvalidRequest) as error:
-        return Applied(group.members, keep, reason, None, str(error))
-    return Applied(group.members, keep, reason, decision)
 
 
 def remove(

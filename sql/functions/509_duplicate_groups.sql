@@ -9,6 +9,7 @@
 --   such collection; 55000: its pairs are not stored, not all of them, or those of vectors
 --   that were made anew since; 22023: the radius is none or beyond that of the scan, or an unknown kind.
 --   Records that were written since the pairs were brought up to date (lookalike.duplicate_states) are as before.
+--   A pair lies at the lesser of its distances: by the model, and by hash where both pictures have one.
 -- Method: connected components, by the pairs in the order of their distances (Kruskal's), so that the last pair that
 --   joins two parts is the weakest link (single linkage).
 -- Rights: the owner's, so that lookalike_reader may ask. Fixed search_path. Called by the server and by anyone.
@@ -62,8 +63,10 @@ BEGIN
     END IF;
     EXECUTE format(
         'SELECT array_agg(q.id ORDER BY q.id) FROM (
-             SELECT p.one AS id FROM lookalike.duplicate_pairs AS p WHERE p.collection_id = $1 AND p.distance <= $2
-             UNION SELECT p.other FROM lookalike.duplicate_pairs AS p WHERE p.collection_id = $1 AND p.distance <= $2
+             SELECT p.one AS id FROM lookalike.duplicate_pairs AS p
+             WHERE p.collection_id = $1 AND least(p.distance, p.hash_distance) <= $2
+             UNION SELECT p.other FROM lookalike.duplicate_pairs AS p
+             WHERE p.collection_id = $1 AND least(p.distance, p.hash_distance) <= $2
              UNION SELECT s.id FROM lookalike.duplicate_copies AS s WHERE s.collection_id = $1
              UNION SELECT s.first FROM lookalike.duplicate_copies AS s WHERE s.collection_id = $1
          ) AS q JOIN %s AS r ON r.collection_id = $1 AND r.id = q.id', lookalike.unexpired(space.id, space.records))
@@ -80,8 +83,9 @@ BEGIN
         WITH places AS MATERIALIZED (SELECT u.id, u.place::integer FROM unnest(ids) WITH ORDINALITY AS u (id, place))
         SELECT a.place AS one, b.place AS other, p.distance, p.copy
         FROM (
-            SELECT q.one, q.other, q.distance, false AS copy FROM lookalike.duplicate_pairs AS q
-            WHERE q.collection_id = space.id AND q.distance <= within
+            SELECT q.one, q.other, least(q.distance, q.hash_distance) AS distance, false AS copy
+            FROM lookalike.duplicate_pairs AS q
+            WHERE q.collection_id = space.id AND least(q.distance, q.hash_distance) <= within
             UNION ALL
             SELECT s.first, s.id, 0, true FROM lookalike.duplicate_copies AS s WHERE s.collection_id = space.id
         ) AS p

@@ -4,6 +4,10 @@
 -- Begins a scan and returns the generation of the vectors that it compares.
 SELECT lookalike.begin_duplicate_scan(:collection_id, :radius) AS generation;
 
+-- name: choose
+-- Says whether a scan that begins stores pairs by hash, too.
+UPDATE lookalike.duplicate_scans AS s SET hashes = :hashes WHERE s.collection_id = :collection_id;
+
 -- name: forget
 -- Forgets the stored pairs of a collection and says whether there were any.
 SELECT lookalike.forget_duplicates(:collection_id) AS forgotten;
@@ -11,7 +15,7 @@ SELECT lookalike.forget_duplicates(:collection_id) AS forgotten;
 -- name: state
 -- How far the stored pairs of a collection are.
 SELECT s.radius, s.generation, s.compared_to, s.begun_at, s.completed_at,
-       n.pending, n.noted_to
+       n.pending, n.noted_to, s.hashes
 FROM lookalike.duplicate_scans AS s
 CROSS JOIN LATERAL (
     SELECT count(DISTINCT c.id) AS pending, coalesce(max(c.sequence), 0) AS noted_to
@@ -28,11 +32,12 @@ WHERE s.collection_id = :collection_id AND s.generation = :generation AND s.radi
 RETURNING s.collection_id;
 
 -- name: insert_pairs
--- Stores pairs; one that is stored gets the distance.
-INSERT INTO lookalike.duplicate_pairs AS p (collection_id, one, other, distance)
-SELECT :collection_id, least(new.one, new.other), greatest(new.one, new.other), new.distance
-FROM unnest(:ones::text[] COLLATE "C", :others::text[] COLLATE "C", :distances::double precision[]) AS new (one, other, distance)
-ON CONFLICT (collection_id, one, other) DO UPDATE SET distance = excluded.distance;
+-- Stores pairs; one that is stored gets the distances.
+INSERT INTO lookalike.duplicate_pairs AS p (collection_id, one, other, distance, hash_distance)
+SELECT :collection_id, least(new.one, new.other), greatest(new.one, new.other), new.distance, new.by_hash
+FROM unnest(:ones::text[] COLLATE "C", :others::text[] COLLATE "C", :distances::double precision[], :by_hash::double precision[])
+    AS new (one, other, distance, by_hash)
+ON CONFLICT (collection_id, one, other) DO UPDATE SET distance = excluded.distance, hash_distance = excluded.hash_distance;
 
 -- name: insert_copies
 -- Stores which records are copies of which.
@@ -65,14 +70,46 @@ WITH copies AS (
 DELETE FROM lookalike.duplicate_pairs AS p
 WHERE p.collection_id = :collection_id AND (p.one = ANY (:ids) OR p.other = ANY (:ids));
 
--- name: vectors
--- The vectors of these records, those that have expired left out.
-SELECT r.id, r.embedding FROM /*records*/ lookalike.records /*end*/ AS r
+-- name: looks
+-- The vectors and hashes of these records, those that have expired left out.
+SELECT r.id, r.embedding, h.hash
+FROM /*records*/ lookalike.records /*end*/ AS r
+LEFT JOIN lookalike.duplicate_hashes AS h ON h.collection_id = r.collection_id AND h.id = r.id
 WHERE r.collection_id = :collection_id AND r.id = ANY (:ids) ORDER BY r.id;
 
--- name: all_vectors
--- The vector of every record, in the order of the ids, for a cursor.
-SELECT r.id, r.embedding FROM /*records*/ lookalike.records /*end*/ AS r ORDER BY r.collection_id, r.id;
+-- name: all_looks
+-- The vector and the hash of every record, in the order of the ids, for a cursor.
+SELECT r.id, r.embedding, h.hash
+FROM /*records*/ lookalike.records /*end*/ AS r
+LEFT JOIN lookalike.duplicate_hashes AS h ON h.collection_id = :collection_id AND h.id = r.id
+ORDER BY r.collection_id, r.id;
+
+-- name: unhashed
+-- Some thumbnails after an id that have no hash yet, or that of an earlier thumbnail.
+SELECT t.id, t.webp, decode(md5(t.webp), 'hex') AS of
+FROM /*thumbnails*/ lookalike.thumbnails /*end*/ AS t
+LEFT JOIN lookalike.duplicate_hashes AS h ON h.collection_id = t.collection_id AND h.id = t.id
+WHERE t.collection_id = :collection_id AND t.id > :after AND h.of IS DISTINCT FROM decode(md5(t.webp), 'hex')
+ORDER BY t.id LIMIT /*limit*/ 500 /*end*/;
+
+-- name: unhashed_of
+-- Those of the thumbnails of these records that have no hash yet, or that of an earlier thumbnail.
+SELECT t.id, t.webp, decode(md5(t.webp), 'hex') AS of
+FROM /*thumbnails*/ lookalike.thumbnails /*end*/ AS t
+LEFT JOIN lookalike.duplicate_hashes AS h ON h.collection_id = t.collection_id AND h.id = t.id
+WHERE t.collection_id = :collection_id AND t.id = ANY (:ids) AND h.of IS DISTINCT FROM decode(md5(t.webp), 'hex');
+
+-- name: store_hashes
+-- Stores hashes of thumbnails.
+INSERT INTO lookalike.duplicate_hashes AS h (collection_id, id, hash, of)
+SELECT :collection_id, new.id, new.hash, new.of FROM unnest(:ids::text[], :hashes::bytea[], :of::bytea[]) AS new (id, hash, of)
+ON CONFLICT (collection_id, id) DO UPDATE SET hash = excluded.hash, of = excluded.of;
+
+-- name: forget_hashes
+-- Deletes the hashes of records that have no thumbnail any more.
+DELETE FROM lookalike.duplicate_hashes AS h
+WHERE h.collection_id = :collection_id AND NOT EXISTS (
+    SELECT FROM /*thumbnails*/ lookalike.thumbnails /*end*/ AS t WHERE t.collection_id = h.collection_id AND t.id = h.id);
 
 -- name: groups
 -- A page of the groups of duplicates, with the number of all, and the suggestion of which record is kept where rules are given.
@@ -91,13 +128,13 @@ LEFT JOIN LATERAL lookalike.suggest_keeper(:name, f.members, :rules) AS s ON TRU
 ORDER BY f.place;
 
 -- name: pairs
--- The direct pairs among some records within a radius, nearest first, with those of copies.
+-- The direct pairs among some records within a radius by either kind of evidence, nearest first, with those of copies.
 WITH members AS (
     SELECT m.id, coalesce(c.first, m.id) AS first
     FROM unnest(:ids::text[] COLLATE "C") AS m (id)
     LEFT JOIN lookalike.duplicate_copies AS c ON c.collection_id = :collection_id AND c.id = m.id
 )
-SELECT a.id AS one, b.id AS other, coalesce(p.distance, 0) AS distance,
+SELECT a.id AS one, b.id AS other, coalesce(p.distance, 0) AS distance, p.hash_distance,
        coalesce(x.digest = y.digest, false) AS same_file
 FROM members AS a
 JOIN members AS b ON a.id < b.id
@@ -105,8 +142,8 @@ LEFT JOIN lookalike.duplicate_pairs AS p
     ON p.collection_id = :collection_id AND p.one = least(a.first, b.first) AND p.other = greatest(a.first, b.first)
 JOIN /*records*/ lookalike.records /*end*/ AS x ON x.collection_id = :collection_id AND x.id = a.id
 JOIN /*records*/ lookalike.records /*end*/ AS y ON y.collection_id = :collection_id AND y.id = b.id
-WHERE a.first = b.first OR p.distance <= :radius
-ORDER BY distance, one, other
+WHERE a.first = b.first OR least(p.distance, p.hash_distance) <= :radius
+ORDER BY least(coalesce(p.distance, 0), p.hash_distance), one, other
 LIMIT /*limit*/ 100 /*end*/;
 
 -- name: listed_pairs

@@ -3,12 +3,15 @@
 -- duplicates.begin: Begins a scan and returns the generation of the vectors that it compares.
 SELECT lookalike.begin_duplicate_scan(%(collection_id)s, %(radius)s) AS generation;
 
+-- duplicates.choose: Says whether a scan that begins stores pairs by hash, too.
+UPDATE lookalike.duplicate_scans AS s SET hashes = %(hashes)s WHERE s.collection_id = %(collection_id)s;
+
 -- duplicates.forget: Forgets the stored pairs of a collection and says whether there were any.
 SELECT lookalike.forget_duplicates(%(collection_id)s) AS forgotten;
 
 -- duplicates.state: How far the stored pairs of a collection are.
 SELECT s.radius, s.generation, s.compared_to, s.begun_at, s.completed_at,
-       n.pending, n.noted_to
+       n.pending, n.noted_to, s.hashes
 FROM lookalike.duplicate_scans AS s
 CROSS JOIN LATERAL (
     SELECT count(DISTINCT c.id) AS pending, coalesce(max(c.sequence), 0) AS noted_to
@@ -23,11 +26,12 @@ SET compared_to = coalesce(%(compared_to)s, s.compared_to),
 WHERE s.collection_id = %(collection_id)s AND s.generation = %(generation)s AND s.radius = %(radius)s
 RETURNING s.collection_id;
 
--- duplicates.insert_pairs: Stores pairs; one that is stored gets the distance.
-INSERT INTO lookalike.duplicate_pairs AS p (collection_id, one, other, distance)
-SELECT %(collection_id)s, least(new.one, new.other), greatest(new.one, new.other), new.distance
-FROM unnest(%(ones)s::text[] COLLATE "C", %(others)s::text[] COLLATE "C", %(distances)s::double precision[]) AS new (one, other, distance)
-ON CONFLICT (collection_id, one, other) DO UPDATE SET distance = excluded.distance;
+-- duplicates.insert_pairs: Stores pairs; one that is stored gets the distances.
+INSERT INTO lookalike.duplicate_pairs AS p (collection_id, one, other, distance, hash_distance)
+SELECT %(collection_id)s, least(new.one, new.other), greatest(new.one, new.other), new.distance, new.by_hash
+FROM unnest(%(ones)s::text[] COLLATE "C", %(others)s::text[] COLLATE "C", %(distances)s::double precision[], %(by_hash)s::double precision[])
+    AS new (one, other, distance, by_hash)
+ON CONFLICT (collection_id, one, other) DO UPDATE SET distance = excluded.distance, hash_distance = excluded.hash_distance;
 
 -- duplicates.insert_copies: Stores which records are copies of which.
 INSERT INTO lookalike.duplicate_copies AS c (collection_id, id, first)
@@ -54,12 +58,40 @@ WITH copies AS (
 DELETE FROM lookalike.duplicate_pairs AS p
 WHERE p.collection_id = %(collection_id)s AND (p.one = ANY (%(ids)s) OR p.other = ANY (%(ids)s));
 
--- duplicates.vectors: The vectors of these records, those that have expired left out.
-SELECT r.id, r.embedding FROM "lookalike"."records_1" AS r
+-- duplicates.looks: The vectors and hashes of these records, those that have expired left out.
+SELECT r.id, r.embedding, h.hash
+FROM "lookalike"."records_1" AS r
+LEFT JOIN lookalike.duplicate_hashes AS h ON h.collection_id = r.collection_id AND h.id = r.id
 WHERE r.collection_id = %(collection_id)s AND r.id = ANY (%(ids)s) ORDER BY r.id;
 
--- duplicates.all_vectors: The vector of every record, in the order of the ids, for a cursor.
-SELECT r.id, r.embedding FROM "lookalike"."records_1" AS r ORDER BY r.collection_id, r.id;
+-- duplicates.all_looks: The vector and the hash of every record, in the order of the ids, for a cursor.
+SELECT r.id, r.embedding, h.hash
+FROM "lookalike"."records_1" AS r
+LEFT JOIN lookalike.duplicate_hashes AS h ON h.collection_id = %(collection_id)s AND h.id = r.id
+ORDER BY r.collection_id, r.id;
+
+-- duplicates.unhashed: Some thumbnails after an id that have no hash yet, or that of an earlier thumbnail.
+SELECT t.id, t.webp, decode(md5(t.webp), 'hex') AS of
+FROM "lookalike"."thumbnails_1" AS t
+LEFT JOIN lookalike.duplicate_hashes AS h ON h.collection_id = t.collection_id AND h.id = t.id
+WHERE t.collection_id = %(collection_id)s AND t.id > %(after)s AND h.of IS DISTINCT FROM decode(md5(t.webp), 'hex')
+ORDER BY t.id LIMIT 30;
+
+-- duplicates.unhashed_of: Those of the thumbnails of these records that have no hash yet, or that of an earlier thumbnail.
+SELECT t.id, t.webp, decode(md5(t.webp), 'hex') AS of
+FROM "lookalike"."thumbnails_1" AS t
+LEFT JOIN lookalike.duplicate_hashes AS h ON h.collection_id = t.collection_id AND h.id = t.id
+WHERE t.collection_id = %(collection_id)s AND t.id = ANY (%(ids)s) AND h.of IS DISTINCT FROM decode(md5(t.webp), 'hex');
+
+-- duplicates.store_hashes: Stores hashes of thumbnails.
+INSERT INTO lookalike.duplicate_hashes AS h (collection_id, id, hash, of)
+SELECT %(collection_id)s, new.id, new.hash, new.of FROM unnest(%(ids)s::text[], %(hashes)s::bytea[], %(of)s::bytea[]) AS new (id, hash, of)
+ON CONFLICT (collection_id, id) DO UPDATE SET hash = excluded.hash, of = excluded.of;
+
+-- duplicates.forget_hashes: Deletes the hashes of records that have no thumbnail any more.
+DELETE FROM lookalike.duplicate_hashes AS h
+WHERE h.collection_id = %(collection_id)s AND NOT EXISTS (
+    SELECT FROM "lookalike"."thumbnails_1" AS t WHERE t.collection_id = h.collection_id AND t.id = h.id);
 
 -- duplicates.groups: A page of the groups of duplicates, with the number of all, and the suggestion of which record is kept where rules are given.
 WITH found AS MATERIALIZED (
@@ -76,13 +108,13 @@ LEFT JOIN found AS f ON f.place > %(offset)s AND f.place <= %(end)s
 LEFT JOIN LATERAL lookalike.suggest_keeper(%(name)s, f.members, %(rules)s) AS s ON TRUE
 ORDER BY f.place;
 
--- duplicates.pairs: The direct pairs among some records within a radius, nearest first, with those of copies.
+-- duplicates.pairs: The direct pairs among some records within a radius by either kind of evidence, nearest first, with those of copies.
 WITH members AS (
     SELECT m.id, coalesce(c.first, m.id) AS first
     FROM unnest(%(ids)s::text[] COLLATE "C") AS m (id)
     LEFT JOIN lookalike.duplicate_copies AS c ON c.collection_id = %(collection_id)s AND c.id = m.id
 )
-SELECT a.id AS one, b.id AS other, coalesce(p.distance, 0) AS distance,
+SELECT a.id AS one, b.id AS other, coalesce(p.distance, 0) AS distance, p.hash_distance,
        coalesce(x.digest = y.digest, false) AS same_file
 FROM members AS a
 JOIN members AS b ON a.id < b.id
@@ -90,8 +122,8 @@ LEFT JOIN lookalike.duplicate_pairs AS p
     ON p.collection_id = %(collection_id)s AND p.one = least(a.first, b.first) AND p.other = greatest(a.first, b.first)
 JOIN "lookalike"."records_1" AS x ON x.collection_id = %(collection_id)s AND x.id = a.id
 JOIN "lookalike"."records_1" AS y ON y.collection_id = %(collection_id)s AND y.id = b.id
-WHERE a.first = b.first OR p.distance <= %(radius)s
-ORDER BY distance, one, other
+WHERE a.first = b.first OR least(p.distance, p.hash_distance) <= %(radius)s
+ORDER BY least(coalesce(p.distance, 0), p.hash_distance), one, other
 LIMIT 30;
 
 -- duplicates.listed_pairs: The stored pairs of matching records within a radius, nearest first, with those of copies. No row where the pairs are not stored within this radius, not all of them, or those of other vectors; a row without ids where there are none.

@@ -14,33 +14,38 @@ JOIN lookalike.collections AS c ON c.id = s.collection_id;
 COMMENT ON VIEW lookalike.duplicate_states IS
     'Collections whose pairs of near duplicates are stored: radius, and whether they are complete and up to date.';
 
--- All stored pairs of near duplicates, each once, with those of copies.
+-- All stored pairs of near duplicates, each once, with those of copies. `distance` is the model's, `hash_distance` that of
+-- the perceptual hashes, on the same scale, NULL where there are none; `evidence` says which are within the scan's radius.
 CREATE OR REPLACE VIEW lookalike.duplicates AS
 WITH members AS (
     SELECT s.collection_id, s.first, s.id FROM lookalike.duplicate_copies AS s
     UNION
     SELECT s.collection_id, s.first, s.first FROM lookalike.duplicate_copies AS s
 ), pairs AS (
-    SELECT p.collection_id, coalesce(a.id, p.one) AS one, coalesce(b.id, p.other) AS other, p.distance
+    SELECT p.collection_id, coalesce(a.id, p.one) AS one, coalesce(b.id, p.other) AS other, p.distance, p.hash_distance
     FROM lookalike.duplicate_pairs AS p
     LEFT JOIN members AS a ON a.collection_id = p.collection_id AND a.first = p.one
     LEFT JOIN members AS b ON b.collection_id = p.collection_id AND b.first = p.other
     UNION ALL
-    SELECT a.collection_id, a.id, b.id, 0.0
+    SELECT a.collection_id, a.id, b.id, 0.0, NULL
     FROM members AS a
     JOIN members AS b ON b.collection_id = a.collection_id AND b.first = a.first AND b.id > a.id
 )
 SELECT
     c.name AS collection, least(p.one, p.other) AS id, greatest(p.one, p.other) AS other_id, p.distance,
-    coalesce(a.digest = b.digest, false) AS same_file
+    coalesce(a.digest = b.digest, false) AS same_file, p.hash_distance,
+    array_remove(ARRAY[
+        CASE WHEN p.distance <= s.radius THEN 'model' END, CASE WHEN p.hash_distance <= s.radius THEN 'hash' END,
+        CASE WHEN a.digest = b.digest THEN 'bytes' END], NULL) AS evidence
 FROM pairs AS p
 JOIN lookalike.collections AS c ON c.id = p.collection_id
+JOIN lookalike.duplicate_scans AS s ON s.collection_id = p.collection_id
 JOIN lookalike.records AS a ON a.collection_id = p.collection_id AND a.id = p.one
 JOIN lookalike.records AS b ON b.collection_id = p.collection_id AND b.id = p.other
 WHERE (a.expires_at IS NULL OR a.expires_at > now()) AND (b.expires_at IS NULL OR b.expires_at > now());
 
 COMMENT ON VIEW lookalike.duplicates IS
-    'All stored pairs of near duplicates, each once: distance, and whether both were made of the same file.';
+    'All stored pairs of near duplicates, each once: distances, and what speaks for them (model, hash, the same bytes).';
 
 -- What was decided about duplicates, the latest first by its number.
 CREATE OR REPLACE VIEW lookalike.decisions AS

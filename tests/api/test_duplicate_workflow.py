@@ -20,7 +20,7 @@ from app.db.engine import Database
 from app.domain.collections import Collection, NewCollection
 from app.domain.errors import CapacityExceeded, Conflict, InvalidRequest
 from app.domain.records import Fields
-from app.services import duplicates, expiring, indexing
+from app.services import duplicate_bulk, duplicates, expiring, indexing
 from app.services.context import Context
 from app.services.duplicates import Asked, Resolution
 from tests.api.conftest import Api
@@ -457,8 +457,8 @@ def test_merged_attributes_are_no_larger_than_an_insert_may_bring(context: Conte
     # In a bulk decision such a group is passed over, in the dry run, too.
     duplicates.scan(context, collection, RADIUS)
     for dry_run in (True, False):
-        seen: list[duplicates.Applied] = []
-        duplicates.apply_suggestions(
+        seen: list[duplicate_bulk.Applied] = []
+        duplicate_bulk.apply_suggestions(
             narrow, collection, radius=None, rules=[], merge={}, made_by="me", dry_run=dry_run, report=seen.append
         )
         assert [(one.members, one.decision) for one in seen] == [(["a", "b"], None)]
@@ -554,9 +554,9 @@ def test_suggestions_are_applied_to_all_groups_after_a_dry_run(context: Context)
     ]
     assert 0 < len(whole) < len(open_groups)
 
-    def apply(*, dry_run: bool) -> list[duplicates.Applied]:
-        seen: list[duplicates.Applied] = []
-        number = duplicates.apply_suggestions(
+    def apply(*, dry_run: bool) -> list[duplicate_bulk.Applied]:
+        seen: list[duplicate_bulk.Applied] = []
+        number = duplicate_bulk.apply_suggestions(
             context,
             collection,
             radius=None,
@@ -689,7 +689,7 @@ def test_a_radius_that_is_none_begins_no_scan(context: Context, radius: float) -
 def test_a_dry_run_refuses_what_the_decision_would(context: Context) -> None:
     collection = chain(context)
     with pytest.raises(InvalidRequest, match="'zz'"):
-        duplicates.apply_suggestions(
+        duplicate_bulk.apply_suggestions(
             context,
             collection,
             radius=None,

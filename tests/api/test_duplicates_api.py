@@ -1,5 +1,7 @@
 """`/duplicates/v1/…` and `lookalike duplicates …`: groups of real pictures, decisions, rights, bad input."""
 
+import base64
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -8,10 +10,12 @@ import pytest
 from click.testing import CliRunner, Result
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from PIL import Image, ImageFilter
 
 from app.api.duplicates import VIEWS
 from app.api.duplicates_document import document
 from app.cli import cli
+from app.demo.catalogue import catalogue
 from app.domain.errors import InvalidRequest
 from app.domain.jobs import Job, State
 from app.domain.tokens import Scope
@@ -114,6 +118,60 @@ def test_the_trash_by_its_paths(twins: Api) -> None:
     ask(twins, "trash/purge", {"all": True})
 
 
+def test_copies_that_the_model_does_not_see_are_found_by_hash(api: Api) -> None:
+    """Blurred and grey copies of a product are beyond the radius of the model; a plain picture is like no other."""
+    products = [product.picture() for product in catalogue(3)]
+    shown = {
+        "0": products[0],
+        "0-grey": products[0].convert("L").convert("RGB"),
+        "0-blurred": products[0].filter(ImageFilter.GaussianBlur(5)),
+        "1": products[1],
+        "red": Image.new("RGB", (300, 300), (200, 30, 30)),
+        "blue": Image.new("RGB", (300, 300), (30, 30, 220)),
+    }
+    records = [{"_id": one, "_base64": encoded(picture)} for one, picture in shown.items()]
+    api.post("insert", {"records": records}, code=210)
+    collection = collections.get(api.context, api.collection)
+    duplicates.scan(api.context, collection, 5.0, model_alone=True)
+    alone = {tuple(group["members"]) for group in ask(api, "groups")["groups"]}
+    duplicates.scan(api.context, collection, 5.0)
+    group = next(one for one in ask(api, "groups")["groups"] if "0" in one["members"])
+    assert group["members"] == ["0", "0-blurred", "0-grey"]
+    assert tuple(group["members"]) not in alone
+    by_hash = [pair for pair in group["pairs"] if pair["distance"] > 5]
+    assert by_hash
+    assert all(pair["hash_distance"] <= 5 for pair in by_hash)
+    assert group["widest"] <= 5
+    # allNearDupPairs keeps its meaning: the model's distance.
+    stored = api.post("allNearDupPairs", {"radius": 5.0})
+    assert stored["statistics"]["pairs"] == "stored"
+    duplicates.forget(api.context, collection)
+    compared = api.post("allNearDupPairs", {"radius": 5.0})
+    assert (stored["answer_records"], stored["answer_distances"]) == (
+        compared["answer_records"],
+        compared["answer_distances"],
+    )
+    # What comes later is compared by hash, too, and a replaced picture by that of its new thumbnail.
+    duplicates.scan(api.context, collection, 5.0)
+    later = {"1-grey": products[1].convert("L").convert("RGB"), "0-grey": products[2]}
+    records = [{"_id": one, "_base64": encoded(picture)} for one, picture in later.items()]
+    api.post("upsert", {"records": records}, code=210)
+    groups = {tuple(group["members"]) for group in ask(api, "groups")["groups"]}
+    assert {("0", "0-blurred"), ("1", "1-grey")} <= groups
+    with api.context.db.session() as connection:
+        rows = connection.execute(
+            "SELECT id, other_id, evidence, hash_distance <= 5 AS near FROM lookalike.duplicates WHERE collection = %s",
+            (api.collection,),
+        ).fetchall()
+    assert {"id": "0", "other_id": "0-blurred", "evidence": ["hash"], "near": True} in rows
+
+
+def encoded(picture: Image.Image) -> str:
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
 WRONG: list[tuple[str, Any, str]] = [
     ("groups", {"radius": 0.6}, "beyond 0.5"),
     ("groups", {"radius": -1}, "radius"),
@@ -213,12 +271,62 @@ def test_a_scan_and_a_bulk_decision_are_jobs(twins: Api) -> None:
             asking.start(twins.context, asking.kind_of("duplicate-apply"), collection, parameters)
 
 
+def test_a_radius_is_chosen_by_what_people_judge(twins: Api, run: Any, tmp_path: Path) -> None:
+    name = twins.collection
+    empty = ask(twins, "tune/report")
+    assert (empty["pair_count"], empty["judged_count"], empty["suggested"]) == (3, 0, None)
+    drawn = ask(twins, "tune/pairs", {"k": 2})["pairs"]
+    assert len(drawn) == 2
+    # Copies are pairs with the first of them.
+    stored = [{"one": "0", "other": "10"}, {"one": "0", "other": "11"}, {"one": "1", "other": "20"}]
+    assert all(pair in stored for pair in drawn)
+    wrong: list[tuple[Any, str]] = [
+        ([{"one": "0", "other": "5", "same": True}], "judgements[0]"),
+        ([{"one": "10", "other": "0", "same": True}, {"one": "0", "other": "0", "same": True}], "judgements[1]"),
+        ([{"one": "0", "other": "10", "same": "yes"}], "judgements.0.same"),
+        ([{"one": "0", "same": True}], "judgements.0.other"),
+        ([], "judgements"),
+    ]
+    for body, place in wrong:
+        assert place in ask(twins, "tune/judge", {"judgements": body}, 400)["status"]["error_description"]
+    for bad in (0, 1.5, "much"):
+        ask(twins, "tune/report", {"precision": bad}, 400)
+    assert ask(twins, "tune/report")["judged_count"] == 0
+    reader = f"Token {tokens.create(twins.context, [Scope.READ], [name]).token}"
+    same = [{**pair, "same": True} for pair in drawn]
+    ask(twins, "tune/judge", {"judgements": same}, 403, Authorization=reader)
+    assert ask(twins, "tune/judge", {"judgements": same})["judged"] == 2
+    left = ask(twins, "tune/pairs", Authorization=reader)["pairs"]
+    assert left == [pair for pair in stored if pair not in drawn]
+    # The same in the terminal: a picture each, an answer, and what it says.
+    asked = run("tune", name, "--thumbnails", str(tmp_path / "shown"), input="n\n")
+    assert f"do {left[0]['one']} and {left[0]['other']} show the same picture?" in asked.stderr
+    assert len(list((tmp_path / "shown").glob("001-?.webp"))) == 2
+    assert "3 of 3 pairs judged" in asked.stdout
+    assert "no radius is known to have a precision of 0.95" in asked.stdout
+    told = json.loads(run("tune", name, "--pairs", "0", "--precision", "0.6", "--json").stdout)
+    (only,) = told["candidates"]
+    assert only["precision"] == pytest.approx({"value": 2 / 3, "low": 2 / 3, "high": 2 / 3})
+    assert only["recall"] == {"value": 1, "low": 1, "high": 1}
+    assert told["suggested"] == only["radius"] == 0.5
+    answers = tmp_path / "answers.jsonl"
+    answers.write_text("".join(json.dumps({**pair, "same": True}) + "\n\n" for pair in stored))
+    assert json.loads(run("tune", name, "--answers", str(answers), "--json").stdout)["suggested"] == 0.5
+    assert "every pair was judged" in run("tune", name).stderr
+    for line, place in (("{", "line 1"), ("[1]", "line 1"), ('{"one": "0", "other": "5"}', "line 1: it has")):
+        answers.write_text(line)
+        assert place in str(run("tune", name, "--answers", str(answers), code=1).exception)
+    # A judgement counts as long as the pair lies where it was judged.
+    twins.post("delete", {"records": [{"_id": "20"}]})
+    assert ask(twins, "tune/report")["judged_count"] == 2
+
+
 @pytest.fixture
 def run(twins: Api, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("DATABASE_URL", twins.context.db.url)
 
-    def call(*arguments: str, code: int = 0) -> Result:
-        done = CliRunner().invoke(cli, ["duplicates", *arguments])
+    def call(*arguments: str, code: int = 0, input: str | None = None) -> Result:  # noqa: A002
+        done = CliRunner().invoke(cli, ["duplicates", *arguments], input=input)
         assert done.exit_code == code, (arguments, done.output, done.exception)
         return done
 

@@ -109,7 +109,7 @@ def _share_of_others(one: bytes, other: bytes, *, in_grey: bool) -> float:
 # A new record is compared with many, which is what the caches are for.
 @lru_cache(maxsize=32)
 def _whole(webp: bytes) -> _Whole:
-    picture = _opened(webp)
+    picture = opened(webp)
     grid, fine = _grid(picture, _CELLS), _grid(picture, _FINE)
     around = fine[:-2, 1:-1] + fine[2:, 1:-1] + fine[1:-1, :-2] + fine[1:-1, 2:]
     bent = _lengths(4 * fine[1:-1, 1:-1] - around)
@@ -117,10 +117,15 @@ def _whole(webp: bytes) -> _Whole:
     return _Whole(grid, plain=float(np.percentile(bent, _BENT_SHARE)) < _BENT, grey=grey)
 
 
+def is_plain(webp: bytes) -> bool:
+    """Return whether a thumbnail shows one colour, or a gradient."""
+    return _whole(webp).plain
+
+
 @lru_cache(maxsize=32)
 def _views(webp: bytes) -> NDArray[np.float32]:
     """Return (cuts, 16, 16, 3): the whole picture, and with each of the cuts made."""
-    picture = _opened(webp)
+    picture = opened(webp)
     width, height = picture.size
     frames = [min(share * max(width, height), 0.2 * min(width, height)) for share in _FRAMES]
     boxes = [
@@ -135,7 +140,8 @@ def _views(webp: bytes) -> NDArray[np.float32]:
     return np.stack([_grid(picture, _CELLS, box) for box in boxes])
 
 
-def _opened(webp: bytes) -> Image.Image:
+def opened(webp: bytes) -> Image.Image:
+    """Return the pixels of a thumbnail in RGB."""
     with Image.open(io.BytesIO(webp), formats=("WEBP",)) as opened:
         return opened.convert("RGB")
 

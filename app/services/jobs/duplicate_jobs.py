@@ -6,7 +6,7 @@ from app.domain.collections import Collection
 from app.domain.errors import InvalidRequest
 from app.domain.jobs import Outcome
 from app.domain.records import Json
-from app.services import duplicates
+from app.services import duplicate_bulk, duplicates
 from app.services.context import Context
 from app.services.jobs.given import boolean, number, only
 from app.services.jobs.kind import Kind, Parameters
@@ -15,10 +15,11 @@ from app.services.search import NEAR_DUPLICATE_RADIUS
 
 
 def _check(_context: Context, _collection: Collection | None, given: Mapping[str, Json]) -> Parameters:
-    only(given, "radius", "anew")
+    only(given, "radius", "anew", "model_alone")
     return {
         "radius": number(given, "radius", NEAR_DUPLICATE_RADIUS, 0, duplicates.WIDEST),
         "anew": boolean(given, "anew"),
+        "model_alone": boolean(given, "model_alone"),
     }
 
 
@@ -32,16 +33,18 @@ def _scan(context: Context, job: Running) -> Outcome:
 
     # The job is begun anew after an interruption, and the scan is not: `anew` holds for the first time alone.
     anew = bool(job.parameters["anew"]) and job.position is None
+    radius, alone = float(str(job.parameters["radius"])), bool(job.parameters.get("model_alone"))
     if anew:
-        duplicates.begin(context, job.collection(), float(str(job.parameters["radius"])))
+        duplicates.begin(context, job.collection(), radius, model_alone=alone)
         job.save({"begun": True})
-    state = duplicates.scan(context, job.collection(), float(str(job.parameters["radius"])), progress=tell)
+    state = duplicates.scan(context, job.collection(), radius, model_alone=alone, progress=tell)
     return Outcome({"radius": state.radius})
 
 
 DUPLICATE_SCAN = Kind(
     "duplicate-scan",
-    "Stores the pairs of near duplicates of a collection within `radius`; with `anew`, whatever is stored.",
+    "Stores the pairs of near duplicates of a collection within `radius`; with `anew`, whatever is stored; with"
+    " `model_alone`, without those by perceptual hash.",
     _scan,
     _check,
 )
@@ -57,7 +60,7 @@ def _check_apply(context: Context, collection: Collection | None, given: Mapping
     rules, merge = given["rules"], given.get("merge")
     if collection is not None:
         try:
-            duplicates.check_plan(context, collection, radius, rules, merge if isinstance(merge, dict) else None)
+            duplicate_bulk.check_plan(context, collection, radius, rules, merge if isinstance(merge, dict) else None)
         except InvalidRequest as error:
             raise InvalidRequest(f"parameters: {error}") from None
     return {"radius": radius, "rules": rules, "merge": merge, "chains": boolean(given, "chains")}
@@ -71,13 +74,13 @@ def _apply(context: Context, job: Running) -> Outcome:
     within = None if radius is None else float(str(radius))
     job.phase("deciding", duplicates.groups(context, collection, duplicates.Asked(within, limit=1)).total)
 
-    def tell(one: duplicates.Applied) -> None:
+    def tell(one: duplicate_bulk.Applied) -> None:
         if one.error is not None:
             job.reject(job.progress.done + 1, one.keep, 409, one.error)
         job.advance(1)
         job.safe_point()
 
-    decided = duplicates.apply_suggestions(
+    decided = duplicate_bulk.apply_suggestions(
         context,
         collection,
         radius=within,

@@ -1,0 +1,116 @@
+"""Pairs of records by two kinds of evidence: the model's vectors, and perceptual hashes where both pictures have one.
+
+Both distances read 5.0 at the radius of near duplicates. A pair lies within a radius where either does; that of the
+vectors is stored of every pair, since it can always be computed.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.db.pairs import Unit, crossed, exact, exact_between, near_blocks, unit_rows
+
+HASH_BYTES = 32
+_BITS = 8 * HASH_BYTES
+HASH_RADIUS = 46
+"""Bits that differ at the distance 5.0."""
+_SCALE = 5.0 * _BITS / 2 / HASH_RADIUS  # of a cosine distance, with bits of +1 and -1
+
+Hasher = Callable[[bytes], bytes | None]
+"""Makes the hash of a thumbnail (WebP), 32 bytes; None where it has none that tells it from others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """What records look like, in the order of their ids.
+
+    Attributes:
+        ids: the records.
+        matrix: (n, dimensions) float16 vectors, as stored.
+        hashes: (n, 32) uint8; zeros where there is none.
+        hashed: (n,), which have a hash.
+
+    """
+
+    ids: list[str]
+    matrix: NDArray[np.float16]
+    hashes: NDArray[np.uint8]
+    hashed: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        """Return the number of records."""
+        return len(self.ids)
+
+    def take(self, places: Sequence[int] | NDArray[np.int64]) -> "Looks":
+        """Return some of the records."""
+        ids = [self.ids[int(place)] for place in places]
+        chosen = np.asarray(places, np.int64)
+        return Looks(ids, self.matrix[chosen], self.hashes[chosen], self.hashed[chosen])
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """Pairs within a radius.
+
+    Attributes:
+        places: (m, 2), rows of the one and of the other.
+        distances: (m,), by the vectors; any, where the hashes are within the radius.
+        by_hash: (m,), by the hashes; NaN where one of the two has none.
+
+    """
+
+    places: NDArray[np.int64]
+    distances: NDArray[np.float64]
+    by_hash: NDArray[np.float64]
+
+
+def within(
+    looks: Looks, scale: float, radius: float, *, hashes: bool, start: int = 0
+) -> Iterator[tuple[int | None, Near]]:
+    """Yield the pairs of records, as `near_blocks` does; `hashes`: whether those by hash are looked for."""
+    by_model = near_blocks(unit_rows(looks.matrix), len(looks), scale, radius, start)
+    if not hashes or not looks.hashed.any():
+        for row, found in by_model:
+            yield row, _near(looks, looks, found[:, 1:].astype(np.int64), scale, radius)
+        return
+    by_hash = near_blocks(unit_hashes(looks), len(looks), _SCALE, radius, start)
+    for (row, found), (_, alike) in zip(by_model, by_hash, strict=True):
+        places = np.unique(np.concatenate((found[:, 1:], alike[:, 1:])).astype(np.int64), axis=0)
+        yield row, _near(looks, looks, places, scale, radius)
+
+
+def between(looks: Looks, others: Looks, scale: float, radius: float, *, hashes: bool) -> Near:
+    """Return the pairs of a record of each."""
+    rows, columns = unit_rows(looks.matrix)(0, len(looks)), unit_rows(others.matrix)(0, len(others))
+    places = crossed(rows, columns, scale, radius)
+    if hashes and looks.hashed.any() and others.hashed.any():
+        rows, columns = unit_hashes(looks)(0, len(looks)), unit_hashes(others)(0, len(others))
+        alike = crossed(rows, columns, _SCALE, radius)
+        places = np.unique(np.concatenate((places, alike)), axis=0)
+    return _near(looks, others, places, scale, radius)
+
+
+def unit_hashes(looks: Looks) -> Unit:
+    """Return what gives hashes as rows of unit length, +1/16 and -1/16; zeros where there is none."""
+
+    def block(start: int, size: int) -> NDArray[np.float32]:
+        bits = np.unpackbits(looks.hashes[start : start + size], axis=1).astype(np.float32)
+        bits = (2 * bits - 1) / np.float32(np.sqrt(_BITS))
+        bits[~looks.hashed[start : start + size]] = 0
+        return bits
+
+    return block
+
+
+def _near(looks: Looks, others: Looks, places: NDArray[np.int64], scale: float, radius: float) -> Near:
+    if looks is others:
+        distances = exact(looks.matrix, places, scale)
+    else:
+        distances = exact_between(looks.matrix, others.matrix, places, scale)
+    one, other = places[:, 0], places[:, 1]
+    differ = np.bitwise_count(looks.hashes[one] ^ others.hashes[other]).sum(axis=1, dtype=np.int64)
+    by_hash = np.where(looks.hashed[one] & others.hashed[other], 5.0 * differ / HASH_RADIUS, np.nan)
+    kept = (distances <= radius) | (by_hash <= radius)
+    return Near(places[kept], distances[kept], by_hash[kept])
