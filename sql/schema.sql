@@ -1527,7 +1527,7 @@ BEGIN
                    c.relkind = 'p' OR c.relispartition
                    OR c.relname IN ('search_log', 'index_recall', 'jobs', 'job_rejects', 'job_workers', 'duplicate_scans',
                                     'duplicate_pairs', 'duplicate_copies', 'duplicate_changes', 'duplicate_hashes',
-                                    'duplicate_judgements', 'duplicate_decisions', 'trash') AS holds_records
+                                    'duplicate_judgements', 'duplicate_decisions', 'trash', 'fetched_urls') AS holds_records
             FROM pg_catalog.pg_class AS c
             WHERE c.relnamespace = 'lookalike'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm')
         ), routines AS (
@@ -3373,6 +3373,23 @@ CREATE VIEW lookalike.duplicates AS
 
 COMMENT ON VIEW lookalike.duplicates IS 'All stored pairs of near duplicates, each once: distances, and what speaks for them (model, hash, the same bytes).';
 
+CREATE TABLE lookalike.fetched_urls (
+    url bytea NOT NULL,
+    place bytea NOT NULL,
+    digest bytea NOT NULL,
+    etag text,
+    modified text,
+    seen_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+COMMENT ON TABLE lookalike.fetched_urls IS 'URLs that imports fetched, by SHA-256, and what their hosts gave to ask with whether they have changed.';
+
+COMMENT ON COLUMN lookalike.fetched_urls.place IS 'SHA-256 of the URL that answered, redirects followed.';
+
+COMMENT ON COLUMN lookalike.fetched_urls.digest IS 'SHA-256 of what was fetched.';
+
+COMMENT ON COLUMN lookalike.fetched_urls.modified IS 'The header Last-Modified, as it came.';
+
 CREATE VIEW lookalike.index_health AS
  WITH tables AS (
          SELECT c.name,
@@ -3809,6 +3826,9 @@ ALTER TABLE ONLY lookalike.duplicate_pairs
 ALTER TABLE ONLY lookalike.duplicate_scans
     ADD CONSTRAINT duplicate_scans_pkey PRIMARY KEY (collection_id);
 
+ALTER TABLE ONLY lookalike.fetched_urls
+    ADD CONSTRAINT fetched_urls_pkey PRIMARY KEY (url);
+
 ALTER TABLE ONLY lookalike.index_recall
     ADD CONSTRAINT index_recall_pkey PRIMARY KEY (index_name);
 
@@ -3871,6 +3891,8 @@ CREATE INDEX duplicate_decisions_members_idx ON lookalike.duplicate_decisions US
 CREATE INDEX duplicate_pairs_distance_idx ON lookalike.duplicate_pairs USING btree (collection_id, distance);
 
 CREATE INDEX duplicate_pairs_other_idx ON lookalike.duplicate_pairs USING btree (collection_id, other);
+
+CREATE INDEX fetched_urls_seen_at_idx ON lookalike.fetched_urls USING btree (seen_at);
 
 CREATE INDEX index_recall_collection_id_idx ON lookalike.index_recall USING btree (collection_id);
 

@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.config import sentences
 from app.domain.errors import ConfigurationError
-from app.domain.options import FetchPolicy, ImageLimits, ModelOptions
+from app.domain.options import FetchPolicy, ImageLimits, ModelOptions, Patience
 from app.domain.recall import RECALL_TARGET
 
 _MOST = 2**31 - 1  # what PostgreSQL's integers hold
@@ -204,6 +204,21 @@ class Settings(BaseSettings):
         le=256,
         description="Downloads from one host at the same time, so that one that does not answer leaves others theirs.",
     )
+    fetch_retries: int = Field(
+        default=4,
+        ge=0,
+        le=100,
+        description="Further tries of an import at a URL whose host is busy or cannot be reached.",
+    )
+    fetch_backoff_seconds: float = Field(
+        default=1.0, ge=0, le=_DAY, description="Time before the first further try, about; it doubles with each."
+    )
+    fetch_backoff_most_seconds: float = Field(
+        default=60.0, ge=0, le=_DAY, description="Time before a further try at most, whatever a Retry-After asks for."
+    )
+    fetch_host_rate: float = Field(
+        default=0.0, ge=0, le=10**6, description="Requests a second of one import to one host at most; 0: any number."
+    )
     fetch_requests: int = Field(
         default=32,
         ge=1,
@@ -376,4 +391,7 @@ class Settings(BaseSettings):
             max_bytes=self.max_image_bytes,
             max_redirects=self.fetch_max_redirects,
             per_host=self.fetch_host_workers,
+            patience=Patience(
+                self.fetch_retries, self.fetch_backoff_seconds, self.fetch_backoff_most_seconds, self.fetch_host_rate
+            ),
         )

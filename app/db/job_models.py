@@ -100,3 +100,23 @@ class JobWorker(Base):
 
     name: Mapped[str] = mapped_column(Text, primary_key=True)
     seen_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+class FetchedUrl(Base):
+    """A URL that an import fetched, and what its host gave to ask with whether it has changed."""
+
+    __tablename__ = "fetched_urls"
+    __table_args__ = (
+        Index("fetched_urls_seen_at_idx", "seen_at"),
+        {
+            "comment": "URLs that imports fetched, by SHA-256, and what their hosts gave to ask with whether they "
+            "have changed."
+        },
+    )
+
+    url: Mapped[bytes] = mapped_column(primary_key=True)
+    place: Mapped[bytes] = mapped_column(comment="SHA-256 of the URL that answered, redirects followed.")
+    digest: Mapped[bytes] = mapped_column(comment="SHA-256 of what was fetched.")
+    etag: Mapped[str | None] = mapped_column(Text)
+    modified: Mapped[str | None] = mapped_column(Text, comment="The header Last-Modified, as it came.")
+    seen_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())

@@ -21,6 +21,7 @@ AREAS = (
     "expiry",
     "exporting",
     "facets",
+    "fetched",
     "indexes",
     "jobs",
     "judgements",

@@ -47,12 +47,28 @@ class ImageLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class Patience:
+    """Hosts that are busy are asked again, and none faster than it bears.
+
+    `retries` further tries where one failed and another may help; before the first about `backoff_seconds`, before each
+    further one twice as long, `longest_seconds` at most, also where the host asks for more. `per_second` requests go to
+    one host; 0: any number.
+    """
+
+    retries: int = 4
+    backoff_seconds: float = 1.0
+    longest_seconds: float = 60.0
+    per_second: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class FetchPolicy:
     """Limits of downloads: from where, how long, and how large.
 
     `allow_private` opens all addresses, `allowed_networks` only some that are not public. `ca_file` (PEM) adds
     authorities to the system's. `resolver` gives a host's addresses (None: the system's does); it may block, and is
-    held to the time limit. `per_host` downloads from one host and port run at the same time at most.
+    held to the time limit. `per_host` downloads from one host and port run at the same time at most. `patience` is for
+    imports, which can wait.
     """
 
     schemes: frozenset[str] = frozenset({"http", "https"})
@@ -67,3 +83,4 @@ class FetchPolicy:
     user_agent: str = "Lookalike"
     ca_file: str | None = None
     resolver: Resolver | None = None
+    patience: Patience = Patience()

@@ -155,12 +155,24 @@ def picture_of(context: Context, fields: Mapping[str, Json], beside: Path | None
         ImageError: it cannot be had.
 
     """
+    if (data := picture_beside(context, fields, beside)) is not None:
+        return data
+    source = context.pictures.read_many([fields])[0]
+    if isinstance(source, ImageError):
+        raise source
+    return source
+
+
+def picture_beside(context: Context, fields: Mapping[str, Json], beside: Path | None) -> bytes | None:
+    """Return the picture of a record whose `_file` lies in `beside`; None where there is no such file.
+
+    Raises:
+        ImageError: it is too large.
+
+    """
     name = fields.get("_file")
     if beside is not None and isinstance(name, str) and not fields.get("_base64") and "\0" not in name:
         path = (beside / name).resolve()
         if path.is_relative_to(beside.resolve()) and path.is_file():
             return read_file(path, context.settings.max_image_bytes)
-    source = context.pictures.read_many([fields])[0]
-    if isinstance(source, ImageError):
-        raise source
-    return source
+    return None

@@ -40,7 +40,8 @@ class Item:
     until its picture is read, or what its picture will take. `former` is the `_id` that earlier versions gave the file.
     `stored` is what the picture of the stored record of this `_id` is known by, where it may be the same one.
     `embedding` is the `_embedding` that an export wrote; where it fits the collection, a picture is read only if the
-    record brings it along (`inline`).
+    record brings it along (`inline`). `url` is where `read` fetches the picture from, where it does, and may wait for
+    long; `unchanged`: its host said that it is the stored one.
     """
 
     id: str
@@ -53,6 +54,12 @@ class Item:
     embedding: Json = None
     inline: bool = False
     stored: Content | None = None
+    url: str | None = None
+    unchanged: bool = False
+
+
+class NotChanged(Exception):
+    """A picture was not fetched: its host says that it is the one that is stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +101,8 @@ class Pipeline:
 
     `collection` says whether thumbnails and originals are made; `failed` is called with each item whose picture
     cannot be read and the reason, `same` with each whose picture is the stored one. `settled` says of a prepared item
-    whether it goes no further. `threads` read and decode: more than the cores where pictures are fetched.
+    whether it goes no further. `threads` read and decode: more than the cores where pictures are fetched; `fetchers`
+    are threads of their own for items with a URL, which wait for hosts.
     """
 
     def __init__(
@@ -106,6 +114,7 @@ class Pipeline:
         threads: int | None = None,
         same: Callable[[Item], None] = lambda _: None,
         settled: Callable[[PreparedItem], bool] = lambda _: False,
+        fetchers: int = 0,
     ) -> None:
         self._context = context
         self._collection = collection
@@ -114,9 +123,12 @@ class Pipeline:
         self._same = same
         self._settled = settled
         self._pool = ThreadPoolExecutor(threads or max(2, context.settings.model_threads), "decode", _step_back)
+        self._fetchers = ThreadPoolExecutor(fetchers, "fetch") if fetchers else None
 
     def close(self) -> None:
         """Begin nothing further, and wait for what runs."""
+        if self._fetchers is not None:
+            self._fetchers.shutdown(wait=True, cancel_futures=True)
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def prepared(self, items: Iterable[Item]) -> Iterator[PreparedItem]:
@@ -129,7 +141,7 @@ class Pipeline:
             nonlocal held
             while len(running) < _AHEAD and held <= _AHEAD_BYTES and (item := next(source, None)) is not None:
                 held += item.size
-                running.append((item, self._pool.submit(self._prepare, item)))
+                running.append((item, self._begun(item)))
 
         fill()
         while running:
@@ -175,6 +187,23 @@ class Pipeline:
             if not isinstance(one.pixels, Cached):  # which may have a thumbnail that this load did not want
                 self._context.vector_cache.put(one.key, Cached(row, one.thumbnail))
         return rows
+
+    def _begun(self, item: Item) -> Future[PreparedItem | Item | InvalidRequest]:
+        if item.url is None or self._fetchers is None:
+            return self._pool.submit(self._prepare, item)
+        return self._fetchers.submit(self._fetch, item)
+
+    def _fetch(self, item: Item) -> PreparedItem | Item | InvalidRequest:
+        """Fetch a picture on a thread that may wait; decode it on one of those that do."""
+        try:
+            data = item.read()
+        except InvalidRequest as error:
+            return error
+        except NotChanged:
+            return replace(item, read=_was_read, unchanged=True)
+        except OSError as error:
+            return InvalidRequest(f"the file cannot be read: {error.strerror}")
+        return self._pool.submit(self._prepare, replace(item, read=lambda: data)).result()
 
     def _prepare(self, item: Item) -> PreparedItem | Item | InvalidRequest:
         """Read and decode a picture; return the item itself where its picture is the stored one."""

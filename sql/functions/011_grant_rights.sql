@@ -29,7 +29,7 @@ BEGIN
                    c.relkind = 'p' OR c.relispartition
                    OR c.relname IN ('search_log', 'index_recall', 'jobs', 'job_rejects', 'job_workers', 'duplicate_scans',
                                     'duplicate_pairs', 'duplicate_copies', 'duplicate_changes', 'duplicate_hashes',
-                                    'duplicate_judgements', 'duplicate_decisions', 'trash') AS holds_records
+                                    'duplicate_judgements', 'duplicate_decisions', 'trash', 'fetched_urls') AS holds_records
             FROM pg_catalog.pg_class AS c
             WHERE c.relnamespace = 'lookalike'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm')
         ), routines AS (

@@ -66,7 +66,7 @@ def main(url: str, records: int) -> None:
     schema.upgrade(url)
     generator = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder:
-        context = create_context(Settings(home=Path(folder)), url)
+        context = create_context(Settings(home=Path(folder), statement_timeout_ms=600_000), url)
         context.open()
         rows = []
         with (Path(folder) / "records").open("w") as file:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from app.domain.errors import ImageError
 from app.domain.options import Resolver
+from app.embedding.fetch.answers import Transient
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -81,8 +82,10 @@ def checked(
         texts = _in_time(lambda: resolver(host, port), seconds)
         addresses = [ipaddress.ip_address(text) for text in texts]
     except TimeoutError:
-        raise ImageError(f"the address of the host {host} was not found in time") from None
-    except (OSError, ValueError):
+        raise Transient(f"the address of the host {host} was not found in time") from None
+    except (OSError, ValueError) as error:
+        if isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN:
+            raise Transient(f"the address of the host {host} cannot be found now") from None
         raise ImageError(f"the host {host} is not known") from None
     if not addresses:
         raise ImageError(f"the host {host} is not known")

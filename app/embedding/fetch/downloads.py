@@ -21,15 +21,20 @@ from urllib.parse import quote, urljoin, urlsplit
 import idna
 
 from app.domain.errors import ImageError
+from app.domain.fetching import Fetched, Validators, place_of
 from app.domain.options import FetchPolicy
 from app.embedding.fetch.addresses import Address, carried, checked, is_public, resolve
+from app.embedding.fetch.answers import AGAIN, Transient, retry_after, validators_of
 from app.embedding.fetch.encodings import plain
 from app.embedding.fetch.wire import Connection, Wire, secured
 
 T = TypeVar("T")
+# Makes something of an answer: of the response, the wire that it comes by, and the URL that answered.
+Take = Callable[[http.client.HTTPResponse, Wire, str], T]
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_NOT_MODIFIED = 304
 _PIECE = 64 * 1024
 _LARGE_PIECE = 2**20
 _MAX_URL = 8192
@@ -55,15 +60,28 @@ def fetch(url: str, policy: FetchPolicy) -> bytes:
 
     Raises:
         ImageError: the URL is not allowed, cannot be reached, answers with another status than 200, takes too long,
-            is too large, or sends more or fewer bytes than it announced.
+            is too large, or sends more or fewer bytes than it announced. It is `Transient` where another try may help.
+
+    """
+    return fetch_if_changed(url, policy, None).data or b""
+
+
+def fetch_if_changed(url: str, policy: FetchPolicy, known: Validators | None) -> Fetched:
+    """Return what lies at a URL, unless it is what it was when its host gave these validators.
+
+    Raises:
+        ImageError: as `fetch` says.
 
     """
 
-    def read(response: http.client.HTTPResponse, wire: Wire) -> bytes:
+    def read(response: http.client.HTTPResponse, wire: Wire, place: str) -> Fetched:
+        if response.status == _NOT_MODIFIED:
+            return Fetched(None, validators_of(response.headers, place) or known)
         encodings = ", ".join(response.headers.get_all("Content-Encoding", []))
-        return plain(_body(response, wire, policy.max_bytes), encodings, policy.max_bytes)
+        data = plain(_body(response, wire, policy.max_bytes), encodings, policy.max_bytes)
+        return Fetched(data, validators_of(response.headers, place))
 
-    return _followed(url, policy, read)
+    return _followed(url, policy, read, known)
 
 
 def download(url: str, policy: FetchPolicy, path: Path, max_bytes: int, pulse: Callable[[], None]) -> None:
@@ -85,7 +103,7 @@ def download(url: str, policy: FetchPolicy, path: Path, max_bytes: int, pulse: C
     """
     part = path.with_name(f"{path.name}.part")
 
-    def save(response: http.client.HTTPResponse, wire: Wire) -> bool:
+    def save(response: http.client.HTTPResponse, wire: Wire, _: str) -> bool:
         def go_on() -> None:
             pulse()
             wire.extend(policy.total_timeout_seconds)
@@ -101,13 +119,13 @@ def download(url: str, policy: FetchPolicy, path: Path, max_bytes: int, pulse: C
         part.unlink(missing_ok=True)
 
 
-def _followed(url: str, policy: FetchPolicy, take: Callable[[http.client.HTTPResponse, Wire], T]) -> T:
+def _followed(url: str, policy: FetchPolicy, take: Take[T], known: Validators | None = None) -> T:
     """Return what `take` makes of the answer at a URL, redirects followed."""
     deadline = time.monotonic() + policy.total_timeout_seconds
     base = ""
     for _ in range(policy.max_redirects + 1):
         target = _target(base, url, policy)
-        answer = _get(target, policy, deadline, take)
+        answer = _get(target, policy, deadline, take, known)
         if not isinstance(answer, str):
             return answer
         base, url = target.url, answer
@@ -147,21 +165,19 @@ def _ascii(host: str) -> str:
     return idna.encode(host, uts46=True).decode("ascii")
 
 
-def _get(
-    target: _Target, policy: FetchPolicy, deadline: float, take: Callable[[http.client.HTTPResponse, Wire], T]
-) -> T | str:
+def _get(target: _Target, policy: FetchPolicy, deadline: float, take: Take[T], known: Validators | None) -> T | str:
     """Return what is made of the answer at a URL, or the place that it redirects to."""
     try:
         with _connected(target, policy, deadline) as sock:
-            return _answer(target, policy, Wire(sock, deadline), take)
+            return _answer(target, policy, Wire(sock, deadline), take, known)
     except TimeoutError:
-        raise ImageError(f"the download from the host {target.host} took too long") from None
+        raise Transient(f"the download from the host {target.host} took too long") from None
     except ssl.SSLCertVerificationError:
         raise ImageError(f"the host {target.host} has no valid certificate") from None
     except (OSError, http.client.HTTPException, ValueError) as error:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise ImageError(f"the host {target.host} cannot be reached, broke off, or does not speak HTTP") from None
+        raise Transient(f"the host {target.host} cannot be reached, broke off, or does not speak HTTP") from None
 
 
 @contextlib.contextmanager
@@ -193,9 +209,7 @@ def _connected(target: _Target, policy: FetchPolicy, deadline: float) -> Iterato
             yield safe
 
 
-def _answer(
-    target: _Target, policy: FetchPolicy, wire: Wire, take: Callable[[http.client.HTTPResponse, Wire], T]
-) -> T | str:
+def _answer(target: _Target, policy: FetchPolicy, wire: Wire, take: Take[T], known: Validators | None) -> T | str:
     connection = Connection(target.host, wire)
     headers = {
         "Host": target.host_header,
@@ -204,13 +218,16 @@ def _answer(
         "Accept-Encoding": "identity",
         "Connection": "close",
     }
-    connection.request("GET", target.path, headers=headers)
+    conditions = known.headers if known is not None and known.place == place_of(target.url) else {}
+    connection.request("GET", target.path, headers=headers | conditions)
     with connection.getresponse() as response:
         if response.status in _REDIRECTS and (place := response.headers.get("Location")):
             return _place(str(place))
-        if response.status != 200:
+        if response.status in AGAIN:
+            raise Transient(f"the URL answers with the status {response.status}", retry_after(response.headers))
+        if response.status != 200 and not (response.status == _NOT_MODIFIED and conditions):
             raise ImageError(f"the URL answers with the status {response.status}")
-        return take(response, wire)
+        return take(response, wire, target.url)
 
 
 def _place(header: str) -> str:
@@ -237,8 +254,9 @@ def _body(response: http.client.HTTPResponse, wire: Wire, max_bytes: int) -> byt
         wire.patient = False  # whether there is more is asked, not waited for: the host may keep the connection open
         body += response.read1(1)
         if len(body) != announced:
-            more = "more" if len(body) > announced else f"only {len(body)}"
-            raise ImageError(f"the host announced {announced} bytes and sent {more}")
+            if len(body) > announced:
+                raise ImageError(f"the host announced {announced} bytes and sent more")
+            raise Transient(f"the host announced {announced} bytes and sent only {len(body)}")
     return bytes(body)
 
 
@@ -253,4 +271,4 @@ def _save(response: http.client.HTTPResponse, file: BinaryIO, max_bytes: int, pu
         file.write(piece)
         pulse()
     if announced is not None and size != announced:
-        raise ImageError(f"the host announced {announced} bytes and sent only {size}")
+        raise Transient(f"the host announced {announced} bytes and sent only {size}")

@@ -10,9 +10,10 @@ from functools import partial
 from pathlib import Path
 
 from app.domain.errors import ImageError
+from app.domain.fetching import Fetched, Validators
 from app.domain.options import FetchPolicy, ImageLimits
 from app.domain.waiting import aside
-from app.embedding.fetch.downloads import fetch
+from app.embedding.fetch.downloads import fetch, fetch_if_changed
 from app.embedding.fetch.turns import HostTurns, host_of
 
 _DATA_URI = re.compile(r"\s*data:[^,]{0,200},", re.IGNORECASE)
@@ -54,6 +55,18 @@ class PictureSource:
         with aside():
             urls = {url: self._turns.submit(host_of(url), partial(fetch, url, self._policy)) for url in wanted}
             return self._read_all(records, urls)
+
+    def fetch(self, url: str, known: Validators | None) -> Fetched:
+        """Return what lies at a URL, unless it has not changed; its host's turn is waited for however long it takes.
+
+        Raises:
+            ImageError: it cannot be had.
+
+        """
+        try:
+            return self._turns.submit(host_of(url), partial(fetch_if_changed, url, self._policy, known)).result()
+        except CancelledError:
+            raise ImageError("downloads have ended") from None
 
     def _read_all(
         self, records: Sequence[Mapping[str, object]], urls: Mapping[str, Future[bytes]]

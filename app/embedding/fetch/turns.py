@@ -4,7 +4,10 @@ import threading
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
+
+T = TypeVar("T")
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -23,13 +26,13 @@ class HostTurns:
         self._pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="fetch")
         self._per_host = min(per_host, max(1, workers - 1))
         self._lock = threading.Lock()
-        self._waiting: defaultdict[str, deque[tuple[Future[bytes], Callable[[], bytes]]]] = defaultdict(deque)
+        self._waiting: defaultdict[str, deque[tuple[Future[Any], Callable[[], Any]]]] = defaultdict(deque)
         self._running: Counter[str] = Counter()
         self._closed = False
 
-    def submit(self, host: str, download: Callable[[], bytes]) -> Future[bytes]:
+    def submit(self, host: str, download: Callable[[], T]) -> Future[T]:
         """Let a thread call a function once it is the host's turn."""
-        future: Future[bytes] = Future()
+        future: Future[T] = Future()
         with self._lock:
             if self._closed:
                 future.cancel()

@@ -21,13 +21,15 @@ from app.db.records import NewRecord
 from app.domain import statuses
 from app.domain.collections import Collection
 from app.domain.errors import InvalidRequest
+from app.domain.fetching import Validators
 from app.domain.jsontext import dumps
 from app.domain.records import Fields, Json
 from app.services.chunking import chunks, write_behind
 from app.services.context import Context
 from app.services.extraction import made_fields, tags_are_made, with_tags
-from app.services.folders import picture_of
-from app.services.importing.entries import Entry
+from app.services.folders import picture_beside, picture_of
+from app.services.importing.entries import Entry, Record
+from app.services.importing.fetching import FetchedPictures
 from app.services.importing.numbers import embedding_of
 from app.services.importing.plan import Plan
 from app.services.importing.seen import SeenIds
@@ -77,6 +79,7 @@ class Import:
         only = plan.mode == "update_only"
         self._rules = None if plan.mode == "insert" else replacing.Rules(made, self._max_attributes, only_stored=only)
         self._check = self._near_check()
+        self._urls = FetchedPictures(context, job)
         self.writer = Writer(context, job, collection, plan, self._rules, self._check, source.facts())
 
     def _near_check(self) -> NearDuplicateCheck | None:
@@ -92,13 +95,21 @@ class Import:
             InvalidRequest: too many of them were rejected, or the source cannot be read any further.
 
         """
-        pipeline = Pipeline(self._context, self._collection, self._embedder, self._failed, same=self._same_picture)
-        with closing(pipeline):
-            for _ in write_behind(self._chunks(pipeline, entries), self.writer.write):
+        fetchers = self._context.settings.fetch_workers
+        pipeline = Pipeline(
+            self._context, self._collection, self._embedder, self._failed, same=self._same_picture, fetchers=fetchers
+        )
+        # What waits for hosts ends before the pipeline, which waits for it.
+        with closing(pipeline), closing(self._urls):
+            for _ in write_behind(self._chunks(pipeline, entries), self._write):
                 self.writer.check_rejects()
         self._write_same()
         self.writer.save()
         self.writer.check_rejects(at_end=True)
+
+    def _write(self, chunk: Chunk) -> None:
+        self._urls.note()
+        self.writer.write(chunk)
 
     def _chunks(self, pipeline: Pipeline, entries: Iterable[Entry]) -> Iterator[Chunk]:
         most = _ROWS_CHECKED if self._check else _ROWS_INDEXED if self._collection.indexed else _ROWS
@@ -148,13 +159,23 @@ class Import:
         if self._seen.add(record_id):
             raise InvalidRequest("a record of this _id stands further above")
         read = entry.picture or partial(picture_of, self._context, record, self._beside)
+        url = record.get("_url")
+        url = url if not inline and isinstance(url, str) and url else None
+        if url is not None:
+            read = partial(self._fetched, record, url, None)
         size = entry.size if inline else entry.size + _FETCHED_BYTES
         given: Json = None
         if vector is not None and inline:
             facts = self._collection
             given = {"model": facts.model, "revision": facts.model_revision, "vector": vector.tolist()}
-        item = Item(record_id, attributes, read, record.get("_box"), str(number), size, embedding=given, inline=inline)
+        item = Item(
+            record_id, attributes, read, record.get("_box"), str(number), size, embedding=given, inline=inline, url=url
+        )
         return Incoming(entry, number, item, vector, inline or (named and vector is None))
+
+    def _fetched(self, record: Record, url: str, known: Validators | None) -> bytes:
+        data = picture_beside(self._context, record, self._beside)
+        return self._urls.read(url, known) if data is None else data
 
     def _ready(self, some: Iterable[Incoming]) -> Iterator[tuple[Incoming, NewRecord]]:
         """Yield rows of records whose embeddings came along."""
@@ -217,9 +238,15 @@ class Import:
             yield from ((one, one.item) for one in self._unknown(group))
             return
         stored = replacing.contents(self._context.db, self._collection, [one.item.id for one in group])
+        validators = self._urls.known(
+            (one.item.url, stored[one.item.id]) for one in group if one.item.url is not None and one.item.id in stored
+        )
         for one in group:
             known = stored.get(one.item.id)
             item = replace(one.item, stored=known)
+            asked = validators.get(item.url or "")
+            if asked is not None and known is not None and item.box == (known.box and list(known.box)):
+                item = replace(item, read=partial(self._fetched, item.attributes, item.url or "", asked))
             if known is None and self._rules.only_stored:
                 self.writer.reject(one, statuses.SKIPPED_NOT_FOUND.code, NOT_STORED, item.id)
             elif one.has_picture:

@@ -53,6 +53,7 @@ def _run(context: Context, job: Running) -> Outcome:
     if kind == "upload" and not asked_for_by_others(context.db, job.job.id, bytes.fromhex(name)):
         Uploads.of(context.settings).forget(name, job.job.created_at.timestamp())
     told: dict[str, Json] = {name: counts[name] for name in _COUNTS}
+    told["unchanged"] = work.writer.unchanged
     if plan.near_duplicates != "keep":
         told["near_duplicates"] = work.writer.near_duplicates
         told["near_duplicates_named"] = list(work.writer.near)

@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from app.config import Settings
 from app.domain.errors import InvalidRequest
 from app.domain.records import Json
 from app.embedding.fetch.downloads import download
+from app.embedding.fetch.patience import PatientHosts
 from app.services.context import Context
 from app.services.importing.plan import Plan
 from app.services.importing.uploads import Uploads
@@ -70,6 +72,8 @@ def located(context: Context, job: Running, plan: Plan) -> Iterator[Located]:
         path = uploads.download(f"job-{job.job.id}")
         if not path.exists():
             job.phase("fetching the source")
-            download(value, context.settings.fetch, path, context.settings.max_upload_bytes, job.safe_point)
+            most = context.settings.max_upload_bytes
+            hosts = PatientHosts(context.settings.fetch.patience, 1, job.sleep)
+            hosts.call(value, partial(download, value, context.settings.fetch, path, most, job.safe_point))
         yield Located(path)
         path.unlink(missing_ok=True)

@@ -113,6 +113,7 @@ class Writer:
         named = position.get("near_duplicates")
         self.near: list[Json] = named if isinstance(named, list) else []
         self.near_duplicates = self.tally.counts.pop("near_duplicates", 0)
+        self.unchanged = self.tally.counts.pop("unchanged", 0)
         self._source = source
         if position.get("source", source) != source:
             raise InvalidRequest("the source was changed since the job began: begin a new one")
@@ -166,6 +167,7 @@ class Writer:
 
     def _settle(self, record_id: str, one: Incoming, stored: Stored) -> None:
         near = stored.near.get(record_id)
+        self.unchanged += one.item.unchanged
         if near and self._plan.near_duplicates == "skip":
             reason = f"a near duplicate of {near[0].id}, at the distance {near[0].distance or 0.0:.3f}"
             self.reject(one, statuses.SKIPPED_DUPLICATE.code, reason, record_id)
@@ -190,7 +192,7 @@ class Writer:
         told: Json = {
             "source": self._source,
             "after": after,
-            "counts": {**counts, "near_duplicates": self.near_duplicates},
+            "counts": {**counts, "near_duplicates": self.near_duplicates, "unchanged": self.unchanged},
             "near_duplicates": list(self.near),
         }
         return told, more
