@@ -3,6 +3,7 @@
 from typing import Any
 
 from app.domain.jobs import State
+from app.services import moving
 from app.services.jobs.kinds import KINDS
 from app.version import __version__
 
@@ -33,7 +34,7 @@ def _schemas() -> Document:
     }
     told = {
         "id": _TEXT,
-        "kind": {"type": "string", "enum": sorted(KINDS)},
+        "kind": {"type": "string", "enum": sorted({*KINDS, moving.NAME})},
         "state": {"type": "string", "enum": list(State)},
         "collection": _TEXT_OR_NULL,
         "progress": {"$ref": "#/components/schemas/Progress"},

@@ -1,7 +1,9 @@
 """`lookalike import`: a file, a folder, an archive or a URL becomes records, as a job."""
 
+import logging
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -17,7 +19,9 @@ from app.services.importing.job import IMPORT, preview
 from app.services.importing.plan import MODES, NEAR_DUPLICATES
 from app.services.importing.sources import Located
 from app.services.jobs import asking
+from app.services.jobs.kind import Kind
 from app.services.jobs.working import Worker
+from app.services.moving import job as moving
 
 _DONE = {State.DONE, State.DONE_WITH_REJECTS}
 
@@ -32,6 +36,13 @@ _DONE = {State.DONE, State.DONE_WITH_REJECTS}
     "--near-duplicates", type=click.Choice(NEAR_DUPLICATES), default="keep", show_default=True,
     help="What is done with records that look like stored ones.",
 )  # fmt: skip
+@click.option(
+    "--from", "engine", type=click.Choice(moving.ENGINES), help="Engine that SOURCE is a server or a dump of."
+)
+@click.option("--source-collection", help="With --from: the collection there (Weaviate: the class).")
+@click.option("--vector", help="With --from: the name of the vector that is moved, where there are several.")
+@click.option("--embed-again", is_flag=True, help="With --from: leave the vectors, and embed the pictures.")
+@click.option("--token", envvar="LOOKALIKE_SOURCE_TOKEN", help="With --from: the token of the server at SOURCE.")
 @click.option("--max-rejects", type=click.IntRange(0), help="Fail beyond so many rejects.")
 @click.option("--idempotency-key", help="The same import again with this key is the same job.")
 @click.option("--preview", "only_preview", is_flag=True, help="Show how SOURCE is read, and write nothing.")
@@ -44,9 +55,14 @@ def import_(
     map_: str,
     mode: str,
     near_duplicates: str,
+    engine: str | None,
+    source_collection: str | None,
+    vector: str | None,
+    token: str | None,
     max_rejects: int | None,
     idempotency_key: str | None,
     *,
+    embed_again: bool,
     only_preview: bool,
     detach: bool,
     as_json: bool,
@@ -54,7 +70,8 @@ def import_(
     """Import SOURCE into COLLECTION: a file, a folder, an archive of pictures, or a URL of one.
 
     It is a job: Ctrl-C pauses it, `lookalike job resume` or the same command with its --idempotency-key lets it go on.
-    `lookalike job rejects` writes what could not be taken.
+    `lookalike job rejects` writes what could not be taken. With --from the records of another engine are moved: SOURCE
+    is the URL of its server, or a file of what it answers.
 
     Exit status: 0 where the job is done, or detached; 1 where it failed or pauses.
     """
@@ -68,6 +85,10 @@ def import_(
         "near_duplicates": near_duplicates,
         "max_rejects": max_rejects,
     }
+    move: dict[str, Json] = {"source_collection": source_collection, "vector": vector, "embed_again": embed_again}
+    kind = _kind(engine, token, move, apart=detach or only_preview)
+    if engine is not None:
+        given |= {"from": engine, **move}
     with opened() as context:
         found = collections.get(context, collection)
         if only_preview:
@@ -76,10 +97,10 @@ def import_(
                 raise InvalidRequest(f"there is no file or folder {source!r} to preview")
             print_json(preview(context, found, given, Located(path, path.parent)))
             return
-        worker = Worker(context)
+        worker = Worker(context, kinds=(kind,))
         job, _ = asking.start(
-            context, IMPORT, found, given, idempotency_key=idempotency_key,
-            reserved=None if detach else worker.name, local=not detach and not url,
+            context, kind, found, given, idempotency_key=idempotency_key,
+            reserved=None if detach else worker.name, local=engine is not None or (not detach and not url),
         )  # fmt: skip
         if detach:
             warn_without_workers(context)
@@ -103,6 +124,18 @@ def import_(
         click.echo(f"job {job.id} is {job.state}: {now.done} records, {now.rejected} rejected{reason}")
     if not detach and job.state not in _DONE:
         sys.exit(1)
+
+
+def _kind(engine: str | None, token: str | None, move: Mapping[str, Json], *, apart: bool) -> Kind:
+    """Return the kind of job: an import, or a move from an engine."""
+    if engine is None:
+        if any(move.values()):
+            raise click.UsageError("--source-collection, --vector and --embed-again go with --from")
+        return IMPORT
+    if apart:
+        raise click.UsageError("--from goes with neither --detach nor --preview: this process holds the token")
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # it warns of each further try; the job says how it ended
+    return moving.kind(token)
 
 
 def _do(worker: Worker, job_id: int) -> None:

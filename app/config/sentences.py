@@ -16,6 +16,7 @@ _OTHERS = frozenset(
         "DATABASE_URL",
         "FUZZ_EXAMPLES",
         "LONG_TESTS",
+        "SOURCE_TOKEN",
         "SPEC",
         "TEST_DATABASE_URL",
         "WRITE_DOCS",

@@ -33,7 +33,7 @@ from app.services.importing.fetching import FetchedPictures
 from app.services.importing.numbers import embedding_of
 from app.services.importing.plan import Plan
 from app.services.importing.seen import SeenIds
-from app.services.importing.sources import Located
+from app.services.importing.sources import Origin
 from app.services.importing.writing import NOT_STORED, Bare, Chunk, Incoming, Writer
 from app.services.inserting import without_near_duplicates
 from app.services.jobs.running import Running
@@ -64,7 +64,7 @@ class Import:
 
     """
 
-    def __init__(self, context: Context, job: Running, collection: Collection, plan: Plan, source: Located) -> None:
+    def __init__(self, context: Context, job: Running, collection: Collection, plan: Plan, source: Origin) -> None:
         self._context = context
         self._job = job
         self._collection = collection

@@ -45,19 +45,25 @@ def _run(context: Context, job: Running) -> Outcome:
         reading = replace(plan.reading(context.settings), total=partial(job.phase, "importing"))
         read = FORMATS[format_of(source.path, plan.format)]
         work.all(read(source.path, reading, work.writer.tally.after))
-    counts = work.writer.tally.counts
-    job.phase("importing", sum(counts.values()))
-    context.lookup.forget(collection.name)
-    _index(context, job)
+    told = finished(context, job, plan, work)
     kind, name = plan.source
     if kind == "upload" and not asked_for_by_others(context.db, job.job.id, bytes.fromhex(name)):
         Uploads.of(context.settings).forget(name, job.job.created_at.timestamp())
+    return Outcome(told)
+
+
+def finished(context: Context, job: Running, plan: Plan, work: Import) -> dict[str, Json]:
+    """Build the index where the collection has outgrown exact search; return what became of the records."""
+    counts = work.writer.tally.counts
+    job.phase("importing", sum(counts.values()))
+    context.lookup.forget(job.collection().name)
+    _index(context, job)
     told: dict[str, Json] = {name: counts[name] for name in _COUNTS}
     told["unchanged"] = work.writer.unchanged
     if plan.near_duplicates != "keep":
         told["near_duplicates"] = work.writer.near_duplicates
         told["near_duplicates_named"] = list(work.writer.near)
-    return Outcome(told)
+    return told
 
 
 def _index(context: Context, job: Running) -> None:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from app.config import Settings
 from app.domain.errors import InvalidRequest
@@ -15,6 +16,17 @@ from app.services.context import Context
 from app.services.importing.plan import Plan
 from app.services.importing.uploads import Uploads
 from app.services.jobs.running import Running
+
+
+class Origin(Protocol):
+    """Where records come from."""
+
+    @property
+    def beside(self) -> Path | None:
+        """The folder that relative names of pictures begin at, if there is one."""
+
+    def facts(self) -> Json:
+        """Return what tells it from another one."""
 
 
 @dataclass(frozen=True, slots=True)
