@@ -13,7 +13,7 @@ from app.cli.common import json_option, opened, print_json
 from app.cli.progress import progress_bar
 from app.config import Settings
 from app.domain.jobs import Job, State
-from app.services import collections
+from app.services import collections, expiring
 from app.services.context import Context
 from app.services.jobs import asking
 from app.services.jobs.working import Workers, pace_of
@@ -158,6 +158,7 @@ def worker(jobs: int) -> None:
     with opened(settings) as context:
         workers = Workers(context, jobs, pace_of(settings))
         workers.start()
+        expiring.watch(context)  # files of export jobs may lie on this machine alone
         click.echo(f"lookalike: {jobs} worker{'s' if jobs > 1 else ''} for jobs; Ctrl-C hands what runs back", err=True)
         try:
             while True:

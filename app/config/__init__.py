@@ -334,6 +334,12 @@ class Settings(BaseSettings):
         description="Folder that `allRecords` and export jobs write their files to; unset: `exports` in "
         "LOOKALIKE_HOME.",
     )
+    export_days: int = Field(
+        default=30,
+        ge=0,
+        le=36_500,
+        description="Days after which the file of an export job is deleted; 0: never.",
+    )
 
     job_workers: int = Field(
         default=1,

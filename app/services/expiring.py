@@ -1,4 +1,4 @@
-"""Records that expire, and the trash: the care that deletes what has expired."""
+"""Records that expire, the trash, and files of export jobs: the care that deletes what has expired."""
 
 import logging
 import threading
@@ -12,6 +12,7 @@ from app.domain.errors import CollectionNotFound, ConfigurationError, LookalikeE
 from app.domain.expiry import is_first_to_expire
 from app.services import duplicates, indexing
 from app.services.context import Context
+from app.services.exporting.files import forget_old
 
 log = logging.getLogger(__name__)
 
@@ -51,12 +52,18 @@ def _watch(context: Context, every_seconds: float) -> None:
 
 
 def sweep(context: Context) -> None:
-    """Delete what has expired in all collections, and what is due in their trash, until the context is closed.
+    """Delete what has expired in all collections, what is due in their trash, and old files of export jobs.
+
+    It ends early where the context is closed.
 
     Raises:
         Unavailable: the database is away.
 
     """
+    try:
+        forget_old(context)
+    except OSError as error:
+        log.warning("old files of export jobs were not deleted: %s", error)
     duplicates.purge_due(context)
     for name in table.expiring(context.db):
         if context.closed.is_set():

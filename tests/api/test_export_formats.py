@@ -5,6 +5,7 @@ import csv
 import gzip
 import io
 import json
+import os
 import resource
 import tarfile
 from collections.abc import Callable
@@ -27,7 +28,7 @@ from app.db.listing import Listing
 from app.domain.errors import InvalidRequest
 from app.domain.records import Fields
 from app.domain.tokens import Scope
-from app.services import collections, listing, tokens
+from app.services import collections, expiring, listing, tokens
 from app.services.context import Context
 from app.services.exporting.choice import Choice
 from app.services.exporting.columns import MOST_COLUMNS
@@ -371,7 +372,17 @@ def test_a_job_makes_a_file_that_is_downloaded(shop: Api) -> None:
     rest = job_of(shop, f"jobs/{made['id']}/result", Range="bytes=10-")
     assert (rest.status_code, rest.data) == (206, sent.data[10:])
     (root,) = (shop.context.settings.home / "exports" / shop.collection).glob("job-*")
-    root.unlink()
+    left = root.with_name(f".{root.name}.x.partial")  # by a process that was killed
+    theirs = root.with_name("job-list.jsonl")  # by allRecords
+    late = 30 * 24 * 60 * 60 + 60
+    for file in (left, theirs):
+        file.touch()
+    expiring.sweep(shop.context)
+    assert root.exists()
+    for file in (root, left, theirs):
+        os.utime(file, (file.stat().st_mtime - late,) * 2)
+    expiring.sweep(shop.context)
+    assert (root.exists(), left.exists(), theirs.exists()) == (False, False, True)
     gone = job_of(shop, f"jobs/{made['id']}/result")
     assert (gone.status_code, "is not in the export folder" in gone.text) == (404, True)
 

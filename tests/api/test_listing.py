@@ -173,7 +173,7 @@ def test_diff_output_file_name_writes_only_if_the_file_is_kept(written: Api) -> 
     assert not (written.context.settings.home / "exports" / written.collection).exists()
 
 
-@pytest.mark.parametrize("name", ["../x", "/etc/x", "a/b", "..", ".hidden", "", "a\\b", "x" * 300, 5])
+@pytest.mark.parametrize("name", ["../x", "/etc/x", "a/b", "..", ".hidden", "", "a\\b", "x" * 300, "job-7.jsonl", 5])
 def test_an_export_cannot_leave_its_folder(filled: Api, name: object) -> None:
     home = filled.context.settings.home
     before = {*home.parent.iterdir(), *home.rglob("*")}

@@ -1,6 +1,7 @@
 """Settings act: each is set to another value than its default, and found where it does its work."""
 
 import base64
+import os
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -34,6 +35,7 @@ from app.embedding.models import registry
 from app.embedding.models.inventory import inventory
 from app.services import collections, indexing, inserting, records, tokens
 from app.services.context import Context
+from app.services.exporting.files import forget_old
 from app.services.importing.uploads import Uploads
 from app.services.jobs.working import pace_of
 from app.services.listing import export
@@ -102,6 +104,7 @@ _TOGETHER: dict[str, Any] = {
     "recall_target": 0.9,
     "recall_seconds": 0,
     "export_files": 1,
+    "export_days": 0,
     "job_watchers": 3,
     "job_days": 2,
     "export_folder": "",
@@ -255,6 +258,18 @@ def _exported(at: Set, name: str) -> str:
     return str(at.api.post("allRecords", body)["status"]) + str((at.folder / "exported" / "all" / name).is_file())
 
 
+def _old_files_stay(at: Set) -> bool:
+    """Whether the file of a job of the year 1970 is there after a sweep."""
+    file = at.folder / "exported" / "all" / "job-0.jsonl"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch()
+    os.utime(file, (0, 0))
+    forget_old(at.api.context)
+    left = file.exists()
+    file.unlink(missing_ok=True)
+    return left
+
+
 def _log_rows(at: Set) -> int:
     """The number of searches that the log keeps, once its thread has written the last of four."""
     for k in range(1, 5):
@@ -340,6 +355,7 @@ _FOUND: dict[str, tuple[Callable[[Set], Any], Any]] = {
     "max_upload_bytes": (lambda at: Uploads.of(at.settings)._max, 2048),
     "export_folder": (lambda at: _exported(at, "all.jsonl").endswith("True"), True),
     "export_files": (lambda at: "1 files" in _exported(at, "second.jsonl"), True),
+    "export_days": (_old_files_stay, True),
 }
 
 

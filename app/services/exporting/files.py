@@ -3,8 +3,10 @@
 import errno
 import glob
 import os
+import re
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO, BinaryIO, cast
@@ -13,6 +15,9 @@ from app.domain.collections import Collection
 from app.domain.errors import InvalidRequest
 from app.services.context import Context
 
+# Files of jobs, whole or as a process that was killed left them: nothing else may have such a name.
+_OF_JOBS = re.compile(r"\.?job-[0-9]+\.")
+_DAY_SECONDS = 24 * 60 * 60
 FULL = "the export folder holds all that it may; whoever looks after the server can empty it"
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -21,7 +26,7 @@ def export_path(context: Context, collection: Collection, name: str) -> Path:
     """Return where an export of this name is written: in the collection's own folder, which it cannot leave.
 
     Raises:
-        InvalidRequest: it is not the plain name of a file.
+        InvalidRequest: it is not the plain name of a file, or one that a job's file may have.
 
     """
     if (
@@ -31,6 +36,8 @@ def export_path(context: Context, collection: Collection, name: str) -> Path:
         or any(mark in name for mark in ("/", "\\", "\x00"))
     ):
         raise InvalidRequest("output_file_name must be a plain file name")
+    if _OF_JOBS.match(name):
+        raise InvalidRequest("output_file_name begins as the names of files of export jobs do: choose another")
     return export_root(context) / collection.name / name
 
 
@@ -69,6 +76,26 @@ def forget_partial(path: Path) -> None:
     """Delete what a process that was killed left of a file, where no other one can be writing it."""
     for left in path.parent.glob(f".{glob.escape(path.name[:100])}.*.partial"):
         left.unlink(missing_ok=True)
+
+
+def job_path(context: Context, collection: Collection, job_id: int, ending: str) -> Path:
+    """Return where the export of a job is written."""
+    return export_root(context) / collection.name / f"job-{job_id}{ending}"
+
+
+def forget_old(context: Context) -> int:
+    """Delete the files of jobs that were written LOOKALIKE_EXPORT_DAYS ago; return their number."""
+    days = context.settings.export_days
+    if not days:
+        return 0
+    oldest = time.time() - days * _DAY_SECONDS
+    gone = 0
+    for file in export_root(context).glob("*/*"):
+        with suppress(FileNotFoundError):  # another server was quicker
+            if _OF_JOBS.match(file.name) and file.is_file() and file.stat().st_mtime < oldest:
+                file.unlink()
+                gone += 1
+    return gone
 
 
 @contextmanager

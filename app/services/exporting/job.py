@@ -14,7 +14,7 @@ from app.domain.records import Fields, Json
 from app.services import listing as listing_service
 from app.services.context import Context
 from app.services.exporting.choice import COMPRESSIONS, FORMATS, PICTURES, Choice, Compression, Format, one_of
-from app.services.exporting.files import appearing, export_path, export_root, forget_partial, room_for
+from app.services.exporting.files import appearing, export_root, forget_partial, job_path, room_for
 from app.services.exporting.writing import written
 from app.services.jobs.given import boolean, only
 from app.services.jobs.kind import Kind, Parameters
@@ -58,7 +58,7 @@ def _run(context: Context, job: Running) -> Outcome:
     """Write the file anew: an export is of one moment, so that one that was interrupted cannot go on with another."""
     collection = job.collection()
     choice, listing = chosen(collection, job.parameters)
-    path = export_path(context, collection, f"job-{job.job.id}{choice.ending}")
+    path = job_path(context, collection, job.job.id, choice.ending)
     forget_partial(path)
     records = bare = 0
     job.phase("counting")
@@ -104,5 +104,7 @@ def result_of(context: Context, job: Job) -> tuple[Path, str]:
         raise InvalidRequest(f"job {job.id} is {job.state}: its result is there once it is done")
     path = export_root(context) / str(outcome["file"])
     if not path.is_file():
-        raise NotFound(f"the file of job {job.id} is not in the export folder of this server")
+        days = context.settings.export_days
+        why = f": it is deleted {days} days after it was written (LOOKALIKE_EXPORT_DAYS)" if days else ""
+        raise NotFound(f"the file of job {job.id} is not in the export folder of this server{why}")
     return path, str(outcome["media_type"])
