@@ -82,6 +82,7 @@ class Commands(click.Group):
 
 
 _FAILED, _MISTAKEN = 1, 2
+_SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -99,7 +100,7 @@ def main() -> None:
 
     Exits with 0, with 1 after a failure, 2 where the command or a setting is wrong, 128 and a signal's number after it.
     """
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in _SIGNALS[1:]:
         if signal.getsignal(number) == signal.SIG_DFL:  # not where nohup has it ignored
             signal.signal(number, _stop)
     try:
@@ -114,6 +115,10 @@ def main() -> None:
     except click.Abort:  # a question was answered with no
         click.echo("lookalike: nothing was done", err=True)
         code = _FAILED
+    finally:
+        # What was to be done is done, and said: a signal while the interpreter ends would only take the exit code.
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
     sys.exit(code)
 
 

@@ -21,7 +21,7 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> "subprocess
         patch.object(sys, "stdin", io.StringIO()),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
-        _signals(),
+        signals_kept(),
     ):
         try:
             main()
@@ -32,9 +32,9 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> "subprocess
 
 
 @contextlib.contextmanager
-def _signals() -> Iterator[None]:
+def signals_kept() -> Iterator[None]:
     """Put back the handlers that the command line sets."""
-    numbers = (signal.SIGTERM, signal.SIGHUP)
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = [signal.getsignal(number) for number in numbers]
     try:
         yield

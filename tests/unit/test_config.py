@@ -1,5 +1,6 @@
 """Settings that are wrong: one sentence with the variable, what was given, and what is allowed; never a trace."""
 
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from app.cli.model import model
 from app.config import Settings
 from app.config.sentences import allowed, misspelt, variable_of
 from app.domain.errors import ConfigurationError
+from tests.support.commands import signals_kept
 
 _FREE = {"database_url", "admin_database_url", "host"}  # text: what is wrong with it is found where it is used
 _FIELDS = Settings.model_fields
@@ -152,9 +154,19 @@ def test_folders_that_can_be_used_are_not_made_by_looking(tmp_path: Path) -> Non
 
 def exit_code(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int | str | None:
     monkeypatch.setattr(sys, "argv", ["lookalike", *arguments])
-    with pytest.raises(SystemExit) as caught:
+    with signals_kept(), pytest.raises(SystemExit) as caught:
         app.cli.main()
     return caught.value.code
+
+
+def test_a_signal_after_the_end_of_a_command_takes_no_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["lookalike", "--version"])
+    with signals_kept():
+        with pytest.raises(SystemExit) as caught:
+            app.cli.main()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.raise_signal(number)
+        assert not caught.value.code
 
 
 @pytest.mark.parametrize(
