@@ -32,6 +32,8 @@ EXCEPTIONS = {
     "app.embedding.pictures.images._adobe_rgb": "a constant that takes a while to make",
     "app.embedding.pictures.verification._views": "grids of a thumbnail",
     "app.embedding.pictures.verification._whole": "a grid of a thumbnail",
+    "app.ui.assets.assets": "files of the package, which nobody changes while it runs",
+    "app.ui.assets.version": "files of the package, which nobody changes while it runs",
 }
 # A module's object of one of these, or of what is made from them, changes while the program runs.
 STATEFUL = {
