@@ -29,6 +29,8 @@ _WHOLE = ("max_rejects",)
 _NUMBERS = ("max_reject_share", "radius")
 _FORM = "application/x-www-form-urlencoded"
 _LONGEST_DESCRIPTION = 2**16
+# Uploads have a limit of their own, which is looked at while they are written.
+_ANY_LENGTH = 2**62
 
 
 class _Uploads:
@@ -152,7 +154,7 @@ def _previews(text: str | None) -> bool:
 
 def _body() -> Any:
     """Return the body as a stream: it goes to disk, so that the limit of other bodies is not its own."""
-    request.max_content_length = None
+    request.max_content_length = _ANY_LENGTH  # None would be the application's limit
     # What was read already, to see whether it describes the import, is kept.
     return BytesIO(request.get_data()) if request.mimetype == _FORM and _is_small() else cast("Any", request.stream)
 

@@ -44,6 +44,18 @@ def test_a_file_is_sent_with_the_request(api: Api) -> None:
     assert sorted(stored(api.context, api.context.lookup.collection(api.collection))) == ["u0", "u1", "u2"]
 
 
+def test_a_file_is_longer_than_other_bodies_may_be(api: Api) -> None:
+    """At once and in pieces: it is written to disk as it comes."""
+    limit = api.context.settings.max_body_bytes
+    long = LINES + b"\n" * limit
+    assert done(api, send(api, "import", long, Content_Type="application/x-ndjson").get_json()) == "done"
+    upload = send(api, "uploads").get_json()["upload"]
+    told = send(api, f"uploads/{upload}", long, "PATCH", Upload_Offset="0")
+    assert told.headers["Upload-Offset"] == str(len(long)), told.get_json()
+    refused = send(api, "import", b"{" + b" " * limit + b"}", Content_Type="application/json")
+    assert refused.status_code == 413
+
+
 def test_a_file_is_sent_in_pieces_and_goes_on_where_it_broke_off(api: Api) -> None:
     upload = send(api, "uploads").get_json()["upload"]
     half = len(LINES) // 2
