@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from app.domain.tokens import Scope
 from app.services.context import Context
-from app.ui import search
+from app.ui import jobs, search
 from app.ui.page import Page, Shown
 
 
@@ -31,4 +31,7 @@ class Screen:
     collection: bool = True
 
 
-SCREENS = (Screen("search", "Search", "s", search.view),)
+SCREENS = (
+    Screen("search", "Search", "s", search.view),
+    Screen("jobs", "Jobs", "j", jobs.view, collection=False),
+)
