@@ -4,6 +4,7 @@ from typing import Any
 
 from app.domain.jobs import State
 from app.services import moving
+from app.services.importing.formats import MEDIA_TYPES
 from app.services.jobs.kinds import KINDS
 from app.version import __version__
 
@@ -20,6 +21,20 @@ _ERRORS = {
     "403": "The token may not do this.",
     "404": "There is no such job, collection, or none that the token may see.",
     "503": "The database is away, or too many requests wait; Retry-After says for how long.",
+}
+
+
+_IMPORT_PARAMETERS = {
+    "format": "Its format, where it is not to be found.",
+    "map": "Which field becomes what, as JSON.",
+    "mode": "insert, upsert or update_only.",
+    "near_duplicates": "keep, skip or report.",
+    "radius": "Within which a record is a near duplicate.",
+    "max_rejects": "Beyond so many rejects the job fails.",
+    "max_reject_share": "Beyond such a share of rejects the job fails.",
+    "encoding": "Of a table, where it is not to be found.",
+    "delimiter": "Of a table, where it is not to be found.",
+    "types": "Of a table's columns, as JSON.",
 }
 
 
@@ -58,6 +73,15 @@ def _schemas() -> Document:
         ),
         "Job": _object(**envelope, **told, outcome=outcome),
         "Jobs": _object(**envelope, jobs=listed, next=_TEXT_OR_NULL),
+        "Upload": _object(**envelope, upload=_TEXT),
+        "Preview": _object(
+            **envelope,
+            preview={
+                **_object(format=_TEXT, records={"type": "array", "items": {"type": "object"}}),
+                "description": "The format, of a table `encoding`, `delimiter` and `types`, and the first records.",
+            },
+            source={"type": "object", "description": "Names the source again, to import it now."},
+        ),
         "Failure": _object(**envelope),
     }
 
@@ -80,6 +104,35 @@ def _operation(
             **{code: {"description": said, "content": refused} for code, said in _ERRORS.items()},
         },
     }
+
+
+def _with_sources(paths: Document) -> None:
+    """Add what imports have beside other kinds: the file itself as the body, a preview, and uploads in pieces."""
+    starts = paths["/import"]["post"]
+    starts["parameters"].append(
+        _parameter("preview", "query", "true: tell how the source is read, and import nothing.", {"type": "boolean"})
+    )
+    for name, said in _IMPORT_PARAMETERS.items():
+        starts["parameters"].append(_parameter(name, "query", f"{said} Beside a body that is the source itself."))
+    binary: Document = {"schema": {"type": "string", "format": "binary"}}
+    starts["requestBody"]["required"] = True
+    starts["requestBody"]["content"] |= dict.fromkeys(MEDIA_TYPES, binary)
+    starts["requestBody"]["content"]["application/octet-stream"] = binary
+    answer = starts["responses"]["200"]["content"]["application/json"]
+    answer["schema"] = {"oneOf": [answer["schema"], {"$ref": "#/components/schemas/Preview"}]}
+    upload = _parameter("upload", "path", "Id of the upload.")
+    offset = {**_parameter("Upload-Offset", "header", "Bytes that lie before the piece.", _WHOLE), "required": True}
+    append = _operation("appendToUpload", "Sends the next piece of an upload.", "Upload", upload, offset)
+    append["requestBody"] = {"required": True, "content": {"application/octet-stream": binary}}
+    told = _operation("getUpload", "Tells how many bytes of an upload are there.", "Upload", upload)
+    headed = _operation("headUpload", "Tells the same in the header Upload-Offset alone.", "Upload", upload)
+    del headed["responses"]["200"]["content"]
+    paths["/uploads"] = {"post": _operation("beginUpload", "Begins an upload in pieces.", "Upload")}
+    paths["/uploads/{upload}"] = {"get": told, "head": headed, "patch": append}
+    for operation in (paths["/uploads"]["post"], *paths["/uploads/{upload}"].values()):
+        operation["responses"]["200"]["headers"] = {
+            "Upload-Offset": {"description": "Bytes that are there.", "schema": _WHOLE}
+        }
 
 
 def document(root: str = "") -> Document:
@@ -118,6 +171,7 @@ def document(root: str = "") -> Document:
         )
         starts["requestBody"] = {"content": {"application/json": {"schema": {"type": "object"}}}}
         paths[f"/{kind.name}"] = {"post": starts}
+    _with_sources(paths)
     return {
         "openapi": "3.1.0",
         "info": {

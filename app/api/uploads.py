@@ -21,6 +21,8 @@ from app.domain.tokens import Principal, Scope
 from app.services.context import Context
 from app.services.importing.formats import MEDIA_TYPES
 from app.services.importing.job import IMPORT, checked_source, preview
+from app.services.importing.plan import checked
+from app.services.importing.sources import below_root
 from app.services.importing.uploads import Uploads
 from app.services.jobs import asking
 
@@ -89,6 +91,9 @@ class _Uploads:
             given["source"] = {"upload": uploads.finish(upload)}
         elif isinstance(source, dict) and isinstance(upload := source.get("upload"), str):
             uploads.path(upload)
+        elif isinstance(source, dict) and isinstance(name := source.get("path"), str):
+            checked(given)
+            below_root(self._context.settings, name)
         return given
 
     def _sent(self, uploads: Uploads) -> dict[str, Json]:

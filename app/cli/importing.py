@@ -10,6 +10,7 @@ import click
 
 from app.cli.common import json_option, opened, print_json
 from app.cli.job import follow, warn_without_workers
+from app.config import Settings
 from app.domain.errors import InvalidRequest
 from app.domain.jobs import State
 from app.domain.records import Json
@@ -17,7 +18,7 @@ from app.services import collections
 from app.services.importing.formats import FORMATS
 from app.services.importing.job import IMPORT, preview
 from app.services.importing.plan import MODES, NEAR_DUPLICATES
-from app.services.importing.sources import Located
+from app.services.importing.sources import Located, below_root, check_readable
 from app.services.jobs import asking
 from app.services.jobs.kind import Kind
 from app.services.jobs.working import Worker
@@ -76,9 +77,7 @@ def import_(
     Exit status: 0 where the job is done, or detached; 1 where it failed or pauses.
     """
     url = source.startswith(("http://", "https://"))
-    place = source if url or detach else str(Path(source).resolve())
     given: dict[str, Json] = {
-        "source": {"url": place} if url else {"path": place},
         "format": format_,
         "map": dict(_pair(part) for part in map_.split(",") if part),
         "mode": mode,
@@ -91,10 +90,11 @@ def import_(
         given |= {"from": engine, **move}
     with opened() as context:
         found = collections.get(context, collection)
+        given["source"] = {"url": source} if url else {"path": _path(context.settings, source, detach=detach)}
         if only_preview:
-            path = Path(place)
-            if url or not path.exists():
-                raise InvalidRequest(f"there is no file or folder {source!r} to preview")
+            if url:
+                raise InvalidRequest("a preview is made of a file or a folder, not of a URL")
+            path = Path(source).resolve()
             print_json(preview(context, found, given, Located(path, path.parent)))
             return
         worker = Worker(context, kinds=(kind,))
@@ -136,6 +136,30 @@ def _kind(engine: str | None, token: str | None, move: Mapping[str, Json], *, ap
         raise click.UsageError("--from goes with neither --detach nor --preview: this process holds the token")
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # it warns of each further try; the job says how it ended
     return moving.kind(token)
+
+
+def _path(settings: Settings, source: str, *, detach: bool) -> str:
+    """Return what the job calls a file or folder: its path; for a worker, that below the files root.
+
+    Raises:
+        InvalidRequest: it is not there, may not be read, or does not lie below the files root.
+
+    """
+    path = Path(source).resolve()
+    if not detach:
+        check_readable(path, source)
+        return str(path)
+    root = settings.files_root
+    if root is None:
+        raise InvalidRequest(
+            "--detach: a worker reads files below its files root; set LOOKALIKE_FILES_ROOT here to that folder"
+        )
+    if not path.exists():
+        path = below_root(settings, source)  # as it is called there
+    if not path.is_relative_to(root.resolve()):
+        raise InvalidRequest(f"--detach: {source!r} does not lie below the files root of the workers, {root}")
+    check_readable(path, source)
+    return str(path.relative_to(root.resolve()))
 
 
 def _do(worker: Worker, job_id: int) -> None:

@@ -225,4 +225,5 @@ def check_change(job: Job, wanted: State) -> None:
 
     """
     if wanted not in AFTER[job.state]:
-        raise InvalidRequest(f"job {job.id} is {job.state.replace('_', ' ')}: it cannot be {wanted.replace('_', ' ')}")
+        change = "resumed" if wanted == State.QUEUED else wanted.replace("_", " ")
+        raise InvalidRequest(f"job {job.id} is {job.state.replace('_', ' ')}: it cannot be {change}")

@@ -2,8 +2,10 @@
 
 from app.db import aliases
 from app.db import collections as collection_table
+from app.db import jobs as job_table
 from app.domain.collections import Collection, NewCollection
-from app.domain.errors import InvalidRequest
+from app.domain.errors import InTheWay, InvalidRequest
+from app.domain.jobs import State
 from app.domain.services import service_of
 from app.embedding.models import registry
 from app.services import measuring
@@ -111,8 +113,26 @@ def drop(context: Context, name: str) -> None:
     Raises:
         CollectionNotFound: there is none of this name.
         InvalidRequest: it is the name of an alias, or an alias leads to the collection.
+        InTheWay: it is in use, as by a job that builds its index; the message names the job.
 
     """
-    to_drop(context, name)
-    collection_table.drop(context.db, name)
+    found = to_drop(context, name)
+    try:
+        collection_table.drop(context.db, name)
+    except InTheWay:
+        raise InTheWay(_in_use(context, found)) from None
     context.lookup.forget(name)
+
+
+def _in_use(context: Context, collection: Collection) -> str:
+    """Say what stands in the way of a drop: jobs of the collection, where workers are at some."""
+    at_work = [State.RUNNING, State.PAUSING, State.CANCELLED]
+    jobs = job_table.find(context.db, states=at_work, collection_id=collection.id, most=100)
+    told = [(job.id, f"{job.kind}, {job.progress.phase or 'just begun'}") for job in jobs if job.worker is not None]
+    if not told:
+        return f"{collection.name} is in use by queries, or by an index build: nothing was dropped; try again"
+    names = ", ".join(f"{number} ({what})" for number, what in told)
+    return (
+        f"{collection.name} is in use by the job {names}: nothing was dropped; cancel it by"
+        f" `lookalike job cancel {told[0][0]}`, or wait for its end, and drop the collection then"
+    )

@@ -1,10 +1,7 @@
 """Imports of every format, as jobs on a real database, and every kind of bad input."""
 
-import base64
 import gzip
-import io
 import json
-import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,10 +21,7 @@ from app.services.importing.archives import zip_pictures
 from app.services.importing.entries import Reading
 from app.services.importing.lines import json_lines
 from app.services.importing.writing import Writer
-from tests.api.conftest import picture
-from tests.support.importing import lines, run, stored, vectors
-
-VECTORS = vectors(8)
+from tests.support.importing import ARCHIVES, VECTORS, lines, picture_bytes, ready, run, stored, write_table
 
 
 @pytest.fixture(scope="module")
@@ -44,24 +38,8 @@ def collection(context: Context, request: pytest.FixtureRequest) -> Collection:
     return collections.create(context, f"c{abs(hash(request.node.name))}", "photo")
 
 
-def picture_bytes(number: int) -> bytes:
-    return base64.b64decode(picture(number))
-
-
-def ready(number: int, **fields: Any) -> dict[str, Any]:
-    return {"_id": f"r{number}", "n": number, "_embedding": VECTORS[number], **fields}
-
-
 def write_lines(path: Path) -> None:
     lines(path, [ready(number) for number in range(4)])
-
-
-def write_table(path: Path, encoding: str = "utf-8", newline: str = "\n", delimiter: str = ",", mark: str = "") -> None:
-    rows = [["_id", "n", "name", "price", "gone", "tags", "_embedding"]]
-    for number in range(4):
-        numbers = " ".join(map(repr, VECTORS[number]))
-        rows.append([f"r{number}", str(number), "Schöne Jacke", f"{number}.50", "true", '"[""a"", ""b""]"', numbers])
-    path.write_bytes((mark + newline.join(delimiter.join(row) for row in rows) + newline).encode(encoding))
 
 
 def write_parquet(path: Path) -> None:
@@ -113,34 +91,6 @@ def test_ready_embeddings_of_every_format(name: str, context: Context, collectio
         assert found["r1"] == {"n": 1, "name": "Schöne Jacke", "price": 1.5, "gone": True, "tags": ["a", "b"]}
     again, _ = run(context, collection, path)
     assert again.outcome["present"] == 4  # type: ignore[call-overload, index]
-
-
-def write_zip(path: Path, members: dict[str, bytes]) -> None:
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, data in members.items():
-            archive.writestr(name, data)
-
-
-def write_tar(path: Path, members: dict[str, bytes], mode: Any = "w") -> None:
-    with tarfile.open(path, mode) as archive:
-        for name, data in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            archive.addfile(info, io.BytesIO(data))
-
-
-def write_folder(path: Path, members: dict[str, bytes]) -> None:
-    for name, data in members.items():
-        (path / name).parent.mkdir(parents=True, exist_ok=True)
-        (path / name).write_bytes(data)
-
-
-ARCHIVES: dict[str, Callable[[Path, dict[str, bytes]], None]] = {
-    "zip": write_zip,
-    "tar": write_tar,
-    "tar.gz": lambda path, members: write_tar(path, members, "w:gz"),
-    "folder": write_folder,
-}
 
 
 @pytest.mark.parametrize("name", ARCHIVES)

@@ -9,6 +9,8 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from werkzeug.test import TestResponse
 
+from app.services.importing.formats import MEDIA_TYPES
+from app.services.importing.plan import _NAMES
 from app.services.jobs import asking
 from app.services.jobs.kinds import KINDS
 from app.services.jobs.working import Workers
@@ -114,7 +116,7 @@ def test_a_job_pauses_goes_on_and_is_cancelled(api: Api, counting: Counting) -> 
         assert call(api, f"jobs/{number}/{verb}", verb="POST")["state"] == state
     refused = call(api, f"jobs/{number}/resume", verb="POST")
     assert refused["status"]["code"] == 402
-    assert "is cancelled: it cannot be queued" in refused["status"]["error_description"]
+    assert "is cancelled: it cannot be resumed" in refused["status"]["error_description"]
     assert call(api, f"jobs/{number}?wait=20")["state"] == "cancelled"  # at once
 
 
@@ -217,10 +219,17 @@ def test_those_that_wait_have_a_bounded_number_of_places(api: Api, counting: Cou
 def test_the_document_is_valid_and_names_every_path(api: Api) -> None:
     told = api.client.get("/jobs/v1/openapi.json").get_json()
     OpenAPIV31SpecValidator(told).validate()
-    rules = {rule.rule for rule in api.client.application.url_map.iter_rules() if rule.endpoint.startswith("jobs.")}
-    named = {f"/jobs/v1{path}".replace("{id}", "<job_id>") for path in told["paths"]}
-    assert named - {f"/jobs/v1/{kind}" for kind in KINDS} == rules - {"/jobs/v1/<kind>", "/jobs/v1/openapi.json"}
+    rules = {rule.rule for rule in api.client.application.url_map.iter_rules() if rule.rule.startswith("/jobs/v1/")}
+    named = {f"/jobs/v1{path}".replace("{id}", "<job_id>").replace("{upload}", "<upload>") for path in told["paths"]}
+    assert named - {f"/jobs/v1/{kind}" for kind in KINDS} == rules - {
+        "/jobs/v1/<kind>",
+        "/jobs/v1/import",
+        "/jobs/v1/openapi.json",
+    }
     assert {f"/jobs/v1/{kind}" for kind in KINDS} <= named
+    imports = told["paths"]["/import"]["post"]
+    assert {"preview", *_NAMES} - {"source"} <= {one["name"] for one in imports["parameters"]}
+    assert {*MEDIA_TYPES, "application/json"} < set(imports["requestBody"]["content"])
 
 
 def test_other_verbs_and_paths_are_answered_with_an_envelope(api: Api) -> None:

@@ -94,6 +94,26 @@ def test_bad_requests_are_told_what_is_wrong(api: Api) -> None:
         assert told["code"] == 402
 
 
+def test_what_can_be_seen_to_fail_is_refused_before_a_job_is_made(api: Api) -> None:
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"source": {"path": "../etc/passwd"}}, "no"),
+        ({"source": {"path": "not/there.csv"}}, "no"),
+        ({"source": {"url": "ftp://pictures.example/a"}}, "parameters.source.url: a URL must begin with http or https"),
+        ({"source": {"url": "http://127.0.0.1/a"}}, "parameters.source.url: the host 127.0.0.1 has a private"),
+        ({"source": {"url": "http://[::ffff:10.0.0.1]/a"}}, "private or reserved"),
+        ({"source": {"url": "http://pictures.example:22/a"}}, "parameters.source.url: the port 22"),
+        ({"source": {"url": "http:///a"}}, "parameters.source.url"),
+        ({"source": {"url": "http://a.example/b"}, "encoding": "utf-99"}, "parameters.encoding: the encoding 'utf-99'"),
+        ({"source": {"url": "http://a.example/b"}, "encoding": "base64"}, "parameters.encoding: the encoding 'base64'"),
+        ({"source": {"url": "http://a.example/b"}, "types": {"a": ["text"]}}, "parameters.types"),
+    ]
+    before = send(api, "jobs?size=1", verb="GET").get_json()["jobs"]
+    for given, said in cases:
+        told = send(api, "import", json.dumps(given).encode(), Content_Type="application/json").get_json()["status"]
+        assert (told["code"], said in told["error_description"]) == (402, True), (given, told)
+    assert send(api, "jobs?size=1", verb="GET").get_json()["jobs"] == before
+
+
 def test_the_same_bytes_are_there_until_the_last_job_that_reads_them_is_done(
     api: Api, new_collection: Callable[..., str]
 ) -> None:

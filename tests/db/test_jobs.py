@@ -222,7 +222,7 @@ def test_a_job_is_cancelled_in_any_state(context: Context, collection: Any, stat
         assert asking.get(context, job.id).worker is None
         assert Worker(context, QUICK, [counting.kind]).take(other.id) is not None
     assert counted(context, job) == []
-    with pytest.raises(InvalidRequest, match="is cancelled: it cannot be queued"):
+    with pytest.raises(InvalidRequest, match="is cancelled: it cannot be resumed"):
         asking.resume(context, job.id)
 
 

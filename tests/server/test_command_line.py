@@ -394,7 +394,7 @@ def test_jobs_are_left_to_workers_told_of_and_changed(shell: Server) -> None:
     last = shell.json("job", "list", "--kind", "reembed", "--limit", "1")[0]
     assert shell.json("job", "watch", last["id"])["state"] == "done"
     refused = shell.command("job", "resume", last["id"], check=False)
-    assert (refused.returncode, "is done: it cannot be queued" in refused.stderr) == (1, True)
+    assert (refused.returncode, "is done: it cannot be resumed" in refused.stderr) == (1, True)
     unknown = shell.command("job", "show", "999999", check=False)
     assert (unknown.returncode, "there is no job 999999" in unknown.stderr) == (1, True)
 

@@ -1,7 +1,10 @@
 """Imports for tests: a collection, files with ready embeddings, and the job run in this process."""
 
+import io
 import json
-from collections.abc import Mapping
+import tarfile
+import zipfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ from app.services.context import Context
 from app.services.importing.job import IMPORT
 from app.services.jobs import asking
 from app.services.jobs.working import Worker
+from tests import pictures
 from tests.support.jobs import QUICK
 
 
@@ -52,3 +56,50 @@ def stored(context: Context, collection: Collection) -> Mapping[str, Any]:
         row["id"]: json.loads(row["attributes"]) if isinstance(row["attributes"], str) else row["attributes"]
         for row in rows
     }
+
+
+VECTORS = vectors(8)
+
+
+def ready(number: int, **fields: Any) -> dict[str, Any]:
+    return {"_id": f"r{number}", "n": number, "_embedding": VECTORS[number], **fields}
+
+
+def write_table(path: Path, encoding: str = "utf-8", newline: str = "\n", delimiter: str = ",", mark: str = "") -> None:
+    rows = [["_id", "n", "name", "price", "gone", "tags", "_embedding"]]
+    for number in range(4):
+        numbers = " ".join(map(repr, VECTORS[number]))
+        rows.append([f"r{number}", str(number), "Schöne Jacke", f"{number}.50", "true", '"[""a"", ""b""]"', numbers])
+    path.write_bytes((mark + newline.join(delimiter.join(row) for row in rows) + newline).encode(encoding))
+
+
+def picture_bytes(number: int) -> bytes:
+    return pictures.encoded(pictures.photo(number))
+
+
+def write_zip(path: Path, members: dict[str, bytes]) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+
+
+def write_tar(path: Path, members: dict[str, bytes], mode: Any = "w") -> None:
+    with tarfile.open(path, mode) as archive:
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+
+
+def write_folder(path: Path, members: dict[str, bytes]) -> None:
+    for name, data in members.items():
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_bytes(data)
+
+
+ARCHIVES: dict[str, Callable[[Path, dict[str, bytes]], None]] = {
+    "zip": write_zip,
+    "tar": write_tar,
+    "tar.gz": lambda path, members: write_tar(path, members, "w:gz"),
+    "folder": write_folder,
+}

@@ -8,12 +8,14 @@ like the first URL. No proxy of the environment is used. One deadline covers eve
 import contextlib
 import errno
 import http.client
+import ipaddress
 import socket
 import ssl
 import string
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 from urllib.parse import quote, urljoin, urlsplit
@@ -64,6 +66,27 @@ def fetch(url: str, policy: FetchPolicy) -> bytes:
 
     """
     return fetch_if_changed(url, policy, None).data or b""
+
+
+def check_url(url: str, policy: FetchPolicy) -> None:
+    """Check what can be known of a URL before it is fetched: its form, and its address where its host is one.
+
+    Raises:
+        ImageError: it is never fetched.
+
+    """
+    target = _target("", url, policy)
+    try:
+        address = ipaddress.ip_address(target.host)
+    except ValueError:
+        return
+    if not _allowed(policy, address):
+        raise ImageError(f"the host {target.host} has a private or reserved address, which is not fetched from")
+
+
+def _allowed(policy: FetchPolicy, address: Address) -> bool:
+    named = any(carried(address) in network for network in policy.allowed_networks)
+    return policy.allow_private or named or is_public(address)
 
 
 def fetch_if_changed(url: str, policy: FetchPolicy, known: Validators | None) -> Fetched:
@@ -187,12 +210,8 @@ def _connected(target: _Target, policy: FetchPolicy, deadline: float) -> Iterato
     def seconds() -> float:
         return max(0.001, min(policy.connect_timeout_seconds, deadline - time.monotonic()))
 
-    def allowed(address: Address) -> bool:
-        named = any(carried(address) in network for network in policy.allowed_networks)
-        return policy.allow_private or named or is_public(address)
-
     resolver = policy.resolver or resolve
-    addresses = checked(target.host, target.port, allow=allowed, seconds=seconds(), resolver=resolver)
+    addresses = checked(target.host, target.port, allow=partial(_allowed, policy), seconds=seconds(), resolver=resolver)
     for number, address in enumerate(addresses, 1):
         try:
             sock = socket.create_connection((address, target.port), seconds())

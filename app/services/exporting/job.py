@@ -43,14 +43,18 @@ def chosen(collection: Collection, given: Mapping[str, Json]) -> tuple[Choice, L
     elif isinstance(names, list) and all(isinstance(name, str) and name for name in names):
         fields = Fields.of(cast("list[str]", names))
     else:
-        raise InvalidRequest('parameters.fields: it is a list of names of attributes, as in ["price", "name"]')
+        raise InvalidRequest('fields: it is a list of names of attributes, as in ["price", "name"]')
     return choice.checked(), listing_service.of(collection, fields, given.get("filter"))
 
 
 def _check(_context: Context, collection: Collection | None, given: Mapping[str, Json]) -> Parameters:
     only(given, "format", "compression", "embeddings", "pictures", "fields", "filter")
     if collection is not None:
-        chosen(collection, given)
+        try:
+            chosen(collection, given)
+        except InvalidRequest as error:
+            said = str(error)
+            raise InvalidRequest(said if said.startswith("parameters.") else f"parameters.{said}") from None
     return {name: value for name, value in given.items() if value is not None}
 
 

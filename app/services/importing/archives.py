@@ -11,13 +11,14 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 
 from app.domain.errors import ImageError, InvalidRequest
-from app.domain.jsontext import dumps
+from app.domain.jsontext import dumps, loads
 from app.domain.records import Json
 from app.embedding.pictures.formats import HEAD_BYTES, looks_like_a_picture
 from app.services.folders import PICTURE_SUFFIXES
@@ -107,9 +108,9 @@ def zip_pictures(path: Path, reading: Reading, after: Json = None) -> Iterator[E
                 raise InvalidRequest(
                     f"the ZIP archive has {len(members)} members, and {_MOST_MEMBERS} are read: make it a tar"
                 )
-            reading.total(sum(not info.is_dir() for info in members))
             limit = _limit(path)
             facts = _facts((_zipped(archive, info) for info in members), reading, limit)
+            reading.total(sum(not info.is_dir() for info in members) + len(facts.lost))
             yield from _entries((_zipped(archive, info) for info in members), facts, limit, reading, line_of(after))
     except (zipfile.BadZipFile, OSError, EOFError, ValueError) as error:
         if isinstance(error, OSError) and error.errno is not None:
@@ -176,21 +177,56 @@ class _Facts:
     whole: set[str] = field(default_factory=set)
     """Those that an export told in whole: their paths add nothing."""
     vectors: dict[str, Vector] = field(default_factory=dict)
+    bad: dict[str, tuple[InvalidRequest, str | None]] = field(default_factory=dict)
+    """Why what is said of a picture cannot be taken, and the row as it came."""
+    lost: list[tuple[InvalidRequest, str | None]] = field(default_factory=list)
+    """Likewise of rows that name no picture."""
     size: int = 0
 
-    def add(self, folder: str, record: Record, vector: Vector | None = None) -> None:
-        name = record.pop("file_name", None)
-        if not isinstance(name, str) or not name:
-            raise InvalidRequest("the metadata has a row without file_name")
-        self.size += len(dumps(record)) + 2 * len(name) + (0 if vector is None else vector.nbytes)
+    def add(self, member: str, entry: Entry) -> None:
+        """Add a row of a member that holds metadata.
+
+        Raises:
+            InvalidRequest: all rows together take too much memory.
+
+        """
+        parent = str(PurePosixPath(member).parent)
+        folder = "" if parent == "." else f"{parent}/"
+        named, text = _named(entry)
+        self.size += 2 * len(text or "") + (0 if entry.vector is None else entry.vector.nbytes)
         if self.size > _MOST_METADATA:
             raise InvalidRequest(f"the metadata of the archive takes more than {_MOST_METADATA} bytes")
-        path = f"{folder}{name}"
-        if REST in record and "_id" in record:
+        path = f"{folder}{named}"
+        try:
+            if isinstance(entry.record, InvalidRequest):
+                raise entry.record
+            if named is None:
+                raise InvalidRequest("the row has no file_name")
+            record = {name: value for name, value in entry.record.items() if name != "file_name"}
+            whole = REST in record and "_id" in record
+            self.of[path] = spread(record)
+        except InvalidRequest as error:
+            reason = InvalidRequest(f"{member[:100]}, line {entry.line}: {error}")
+            if named is None:
+                self.lost.append((reason, text))
+            else:
+                self.bad[path] = reason, text
+            return
+        if whole:
             self.whole.add(path)
-        self.of[path] = spread(record)
-        if vector is not None:
-            self.vectors[path] = vector
+        if entry.vector is not None:
+            self.vectors[path] = entry.vector
+
+
+def _named(entry: Entry) -> tuple[str | None, str | None]:
+    """Return the picture that a row of metadata is about, None where it names none, and the row as it came."""
+    text = entry.source()
+    record: Json = None if isinstance(entry.record, InvalidRequest) else entry.record
+    if record is None and text is not None:
+        with suppress(InvalidRequest):
+            record = loads(text, "the row")
+    name = record.get("file_name") if isinstance(record, dict) else None
+    return (name if isinstance(name, str) and name else None), text
 
 
 def _entries(
@@ -205,11 +241,19 @@ def _entries(
             yield _entry(number, member.name, member, limit, facts, reading)
     if not number:
         raise InvalidRequest("the archive is empty")
+    for reason, text in facts.lost:
+        number += 1
+        if number > done:
+            yield Entry(number, {"line": number}, reason, partial(_as_it_came, text))
+
+
+def _as_it_came(text: str | None) -> str | None:
+    return text
 
 
 def _entry(number: int, name: str, member: _Member, limit: _Unpacked, facts: _Facts, reading: Reading) -> Entry:
     place: Json = {"line": number}
-    source = partial(dumps, {"_file": name.encode("utf-8", "replace").decode()})
+    source: Callable[[], str | None] = partial(dumps, {"_file": name.encode("utf-8", "replace").decode()})
     try:
         if passed_over(name):
             return Entry(number, place, {}, passed_over=True)
@@ -218,6 +262,10 @@ def _entry(number: int, name: str, member: _Member, limit: _Unpacked, facts: _Fa
             raise InvalidRequest(member.refused)
         if reason := _no_picture(name, member):
             return Entry(number, place, InvalidRequest(reason), passed_over=True)
+        if name in facts.bad:
+            error, text = facts.bad[name]
+            source = partial(_as_it_came, text)
+            raise error
         data = limit.read(member, reading.max_picture_bytes)
         if PurePosixPath(name).suffix.lower() not in PICTURE_SUFFIXES and not looks_like_a_picture(data[:HEAD_BYTES]):
             return Entry(number, place, {}, passed_over=True)
@@ -278,22 +326,21 @@ def _facts(members: Iterator[_Member], reading: Reading, limit: _Unpacked) -> _F
         if PurePosixPath(member.name).name not in _METADATA or member.refused is not None or passed_over(member.name):
             continue
         _check_name(member.name)
-        parent = PurePosixPath(member.name).parent
-        for record, vector in _metadata(member.name, limit.read(member, _MOST_METADATA), reading):
-            facts.add("" if str(parent) == "." else f"{parent}/", record, vector)
+        for entry in _metadata(member.name, limit.read(member, _MOST_METADATA), reading):
+            facts.add(member.name, entry)
     return facts
 
 
-def _metadata(name: str, data: bytes, reading: Reading) -> Iterator[tuple[Record, Vector | None]]:
+def _metadata(name: str, data: bytes, reading: Reading) -> Iterator[Entry]:
     plain = replace(reading, total=lambda _: None, types={}, text_fields=reading.text_fields | {"file_name"})
     with tempfile.NamedTemporaryFile() as file:
         file.write(data)
         file.flush()
         read = table if name.endswith(".csv") else json_lines
-        for entry in read(Path(file.name), plain):
-            if isinstance(entry.record, InvalidRequest):
-                raise InvalidRequest(f"{name[:100]}, record {entry.line}: {entry.record}")
-            yield entry.record, entry.vector
+        try:
+            yield from read(Path(file.name), plain)
+        except InvalidRequest as error:
+            raise InvalidRequest(f"{name[:100]}: {error}") from None
 
 
 def _limit(path: Path) -> _Unpacked:

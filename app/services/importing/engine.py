@@ -6,7 +6,7 @@ come out in the order of the source, so that the position after the last record 
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from functools import partial
 from itertools import groupby
@@ -22,7 +22,7 @@ from app.domain import statuses
 from app.domain.collections import Collection
 from app.domain.errors import InvalidRequest
 from app.domain.fetching import Validators
-from app.domain.jsontext import dumps
+from app.domain.jsontext import dumps, is_integer, loads
 from app.domain.records import Fields, Json
 from app.services.chunking import chunks, write_behind
 from app.services.context import Context
@@ -139,7 +139,7 @@ class Import:
             try:
                 yield self._read(entry, number)
             except InvalidRequest as error:
-                self.writer.reject(Bare(entry, number), statuses.SKIPPED_ERROR.code, str(error), _id_of(entry))
+                self.writer.reject(Bare(entry, number), statuses.SKIPPED_ERROR.code, str(error), self._id_of(entry))
             if time.monotonic() > self.writer.saved + _SECONDS:
                 self.writer.check_rejects()
                 self.writer.save()
@@ -282,9 +282,13 @@ class Import:
         one = self._lines.pop(item.place)
         self.writer.reject(one, statuses.SKIPPED_ERROR.code, reason, item.id)
 
-
-def _id_of(entry: Entry) -> str | None:
-    if isinstance(entry.record, InvalidRequest):
-        return None
-    value = entry.record.get("_id")
-    return value[:100] if isinstance(value, str) and "\0" not in value else None
+    def _id_of(self, entry: Entry) -> str | None:
+        """Return the `_id` that a record which cannot be taken names, where it can be told."""
+        record: Json = None if isinstance(entry.record, InvalidRequest) else entry.record
+        if record is None and (text := entry.source()) is not None:
+            with suppress(InvalidRequest):
+                record = loads(text, "the record")
+        value = record.get(self._plan.fields.id_field) if isinstance(record, dict) else None
+        if is_integer(value):
+            value = str(value)
+        return value[:100] if isinstance(value, str) and value and "\0" not in value else None

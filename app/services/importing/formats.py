@@ -19,6 +19,9 @@ from app.services.pipeline import Item
 
 _HEAD = 64 * 1024
 _TAR_AT = 257
+_LOOKED_AT = 1000
+# Control characters, but for white space and the escape.
+_NO_TEXT = bytes({*range(32)} - {*b"\t\n\v\f\r\x1b"})
 
 
 def folder(path: Path, reading: Reading, after: Json = None) -> Iterator[Entry]:
@@ -109,12 +112,12 @@ def _found_text(text: bytes) -> str | None:
 def _no_text(head: bytes) -> bool:
     if looks_like_a_picture(head):
         return True
-    marked = head.startswith((b"\xff\xfe", b"\xfe\xff"))
-    zeros = head[:1000].count(0)
-    # Text in UTF-16 has a zero in about every second byte; other files with zeros are no text.
-    return (
-        not marked and zeros > 0 and not (len(head[:1000]) // 5 < max(head[:1000:2].count(0), head[1:1000:2].count(0)))
-    )
+    start = head[:_LOOKED_AT]
+    # Text in UTF-16 has a zero in about every second byte.
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or len(start) // 5 < max(start[::2].count(0), start[1::2].count(0)):
+        return False
+    # A stray one in text spoils its line alone; other files are full of what no text has.
+    return len(start) - len(start.translate(None, _NO_TEXT)) > len(start) // 20
 
 
 def _no_format(head: bytes) -> str:

@@ -9,9 +9,10 @@ from app.db import indexes
 from app.db import records as record_table
 from app.db.jobs import asked_for_by_others
 from app.domain.collections import Collection
-from app.domain.errors import InvalidRequest
+from app.domain.errors import ImageError, InvalidRequest
 from app.domain.jobs import Outcome
 from app.domain.records import Json
+from app.embedding.fetch.downloads import check_url
 from app.services import indexing
 from app.services.context import Context
 from app.services.importing.engine import Import
@@ -31,8 +32,15 @@ _LOOKED_AT = 1000
 _COUNTS = ("stored", "replaced", "updated", "present", "rejected", "passed_over")
 
 
-def _check(_context: Context, _collection: Collection | None, given: Mapping[str, Json]) -> Parameters:
-    return checked(given)
+def _check(context: Context, _collection: Collection | None, given: Mapping[str, Json]) -> Parameters:
+    parameters = checked(given)
+    kind, value = plan_of(parameters).source
+    if kind == "url":
+        try:
+            check_url(value, context.settings.fetch)
+        except ImageError as error:
+            raise InvalidRequest(f"parameters.source.url: {error}") from None
+    return parameters
 
 
 def _run(context: Context, job: Running) -> Outcome:

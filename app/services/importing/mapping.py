@@ -59,6 +59,11 @@ class FieldMap:
         return self._from.get("_embedding", "_embedding")
 
     @property
+    def id_field(self) -> str:
+        """The field of the source that holds the `_id`."""
+        return self._from.get("_id", "_id")
+
+    @property
     def text_fields(self) -> frozenset[str]:
         """The fields of the source that are text whatever stands in them."""
         wanted = {"_id", _IMAGE, *_PICTURES}

@@ -6,11 +6,12 @@ from typing import Literal
 
 from app.config import Settings
 from app.domain.errors import InvalidRequest
+from app.domain.jsontext import check
 from app.domain.records import Json
 from app.services.importing.entries import Reading
 from app.services.importing.formats import FORMATS
 from app.services.importing.mapping import FieldMap, checked_map
-from app.services.importing.tables import TYPES
+from app.services.importing.tables import TYPES, known_encoding
 from app.services.jobs.given import number, only, text, whole
 from app.services.jsonlines import longest_line
 
@@ -75,13 +76,14 @@ def checked(given: Mapping[str, Json]) -> dict[str, Json]:
 
     """
     only(given, *_NAMES)
+    check(dict(given), "a parameter")
     source = given.get("source")
     if not isinstance(source, dict) or len(source) != 1 or not set(source) <= {*SOURCES}:
         raise InvalidRequest('parameters.source: it is {"path": …}, {"url": …} or {"upload": …}')
     value = text(source, next(iter(source)))
     limit = given.get("max_rejects")
     types = given.get("types") or {}
-    if not isinstance(types, dict) or not all(kind in TYPES for kind in types.values()):
+    if not isinstance(types, dict) or not all(isinstance(kind, str) and kind in TYPES for kind in types.values()):
         raise InvalidRequest(f"parameters.types: it gives columns one of the types {', '.join(TYPES)}")
     delimiter = text(given, "delimiter", ",")
     if len(delimiter) != 1 or delimiter in '"\r\n':
@@ -93,13 +95,23 @@ def checked(given: Mapping[str, Json]) -> dict[str, Json]:
         "mode": _one_of(given, "mode", MODES),
         "near_duplicates": _one_of(given, "near_duplicates", NEAR_DUPLICATES),
         "radius": number(given, "radius", 5.0, 0.0, 1e6),
-        "encoding": None if given.get("encoding") is None else text(given, "encoding"),
+        "encoding": _encoding(given),
         "delimiter": None if given.get("delimiter") is None else delimiter,
         "types": types,
         "max_rejects": None if limit is None else whole(given, "max_rejects", 0, 0, _MOST),
         "max_reject_share": number(given, "max_reject_share", 1.0, 0.0, 1.0),
     }
     return parameters
+
+
+def _encoding(given: Mapping[str, Json]) -> str | None:
+    if given.get("encoding") is None:
+        return None
+    try:
+        return known_encoding(text(given, "encoding"))
+    except InvalidRequest as error:
+        said = str(error)
+        raise InvalidRequest(said if said.startswith("parameters.") else f"parameters.encoding: {said}") from None
 
 
 def _one_of(given: Mapping[str, Json], name: str, values: tuple[str, ...]) -> str:

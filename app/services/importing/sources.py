@@ -1,5 +1,6 @@
 """Where the source of an import lies: below the files root, among the uploads, or at a URL that is fetched first."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from app.embedding.fetch.downloads import download
 from app.embedding.fetch.patience import PatientHosts
 from app.services.context import Context
 from app.services.importing.plan import Plan
-from app.services.importing.uploads import Uploads
+from app.services.importing.uploads import Uploads, writing
 from app.services.jobs.running import Running
 
 
@@ -57,10 +58,26 @@ def below_root(settings: Settings, name: str) -> Path:
     try:
         path = (root / name).resolve()
         if path.is_relative_to(root.resolve()) and path.exists():
+            check_readable(path, name)
             return path
     except (OSError, ValueError, RuntimeError):
         pass
     raise InvalidRequest(f"there is no file or folder {name[:200]!r} below the files root of this server")
+
+
+def check_readable(path: Path, name: str) -> None:
+    """Check that a file or folder can be read.
+
+    Raises:
+        InvalidRequest: it is not there, or may not be read; the message calls it by the name that was given.
+
+    """
+    if not path.exists():
+        raise InvalidRequest(f"there is no file or folder {name[:200]!r}")
+    if not (path.is_file() or path.is_dir()):
+        raise InvalidRequest(f"{name[:200]!r} is neither a file nor a folder")
+    if not os.access(path, os.R_OK | (os.X_OK if path.is_dir() else 0)):
+        raise InvalidRequest(f"{name[:200]!r} may not be read: permission denied")
 
 
 @contextmanager
@@ -75,8 +92,7 @@ def located(context: Context, job: Running, plan: Plan) -> Iterator[Located]:
     uploads = Uploads.of(context.settings)
     if kind == "path":
         path = Path(value) if job.job.local else below_root(context.settings, value)
-        if not path.exists():
-            raise InvalidRequest(f"there is no file or folder {value[:200]!r}")
+        check_readable(path, value)
         yield Located(path, path if path.is_dir() else path.parent)
     elif kind == "upload":
         yield Located(uploads.path(value))
@@ -86,6 +102,7 @@ def located(context: Context, job: Running, plan: Plan) -> Iterator[Located]:
             job.phase("fetching the source")
             most = context.settings.max_upload_bytes
             hosts = PatientHosts(context.settings.fetch.patience, 1, job.sleep)
-            hosts.call(value, partial(download, value, context.settings.fetch, path, most, job.safe_point))
+            with writing():
+                hosts.call(value, partial(download, value, context.settings.fetch, path, most, job.safe_point))
         yield Located(path)
         path.unlink(missing_ok=True)

@@ -14,7 +14,7 @@ from typing import BinaryIO
 from app.domain.errors import InvalidRequest
 from app.domain.jsontext import dumps, loads
 from app.domain.records import Json
-from app.services.importing.entries import Entry, Reading, Record, Vector, line_of, spread
+from app.services.importing.entries import REST, Entry, Reading, Record, Vector, line_of, spread
 from app.services.importing.lines import bounded_lines
 from app.services.importing.numbers import vector_of_text
 from app.services.importing.streams import unpacked
@@ -92,11 +92,9 @@ def table(path: Path, reading: Reading, after: Json = None) -> Iterator[Entry]:
     found = _from_position(after) or layout(path, reading)
     skipped = line_of(after)
     read = _Row(found, reading)
-    for number, row, offset in _rows(path, found, reading):
-        if number <= skipped:
-            continue
-        place: Json = {"line": number, "layout": found.told()}
-        yield read.entry(number, place, row, offset)
+    for number, one in enumerate(_rows(path, found, reading), 1):
+        if number > skipped:
+            yield read.entry(one, {"line": number, "layout": found.told()})
 
 
 def _from_position(after: Json) -> Layout | None:
@@ -132,11 +130,11 @@ def layout(path: Path, reading: Reading, rows: int | None = None) -> Layout:
     }
     seen: set[str] = set()
     number = 0
-    for number, row, _ in _rows(path, bare, reading):
+    for number, one in enumerate(_rows(path, bare, reading), 1):
         if rows is not None and number > rows:
             break
-        if not isinstance(row, InvalidRequest) and len(row) == len(columns):
-            for name, value in zip(columns, row, strict=True):
+        if not isinstance(one.fields, InvalidRequest) and len(one.fields) == len(columns):
+            for name, value in zip(columns, one.fields, strict=True):
                 if name in widths and value.strip():
                     seen.add(name)
                     _narrow(widths[name], value.strip())
@@ -158,23 +156,55 @@ def _narrow(kinds: list[str], value: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class _Fields:
+    """A row: the line of the file that it begins on, its fields or why there are none, the bytes up to its end."""
+
+    line: int
+    fields: list[str] | InvalidRequest
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Row:
     layout: Layout
     reading: Reading
 
-    def entry(self, number: int, place: Json, row: Sequence[str] | InvalidRequest, offset: int) -> Entry:
+    def entry(self, one: _Fields, place: Json) -> Entry:
+        row = one.fields
         if isinstance(row, InvalidRequest):
-            return Entry(number, place, row, offset=offset)
-        names = list(self.layout.types)
-        source = partial(_as_text, names, row)
+            return Entry(one.line, place, row, offset=one.offset)
+        source = partial(self._as_json, row)
         size = sum(map(len, row))
         try:
-            if len(row) != len(names):
-                raise InvalidRequest(f"the row has {len(row)} fields; the header has {len(names)}")
+            if len(row) != len(self.layout.types):
+                raise InvalidRequest(f"the row has {len(row)} fields; the header has {len(self.layout.types)}")
             record, vector = self._record(row)
-            return Entry(number, place, record, source, size, offset, vector)
+            return Entry(one.line, place, record, source, size, one.offset, vector)
         except InvalidRequest as error:
-            return Entry(number, place, error, source, size, offset)
+            return Entry(one.line, place, error, source, size, one.offset)
+
+    def _as_json(self, row: Sequence[str]) -> str:
+        """Return a row as a line of JSON that makes the same record: what is of no column's type stays text.
+
+        Fields beyond the header's are kept under their number.
+        """
+        names = [*self.layout.types, *(f"field {number}" for number in range(len(self.layout.types) + 1, len(row) + 1))]
+        record: Record = {}
+        for name, value in zip(names, row, strict=False):
+            if value.strip():
+                record |= self._typed(name, value)
+        return dumps(record)
+
+    def _typed(self, name: str, value: str) -> Record:
+        kind = self.layout.types.get(name, "text")
+        try:
+            if name == self.reading.vector_field and not value.lstrip().startswith("{"):
+                return {name: vector_of_text(value).tolist()}
+            if name in (REST, self.reading.vector_field):
+                return spread({name: loads(value, name)})
+            return {name: TYPES[kind](value if kind == "text" else value.strip())}
+        except InvalidRequest:
+            return {name: value}
 
     def _record(self, row: Sequence[str]) -> tuple[Record, Vector | None]:
         record: Record = {}
@@ -194,14 +224,8 @@ class _Row:
         return spread(record), vector
 
 
-def _as_text(names: Sequence[str], row: Sequence[str]) -> str:
-    """Return a row as JSON; fields beyond the header's are kept under their number."""
-    padded = [*names, *(f"field {number}" for number in range(len(names) + 1, len(row) + 1))]
-    return dumps({name: value for name, value in zip(padded, row, strict=False) if value})
-
-
 def _header(path: Path, found: Layout, reading: Reading) -> list[str]:
-    header = next((row for _, row, _ in _rows(path, found, reading, header=True)), None)
+    header = next((one.fields for one in _rows(path, found, reading, header=True)), None)
     if header is None:
         raise InvalidRequest("the table is empty: its first row must name the columns")
     if isinstance(header, InvalidRequest):
@@ -215,19 +239,18 @@ def _header(path: Path, found: Layout, reading: Reading) -> list[str]:
     return names
 
 
-def _rows(
-    path: Path, found: Layout, reading: Reading, *, header: bool = False
-) -> Iterator[tuple[int, list[str] | InvalidRequest, int]]:
-    """Yield the rows under the header with their numbers, and the bytes up to the end of each; the header is row 0."""
+def _rows(path: Path, found: Layout, reading: Reading, *, header: bool = False) -> Iterator[_Fields]:
+    """Yield the rows under the header; with `header`, that one first."""
     csv.field_size_limit(max(csv.field_size_limit(), reading.max_line_bytes))
     with unpacked(path) as stream, closing(_Lines(stream, found.encoding, reading.max_line_bytes)) as lines:
         yield from _parsed(lines, found, header=header)
 
 
-def _parsed(lines: "_Lines", found: Layout, *, header: bool) -> Iterator[tuple[int, list[str] | InvalidRequest, int]]:
+def _parsed(lines: "_Lines", found: Layout, *, header: bool) -> Iterator[_Fields]:
     rows = csv.reader(lines, delimiter=found.delimiter)
-    number = -1
+    wanted = header
     while True:
+        line = rows.line_num + 1
         try:
             row: list[str] | InvalidRequest | None = next(rows, None)
         except csv.Error as error:
@@ -238,9 +261,9 @@ def _parsed(lines: "_Lines", found: Layout, *, header: bool) -> Iterator[tuple[i
             return
         if not isinstance(row, InvalidRequest) and not any(field.strip() for field in row):
             continue
-        number += 1
-        if number or header:
-            yield number, row, lines.offset
+        if wanted:
+            yield _Fields(line, row, lines.offset)
+        wanted = True
 
 
 class _Lines:
@@ -307,16 +330,25 @@ class _Lines:
                 yield "\n"
 
 
+def known_encoding(given: str) -> str:
+    """Return the name of an encoding of text as Python knows it.
+
+    Raises:
+        InvalidRequest: it is none.
+
+    """
+    try:
+        known = codecs.lookup(given).name
+        "".encode(known)
+        b"".decode(known)
+    except (LookupError, ValueError):
+        raise InvalidRequest(f"the encoding {given[:40]!r} is not known; utf-8, utf-16, cp1252 are") from None
+    return known
+
+
 def _encoding(sample: bytes, given: str | None) -> str:
     if given is not None:
-        try:
-            known = codecs.lookup(given)
-            b"a".decode(known.name)
-        except LookupError:
-            raise InvalidRequest(f"the encoding {given[:40]!r} is not known; utf-8, utf-16, cp1252 are") from None
-        except UnicodeDecodeError:
-            return known.name
-        return known.name
+        return known_encoding(given)
     for mark, name in _MARKS:
         if sample.startswith(mark):
             return name

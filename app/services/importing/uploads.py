@@ -48,7 +48,7 @@ class Uploads:
 
         """
         upload = secrets.token_hex(16)
-        with _writing():
+        with writing():
             self._folder.mkdir(parents=True, exist_ok=True)
             self.tidy()
             self._part(upload).touch(mode=0o600)
@@ -80,7 +80,7 @@ class Uploads:
         there = self.size(upload)
         if offset != there:
             raise InvalidRequest(f"Upload-Offset is {offset}, and {there} bytes are there: go on from {there}")
-        with _writing(), self._part(upload).open("ab") as file:
+        with writing(), self._part(upload).open("ab") as file:
             while piece := stream.read(_PIECE):
                 there += len(piece)
                 if there > self._max:
@@ -98,7 +98,7 @@ class Uploads:
         """
         if not self.size(upload):
             raise InvalidRequest("the upload is empty")
-        with _writing(), self._part(upload).open("rb") as file:
+        with writing(), self._part(upload).open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             self._part(upload).touch()  # it is wanted from now on, also where the same bytes lie there already
             self._part(upload).replace(self._folder / digest)
@@ -137,7 +137,7 @@ class Uploads:
 
     def download(self, name: str) -> Path:
         """Return where a download of a job is put."""
-        with _writing():
+        with writing():
             self._folder.mkdir(parents=True, exist_ok=True)
         return self._folder / name
 
@@ -148,7 +148,13 @@ class Uploads:
 
 
 @contextmanager
-def _writing() -> Iterator[None]:
+def writing() -> Iterator[None]:
+    """Say in words that the disk is full.
+
+    Raises:
+        StorageFull: it is.
+
+    """
     try:
         yield
     except OSError as error:
