@@ -29,7 +29,7 @@ _SHARE = 0.85
 
 
 @dataclass(frozen=True, slots=True)
-class _Parts:
+class Parts:
     """What each part of a load does alone, in pictures a second."""
 
     decoding: float
@@ -43,7 +43,7 @@ def measure(setup: Setup, collection: Collection) -> Table:
     setup.tell("load: decoding, the model and the database alone")
     embedder = registry.load(collection.model, setup.context.models.options, setup.context.settings.model_threads)
     setup.context.models.get(collection.model)  # loading the model is not loading pictures
-    before = _parts(setup, embedder)
+    before = measured_parts(setup, embedder)
     setup.tell(f"load: {len(setup.photos)} photos through the bulk load")
     watch = Stopwatch()
     processor = time.process_time()
@@ -53,8 +53,8 @@ def measure(setup: Setup, collection: Collection) -> Table:
     watch = Stopwatch()
     second = load(setup.context, collection, setup.photos)
     again = watch.seconds
-    after = _parts(setup, embedder)
-    parts = _Parts(
+    after = measured_parts(setup, embedder)
+    parts = Parts(
         *(
             median([getattr(before, name), getattr(after, name)])
             for name in ("decoding", "with_thumbnails", "model", "database")
@@ -107,7 +107,7 @@ def _threads(setup: Setup) -> str:
     return f"{count} thread{'s' if count > 1 else ''}"
 
 
-def _bound(parts: _Parts, setup: Setup, rate: float) -> str:
+def _bound(parts: Parts, setup: Setup, rate: float) -> str:
     """Say what bounds the load: a part that is as slow as the load, or the cores that the parts share."""
     threads = setup.context.settings.model_threads
     cores = os.cpu_count() or 1
@@ -131,12 +131,13 @@ def _bound(parts: _Parts, setup: Setup, rate: float) -> str:
     return f"{told} Bound by {slowest}."
 
 
-def _parts(setup: Setup, embedder: Embedder) -> _Parts:
+def measured_parts(setup: Setup, embedder: Embedder) -> Parts:
+    """Measure what each part of a load does alone."""
     step = max(1, len(setup.photos) // _SAMPLE)
     sample = setup.photos[::step][:_SAMPLE]
     decoding, prepared = _decoding(setup, embedder, sample, with_thumbnails=False)
     with_thumbnails, _ = _decoding(setup, embedder, sample, with_thumbnails=True)
-    return _Parts(decoding, with_thumbnails, _model(embedder, prepared), _database(setup, embedder, sample))
+    return Parts(decoding, with_thumbnails, _model(embedder, prepared), _database(setup, embedder, sample))
 
 
 def _decoding(

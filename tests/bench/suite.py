@@ -13,6 +13,7 @@ from tests.bench import (
     facets,
     filtered,
     growth,
+    importing,
     layers,
     loading,
     models,
@@ -33,6 +34,7 @@ from tests.bench.vectors import Crops, crops
 TABLES = (
     "models",
     "load",
+    "imports",
     "quality",
     "tags",
     "duplicates",
@@ -69,6 +71,8 @@ def run(
     if "models" in only:
         yield models.measure(setup, model_pictures)
     yield from _photos(setup, only)
+    if "imports" in only:
+        yield importing.measure(setup)
     yield from _own_collections(setup, only)
     if "peers" in only:
         yield from engines.measure(setup)
