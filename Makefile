@@ -41,6 +41,7 @@ lint: $(DEV)  ## Run the linters alone
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@tools/check-scripts
 
 docs: $(DEV)  ## Write docs/api.md anew, from what the server answers
 	LOOKALIKE_WRITE_DOCS=1 $(BIN)/python -m pytest -q tests/api/test_api_docs.py

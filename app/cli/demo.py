@@ -39,7 +39,8 @@ def demo(photos: Path | None, port: int | None, *, prepare_only: bool) -> None:
         try:
             collections.get(context, name)
         except CollectionNotFound:
-            collections.create(context, name, service)
+            product_field = None if photos else "product_id"
+            collections.create(context, name, service, keep_images=photos is None, product_field=product_field)
         source = photos or _sample(settings)
         report = load_with_progress(context, name, source)
         found = collections.get(context, name)

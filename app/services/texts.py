@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.domain.collections import Collection
-from app.domain.errors import InvalidRequest, WrongQueryRecord
+from app.domain.errors import InvalidRequest, LookalikeError, WrongQueryRecord
 from app.domain.records import IMAGE_FIELDS, TEXT_FIELD, TEXT_WEIGHT, Json
 from app.services.context import Context
 from app.services.vectors import embedder_of
@@ -59,6 +59,14 @@ def text_weight_of(record: Mapping[str, Json]) -> float | None:
 
 def _has_picture(record: Mapping[str, Json]) -> bool:
     return any(record.get(field) is not None for field in _BESIDE)
+
+
+def knows_text(context: Context, collection: Collection) -> bool:
+    """Return whether words find pictures in this collection: its model is here, and reads text as well as pictures."""
+    try:
+        return embedder_of(context, collection).text_scoring is not None
+    except LookalikeError:
+        return False
 
 
 def embed_text(context: Context, collection: Collection, text: str) -> NDArray[np.float32]:

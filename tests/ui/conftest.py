@@ -1,0 +1,112 @@
+"""The console in Chromium, on the application with the real model and real photographs of the sample catalogue.
+
+One server and one browser serve all tests; a test gets a context of its own, signed in. Screenshots go to
+`build/screens`, for people to look at.
+"""
+
+import base64
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from werkzeug.serving import make_server
+
+from app import create_app
+from app.config import Settings
+from app.demo.catalogue import Product, catalogue
+from app.domain.browser import COOKIE
+from app.domain.records import Fields, Json
+from app.domain.tokens import Scope
+from app.services import collections, tokens
+from app.services.context import Context
+from app.services.inserting import insert
+from tests.support.databases import Databases
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+SCREENS = Path(__file__).resolve().parents[2] / "build" / "screens"
+PHOTOS = 90
+HOSTILE = "<img src=x onerror=hacked=1>\"'`&lt;"
+
+
+@dataclass
+class Console:
+    """A server with a collection `shop`, and a token for everything."""
+
+    url: str
+    context: Context
+    token: str
+    collection: str = "shop"
+
+    def new_token(self, scope: Scope = Scope.READ) -> tuple[int, str]:
+        made = tokens.create(self.context, [scope], [self.collection])
+        return made.id, made.token
+
+
+@pytest.fixture(scope="session")
+def console(databases: Databases, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    settings = Settings(home=tmp_path_factory.mktemp("console"), auth_cache_seconds=0.1)
+    with databases.copy(template) as url:
+        application = create_app(settings, url)
+        context: Context = application.extensions["lookalike"]
+        made = collections.create(context, "shop", "products", keep_images=True, product_field="product_id")
+        products = catalogue(PHOTOS)
+        hostile: dict[str, Json] = {"name": HOSTILE, "brand": HOSTILE, HOSTILE: HOSTILE, "product_id": HOSTILE}
+        products.append(Product(HOSTILE, hostile, products[0].data))
+        records: list[Json] = [
+            {**one.attributes, "_id": one.id, "_base64": base64.b64encode(one.data).decode()} for one in products
+        ]
+        assert len(insert(context, made, records, Fields()).records) == PHOTOS + 1
+        server = make_server("127.0.0.1", 0, application, threaded=True)
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        token = tokens.create(context, [Scope.ADMIN], None).token
+        yield Console(f"http://localhost:{server.port}", context, token)
+        server.shutdown()
+        thread.join()
+        server.server_close()
+        context.close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.skip("no Chromium here: apt-get install chromium, or CHROMIUM=path")
+    with sync_api.sync_playwright() as playwright:
+        made = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def opened(browser: Any, console: Console) -> Iterator[Callable[..., Any]]:
+    """Open a page of the console, signed in; whatever goes wrong in its scripts fails the test."""
+    contexts, wrong = [], []
+
+    def open_(path: str = "search?c=shop", token: str | None = None, **given: Any) -> Any:
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **given})
+        contexts.append(context)
+        context.add_cookies([{"name": COOKIE, "value": token or console.token, "url": console.url}])
+        page = context.new_page()
+        page.set_default_timeout(60_000)  # against hanging only
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("console", lambda said: wrong.append(said.text) if "Content Security Policy" in said.text else None)
+        page.goto(f"{console.url}/console/{path}")
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert not wrong
+
+
+@pytest.fixture(scope="session")
+def screenshot() -> Callable[[Any, str], None]:
+    """Keep a picture of a page, for people."""
+    SCREENS.mkdir(parents=True, exist_ok=True)
+    return lambda page, name: page.screenshot(path=SCREENS / f"{name}.png")
