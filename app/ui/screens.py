@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from app.domain.tokens import Scope
 from app.services.context import Context
-from app.ui import jobs, search
+from app.ui import collections, jobs, search
 from app.ui.page import Page, Shown
 
 
@@ -33,5 +33,6 @@ class Screen:
 
 SCREENS = (
     Screen("search", "Search", "s", search.view),
+    Screen("collections", "Collections", "c", collections.view),
     Screen("jobs", "Jobs", "j", jobs.view, collection=False),
 )
