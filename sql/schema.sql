@@ -23,6 +23,7 @@ BEGIN
     EXECUTE format('DROP TRIGGER log_truncation ON lookalike.%I', old_table);
     EXECUTE format('DROP TABLE lookalike.%I', new_table);
     DELETE FROM lookalike.partial_indexes AS p WHERE p.records_table = new_table;
+    DELETE FROM lookalike.crowds AS c WHERE c.records_table = new_table;
     DELETE FROM lookalike.reembeddings AS e WHERE e.collection_id = $1;
     RETURN true;
 END;
@@ -1485,6 +1486,7 @@ BEGIN
     END LOOP;
 
     DELETE FROM lookalike.partial_indexes AS p WHERE p.collection_id = $1 AND p.records_table <> new_table;
+    DELETE FROM lookalike.crowds AS c WHERE c.collection_id = $1 AND c.records_table <> new_table;
     DELETE FROM lookalike.reembeddings AS e WHERE e.collection_id = $1;
     RETURN change.generation;
 END;
@@ -1618,6 +1620,17 @@ $_$;
 
 COMMENT ON FUNCTION lookalike.insert_record(collection text, id text, attributes jsonb, vector public.vector) IS 'Stores a record with a vector of one''s own, brought to length 1; refuses what the API would refuse. Caller''s rights.';
 
+CREATE FUNCTION lookalike.is_crowded(records_table text) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT (EXISTS ( SELECT
+            FROM pg_index i
+           WHERE ((i.indexrelid = (to_regclass((('lookalike.'::text || is_crowded.records_table) || '_hnsw'::text)))::oid) AND (i.indpred IS NOT NULL)))) AS "exists";
+END;
+
+COMMENT ON FUNCTION lookalike.is_crowded(records_table text) IS 'Internal: whether the HNSW index of a table of records leaves out those in crowds. Caller''s rights.';
+
 CREATE FUNCTION lookalike.records_table(collection_id integer, generation integer) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     BEGIN ATOMIC
@@ -1640,6 +1653,22 @@ CREATE FUNCTION lookalike.is_indexed(collection_id integer, generation integer) 
 END;
 
 COMMENT ON FUNCTION lookalike.is_indexed(collection_id integer, generation integer) IS 'Internal: whether the HNSW index of a collection''s records is there and valid. Caller''s rights.';
+
+CREATE FUNCTION lookalike.keep_copies_apart() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$
+BEGIN
+    NEW.crowd := (
+        SELECT c.digest FROM lookalike.crowds AS c
+        WHERE c.records_table = TG_TABLE_NAME::text
+          AND c.digest = hash_array_extended(NEW.embedding::real[], 0)
+          AND c.embedding::real[] = NEW.embedding::real[]);
+    RETURN NEW;
+END;
+$$;
+
+COMMENT ON FUNCTION lookalike.keep_copies_apart() IS 'Keeps further records of a crowd out of the HNSW index: a trigger of tables of records. Owner''s rights.';
 
 CREATE FUNCTION lookalike.keep_names_apart() RETURNS trigger
     LANGUAGE plpgsql
@@ -1934,6 +1963,8 @@ DECLARE
     near record;
     nearest text;
     records text;
+    in_graph text;
+    crowded boolean;
     ones text[] := '{}';
     others text[] := '{}';
     distances double precision[] := '{}';
@@ -1954,16 +1985,19 @@ BEGIN
             USING space.scale, radius, asked.path;
         RETURN;
     END IF;
+    -- Those in crowds stand beside the index: each has the pairs of its crowd's vector.
+    crowded := lookalike.is_crowded(split_part(space.records, '.', 2));
+    in_graph := CASE WHEN crowded THEN format('(SELECT g.* FROM %s AS g WHERE g.crowd IS NULL)', records) ELSE records END;
     nearest := format(
         'SELECT array_agg(n.id) AS ids, array_agg(n.distance) AS distances, array_agg(n.matching) AS matching,
                 count(*) AS found, max(n.distance) AS farthest
          FROM (SELECT r.id, %4$s AS matching, $1 * (r.embedding::%1$s %2$s $2::%1$s) AS distance FROM %3$s AS r
-               ORDER BY %%s LIMIT %%s) AS n', space.half, space.cosine, records, asked.condition);
+               ORDER BY %%s LIMIT %%s) AS n', space.half, space.cosine, in_graph, asked.condition);
     -- The settings are known once the extension is loaded, which any value of its does.
     EXECUTE format('SELECT ''[1]''::%s.halfvec', space.pgvector);
     settings := ARRAY[current_setting('hnsw.iterative_scan'), current_setting('hnsw.ef_search')];
     PERFORM set_config('hnsw.iterative_scan', 'relaxed_order', true);
-    FOR one IN EXECUTE format('SELECT r.id, r.embedding FROM %s AS r WHERE %s', records, asked.condition)
+    FOR one IN EXECUTE format('SELECT r.id, r.embedding FROM %s AS r WHERE %s', in_graph, asked.condition)
         USING space.scale, space.id, asked.path
     LOOP
         reach := 20;
@@ -1986,6 +2020,20 @@ BEGIN
         WHERE n.matching AND n.distance <= radius AND n.id <> one.id;
     END LOOP;
     PERFORM set_config('hnsw.iterative_scan', settings[1], true), set_config('hnsw.ef_search', settings[2], true);
+    IF crowded THEN
+        EXECUTE format(
+            'SELECT $4 || coalesce(array_agg(least(m.id, n.id)), ''{}''), $5 || coalesce(array_agg(greatest(m.id, n.id)), ''{}''),
+                    $6 || coalesce(array_agg(n.distance), ''{}'')
+             FROM (
+                 SELECT c.digest, r.id, $1 * (r.embedding::%1$s %2$s c.embedding::%1$s) AS distance
+                 FROM lookalike.crowds AS c CROSS JOIN %3$s AS r WHERE c.records_table = $7 AND (%4$s)
+             ) AS n
+             JOIN (SELECT r.id, r.crowd FROM %3$s AS r WHERE r.crowd IS NOT NULL AND (%4$s)) AS m ON m.crowd = n.digest
+             WHERE n.distance <= $2 AND m.id <> n.id',
+            space.half, space.cosine, records, asked.condition)
+            INTO ones, others, distances
+            USING space.scale, radius, asked.path, ones, others, distances, split_part(space.records, '.', 2);
+    END IF;
     RETURN QUERY
         SELECT p.one, p.other, min(p.distance) FROM unnest(ones, others, distances) AS p (one, other, distance)
         GROUP BY p.one, p.other ORDER BY 3, p.one COLLATE "C", p.other COLLATE "C";
@@ -2001,19 +2049,16 @@ CREATE FUNCTION lookalike.nearest_records(collection text, vector public.halfvec
 DECLARE
     space record; asked record; statement text;
     costs record; measured record;
-    few bigint; counted bigint; climbing boolean;
-    rows_per_match double precision := 0;
-    expected bigint; effort integer := 100 * lookalike.search_figure('effort');
-    most constant integer := lookalike.search_figure('effort_max');
-    visits constant integer := lookalike.search_figure('visits');
+    few bigint; counted bigint; expected bigint; climbing boolean; rows_per_match double precision := 0;
+    effort integer := 100 * lookalike.search_figure('effort');
+    most constant integer := lookalike.search_figure('effort_max'); visits constant integer := lookalike.search_figure('visits');
     slack constant double precision := lookalike.search_figure('slack');
-    settings text[];
-    keeps integer[] := lookalike.search_rungs('keep');
-    offered integer[] := lookalike.search_rungs('candidates');
-    candidates integer; budget bigint;
+    keeps integer[] := lookalike.search_rungs('keep'); offered integer[] := lookalike.search_rungs('candidates');
+    candidates integer; budget bigint; settings text[];
     edge double precision := '-infinity';
-    beyond double precision; overlooked boolean;
-    near_ids text[]; records text;
+    beyond double precision; doubtful boolean; crowded boolean;
+    alike constant integer := lookalike.search_figure('alike');
+    near_ids text[]; records text; walked text;
     near_distances double precision[]; near_attributes jsonb[];
     ids text[] := '{}'; distances double precision[] := '{}'; found_attributes jsonb[] := '{}';
 BEGIN
@@ -2033,6 +2078,9 @@ BEGIN
              ) AS c ORDER BY c.distance, c.id
          ) AS n', space.half, space.cosine, asked.condition);
     climbing := space.indexed AND k > 0;
+    crowded := lookalike.is_crowded(split_part(space.records, '.', 2));
+    walked := format('(SELECT w.* FROM %1$s AS w WHERE %4$s ORDER BY w.embedding::%2$s %3$s $2::%2$s LIMIT %%s)',
+                     records, space.half, space.cosine, CASE WHEN crowded THEN 'w.crowd IS NULL' ELSE 'true' END);
     SELECT m.effort, m.effort_deep, m.effort_matches INTO measured
     FROM pg_class AS i JOIN lookalike.index_recall AS m ON m.index_name = i.relname::text
     WHERE i.oid = to_regclass(space.records || '_hnsw') AND m.build = pg_relation_filenode(i.oid)::bigint;
@@ -2076,13 +2124,11 @@ BEGIN
                                     WHEN rung = 1 THEN candidates ELSE greatest(candidates, measured.effort_deep) END
                         ))::text, true),
                     set_config('hnsw.max_scan_tuples', least(2147483647, visits * budget)::bigint::text, true);
-            EXECUTE format(
-                statement, format('(SELECT w.* FROM %1$s AS w ORDER BY w.embedding::%2$s %3$s $2::%2$s LIMIT %4$s)',
-                                  records, space.half, space.cosine, budget), format('LIMIT %s', candidates))
+            EXECUTE format(statement, format(walked, budget), format('LIMIT %s', candidates))
                 INTO near_ids, near_distances, near_attributes USING space.scale, vector, asked.path;
-            climbing := coalesce(cardinality(near_ids), 0) > keeps[rung]
-                AND (rung > 1 OR near_distances[lookalike.search_figure('alike')::integer + 1] > near_distances[1]);
-            EXIT WHEN NOT climbing;
+            doubtful := EXISTS (SELECT FROM generate_subscripts(near_distances, 1) AS i
+                                WHERE near_distances[i] = near_distances[i + alike]);
+            EXIT WHEN doubtful OR coalesce(cardinality(near_ids), 0) <= keeps[rung];
             beyond := near_distances[keeps[rung] + 1];
             SELECT ids || coalesce(array_agg(n.id ORDER BY n.place), '{}'),
                    distances || coalesce(array_agg(n.distance ORDER BY n.place), '{}'),
@@ -2095,13 +2141,17 @@ BEGIN
         END LOOP;
         PERFORM set_config('hnsw.iterative_scan', settings[1], true), set_config('hnsw.ef_search', settings[2], true),
                 set_config('hnsw.max_scan_tuples', settings[3], true);
-        IF asked_for <> ALL (ids) AND cardinality(ids) > 0 THEN
-            EXECUTE format('SELECT EXISTS (SELECT FROM %s AS r WHERE r.collection_id = $2 AND r.id = $1 AND (%s))',
-                           records, asked.condition)
-                INTO overlooked USING asked_for, space.id, asked.path;
-            IF overlooked THEN
-                SELECT '{}', '{}', '{}' INTO ids, distances, found_attributes;
-            END IF;
+        IF crowded AND NOT doubtful AND edge > '-infinity' THEN
+            SELECT w.ids, w.distances, w.found_attributes INTO ids, distances, found_attributes
+            FROM lookalike.with_crowds(collection, vector, k, filter, edge, ids, distances, found_attributes) AS w;
+        END IF;
+        IF NOT doubtful AND asked_for <> ALL (ids) AND cardinality(ids) > 0 THEN
+            EXECUTE format('SELECT EXISTS (SELECT FROM %s AS r WHERE r.collection_id = $2 AND r.id = $1 AND (%s)%s)',
+                           records, asked.condition, CASE WHEN crowded THEN ' AND r.crowd IS NULL' ELSE '' END)
+                INTO doubtful USING asked_for, space.id, asked.path;
+        END IF;
+        IF doubtful THEN  -- the index is not to be trusted
+            SELECT '{}', '{}', '{}' INTO ids, distances, found_attributes;
         END IF;
     END IF;
     IF cardinality(ids) < k THEN
@@ -2109,9 +2159,8 @@ BEGIN
         EXECUTE format(
             statement, records, format('AND r.id <> ALL ($4) ORDER BY distance, r.id LIMIT %s', k - cardinality(ids)))
             INTO near_ids, near_distances, near_attributes USING space.scale, vector, asked.path, ids;
-        ids := ids || near_ids;
-        distances := distances || near_distances;
-        found_attributes := found_attributes || near_attributes;
+        SELECT ids || near_ids, distances || near_distances, found_attributes || near_attributes
+        INTO ids, distances, found_attributes;
     END IF;
     RETURN QUERY SELECT p.id, p.distance, p.attributes FROM (
         SELECT n.id, n.distance, n.attributes
@@ -3070,6 +3119,46 @@ $_$;
 
 COMMENT ON FUNCTION lookalike.vector_of(collection text, id text) IS 'The vector of a stored record. Owner''s rights.';
 
+CREATE FUNCTION lookalike.with_crowds(collection text, vector public.halfvec, k integer, filter jsonb, edge double precision, INOUT ids text[], INOUT distances double precision[], INOUT found_attributes jsonb[]) RETURNS record
+    LANGUAGE plpgsql STABLE COST 10000
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $_$
+DECLARE
+    space record := lookalike.collection_space(collection);
+    asked record := lookalike.filter_compiled(filter);
+    crowds bigint[];
+BEGIN
+    EXECUTE format('SELECT array_agg(c.digest) FROM lookalike.crowds AS c
+                    WHERE c.records_table = $3 AND $1 * (c.embedding::%1$s %2$s $2::%1$s) <= $4',
+                   space.half, space.cosine)
+        INTO crowds
+        USING space.scale, vector, split_part(space.records, '.', 2),
+            CASE WHEN cardinality(ids) >= k THEN distances[k] ELSE edge END;
+    IF crowds IS NULL THEN
+        RETURN;
+    END IF;
+    EXECUTE format(
+        'SELECT array_agg(n.id ORDER BY n.distance, n.id COLLATE "C"),
+                array_agg(n.distance ORDER BY n.distance, n.id COLLATE "C"),
+                array_agg(n.attributes ORDER BY n.distance, n.id COLLATE "C")
+         FROM (
+             SELECT * FROM unnest($6, $7, $8) AS walked (id, distance, attributes)
+             UNION ALL
+             (SELECT c.id, c.distance, c.attributes FROM (
+                  SELECT r.id, r.attributes, $1 * (r.embedding::%1$s %2$s $2::%1$s) AS distance
+                  FROM %3$s AS r WHERE r.crowd = ANY ($4) AND (%4$s)
+              ) AS c WHERE c.distance < $9 ORDER BY c.distance, c.id LIMIT $5)
+         ) AS n',
+        space.half, space.cosine, lookalike.unexpired(space.id, space.records), asked.condition)
+        INTO ids, distances, found_attributes
+        USING space.scale, vector, asked.path, crowds, k, ids, distances, found_attributes, edge;
+    SELECT coalesce(ids, '{}'), coalesce(distances, '{}'), coalesce(found_attributes, '{}')
+    INTO ids, distances, found_attributes;
+END;
+$_$;
+
+COMMENT ON FUNCTION lookalike.with_crowds(collection text, vector public.halfvec, k integer, filter jsonb, edge double precision, INOUT ids text[], INOUT distances double precision[], INOUT found_attributes jsonb[]) IS 'Internal: a list of near records with those in crowds, for the functions that search. Caller''s rights.';
+
 CREATE FUNCTION lookalike.within(collection text, record_id text, radius double precision, filter jsonb DEFAULT NULL::jsonb) RETURNS TABLE(id text, distance double precision, attributes jsonb)
     LANGUAGE plpgsql STABLE SECURITY DEFINER COST 100000 ROWS 100
     SET search_path TO 'pg_catalog', 'public', 'pg_temp'
@@ -3149,6 +3238,15 @@ ALTER TABLE lookalike.collections ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTI
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE TABLE lookalike.crowds (
+    records_table text NOT NULL,
+    digest bigint NOT NULL,
+    collection_id integer NOT NULL,
+    embedding public.halfvec NOT NULL
+);
+
+COMMENT ON TABLE lookalike.crowds IS 'Vectors that so many records of a table have that most of these stand beside its HNSW index.';
 
 CREATE TABLE lookalike.duplicate_decisions (
     id bigint NOT NULL,
@@ -3303,6 +3401,7 @@ CREATE TABLE lookalike.records (
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     digest bytea,
     expires_at timestamp with time zone,
+    crowd bigint,
     CONSTRAINT records_attributes_check CHECK ((jsonb_typeof(attributes) = 'object'::text)),
     CONSTRAINT records_embedding_check CHECK ((public.l2_norm(embedding) > (0)::double precision)),
     CONSTRAINT records_id_check CHECK (((octet_length(id) >= 1) AND (octet_length(id) <= 1024))),
@@ -3315,6 +3414,8 @@ COMMENT ON TABLE lookalike.records IS 'One row a record: attributes and embeddin
 COMMENT ON COLUMN lookalike.records.digest IS 'SHA-256 of the encoded picture that the embedding was made of, null where that is not known.';
 
 COMMENT ON COLUMN lookalike.records.expires_at IS 'The moment of the attribute _expires_at, by a trigger: from then on the record counts as deleted.';
+
+COMMENT ON COLUMN lookalike.records.crowd IS 'The digest of its vector where the record is one of too many copies for the HNSW index, by a trigger.';
 
 CREATE VIEW lookalike.duplicates AS
  WITH members AS (
@@ -3805,6 +3906,9 @@ ALTER TABLE ONLY lookalike.collections
 ALTER TABLE ONLY lookalike.collections
     ADD CONSTRAINT collections_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY lookalike.crowds
+    ADD CONSTRAINT crowds_pkey PRIMARY KEY (records_table, digest);
+
 ALTER TABLE ONLY lookalike.duplicate_changes
     ADD CONSTRAINT duplicate_changes_pkey PRIMARY KEY (collection_id, sequence);
 
@@ -3882,6 +3986,8 @@ ALTER TABLE ONLY lookalike.trash
 
 CREATE INDEX aliases_collection_id_idx ON lookalike.aliases USING btree (collection_id);
 
+CREATE INDEX crowds_collection_id_idx ON lookalike.crowds USING btree (collection_id);
+
 CREATE INDEX duplicate_copies_first_idx ON lookalike.duplicate_copies USING btree (collection_id, first);
 
 CREATE INDEX duplicate_decisions_made_idx ON lookalike.duplicate_decisions USING btree (collection_id, id);
@@ -3924,6 +4030,9 @@ CREATE TRIGGER note_expiry_of_new BEFORE INSERT ON lookalike.records FOR EACH RO
 
 ALTER TABLE ONLY lookalike.aliases
     ADD CONSTRAINT aliases_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES lookalike.collections(id);
+
+ALTER TABLE ONLY lookalike.crowds
+    ADD CONSTRAINT crowds_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES lookalike.collections(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY lookalike.duplicate_changes
     ADD CONSTRAINT duplicate_changes_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES lookalike.duplicate_scans(collection_id) ON DELETE CASCADE;

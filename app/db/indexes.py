@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg import sql
 
-from app.db import locks
+from app.db import crowds, locks
 from app.db.engine import Connection, Database, partition
 from app.db.loader import query
 from app.domain.collections import Collection
@@ -21,6 +21,8 @@ EF_CONSTRUCTION = 64
 # A graph of more records than this is built with more effort: its worst queries find too little without.
 LARGE = 100_000
 EF_CONSTRUCTION_LARGE = 200
+# Fewer copies that left the graph, as a share of its records, are swept out of it at the next occasion.
+_MANY = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +62,10 @@ def build_hnsw(
     with db.session() as connection:
         if not unused and not locks.taken(connection, locks.INDEX_BUILD, collection):
             return False
-        if not _build(db, connection, collection, hnsw_name(collection), resources, unused=unused):
+        if is_valid(connection, hnsw_name(collection)):
             return False
+        crowds.set_apart(db, collection, unused=unused)
+        _build(db, connection, collection, hnsw_name(collection), resources, unused=unused)
         _built(connection, collection)
         log.info("built the HNSW index of collection %s", collection.name)
         return True
@@ -112,7 +116,23 @@ def _build(
         return False
     drop_found(connection, name)
     _set_build_resources(connection, resources)
-    where = sql.SQL("" if condition is None else " WHERE attributes @? {}::jsonpath").format(sql.Literal(condition))
+    _create(db, connection, collection, name, unused=unused, condition=condition)
+    return True
+
+
+def _create(
+    db: Database,
+    connection: Connection,
+    collection: Collection,
+    name: str,
+    *,
+    unused: bool = False,
+    condition: str | None = None,
+) -> None:
+    parts: list[sql.Composable] = [sql.SQL(crowds.IN_GRAPH)] if crowds.there_are(connection, collection) else []
+    if condition is not None:
+        parts.append(sql.SQL("attributes @? {}::jsonpath").format(sql.Literal(condition)))
+    where = sql.SQL(" WHERE ") + sql.SQL(" AND ").join(parts) if parts else sql.SQL("")
     connection.execute(
         sql.SQL(
             "CREATE INDEX {concurrently} {name} ON lookalike.{table}"
@@ -128,7 +148,19 @@ def _build(
             where=where,
         )
     )
-    return True
+
+
+def _renew(db: Database, connection: Connection, collection: Collection, name: str, condition: str | None) -> None:
+    """Put an index without the records in crowds in the place of one with them, which serves until then."""
+    made, old = f"{name}_made", f"{name}_old"
+    for leftover in (made, old):
+        drop_found(connection, leftover)
+    _create(db, connection, collection, made, condition=condition)
+    with connection.transaction():
+        for before, after in ((name, old), (made, name)):
+            text = sql.SQL("ALTER INDEX lookalike.{} RENAME TO {}")
+            connection.execute(text.format(sql.Identifier(before), sql.Identifier(after)))
+    drop_found(connection, old)
 
 
 def build_gin(db: Database, collection: Collection) -> None:
@@ -157,16 +189,47 @@ def rebuild_hnsw(
         if not locks.taken(connection, locks.INDEX_BUILD, collection) or not is_valid(connection, name):
             return False
         _set_build_resources(connection, resources)
-        ef = sql.Literal(ef_construction(db, collection))
-        for one in (name, *also):
+        crowds.set_apart(db, collection)
+        full = crowds.in_full(connection, collection, (name, *also))
+        effort = sql.Literal(ef_construction(db, collection))
+        kept = [one for one in (name, *also) if one not in full]
+        for one in kept:
+            # First of all: in a session that has used pgvector, this waits for every search.
+            text = sql.SQL("ALTER INDEX lookalike.{} SET (ef_construction = {})")
+            connection.execute(text.format(sql.Identifier(one), effort))
+        for one in kept:
             drop_found(connection, f"{one}_ccnew")  # what an interrupted rebuild left
-            index = sql.Identifier("lookalike", one)
-            connection.execute(sql.SQL("ALTER INDEX {} SET (ef_construction = {})").format(index, ef))
-            connection.execute(sql.SQL("REINDEX INDEX CONCURRENTLY {}").format(index))
+            connection.execute(sql.SQL("REINDEX INDEX CONCURRENTLY lookalike.{}").format(sql.Identifier(one)))
+        for one, condition in full.items():
+            _renew(db, connection, collection, one, condition)
         connection.execute(sql.SQL("VACUUM lookalike.{}").format(sql.Identifier(collection.records_table)))
         _built(connection, collection)
         log.info("built the HNSW index of collection %s anew", collection.name)
         return True
+
+
+def keep_copies_apart(
+    db: Database, collection: Collection, resources: Resources = Resources(), also: Iterable[str] = ()
+) -> bool:
+    """Set copies of one vector apart that are too many for the index; return whether any were.
+
+    An index that has all of them is built anew without them; it serves meanwhile. `also` names partial indexes that are
+    ready. Nothing is done where another process builds an index of this collection, or where there is none.
+    """
+    name = hnsw_name(collection)
+    with db.session() as connection:
+        if not locks.taken(connection, locks.INDEX_BUILD, collection) or not is_valid(connection, name):
+            return False
+        moved = crowds.set_apart(db, collection)
+        full = crowds.in_full(connection, collection, (name, *also))
+        _set_build_resources(connection, resources)
+        for one, condition in full.items():
+            _renew(db, connection, collection, one, condition)
+        if full or moved > _MANY * collection.rows:
+            connection.execute(sql.SQL("VACUUM lookalike.{}").format(sql.Identifier(collection.records_table)))
+        if full:
+            _built(connection, collection)
+        return bool(moved or full)
 
 
 def deleted_share(db: Database, collection: Collection) -> float:

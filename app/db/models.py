@@ -142,6 +142,10 @@ class Record(Base):
         DateTime(timezone=True),
         comment="The moment of the attribute _expires_at, by a trigger: from then on the record counts as deleted.",
     )
+    crowd: Mapped[int | None] = mapped_column(
+        BigInteger,
+        comment="The digest of its vector where the record is one of too many copies for the HNSW index, by a trigger.",
+    )
 
 
 class Thumbnail(Base):
@@ -319,6 +323,20 @@ class SearchCosts(Base):
     match_us: Mapped[float] = mapped_column(Double)
     candidate_us: Mapped[float] = mapped_column(Double)
     measured_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+class Crowd(Base):
+    """A vector that so many records of a table have that most of these stand beside its HNSW index."""
+
+    __tablename__ = "crowds"
+    __table_args__ = (
+        {"comment": "Vectors that so many records of a table have that most of these stand beside its HNSW index."},
+    )
+
+    records_table: Mapped[str] = mapped_column(Text, primary_key=True)
+    digest: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    collection_id: Mapped[int] = mapped_column(ForeignKey(f"{SCHEMA}.collections.id", ondelete="CASCADE"), index=True)
+    embedding: Mapped[Any] = mapped_column(HALFVEC)
 
 
 class PartialIndex(Base):

@@ -74,7 +74,7 @@ def find(db: Database, collection: Collection) -> ModelChange | None:
     """Return the change that is under way in a collection; None where there is none."""
     text = query("reembedding", "find").render()
     row = db.one(text, {"id": collection.id})
-    return None if row is None else ModelChange(collection, replace(collection, **row, indexed=False))
+    return None if row is None else ModelChange(collection, replace(collection, **row, indexed=False, crowded=False))
 
 
 def begin(db: Database, collection: Collection, facts: Mapping[str, object]) -> None:

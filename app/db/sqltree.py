@@ -17,6 +17,7 @@ AREAS = (
     "aliases",
     "arranged",
     "collections",
+    "crowds",
     "duplicates",
     "expiry",
     "exporting",

@@ -59,7 +59,8 @@ class Collection:
     the planner believes it, 0 where nobody counted yet; `costs` is what a search's steps cost, None where it was never
     measured for these dimensions. `expires` says whether a record of it ever had an `_expires_at`. `recall_target` is
     the share of the true neighbours that searches aim at, None: as the server is set up; `recall` is that of its HNSW
-    index, None where it was not measured since the index was built.
+    index, None where it was not measured since the index was built. `crowded` says whether that index leaves out copies
+    of vectors that too many records have: they stand beside it, in crowds.
 
     `generation` counts how often all of its vectors were made. It is part of the records' table's name: whoever still
     has the facts of an earlier generation, and so vectors of an earlier model, finds no table to use them on.
@@ -85,6 +86,7 @@ class Collection:
     expires: bool = False
     recall_target: float | None = None
     recall: Recall | None = field(default=None, compare=False)
+    crowded: bool = False
 
     @property
     def records_table(self) -> str:

@@ -35,6 +35,7 @@ class Nearest:
         milliseconds: time of the search, without that of the model.
         beside: what else was asked for; None: nothing.
         reached: the recall that a search through the index aimed at; None: it went another way.
+        copies: whether the index offered more copies of one vector than may stand in it.
 
     """
 
@@ -46,6 +47,7 @@ class Nearest:
     milliseconds: float = 0.0
     beside: "Beside | None" = None
     reached: Reached | None = None
+    copies: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,6 +119,7 @@ class Context:
     """Observers are told of searches; only a server has any."""
     builds: Builds = field(default_factory=Builds)
     expiries: Builds = field(default_factory=Builds)
+    crowds: Builds = field(default_factory=Builds)
     closed: threading.Event = field(default_factory=threading.Event)
     """It is set when the context is closed, for threads that look after things now and then."""
 

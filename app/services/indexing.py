@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 
 from app.config import Settings
-from app.db import indexes
+from app.db import crowds, indexes
 from app.db import partial as partial_indexes
 from app.domain.collections import Collection
 from app.domain.errors import ConfigurationError, LookalikeError
@@ -22,6 +22,7 @@ LEAST_OF_A_VALUE = partial_indexes.LEAST
 """Records that a value must have to get an index of its own."""
 _CHECK_SECONDS = 5.0
 _REFUSED_SECONDS = 600.0
+_MEND_SECONDS = 60.0
 
 
 def maintain(context: Context, collection: Collection) -> None:
@@ -38,7 +39,8 @@ def _build(context: Context, collection: Collection) -> None:
     pause = 0.0
     try:
         if collection.indexed:
-            rebuild_after_deletions(context, collection)
+            if not rebuild_after_deletions(context, collection) and crowds.due(context.db, collection):
+                keep_copies_apart(context, collection)
             measuring.keep(context, context.lookup.collection(collection.name))
         elif build_if_needed(context, collection):
             measuring.keep(context, context.lookup.collection(collection.name))
@@ -99,6 +101,42 @@ def rebuild(context: Context, collection: Collection) -> bool:
         index_values_again(context, collection, collection)
     context.lookup.forget(collection.name)
     return done
+
+
+def keep_copies_apart(context: Context, collection: Collection) -> bool:
+    """Set copies of one vector apart that are too many for the indexes; return whether any were.
+
+    Raises:
+        Unavailable: the database is away, or it was interrupted; another run goes on from there.
+
+    """
+    also = [one.index_name for one in partial_indexes.listed(context.db, collection) if one.ready]
+    done = indexes.keep_copies_apart(context.db, collection, resources(context.settings), also)
+    context.lookup.forget(collection.name)
+    return done
+
+
+def mend(context: Context, collection: Collection) -> None:
+    """Set copies apart in the background, as a search met too many of them; at most once a minute."""
+    if context.crowds.begin(collection.id, _MEND_SECONDS):
+        threading.Thread(target=_mend, args=(context, collection), name="index-mend", daemon=True).start()
+
+
+def _mend(context: Context, collection: Collection) -> None:
+    pause = 0.0
+    try:
+        keep_copies_apart(context, collection)
+    except ConfigurationError as error:
+        log.warning(
+            "many records of collection %s have the same vector, and this server may not set them apart (%s); searches"
+            " that meet them compare all. As the schema's owner run: lookalike collection reindex %s",
+            collection.name, error, collection.name,
+        )  # fmt: skip
+        pause = _REFUSED_SECONDS
+    except LookalikeError as error:
+        log.warning("copies in collection %s were not set apart: %s", collection.name, error)
+    finally:
+        context.crowds.end(collection.id, pause)
 
 
 def declare_field(context: Context, collection: Collection, field: str) -> str:

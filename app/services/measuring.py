@@ -56,6 +56,9 @@ _HUNDRED = Rung(100, 125)
 # Of the first byte of a hash of the id, which is one of 256: half of the records, and a tenth.
 _BELOW = {Depth.HALF: 128, Depth.TENTH: 26}
 
+# Those in crowds stand beside the index, and are found whatever its effort.
+_IN_GRAPH = Where("r.crowd IS NULL", {})
+
 
 @dataclass(frozen=True, slots=True)
 class _Index:
@@ -82,6 +85,8 @@ class _Measurement:
         wide = replace(query, window=Window(_TRUE))
         if self.index.part is not None:
             wide = wide.but(_in_part(self.index.part))
+        if self.index.collection.crowded:
+            wide = wide.but(_IN_GRAPH)
         true = compared(self.db, wide)
         if len(true) < _HUNDRED.keep:
             return

@@ -22,6 +22,7 @@ from app.search.variety import most_varied
 from app.services.context import Context
 from app.services.facets import asked, check_histograms
 from app.services.filtering import compiled, in_boost, tree
+from app.services.indexing import mend
 from app.services.pagetoken import PageTokens
 
 
@@ -35,6 +36,8 @@ def nearest_to(context: Context, query: Query) -> Nearest:
     nearest = find(context.db, query)
     if nearest is None:
         raise InvalidRequest("the record that is looked for is not stored")
+    if nearest.copies:
+        mend(context, query.collection)
     return nearest
 
 

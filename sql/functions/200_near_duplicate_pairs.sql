@@ -25,6 +25,8 @@ DECLARE
     near record;
     nearest text;
     records text;
+    in_graph text;
+    crowded boolean;
     ones text[] := '{}';
     others text[] := '{}';
     distances double precision[] := '{}';
@@ -45,16 +47,19 @@ BEGIN
             USING space.scale, radius, asked.path;
         RETURN;
     END IF;
+    -- Those in crowds stand beside the index: each has the pairs of its crowd's vector.
+    crowded := lookalike.is_crowded(split_part(space.records, '.', 2));
+    in_graph := CASE WHEN crowded THEN format('(SELECT g.* FROM %s AS g WHERE g.crowd IS NULL)', records) ELSE records END;
     nearest := format(
         'SELECT array_agg(n.id) AS ids, array_agg(n.distance) AS distances, array_agg(n.matching) AS matching,
                 count(*) AS found, max(n.distance) AS farthest
          FROM (SELECT r.id, %4$s AS matching, $1 * (r.embedding::%1$s %2$s $2::%1$s) AS distance FROM %3$s AS r
-               ORDER BY %%s LIMIT %%s) AS n', space.half, space.cosine, records, asked.condition);
+               ORDER BY %%s LIMIT %%s) AS n', space.half, space.cosine, in_graph, asked.condition);
     -- The settings are known once the extension is loaded, which any value of its does.
     EXECUTE format('SELECT ''[1]''::%s.halfvec', space.pgvector);
     settings := ARRAY[current_setting('hnsw.iterative_scan'), current_setting('hnsw.ef_search')];
     PERFORM set_config('hnsw.iterative_scan', 'relaxed_order', true);
-    FOR one IN EXECUTE format('SELECT r.id, r.embedding FROM %s AS r WHERE %s', records, asked.condition)
+    FOR one IN EXECUTE format('SELECT r.id, r.embedding FROM %s AS r WHERE %s', in_graph, asked.condition)
         USING space.scale, space.id, asked.path
     LOOP
         reach := 20;
@@ -77,6 +82,20 @@ BEGIN
         WHERE n.matching AND n.distance <= radius AND n.id <> one.id;
     END LOOP;
     PERFORM set_config('hnsw.iterative_scan', settings[1], true), set_config('hnsw.ef_search', settings[2], true);
+    IF crowded THEN
+        EXECUTE format(
+            'SELECT $4 || coalesce(array_agg(least(m.id, n.id)), ''{}''), $5 || coalesce(array_agg(greatest(m.id, n.id)), ''{}''),
+                    $6 || coalesce(array_agg(n.distance), ''{}'')
+             FROM (
+                 SELECT c.digest, r.id, $1 * (r.embedding::%1$s %2$s c.embedding::%1$s) AS distance
+                 FROM lookalike.crowds AS c CROSS JOIN %3$s AS r WHERE c.records_table = $7 AND (%4$s)
+             ) AS n
+             JOIN (SELECT r.id, r.crowd FROM %3$s AS r WHERE r.crowd IS NOT NULL AND (%4$s)) AS m ON m.crowd = n.digest
+             WHERE n.distance <= $2 AND m.id <> n.id',
+            space.half, space.cosine, records, asked.condition)
+            INTO ones, others, distances
+            USING space.scale, radius, asked.path, ones, others, distances, split_part(space.records, '.', 2);
+    END IF;
     RETURN QUERY
         SELECT p.one, p.other, min(p.distance) FROM unnest(ones, others, distances) AS p (one, other, distance)
         GROUP BY p.one, p.other ORDER BY 3, p.one COLLATE "C", p.other COLLATE "C";

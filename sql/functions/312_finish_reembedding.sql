@@ -63,6 +63,7 @@ BEGIN
     END LOOP;
 
     DELETE FROM lookalike.partial_indexes AS p WHERE p.collection_id = $1 AND p.records_table <> new_table;
+    DELETE FROM lookalike.crowds AS c WHERE c.collection_id = $1 AND c.records_table <> new_table;
     DELETE FROM lookalike.reembeddings AS e WHERE e.collection_id = $1;
     RETURN change.generation;
 END;

@@ -23,6 +23,7 @@ BEGIN
     EXECUTE format('DROP TRIGGER log_truncation ON lookalike.%I', old_table);
     EXECUTE format('DROP TABLE lookalike.%I', new_table);
     DELETE FROM lookalike.partial_indexes AS p WHERE p.records_table = new_table;
+    DELETE FROM lookalike.crowds AS c WHERE c.records_table = new_table;
     DELETE FROM lookalike.reembeddings AS e WHERE e.collection_id = $1;
     RETURN true;
 END;

@@ -9,10 +9,10 @@
 --   compared. A walk keeps what matches of the nearest records, so that nothing nearer was passed over.
 --   The list is climbed in rungs (app/search/ladder.py): each has a fixed number of candidates and an effort of its own, and
 --   gives those between the edge of the rung before and its own, so the first rows are the same for any k. What the rungs
---   do not give follows by exact distance. All is compared where a rung has too few candidates, the twenty nearest lie at
---   one distance, or the record that is asked for matches and is not found.
--- Index: the partition's HNSW index where it is there; the search effort is hnsw.ef_search, at least that of the API's searches by
---   the measured recall (index_recall), else 150, with a filter more beyond 60,000 records. GIN on attributes for the filter. The settings of the session are as before afterwards.
+--   do not give follows by exact distance. All is compared where a rung has too few candidates, more than twenty of them lie
+--   at one distance, or the record that is asked for matches and is not found.
+--   Records that stand beside the index, in crowds, are read of those crowds that reach into the list, and join it.
+-- Index: the partition's HNSW index; the effort is hnsw.ef_search, or that of the API's searches by the measured recall.
 -- Rights: the caller's. Fixed search_path. PARALLEL UNSAFE, as it sets hnsw.* for its own query. Called by knn and
 --   knn_vector; not meant for other use.
 CREATE OR REPLACE FUNCTION lookalike.nearest_records(
@@ -25,19 +25,16 @@ AS $$
 DECLARE
     space record; asked record; statement text;
     costs record; measured record;
-    few bigint; counted bigint; climbing boolean;
-    rows_per_match double precision := 0;
-    expected bigint; effort integer := 100 * lookalike.search_figure('effort');
-    most constant integer := lookalike.search_figure('effort_max');
-    visits constant integer := lookalike.search_figure('visits');
+    few bigint; counted bigint; expected bigint; climbing boolean; rows_per_match double precision := 0;
+    effort integer := 100 * lookalike.search_figure('effort');
+    most constant integer := lookalike.search_figure('effort_max'); visits constant integer := lookalike.search_figure('visits');
     slack constant double precision := lookalike.search_figure('slack');
-    settings text[];
-    keeps integer[] := lookalike.search_rungs('keep');
-    offered integer[] := lookalike.search_rungs('candidates');
-    candidates integer; budget bigint;
+    keeps integer[] := lookalike.search_rungs('keep'); offered integer[] := lookalike.search_rungs('candidates');
+    candidates integer; budget bigint; settings text[];
     edge double precision := '-infinity';
-    beyond double precision; overlooked boolean;
-    near_ids text[]; records text;
+    beyond double precision; doubtful boolean; crowded boolean;
+    alike constant integer := lookalike.search_figure('alike');
+    near_ids text[]; records text; walked text;
     near_distances double precision[]; near_attributes jsonb[];
     ids text[] := '{}'; distances double precision[] := '{}'; found_attributes jsonb[] := '{}';
 BEGIN
@@ -57,6 +54,9 @@ BEGIN
              ) AS c ORDER BY c.distance, c.id
          ) AS n', space.half, space.cosine, asked.condition);
     climbing := space.indexed AND k > 0;
+    crowded := lookalike.is_crowded(split_part(space.records, '.', 2));
+    walked := format('(SELECT w.* FROM %1$s AS w WHERE %4$s ORDER BY w.embedding::%2$s %3$s $2::%2$s LIMIT %%s)',
+                     records, space.half, space.cosine, CASE WHEN crowded THEN 'w.crowd IS NULL' ELSE 'true' END);
     SELECT m.effort, m.effort_deep, m.effort_matches INTO measured
     FROM pg_class AS i JOIN lookalike.index_recall AS m ON m.index_name = i.relname::text
     WHERE i.oid = to_regclass(space.records || '_hnsw') AND m.build = pg_relation_filenode(i.oid)::bigint;
@@ -100,13 +100,11 @@ BEGIN
                                     WHEN rung = 1 THEN candidates ELSE greatest(candidates, measured.effort_deep) END
                         ))::text, true),
                     set_config('hnsw.max_scan_tuples', least(2147483647, visits * budget)::bigint::text, true);
-            EXECUTE format(
-                statement, format('(SELECT w.* FROM %1$s AS w ORDER BY w.embedding::%2$s %3$s $2::%2$s LIMIT %4$s)',
-                                  records, space.half, space.cosine, budget), format('LIMIT %s', candidates))
+            EXECUTE format(statement, format(walked, budget), format('LIMIT %s', candidates))
                 INTO near_ids, near_distances, near_attributes USING space.scale, vector, asked.path;
-            climbing := coalesce(cardinality(near_ids), 0) > keeps[rung]
-                AND (rung > 1 OR near_distances[lookalike.search_figure('alike')::integer + 1] > near_distances[1]);
-            EXIT WHEN NOT climbing;
+            doubtful := EXISTS (SELECT FROM generate_subscripts(near_distances, 1) AS i
+                                WHERE near_distances[i] = near_distances[i + alike]);
+            EXIT WHEN doubtful OR coalesce(cardinality(near_ids), 0) <= keeps[rung];
             beyond := near_distances[keeps[rung] + 1];
             SELECT ids || coalesce(array_agg(n.id ORDER BY n.place), '{}'),
                    distances || coalesce(array_agg(n.distance ORDER BY n.place), '{}'),
@@ -119,13 +117,17 @@ BEGIN
         END LOOP;
         PERFORM set_config('hnsw.iterative_scan', settings[1], true), set_config('hnsw.ef_search', settings[2], true),
                 set_config('hnsw.max_scan_tuples', settings[3], true);
-        IF asked_for <> ALL (ids) AND cardinality(ids) > 0 THEN
-            EXECUTE format('SELECT EXISTS (SELECT FROM %s AS r WHERE r.collection_id = $2 AND r.id = $1 AND (%s))',
-                           records, asked.condition)
-                INTO overlooked USING asked_for, space.id, asked.path;
-            IF overlooked THEN
-                SELECT '{}', '{}', '{}' INTO ids, distances, found_attributes;
-            END IF;
+        IF crowded AND NOT doubtful AND edge > '-infinity' THEN
+            SELECT w.ids, w.distances, w.found_attributes INTO ids, distances, found_attributes
+            FROM lookalike.with_crowds(collection, vector, k, filter, edge, ids, distances, found_attributes) AS w;
+        END IF;
+        IF NOT doubtful AND asked_for <> ALL (ids) AND cardinality(ids) > 0 THEN
+            EXECUTE format('SELECT EXISTS (SELECT FROM %s AS r WHERE r.collection_id = $2 AND r.id = $1 AND (%s)%s)',
+                           records, asked.condition, CASE WHEN crowded THEN ' AND r.crowd IS NULL' ELSE '' END)
+                INTO doubtful USING asked_for, space.id, asked.path;
+        END IF;
+        IF doubtful THEN  -- the index is not to be trusted
+            SELECT '{}', '{}', '{}' INTO ids, distances, found_attributes;
         END IF;
     END IF;
     IF cardinality(ids) < k THEN
@@ -133,9 +135,8 @@ BEGIN
         EXECUTE format(
             statement, records, format('AND r.id <> ALL ($4) ORDER BY distance, r.id LIMIT %s', k - cardinality(ids)))
             INTO near_ids, near_distances, near_attributes USING space.scale, vector, asked.path, ids;
-        ids := ids || near_ids;
-        distances := distances || near_distances;
-        found_attributes := found_attributes || near_attributes;
+        SELECT ids || near_ids, distances || near_distances, found_attributes || near_attributes
+        INTO ids, distances, found_attributes;
     END IF;
     RETURN QUERY SELECT p.id, p.distance, p.attributes FROM (
         SELECT n.id, n.distance, n.attributes

@@ -22,6 +22,7 @@ SELECT c.id, c.name, c.service, c.model, c.model_revision, c.dimensions, c.dista
           AND m.build = pg_catalog.pg_relation_filenode(pg_catalog.to_regclass('lookalike.' || m.index_name))::bigint
        ) AS recall,
        lookalike.is_indexed(c.id, c.generation) AS indexed,
+       lookalike.is_crowded(lookalike.records_table(c.id, c.generation)) AS crowded,
        ARRAY(SELECT jsonb_array_elements_text(coalesce(c.settings -> 'indexed_fields', '[]'))) AS indexed_fields,
        coalesce((SELECT greatest(t.reltuples, 0)::bigint FROM pg_catalog.pg_class AS t
                  WHERE t.oid = pg_catalog.to_regclass('lookalike.' || lookalike.records_table(c.id, c.generation))), 0) AS rows,

@@ -61,6 +61,36 @@ FROM (
     /*source*/ SELECT r.id, r.attributes, r.embedding FROM lookalike.records AS r /*end*/
 ) AS candidate;
 
+-- name: near_crowds
+-- The crowds whose vector, and so every record of theirs, is no further from a vector than what counts.
+SELECT c.digest FROM lookalike.crowds AS c
+WHERE c.records_table = :records_table
+  AND :scale * (c.embedding::/*vector*/halfvec(256)/*end*/ <=> /*point*/ :query::halfvec(256) /*end*/) <= :reach;
+
+-- name: near_crowds_of_several
+-- As `near_crowds`, by the mean of the distances to several vectors.
+SELECT c.digest FROM lookalike.crowds AS c
+WHERE c.records_table = :records_table
+  AND (SELECT avg(:scale * (c.embedding <=> q)) FROM unnest(:queries::halfvec[]) AS q) <= :reach;
+
+-- name: in_near_crowds
+-- Of each crowd that is no further from a vector than what counts, the first matches by id, as many as count: all of them
+-- are equally far.
+SELECT nearest.id, near.distance, (/*fields*/ nearest.attributes /*end*/)::text AS attributes
+FROM (
+    SELECT c.digest,
+           :scale * (c.embedding::/*vector*/halfvec(256)/*end*/ <=> /*point*/ :query::halfvec(256) /*end*/) AS distance
+    FROM lookalike.crowds AS c WHERE c.records_table = :records_table
+) AS near
+CROSS JOIN LATERAL (
+    SELECT r.id, r.attributes
+    FROM /*records*/ lookalike.records /*end*/ AS r
+    WHERE r.crowd = near.digest AND /*filter*/ TRUE /*end*/
+    ORDER BY r.id
+    LIMIT /*candidates*/ 30 /*end*/
+) AS nearest
+WHERE near.distance <= :reach;
+
 -- name: compared_to_several
 -- Source: every match with the mean, the least or the greatest of its distances to several vectors.
 SELECT r.id, r.attributes,

@@ -56,6 +56,32 @@ CROSS JOIN LATERAL (
 ) AS nearest
 ) AS candidate;
 
+-- search.near_crowds: The crowds whose vector, and so every record of theirs, is no further from a vector than what counts.
+SELECT c.digest FROM lookalike.crowds AS c
+WHERE c.records_table = %(records_table)s
+  AND %(scale)s * (c.embedding::halfvec(256) <=> %(query)s::halfvec(256)) <= %(reach)s;
+
+-- search.near_crowds_of_several: As `near_crowds`, by the mean of the distances to several vectors.
+SELECT c.digest FROM lookalike.crowds AS c
+WHERE c.records_table = %(records_table)s
+  AND (SELECT avg(%(scale)s * (c.embedding <=> q)) FROM unnest(%(queries)s::halfvec[]) AS q) <= %(reach)s;
+
+-- search.in_near_crowds: Of each crowd that is no further from a vector than what counts, the first matches by id, as many as count: all of them are equally far.
+SELECT nearest.id, near.distance, (nearest.attributes)::text AS attributes
+FROM (
+    SELECT c.digest,
+           %(scale)s * (c.embedding::halfvec(256) <=> %(query)s::halfvec(256)) AS distance
+    FROM lookalike.crowds AS c WHERE c.records_table = %(records_table)s
+) AS near
+CROSS JOIN LATERAL (
+    SELECT r.id, r.attributes
+    FROM "lookalike"."records_1" AS r
+    WHERE r.crowd = near.digest AND TRUE
+    ORDER BY r.id
+    LIMIT 30
+) AS nearest
+WHERE near.distance <= %(reach)s;
+
 -- search.compared_to_several: Source: every match with the mean, the least or the greatest of its distances to several vectors.
 SELECT r.id, r.attributes,
        (SELECT min (%(scale)s * (r.embedding::halfvec(256) <=> q))

@@ -6,7 +6,7 @@ from time import perf_counter
 from typing import Protocol
 
 from app.db.engine import Database
-from app.db.search import products, ranks, tags
+from app.db.search import crowds, products, ranks, tags
 from app.db.search.reads import count_matches, expectation, stored, with_fields
 from app.db.search.send import compared, compared_and_counted
 from app.domain.ranking import Nearest
@@ -97,6 +97,14 @@ def _through_index(db: Database, query: Query, plan: Plan) -> Nearest | None:
     shape: Shape = tags if query.tagged else ranks if query.product_field is None else products
     ladder = Ladder(query.window.end, float("inf") if query.radius is None else query.radius)
     shape.climb(db, query, plan, ladder)
+    if query.collection.crowded and shape is not tags:
+        crowds.join(db, query, ladder)  # what has tags is walked with those in crowds
+    nearest = _completed(db, query, ladder, shape)
+    return nearest and replace(nearest, copies=ladder.copies)
+
+
+def _completed(db: Database, query: Query, ladder: Ladder, shape: Shape) -> Nearest | None:
+    """Return the page that is asked for; None where the stored record that is looked for is not stored."""
     if isinstance(query.what, str):
         if ladder.records and ladder.records[0].distance is None:
             return None  # the sub-select found no vector to compare with
@@ -121,7 +129,7 @@ def _finished(db: Database, query: Query, ladder: Ladder, shape: Shape) -> Neare
     if ids and missing:
         those = query.but(shape.unseen(db, query, ids)).among(missing)
         near = compared(db, replace(those.only_ids(), window=Window(len(missing))))
-        if any(distance(one) < ladder.edge for one in near):
+        if any(map(ladder.passes_over, near)):
             ladder.give_up()
             ids = []
     if ladder.complete:

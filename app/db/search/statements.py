@@ -23,6 +23,8 @@ _ANY_PATH = re.compile(r"r\.attributes @\? %\(\w+\)s::jsonpath")
 _PLAIN = re.compile(r"[\w -]+", re.ASCII)
 # The predicate of a partial index, as the planner must see it to take that.
 _IN_PART = "walked.attributes @? %(part)s::jsonpath"
+# That of the indexes of a collection whose copies stand beside them, in crowds.
+_IN_GRAPH = "walked.crowd IS NULL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +106,12 @@ def shaped(
 
 def walked(query: Query, plan: Plan, walk: Walk) -> str:
     """Return the source of the matches that a walk of the index finds."""
+    parts = [_IN_GRAPH] * query.collection.crowded + [_IN_PART] * (plan.part is not None)
     text = render(
         query,
         "walk",
         point=_point(query),
-        part="TRUE" if plan.part is None else _IN_PART,
+        part=" AND ".join(parts) or "TRUE",
         budget=f"{walk.budget:d}",
         candidates=f"{walk.candidates:d}",
     )
@@ -119,6 +122,22 @@ def candidates(query: Query, plan: Plan, walk: Walk) -> Statement:
     """Return the statement of all that a walk finds."""
     text = render(query, "candidates", source=walked(query, plan, walk))
     return bound(query, text, knobs(plan, walk), generic=is_generic(plan))
+
+
+def near_crowds(query: Query, reach: float) -> Statement:
+    """Return the statement of the crowds that are no further than `reach`."""
+    source = "near_crowds" if query.several is None else "near_crowds_of_several"
+    return bound(query, render(query, source, point=_point(query)), {"reach": reach, **_table(query)})
+
+
+def in_near_crowds(query: Query, reach: float) -> Statement:
+    """Return the statement of the first matches of each crowd that is no further than `reach`, as many as count."""
+    text = render(query, "in_near_crowds", point=_point(query), candidates=f"{query.window.end:d}")
+    return bound(query, text, {"reach": reach, **_table(query)})
+
+
+def _table(query: Query) -> dict[str, object]:
+    return {"records_table": query.collection.records_table}
 
 
 def is_generic(plan: Plan) -> bool:
