@@ -1,0 +1,119 @@
+"""The screens Jobs and Collections, as their users meet them."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.domain.tokens import Scope
+from app.services.jobs.working import Workers
+from tests.support.importing import lines, vectors
+from tests.support.jobs import QUICK
+from tests.ui.conftest import HOSTILE, Console
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+expect = sync_api.expect
+
+Opened = Callable[..., Any]
+Screenshot = Callable[[Any, str], None]
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with two records that can be stored, and one that cannot."""
+    first, second, third = vectors(3)
+    records = [
+        {"_id": "imported-1", "price": 3, "_embedding": first},
+        {"_id": "imported-2", "_embedding": second},
+        {"_id": HOSTILE, "note": HOSTILE, "_embedding": third[:5]},
+    ]
+    return lines(tmp_path_factory.mktemp("import") / "records.jsonl", records)
+
+
+@pytest.fixture(scope="module")
+def workers(console: Console) -> Iterator[None]:
+    made = Workers(console.context, 1, QUICK)
+    made.start()
+    yield
+    made.stop(10)
+    made.join()
+
+
+def test_a_file_is_imported_with_a_preview(opened: Opened, screenshot: Screenshot, source: Path, workers: None) -> None:
+    page = opened("jobs")
+    page.keyboard.press("i")
+    dialog = page.get_by_role("dialog", name="Import")
+    expect(dialog.get_by_role("button", name="Import")).to_be_disabled()
+    dialog.get_by_label("File").set_input_files(source)
+    expect(dialog.locator("pre")).to_contain_text('{"_id":"imported-1","price":3}')
+    screenshot(page, "import-light")
+    dialog.get_by_role("button", name="Import").click()
+    page.wait_for_url(re.compile(r"job=\d+"))
+    details = page.locator("#details")
+    expect(details).to_contain_text("done with rejects")
+    expect(details).to_contain_text(f"{HOSTILE}_embedding has 5 numbers")
+    screenshot(page, "jobs-light")
+    with page.expect_download() as download:
+        details.get_by_role("link", name="Download all 1").click()
+    (reject,) = Path(download.value.path()).read_text().splitlines()
+    assert json.loads(reject)["source"]["note"] == HOSTILE
+    page.keyboard.press("Escape")
+    expect(page.locator("#details")).to_have_count(0)
+    assert page.evaluate("window.hacked") is None
+
+
+def test_a_file_that_is_none_says_so(opened: Opened, tmp_path: Path) -> None:
+    (tmp_path / "none").write_text("[1, 2]")
+    page = opened("jobs")
+    page.get_by_role("button", name="Import").click()
+    dialog = page.get_by_role("dialog", name="Import")
+    dialog.get_by_label("File").set_input_files(tmp_path / "none")
+    expect(dialog.get_by_role("alert")).to_contain_text("one JSON array")
+    expect(dialog.get_by_role("button", name="Import")).to_be_disabled()
+
+
+def test_a_collection_is_looked_after_by_a_job(opened: Opened, screenshot: Screenshot, workers: None) -> None:
+    page = opened("collections?c=shop")
+    screenshot(page, "collections-light")
+    page.get_by_label("Field").fill("_id")
+    page.get_by_role("button", name="Index the field").click()
+    expect(page.get_by_role("alert")).to_contain_text("an index is declared on a top-level attribute")
+    page.get_by_label("Field").fill("brand")
+    page.get_by_role("button", name="Index the field").click()
+    page.wait_for_url(re.compile(r"/console/jobs\?.*job=\d+"))
+    expect(page.locator("#details .state")).to_have_text("done")
+    page.keyboard.press("g")
+    page.keyboard.press("c")
+    page.wait_for_url("**/console/collections*")
+    page.get_by_role("link", name="shop", exact=True).click()
+    expect(page.locator("#details .chips")).to_have_text("brand")
+
+
+def test_who_may_only_read_sees_no_button(opened: Opened, console: Console) -> None:
+    _, token = console.new_token(Scope.READ)
+    page = opened("collections?c=shop", token)
+    expect(page.locator("#details")).to_be_visible()
+    expect(page.locator("#actions, #new-import")).to_have_count(0)
+    page.goto(f"{console.url}/console/jobs")
+    expect(page.locator("#new-import")).to_have_count(0)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", ["jobs", "collections?c=shop"])
+def test_everybody_can_use_them(opened: Opened, screenshot: Screenshot, scheme: str, path: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    page = opened(path, color_scheme=scheme)
+    found = axe.Axe().run(page).response["violations"]
+    assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == []
+    screenshot(page, f"{path.split('?', maxsplit=1)[0]}-{scheme}")
+
+
+@pytest.mark.parametrize("path", ["jobs", "collections?c=shop"])
+def test_they_fit_narrow_screens_and_need_no_scripts(opened: Opened, path: str) -> None:
+    page = opened(path, viewport={"width": 390, "height": 844}, java_script_enabled=False)
+    expect(page.locator("#rows")).to_be_visible()
+    width = opened(path, viewport={"width": 390, "height": 844})
+    assert width.evaluate("document.documentElement.scrollWidth") <= 390
