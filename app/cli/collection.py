@@ -8,18 +8,13 @@ import click
 
 from app.cli.advise import advise
 from app.cli.common import json_option, opened, print_json
-from app.cli.jobs_here import detach_option, detached, do_here
+from app.cli.jobs_here import detach_option, detached, done_here
 from app.cli.reembed import reembed
-from app.domain.collections import Collection
-from app.domain.errors import LookalikeError
-from app.domain.jobs import State
 from app.domain.jsontext import loads
 from app.domain.records import Json
 from app.domain.services import SERVICES
 from app.services import collections, indexing, measuring, overview, recalling, records
-from app.services.context import Context
 from app.services.jobs.index_jobs import FIELD_INDEX, INDEX
-from app.services.jobs.kind import Kind
 
 # Count a table exactly if it has at most this many bytes: that takes some tens of milliseconds.
 
@@ -198,7 +193,7 @@ def index(name: str, field: str, *, each_value: bool | None, detach: bool) -> No
         if each_value is not False and detach:
             detached(context, FIELD_INDEX, found, parameters)
         elif each_value is not False:
-            outcome = _done_here(context, FIELD_INDEX, found, parameters)
+            outcome = done_here(context, FIELD_INDEX, found, parameters)
             if each_value:
                 _tell_values(name, field, outcome["values"])
             else:
@@ -206,19 +201,6 @@ def index(name: str, field: str, *, each_value: bool | None, detach: bool) -> No
         else:
             number = indexing.drop_values(context, found, field)
             click.echo(f"{name}: indexes of values of {field} that were dropped: {number}")
-
-
-def _done_here(context: Context, kind: Kind, found: Collection, parameters: dict[str, Json]) -> dict[str, Any]:
-    """Do a job in this process, and return its outcome.
-
-    Raises:
-        LookalikeError: it failed.
-
-    """
-    job, failure = do_here(context, kind, found, parameters)
-    if job.state == State.FAILED:
-        raise failure or LookalikeError(str(job.error))
-    return job.outcome if isinstance(job.outcome, dict) else {}
 
 
 def _tell_values(name: str, field: str, values: list[dict[str, Any]]) -> None:
@@ -231,15 +213,22 @@ def _tell_values(name: str, field: str, values: list[dict[str, Any]]) -> None:
 
 @collection.command()
 @click.argument("names", nargs=-1)
-def build(names: tuple[str, ...]) -> None:
+@detach_option
+def build(names: tuple[str, ...], *, detach: bool) -> None:
     """Build the HNSW index of collections that have outgrown exact search (all of them, if none is named).
 
-    A server does this by itself, unless its database role does not own the tables.
+    A server does this by itself, unless its database role does not own the tables. Each is a job; Ctrl-C pauses it.
     """
     with opened() as context:
         for name in names or collections.names(context):
-            built = indexing.build_if_needed(context, collections.get(context, name))
-            click.echo(f"{name}: {'built' if built else 'nothing to build'}")
+            found = collections.get(context, name)
+            if not indexing.needs_build(context, found):
+                click.echo(f"{name}: nothing to build")
+            elif detach:
+                detached(context, INDEX, found, {"anew": False})
+            else:
+                built = done_here(context, INDEX, found, {"anew": False})["built"]
+                click.echo(f"{name}: {'built' if built else 'nothing to build'}")
 
 
 @collection.command()
@@ -255,7 +244,7 @@ def reindex(name: str, *, detach: bool) -> None:
         if detach:
             detached(context, INDEX, found, {"anew": True})
             return
-        _done_here(context, INDEX, found, {"anew": True})
+        done_here(context, INDEX, found, {"anew": True})
     click.echo(f"the index of {name} is built anew")
 
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from typing import Any
 
 import click
 
@@ -44,11 +45,13 @@ def do_here(
     parameters: Mapping[str, Json],
     *,
     instead_of_all: bool = False,
+    local: bool = False,
 ) -> tuple[Job, LookalikeError | None]:
     """Ask for a job and do it in this process, with a progress bar; return it as it ended, and why it failed.
 
     It takes the place of those that the same command left behind, paused or killed; `instead_of_all`: of all of its
     kind on the collection, whatever they were asked for. One that a worker is at is waited for. Ctrl-C pauses it.
+    `local`: no other machine can go on with it.
 
     Raises:
         InvalidRequest: a parameter is wrong, or the job was cancelled or paused by somebody else.
@@ -57,7 +60,7 @@ def do_here(
     worker = Worker(context, pace_of(context.settings), [kind])
     checked = kind.check(context, collection, parameters)
     take_over(context, kind, collection, None if instead_of_all else checked)
-    job, _ = asking.start(context, kind, collection, parameters, reserved=worker.name)
+    job, _ = asking.start(context, kind, collection, parameters, reserved=worker.name, local=local)
     try:
         while (held := worker.take(job.id)) is None:
             job = asking.get(context, job.id)
@@ -75,30 +78,45 @@ def do_here(
             worker.do(held, show)
     except KeyboardInterrupt:
         worker.pause(job.id)
-        click.echo(
-            f"lookalike: job {job.id} is paused: the same command goes on with it, or lookalike job resume {job.id}"
-            " where a worker is",
-            err=True,
-        )
+        resume = "" if local else f", or lookalike job resume {job.id} where a worker is"
+        click.echo(f"lookalike: job {job.id} is paused: the same command goes on with it{resume}", err=True)
         raise
     job = asking.get(context, job.id)
     if not job.ended:
-        raise InvalidRequest(f"job {job.id} is {job.state} now: lookalike job resume {job.id}")
+        resume = "run the same command again" if local else f"lookalike job resume {job.id}"
+        raise InvalidRequest(f"job {job.id} is {job.state} now: {resume}")
     if job.state == State.CANCELLED:
         raise InvalidRequest(f"job {job.id} was cancelled by somebody else")
     return job, worker.failure
 
 
+def done_here(
+    context: Context, kind: Kind, collection: Collection, parameters: Mapping[str, Json], *, local: bool = False
+) -> dict[str, Any]:
+    """Do a job in this process, and return its outcome.
+
+    Raises:
+        LookalikeError: it failed.
+
+    """
+    job, failure = do_here(context, kind, collection, parameters, local=local)
+    if job.state == State.FAILED:
+        raise failure or LookalikeError(str(job.error))
+    return job.outcome if isinstance(job.outcome, dict) else {}
+
+
 def take_over(context: Context, kind: Kind, collection: Collection, parameters: Mapping[str, Json] | None) -> None:
     """End the jobs of a kind that nobody is at, those of killed processes of this machine included.
 
-    `parameters` says which, None for all.
+    `parameters` says which, None for all. Others that such a process had hold up nobody any more.
     """
     unfinished = [state for state in State if state not in {State.DONE, State.DONE_WITH_REJECTS, State.CANCELLED}]
     for job in asking.listed(context, states=unfinished, kinds=[kind.name], collection_id=collection.id, most=1000):
+        gone = job.worker is not None and _is_gone(job.worker)
         if parameters is not None and dict(job.parameters) != dict(parameters):
-            continue
-        if job.worker is None or _is_gone(job.worker):
+            if gone:
+                asking.let_go(context, job)
+        elif job.worker is None or gone:
             asking.end(context, job)
 
 

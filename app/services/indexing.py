@@ -60,6 +60,11 @@ def _build(context: Context, collection: Collection) -> None:
         context.builds.end(collection.id, pause)
 
 
+def needs_build(context: Context, collection: Collection) -> bool:
+    """Say whether a collection has outgrown exact search and has no index."""
+    return not collection.indexed and indexes.holds_more(context.db, collection, context.settings.index_rows)
+
+
 def build_if_needed(context: Context, collection: Collection) -> bool:
     """Build the HNSW index where the collection has outgrown exact search; return whether it was built.
 

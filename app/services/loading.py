@@ -10,6 +10,7 @@ table and from there, past ids that are taken, into the partition: one transacti
 are stored and does only the rest.
 """
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -32,7 +33,7 @@ from app.embedding.models.batching import BatchedEmbedder
 from app.services.chunking import chunks, write_behind
 from app.services.context import Context
 from app.services.extraction import made_fields, tags_are_made, with_tags
-from app.services.folders import picture_of
+from app.services.folders import picture_of, scan
 from app.services.indexing import build_if_needed, maintain
 from app.services.jsonlines import LineFile, longest_line
 from app.services.pipeline import Item, Pipeline, PreparedItem, Unusable
@@ -41,6 +42,8 @@ from app.services.vectors import embedder_of
 
 _CHUNK = 500
 _CHUNK_BYTES = 32 * 2**20  # of kept originals
+# What is made of pictures is written after so many seconds at the latest, so that an interruption costs little.
+_SECONDS = 2.0
 # What a picture takes that is kept and of which only the URL is known yet.
 _FETCHED_BYTES = 2**20
 # Ids that a report names of those that were stored, replaced, updated and deleted.
@@ -115,6 +118,20 @@ def line_items(context: Context, lines: Path | LineFile) -> Iterator[Item | Unus
             yield Unusable(line.place, str(line.made), line.id)
 
 
+def source_items(context: Context, source: Path) -> tuple[Iterable[Item | Unusable], int | None]:
+    """Return what a folder of pictures or a file of lines holds, and how many of them there are; None for a pipe.
+
+    Raises:
+        InvalidRequest: there is no picture in the folder.
+
+    """
+    if str(source) != "-" and source.is_dir():
+        scanned = scan(source, context.settings.max_image_bytes)
+        return scanned, len(scanned)
+    lines = LineFile(source)
+    return line_items(context, lines), lines.count()
+
+
 def load(
     context: Context,
     collection: Collection,
@@ -124,8 +141,12 @@ def load(
     delete_missing: bool = False,
     dry_run: bool = False,
     progress: Callable[[int], None] = lambda _: None,
+    failed: Callable[[Unusable], None] = lambda _: None,
+    began: datetime | None = None,
 ) -> LoadReport:
     """Load items that are not stored yet; `progress` is called with the number of items that are done with.
+
+    `failed` is called with each that could not be used. `began` is when the load began, where that was not just now.
 
     With `replace_stored`, items take the place of the stored records of their ids where their picture or their
     attributes are others. With `delete_missing`, records that were there when the load began and that no item names are
@@ -141,8 +162,8 @@ def load(
 
     """
     rules = replacing.Rules(made_fields(context, collection), context.settings.max_attributes_bytes, dry_run)
-    run = _Load(context, collection, LoadReport(), progress, rules if replace_stored else None, dry_run)
-    began = replacing.moment(context.db)
+    run = _Load(context, collection, LoadReport(), progress, failed, rules if replace_stored else None, dry_run)
+    began = began or replacing.moment(context.db)
     run.all(items)
     if delete_missing:
         run.delete_missing(began)
@@ -162,6 +183,7 @@ class _Chunk:
     rows: list[record_table.NewRecord] = field(default_factory=list)
     places: dict[str, str] = field(default_factory=dict)
     size: int = 0
+    began: float = field(default_factory=time.monotonic)
 
     def add(self, one: PreparedItem, embedding: NDArray[np.float32], made: Attributes, max_bytes: int) -> None:
         if one.item.id in self.places:
@@ -185,6 +207,7 @@ class _Load:
     collection: Collection
     report: LoadReport
     progress: Callable[[int], None]
+    failed: Callable[[Unusable], None]
     rules: replacing.Rules | None
     dry_run: bool
     # Items whose pictures are the stored ones, until their attributes are compared.
@@ -196,6 +219,7 @@ class _Load:
         with closing(self._pipeline(embedder_of(self.context, self.collection))) as pipeline:
             for written, places in write_behind(self._chunks(pipeline, items), self._store):
                 self._count(written, places)
+                self.progress(len(places))
             self._refresh()
 
     def _chunks(self, pipeline: Pipeline, items: Iterable[Item | Unusable]) -> Iterator[_Chunk]:
@@ -210,10 +234,10 @@ class _Load:
             for one, vector, more in zip(batch, embeddings, made, strict=True):
                 try:
                     chunk.add(one, vector, more, self.context.settings.max_attributes_bytes)
-                    self.progress(1)
                 except InvalidRequest as error:
                     self._failed(one.item, str(error))
-            if len(chunk.rows) >= _CHUNK or chunk.size >= _CHUNK_BYTES:
+            late = chunk.rows and time.monotonic() > chunk.began + _SECONDS
+            if len(chunk.rows) >= _CHUNK or chunk.size >= _CHUNK_BYTES or late:
                 yield chunk
                 chunk = _Chunk()
         if chunk.rows:
@@ -330,12 +354,19 @@ class _Load:
             if isinstance(one, Item):
                 yield one
             else:
-                (self.report.passed_over if one.passed_over else self.report.failed).append(one)
+                if one.passed_over:
+                    self.report.passed_over.append(one)
+                else:
+                    self._not_taken(one)
                 self.progress(1)
 
     def _failed(self, item: Item, reason: str) -> None:
-        self.report.failed.append(Unusable(item.place, reason, item.id))
+        self._not_taken(Unusable(item.place, reason, item.id))
         self.progress(1)
+
+    def _not_taken(self, one: Unusable) -> None:
+        self.report.failed.append(one)
+        self.failed(one)
 
     def _count(self, written: Written, places: Mapping[str, str]) -> None:
         """Report what became of a chunk's rows."""
@@ -344,4 +375,4 @@ class _Load:
             if record_id in written.outcomes:
                 self.report.count(written.outcomes[record_id], [record_id])
             else:
-                self.report.failed.append(Unusable(place, written.refused.get(record_id, taken), record_id))
+                self._not_taken(Unusable(place, written.refused.get(record_id, taken), record_id))

@@ -202,7 +202,12 @@ def end(context: Context, job: Job) -> None:
     """Cancel a job, and take it from its worker, which is known to be no more."""
     job_table.cancel(context.db, job.id)
     if job.worker is not None:
-        job_table.release(context.db, Held(job.id, job.attempt))
+        let_go(context, job)
+
+
+def let_go(context: Context, job: Job) -> None:
+    """Take a job from its worker, which is known to be no more: it is queued, or pauses where it needs its machine."""
+    job_table.release(context.db, Held(job.id, job.attempt))
 
 
 def _changed(
