@@ -14,6 +14,7 @@ from tests.bench import (
     filtered,
     growth,
     importing,
+    jobs,
     layers,
     loading,
     models,
@@ -46,6 +47,7 @@ TABLES = (
     "serving",
     "pictures",
     "layers",
+    "jobs",
     "peers",
     "growth",
 )
@@ -74,6 +76,9 @@ def run(
     if "imports" in only:
         yield importing.measure(setup)
     yield from _own_collections(setup, only)
+    if "jobs" in only:
+        with setup.collection(_CROPS) as searched, setup.collection(_PHOTOS) as imported:
+            yield jobs.measure(setup, searched, imported)
     if "peers" in only:
         yield from engines.measure(setup)
     if "growth" in only:
