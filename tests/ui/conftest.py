@@ -29,7 +29,7 @@ from tests.support.databases import Databases
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 SCREENS = Path(__file__).resolve().parents[2] / "build" / "screens"
-PHOTOS = 90
+PHOTOS = 75
 HOSTILE = "<img src=x onerror=hacked=1>\"'`&lt;"
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from app.demo.catalogue import catalogue
 from app.services import collections, tokens
+from tests.support.waiting import eventually
 from tests.ui.conftest import HOSTILE, PHOTOS, Console
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -103,6 +104,11 @@ def test_search_by_id_and_by_keys(opened: Opened, screenshot: Screenshot) -> Non
     assert "q=-id" in page.url
     page.keyboard.press("Escape")
     expect(page.locator("#details")).to_be_hidden()
+    page.keyboard.press("Control+k")
+    page.keyboard.type("as json")
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Filter as JSON")).to_be_focused()
+    page.keyboard.press("Escape")
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Keys")).to_contain_text("more like this")
 
@@ -258,7 +264,7 @@ def test_a_token_that_ends_loses_nothing(opened: Opened, console: Console) -> No
     painted(page)
     expect(page.locator(".facet[data-field=category]")).to_be_visible()  # nothing is under way
     tokens.revoke(console.context, number)
-    page.wait_for_timeout(200)  # as long as the server remembers tokens
+    eventually(lambda: console.context.lookup.principal(token) is None)
     page.locator("#words").fill("dress-001")
     page.keyboard.press("Enter")
     dialog = page.get_by_role("dialog", name="Sign in again")
@@ -294,7 +300,7 @@ def test_errors_leave_the_page_and_try_again(opened: Opened, console: Console) -
     page.goto(f"{console.url}/console/search?c=soon-gone")
     expect(page.get_by_role("heading", name="No pictures yet")).to_be_visible()
     collections.drop(console.context, "soon-gone")
-    page.wait_for_timeout(200)
+    console.context.lookup.forget("soon-gone")
     page.locator("#words").fill("1")
     page.keyboard.press("Enter")
     expect(page.get_by_role("alert").filter(has_text="Error 404")).to_be_visible()

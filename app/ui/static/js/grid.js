@@ -130,20 +130,20 @@ export class PictureGrid extends HTMLElement {
     for (const [at, box] of this.shown) {
       if (at < first || at >= last) { box.remove(); this.shown.delete(at); }
     }
-    let before = null;
-    const fresh = document.createDocumentFragment();
-    for (let at = first; at < last; at++) {
-      if (!this.shown.has(at)) {
-        const box = this.cell(at);
+    // From the end on, each before the one that follows: what is there already is not moved, and keeps the focus.
+    let next = null;
+    for (let at = last - 1; at >= first; at--) {
+      let box = this.shown.get(at);
+      if (!box) {
+        box = this.cell(at);
         this.shown.set(at, box);
-        fresh.append(box);
+        this.list.insertBefore(box, next);
       }
+      next = box;
     }
-    if (fresh.childNodes.length) {
-      this.list.append(fresh);
-      // the order of reading is that of the places
-      before = [...this.shown].sort((one, other) => one[0] - other[0]).map((one) => one[1]);
-      if (before.some((box, n) => this.list.children[n] !== box)) this.list.append(...before);
+    if (!this.shown.has(this.current)) {
+      const button = this.shown.get(first)?.firstElementChild;
+      if (button instanceof HTMLButtonElement) button.tabIndex = 0;
     }
     if (last > this.cells.length && this.cells.length && this.cells.length < this.total) this.dispatchEvent(new CustomEvent("more"));
   }

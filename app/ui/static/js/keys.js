@@ -5,7 +5,7 @@ import { h } from "./dom.js";
 /** @typedef {{keys: string, does: string, action: (event: KeyboardEvent) => void, where: string}} Bound */
 
 /** @type {Bound[]} */
-const bound = [];
+export const bound = [];
 const SWITCH = "lookalike.keys";
 let before = "";
 let timer = 0;

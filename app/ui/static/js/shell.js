@@ -2,6 +2,7 @@
 
 import { byId } from "./dom.js";
 import { bind, showKeys } from "./keys.js";
+import { showPalette } from "./palette.js";
 
 document.documentElement.classList.add("js");
 byId("chooser")?.addEventListener("change", (/** @type {any} */ event) => event.target.form.submit());
@@ -11,3 +12,8 @@ for (const link of document.querySelectorAll("nav [data-key]")) {
   const one = /** @type {HTMLAnchorElement} */ (link);
   bind(`g ${one.dataset.key}`, `go to ${one.textContent?.trim()}`, () => one.click(), "Everywhere");
 }
+document.addEventListener("keydown", (event) => {
+  if (!(event.ctrlKey || event.metaKey) || event.key !== "k") return;
+  event.preventDefault();
+  showPalette();
+});
