@@ -3246,7 +3246,7 @@ CREATE TABLE lookalike.crowds (
     embedding public.halfvec NOT NULL
 );
 
-COMMENT ON TABLE lookalike.crowds IS 'Vectors that so many records of a table have that most of these stand beside its HNSW index.';
+COMMENT ON TABLE lookalike.crowds IS 'Vectors of which most records stand beside the HNSW index of their table.';
 
 CREATE TABLE lookalike.duplicate_decisions (
     id bigint NOT NULL,
@@ -3415,7 +3415,7 @@ COMMENT ON COLUMN lookalike.records.digest IS 'SHA-256 of the encoded picture th
 
 COMMENT ON COLUMN lookalike.records.expires_at IS 'The moment of the attribute _expires_at, by a trigger: from then on the record counts as deleted.';
 
-COMMENT ON COLUMN lookalike.records.crowd IS 'The digest of its vector where the record is one of too many copies for the HNSW index, by a trigger.';
+COMMENT ON COLUMN lookalike.records.crowd IS 'The digest of its vector where it stands in a crowd.';
 
 CREATE VIEW lookalike.duplicates AS
  WITH members AS (

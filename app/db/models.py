@@ -143,8 +143,7 @@ class Record(Base):
         comment="The moment of the attribute _expires_at, by a trigger: from then on the record counts as deleted.",
     )
     crowd: Mapped[int | None] = mapped_column(
-        BigInteger,
-        comment="The digest of its vector where the record is one of too many copies for the HNSW index, by a trigger.",
+        BigInteger, comment="The digest of its vector where it stands in a crowd."
     )
 
 
@@ -329,9 +328,7 @@ class Crowd(Base):
     """A vector that so many records of a table have that most of these stand beside its HNSW index."""
 
     __tablename__ = "crowds"
-    __table_args__ = (
-        {"comment": "Vectors that so many records of a table have that most of these stand beside its HNSW index."},
-    )
+    __table_args__ = ({"comment": "Vectors of which most records stand beside the HNSW index of their table."},)
 
     records_table: Mapped[str] = mapped_column(Text, primary_key=True)
     digest: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)

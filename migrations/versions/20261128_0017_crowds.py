@@ -22,7 +22,7 @@ STATEMENTS = [
     """,
     """
     COMMENT ON COLUMN lookalike.records.crowd IS
-        'The digest of its vector where the record is one of too many copies for the HNSW index, by a trigger.'
+        'The digest of its vector where it stands in a crowd.'
     """,
     """
     CREATE TABLE lookalike.crowds (
@@ -37,7 +37,7 @@ STATEMENTS = [
     "CREATE INDEX crowds_collection_id_idx ON lookalike.crowds (collection_id)",
     """
     COMMENT ON TABLE lookalike.crowds IS
-        'Vectors that so many records of a table have that most of these stand beside its HNSW index.'
+        'Vectors of which most records stand beside the HNSW index of their table.'
     """,
 ]
 

@@ -6,7 +6,7 @@ from time import perf_counter
 from typing import Protocol
 
 from app.db.engine import Database
-from app.db.search import crowds, products, ranks, tags
+from app.db.search import beside, products, ranks, tags
 from app.db.search.reads import count_matches, expectation, stored, with_fields
 from app.db.search.send import compared, compared_and_counted
 from app.domain.ranking import Nearest
@@ -98,7 +98,7 @@ def _through_index(db: Database, query: Query, plan: Plan) -> Nearest | None:
     ladder = Ladder(query.window.end, float("inf") if query.radius is None else query.radius)
     shape.climb(db, query, plan, ladder)
     if query.collection.crowded and shape is not tags:
-        crowds.join(db, query, ladder)  # what has tags is walked with those in crowds
+        beside.join(db, query, ladder)  # what has tags is walked with those in crowds
     nearest = _completed(db, query, ladder, shape)
     return nearest and replace(nearest, copies=ladder.copies)
 
