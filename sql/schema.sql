@@ -3415,7 +3415,7 @@ COMMENT ON COLUMN lookalike.records.digest IS 'SHA-256 of the encoded picture th
 
 COMMENT ON COLUMN lookalike.records.expires_at IS 'The moment of the attribute _expires_at, by a trigger: from then on the record counts as deleted.';
 
-COMMENT ON COLUMN lookalike.records.crowd IS 'The digest of its vector where it stands in a crowd.';
+COMMENT ON COLUMN lookalike.records.crowd IS 'The digest of its crowd, beside the index.';
 
 CREATE VIEW lookalike.duplicates AS
  WITH members AS (

@@ -142,9 +142,7 @@ class Record(Base):
         DateTime(timezone=True),
         comment="The moment of the attribute _expires_at, by a trigger: from then on the record counts as deleted.",
     )
-    crowd: Mapped[int | None] = mapped_column(
-        BigInteger, comment="The digest of its vector where it stands in a crowd."
-    )
+    crowd: Mapped[int | None] = mapped_column(BigInteger, comment="The digest of its crowd, beside the index.")
 
 
 class Thumbnail(Base):

@@ -22,7 +22,7 @@ STATEMENTS = [
     """,
     """
     COMMENT ON COLUMN lookalike.records.crowd IS
-        'The digest of its vector where it stands in a crowd.'
+        'The digest of its crowd, beside the index.'
     """,
     """
     CREATE TABLE lookalike.crowds (
