@@ -102,7 +102,7 @@ export class PictureGrid extends HTMLElement {
   }
 
   get box() {
-    return Math.floor((this.clientWidth - GAP * (this.columns - 1)) / this.columns);
+    return Math.floor((this.width - GAP * (this.columns - 1)) / this.columns);
   }
 
   clear() {
@@ -113,8 +113,10 @@ export class PictureGrid extends HTMLElement {
 
   draw() {
     this.frame = 0;
+    // Places are read before anything is written: the browser lays the page out once for a drawing, not for each box.
     const width = this.clientWidth;
     if (!width) return;
+    const top = this.getBoundingClientRect().top;
     const columns = Math.max(1, Math.floor((width + GAP) / (this.side + GAP)));
     if (columns !== this.columns || width !== this.width) {
       this.columns = columns;
@@ -124,7 +126,6 @@ export class PictureGrid extends HTMLElement {
     }
     const rows = Math.ceil(this.total / columns);
     this.list.style.height = `${Math.max(0, rows * this.rowHeight - GAP)}px`;
-    const top = this.getBoundingClientRect().top;
     const first = Math.max(0, Math.floor((-top - innerHeight) / this.rowHeight)) * columns;
     const last = Math.min(this.total, Math.ceil((-top + 2 * innerHeight) / this.rowHeight) * columns);
     for (const [at, box] of this.shown) {
