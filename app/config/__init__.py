@@ -335,10 +335,7 @@ class Settings(BaseSettings):
         "LOOKALIKE_HOME.",
     )
     export_days: int = Field(
-        default=30,
-        ge=0,
-        le=36_500,
-        description="Days after which the file of an export job is deleted; 0: never.",
+        default=30, ge=0, le=36_500, description="Days after which the file of an export job is deleted; 0: never."
     )
 
     job_workers: int = Field(
