@@ -1,6 +1,5 @@
 """Settings: every one an environment variable with the prefix `LOOKALIKE_` (and `DATABASE_URL` without it)."""
 
-import json
 import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -9,36 +8,13 @@ from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, Valid
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.config import sentences
+from app.config.values import FilePath, Port, lower, parts
 from app.domain.errors import ConfigurationError
 from app.domain.options import FetchPolicy, ImageLimits, ModelOptions, Patience
 from app.domain.recall import RECALL_TARGET
 
 _MOST = 2**31 - 1  # what PostgreSQL's integers hold
 _DAY = 86_400
-
-
-def _expanded(path: Path) -> Path:
-    try:
-        return path.expanduser()
-    except RuntimeError as error:  # nobody of that name has a home
-        raise ValueError(str(error)) from error
-
-
-def _list(value: Any) -> Any:
-    """Return the parts of `80,443` or of `[80, 443]`; what is no text as it is."""
-    if not isinstance(value, str):
-        return value
-    if value.lstrip().startswith("["):
-        return json.loads(value)
-    return [part.strip() for part in value.split(",") if part.strip()]
-
-
-def _lower(value: Any) -> Any:
-    return value.lower() if isinstance(value, str) else value
-
-
-FilePath = Annotated[Path, AfterValidator(_expanded)]
-Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class Settings(BaseSettings):
@@ -114,7 +90,7 @@ class Settings(BaseSettings):
     shutdown_seconds: int = Field(
         default=30, ge=1, le=_DAY, description="Time that running requests get to end at a stop."
     )
-    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = Field(
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(lower)] = Field(
         default="info", description="debug, info, warning or error."
     )
 
@@ -184,7 +160,7 @@ class Settings(BaseSettings):
         le=2**50,
         description="Size of a file that is sent for an import, or fetched for one, at most.",
     )
-    fetch_ports: Annotated[tuple[Port, ...], NoDecode, BeforeValidator(_list)] = Field(
+    fetch_ports: Annotated[tuple[Port, ...], NoDecode, BeforeValidator(parts)] = Field(
         default=(80, 443),
         description="Ports that a `_url` may name, separated by commas (or as JSON).",
         json_schema_extra={"allowed": "ports from 1 to 65,535, separated by commas"},
