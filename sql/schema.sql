@@ -3419,32 +3419,32 @@ COMMENT ON COLUMN lookalike.records.crowd IS 'The digest of its crowd, beside th
 
 CREATE VIEW lookalike.duplicates AS
  WITH members AS (
-         SELECT s_1.collection_id,
-            s_1.first,
-            s_1.id
-           FROM lookalike.duplicate_copies s_1
+         SELECT k.collection_id,
+            k.first,
+            k.id
+           FROM lookalike.duplicate_copies k
         UNION
-         SELECT s_1.collection_id,
-            s_1.first,
-            s_1.first
-           FROM lookalike.duplicate_copies s_1
+         SELECT k.collection_id,
+            k.first,
+            k.first
+           FROM lookalike.duplicate_copies k
         ), pairs AS (
-         SELECT p_1.collection_id,
-            COALESCE(a_1.id, p_1.one) AS one,
-            COALESCE(b_1.id, p_1.other) AS other,
-            p_1.distance,
-            p_1.hash_distance
-           FROM ((lookalike.duplicate_pairs p_1
-             LEFT JOIN members a_1 ON (((a_1.collection_id = p_1.collection_id) AND (a_1.first = p_1.one))))
-             LEFT JOIN members b_1 ON (((b_1.collection_id = p_1.collection_id) AND (b_1.first = p_1.other))))
+         SELECT q.collection_id,
+            COALESCE(m.id, q.one) AS one,
+            COALESCE(n.id, q.other) AS other,
+            q.distance,
+            q.hash_distance
+           FROM ((lookalike.duplicate_pairs q
+             LEFT JOIN members m ON (((m.collection_id = q.collection_id) AND (m.first = q.one))))
+             LEFT JOIN members n ON (((n.collection_id = q.collection_id) AND (n.first = q.other))))
         UNION ALL
-         SELECT a_1.collection_id,
-            a_1.id,
-            b_1.id,
-            0.0,
-            NULL::double precision
-           FROM (members a_1
-             JOIN members b_1 ON (((b_1.collection_id = a_1.collection_id) AND (b_1.first = a_1.first) AND (b_1.id > a_1.id))))
+         SELECT m.collection_id,
+            m.id,
+            n.id,
+            (0.0)::double precision AS float8,
+            NULL::double precision AS float8
+           FROM (members m
+             JOIN members n ON (((n.collection_id = m.collection_id) AND (n.first = m.first) AND (n.id > m.id))))
         )
  SELECT c.name AS collection,
     LEAST(p.one, p.other) AS id,

@@ -18,18 +18,18 @@ COMMENT ON VIEW lookalike.duplicate_states IS
 -- the perceptual hashes, on the same scale, NULL where there are none; `evidence` says which are within the scan's radius.
 CREATE OR REPLACE VIEW lookalike.duplicates AS
 WITH members AS (
-    SELECT s.collection_id, s.first, s.id FROM lookalike.duplicate_copies AS s
+    SELECT k.collection_id, k.first, k.id FROM lookalike.duplicate_copies AS k
     UNION
-    SELECT s.collection_id, s.first, s.first FROM lookalike.duplicate_copies AS s
+    SELECT k.collection_id, k.first, k.first FROM lookalike.duplicate_copies AS k
 ), pairs AS (
-    SELECT p.collection_id, coalesce(a.id, p.one) AS one, coalesce(b.id, p.other) AS other, p.distance, p.hash_distance
-    FROM lookalike.duplicate_pairs AS p
-    LEFT JOIN members AS a ON a.collection_id = p.collection_id AND a.first = p.one
-    LEFT JOIN members AS b ON b.collection_id = p.collection_id AND b.first = p.other
+    SELECT q.collection_id, coalesce(m.id, q.one) AS one, coalesce(n.id, q.other) AS other, q.distance, q.hash_distance
+    FROM lookalike.duplicate_pairs AS q
+    LEFT JOIN members AS m ON m.collection_id = q.collection_id AND m.first = q.one
+    LEFT JOIN members AS n ON n.collection_id = q.collection_id AND n.first = q.other
     UNION ALL
-    SELECT a.collection_id, a.id, b.id, 0.0, NULL
-    FROM members AS a
-    JOIN members AS b ON b.collection_id = a.collection_id AND b.first = a.first AND b.id > a.id
+    SELECT m.collection_id, m.id, n.id, 0.0::double precision, NULL::double precision
+    FROM members AS m
+    JOIN members AS n ON n.collection_id = m.collection_id AND n.first = m.first AND n.id > m.id
 )
 SELECT
     c.name AS collection, least(p.one, p.other) AS id, greatest(p.one, p.other) AS other_id, p.distance,
