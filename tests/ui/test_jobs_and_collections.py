@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from app.domain.tokens import Scope
+from app.services import collections
 from app.services.jobs.working import Workers
 from tests.support.importing import lines, vectors
 from tests.support.jobs import QUICK
@@ -33,6 +34,14 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return lines(tmp_path_factory.mktemp("import") / "records.jsonl", records)
 
 
+@pytest.fixture
+def imports(console: Console) -> Iterator[str]:
+    """A collection to import into: other tests count what is in `shop`, and the first by name is shown."""
+    name = collections.create(console.context, "z-imports", "products").name
+    yield name
+    collections.drop(console.context, name)
+
+
 @pytest.fixture(scope="module")
 def workers(console: Console) -> Iterator[None]:
     made = Workers(console.context, 1, QUICK)
@@ -42,11 +51,14 @@ def workers(console: Console) -> Iterator[None]:
     made.join()
 
 
-def test_a_file_is_imported_with_a_preview(opened: Opened, screenshot: Screenshot, source: Path, workers: None) -> None:
+def test_a_file_is_imported_with_a_preview(
+    opened: Opened, screenshot: Screenshot, source: Path, imports: str, workers: None
+) -> None:
     page = opened("jobs")
     page.keyboard.press("i")
     dialog = page.get_by_role("dialog", name="Import")
     expect(dialog.get_by_role("button", name="Import")).to_be_disabled()
+    dialog.get_by_label("Collection").select_option(imports)
     dialog.get_by_label("File").set_input_files(source)
     expect(dialog.locator("pre")).to_contain_text('{"_id":"imported-1","price":3}')
     screenshot(page, "import-light")
