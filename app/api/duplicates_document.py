@@ -5,12 +5,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from app.api.answers import Failure
+from app.api.openapi_parts import Document, answered, framed
 from app.api.openapi_schemas import made_of, ref
 from app.api.parsing import Parameters
 from app.domain.tokens import Scope
-from app.version import __version__
 
-Document = dict[str, Any]
 View = tuple[Scope, type[Parameters], Callable[..., dict[str, Any]], type[Any]]
 """What the token must be allowed, the parameters of the body, the view, the shape of its answer."""
 
@@ -28,35 +27,20 @@ _ERRORS = {
 def document(views: Mapping[str, View], root: str = "") -> Document:
     """Return the document of views by path; `root` is the path below which the server is mounted."""
     shapes = {shape for _, parameters, _, answer in views.values() for shape in (parameters, answer)}
-    header = {"type": "string", "minLength": 1}
-    token = {"type": "apiKey", "in": "header", "name": "Authorization"}
-    return {
-        "openapi": "3.1.0",
-        "info": {
-            "title": "Lookalike: duplicates",
-            "version": __version__,
-            "description": "Near duplicates are reviewed and decided about. docs/near-duplicates.md tells of it.",
-            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
-        },
-        "servers": [{"url": f"{root}/duplicates/v1"}],
-        "security": [{"token": []}],
-        "paths": {f"/{path}": {"post": _operation(path, view)} for path, view in views.items()},
-        "components": {
-            "schemas": made_of({*shapes, Failure}),
-            "parameters": {
-                "CollectionId": {
-                    "name": "collection-id",
-                    "in": "header",
-                    "required": True,
-                    "description": "Name of the collection, or of an alias that leads to it.",
-                    "schema": header,
-                }
-            },
-            "securitySchemes": {
-                "token": {**token, "description": "The word `Token`, a space, and your API token."},
-            },
-        },
+    collection = {
+        "name": "collection-id",
+        "in": "header",
+        "required": True,
+        "description": "Name of the collection, or of an alias that leads to it.",
+        "schema": {"type": "string", "minLength": 1},
     }
+    return framed(
+        "duplicates",
+        "Near duplicates are reviewed and decided about. docs/near-duplicates.md tells of it.",
+        f"{root}/duplicates/v1",
+        {f"/{path}": {"post": _operation(path, view)} for path, view in views.items()},
+        {"schemas": made_of({*shapes, Failure}), "parameters": {"CollectionId": collection}},
+    )
 
 
 def _operation(path: str, view: View) -> Document:
@@ -72,11 +56,5 @@ def _operation(path: str, view: View) -> Document:
             "required": any(field.is_required() for field in parameters.model_fields.values()),
             "content": {"application/json": {"schema": ref(parameters.__name__)}},
         },
-        "responses": {
-            "200": {"description": "Done.", "content": {"application/json": {"schema": ref(answer.__name__)}}},
-            **{
-                code: {"description": said, "content": {"application/json": {"schema": ref("Failure")}}}
-                for code, said in _ERRORS.items()
-            },
-        },
+        "responses": answered({"application/json": {"schema": ref(answer.__name__)}}, _ERRORS, ref("Failure")),
     }

@@ -1,14 +1,11 @@
 """The OpenAPI 3.1 document of jobs: what is under `/jobs/v1`."""
 
-from typing import Any
-
+from app.api.openapi_parts import Document, answered, framed
+from app.api.openapi_schemas import ref
 from app.domain.jobs import State
 from app.services import moving
 from app.services.importing.formats import MEDIA_TYPES
 from app.services.jobs.kinds import KINDS
-from app.version import __version__
-
-Document = dict[str, Any]
 
 _TEXT: Document = {"type": "string"}
 _TEXT_OR_NULL: Document = {"type": ["string", "null"]}
@@ -52,7 +49,7 @@ def _schemas() -> Document:
         "kind": {"type": "string", "enum": sorted({*KINDS, moving.NAME})},
         "state": {"type": "string", "enum": list(State)},
         "collection": _TEXT_OR_NULL,
-        "progress": {"$ref": "#/components/schemas/Progress"},
+        "progress": ref("Progress"),
         "created_at": {"type": "string", "format": "date-time"},
         "started_at": _TEXT_OR_NULL,
         "finished_at": _TEXT_OR_NULL,
@@ -93,16 +90,12 @@ def _parameter(name: str, place: str, description: str, schema: Document = _TEXT
 def _operation(
     name: str, summary: str, answer: str, *parameters: Document, media: str = "application/json"
 ) -> Document:
-    schema = {"$ref": f"#/components/schemas/{answer}"} if answer else _TEXT
-    refused = {"application/json": {"schema": {"$ref": "#/components/schemas/Failure"}}}
+    schema = ref(answer) if answer else _TEXT
     return {
         "operationId": name,
         "summary": summary,
         "parameters": list(parameters),
-        "responses": {
-            "200": {"description": "Done.", "content": {media: {"schema": schema}}},
-            **{code: {"description": said, "content": refused} for code, said in _ERRORS.items()},
-        },
+        "responses": answered({media: {"schema": schema}}, _ERRORS, ref("Failure")),
     }
 
 
@@ -119,7 +112,7 @@ def _with_sources(paths: Document) -> None:
     starts["requestBody"]["content"] |= dict.fromkeys(MEDIA_TYPES, binary)
     starts["requestBody"]["content"]["application/octet-stream"] = binary
     answer = starts["responses"]["200"]["content"]["application/json"]
-    answer["schema"] = {"oneOf": [answer["schema"], {"$ref": "#/components/schemas/Preview"}]}
+    answer["schema"] = {"oneOf": [answer["schema"], ref("Preview")]}
     upload = _parameter("upload", "path", "Id of the upload.")
     offset = {**_parameter("Upload-Offset", "header", "Bytes that lie before the piece.", _WHOLE), "required": True}
     append = _operation("appendToUpload", "Sends the next piece of an upload.", "Upload", upload, offset)
@@ -172,26 +165,5 @@ def document(root: str = "") -> Document:
         starts["requestBody"] = {"content": {"application/json": {"schema": {"type": "object"}}}}
         paths[f"/{kind.name}"] = {"post": starts}
     _with_sources(paths)
-    return {
-        "openapi": "3.1.0",
-        "info": {
-            "title": "Lookalike: jobs",
-            "version": __version__,
-            "description": "Work that takes long, in the background. docs/jobs.md tells of it.",
-            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
-        },
-        "servers": [{"url": f"{root}/jobs/v1"}],
-        "security": [{"token": []}],
-        "paths": paths,
-        "components": {
-            "schemas": _schemas(),
-            "securitySchemes": {
-                "token": {
-                    "type": "apiKey",
-                    "in": "header",
-                    "name": "Authorization",
-                    "description": "The word `Token`, a space, and your API token.",
-                }
-            },
-        },
-    }
+    about = "Work that takes long, in the background. docs/jobs.md tells of it."
+    return framed("jobs", about, f"{root}/jobs/v1", paths, {"schemas": _schemas()})

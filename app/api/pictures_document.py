@@ -1,14 +1,12 @@
 """The OpenAPI 3.1 document of pictures: what is under `/pictures/v1`."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
+from app.api.openapi_parts import Document, answered, framed
 from app.api.parsing import Parameters, Text
 from app.services.kept_pictures import MOST_VERSIONS
-from app.version import __version__
-
-Document = dict[str, Any]
 
 _TEXT: Document = {"type": "string"}
 _ERRORS = {
@@ -36,32 +34,17 @@ def document(root: str = "") -> Document:
     told = {"type": "object", "properties": {"thumbnails": {"type": "object", "additionalProperties": _TEXT}}}
     versions = _operation("thumbnailVersions", "Tells the versions of thumbnails.", {"application/json": told}, header)
     versions["requestBody"] = {"required": True, "content": {"application/json": {"schema": asked}}}
-    token = {"type": "apiKey", "in": "header", "name": "Authorization"}
-    return {
-        "openapi": "3.1.0",
-        "info": {
-            "title": "Lookalike: pictures",
-            "version": __version__,
-            "description": "Thumbnails and kept originals of stored records. docs/pictures.md tells of them.",
-            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+    paths: Document = {
+        "/versions": {"post": versions},
+        "/{name}/thumbnail": {
+            "get": _operation("getThumbnail", "Sends a thumbnail.", {"image/webp": {}}, name, record, version)
         },
-        "servers": [{"url": f"{root}/pictures/v1"}],
-        "security": [{"token": []}],
-        "paths": {
-            "/versions": {"post": versions},
-            "/{name}/thumbnail": {
-                "get": _operation("getThumbnail", "Sends a thumbnail.", {"image/webp": {}}, name, record, version)
-            },
-            "/{name}/original": {
-                "get": _operation("getOriginal", "Sends a picture as it came.", {"image/*": {}}, name, record)
-            },
-        },
-        "components": {
-            "securitySchemes": {
-                "token": {**token, "description": "The word `Token`, a space, and your API token."},
-            },
+        "/{name}/original": {
+            "get": _operation("getOriginal", "Sends a picture as it came.", {"image/*": {}}, name, record)
         },
     }
+    about = "Thumbnails and kept originals of stored records. docs/pictures.md tells of them."
+    return framed("pictures", about, f"{root}/pictures/v1", paths)
 
 
 def _parameter(name: str, place: str, description: str, *, required: bool = False) -> Document:
@@ -71,14 +54,10 @@ def _parameter(name: str, place: str, description: str, *, required: bool = Fals
 
 def _operation(name: str, summary: str, content: dict[str, Document], *parameters: Document) -> Document:
     shown = {media: {"schema": schema} if schema else {} for media, schema in content.items()}
-    refused = {"application/json": {"schema": {"type": "object"}}}
     return {
         "operationId": name,
         "summary": summary,
         "description": f"{summary}\n\nNeeds a token that may read.",
         "parameters": list(parameters),
-        "responses": {
-            "200": {"description": "Done.", "content": shown},
-            **{code: {"description": said, "content": refused} for code, said in _ERRORS.items()},
-        },
+        "responses": answered(shown, _ERRORS, {"type": "object"}),
     }
