@@ -12,7 +12,7 @@ from app.services.importing.entries import Reading
 from app.services.importing.formats import FORMATS
 from app.services.importing.mapping import FieldMap, checked_map
 from app.services.importing.tables import TYPES, known_encoding
-from app.services.jobs.given import number, only, text, whole
+from app.services.jobs.given import number, only, optional_text, text, whole
 from app.services.jsonlines import longest_line
 
 Mode = Literal["insert", "upsert", "update_only"]
@@ -130,19 +130,14 @@ def plan_of(parameters: Mapping[str, Json]) -> Plan:
     kind, value = next(iter(source.items()))
     return Plan(
         source=(kind, str(value)),
-        format=_or_none(parameters, "format"),
+        format=optional_text(parameters, "format"),
         fields=FieldMap(checked_map(parameters.get("map"))),
         mode=parameters.get("mode") or "insert",  # type: ignore[arg-type]
         near_duplicates=parameters.get("near_duplicates") or "keep",  # type: ignore[arg-type]
         radius=number(parameters, "radius", 5.0, 0.0, 1e6),
-        encoding=_or_none(parameters, "encoding"),
-        delimiter=_or_none(parameters, "delimiter"),
+        encoding=optional_text(parameters, "encoding"),
+        delimiter=optional_text(parameters, "delimiter"),
         types={name: str(kind) for name, kind in types.items()} if isinstance(types, dict) else {},
         max_rejects=limit if isinstance(limit, int) else None,
         max_reject_share=number(parameters, "max_reject_share", 1.0, 0.0, 1.0),
     )
-
-
-def _or_none(parameters: Mapping[str, Json], name: str) -> str | None:
-    value = parameters.get(name)
-    return None if value is None else str(value)

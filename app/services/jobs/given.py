@@ -50,6 +50,16 @@ def text(given: Mapping[str, Json], name: str, default: str | None = None) -> st
     return value
 
 
+def optional_text(given: Mapping[str, Json], name: str) -> str | None:
+    """Return a parameter that is text, not empty; None where it is left out.
+
+    Raises:
+        InvalidRequest: it is no text.
+
+    """
+    return None if given.get(name) is None else text(given, name)
+
+
 def whole(given: Mapping[str, Json], name: str, default: int, least: int, most: int) -> int:
     """Return a parameter that is a whole number.
 

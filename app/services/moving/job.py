@@ -16,7 +16,7 @@ from app.services.context import Context
 from app.services.importing.engine import Import
 from app.services.importing.job import finished
 from app.services.importing.plan import checked, plan_of
-from app.services.jobs.given import boolean, text
+from app.services.jobs.given import boolean, optional_text, text
 from app.services.jobs.kind import Kind, Parameters
 from app.services.jobs.running import Running
 from app.services.moving import NAME, qdrant, weaviate, ximilar
@@ -61,8 +61,7 @@ def _check(_context: Context, _collection: Collection | None, given: Mapping[str
     if place.startswith(_SERVERS) and given.get("source_collection") is None:
         raise InvalidRequest("parameters.source_collection: it names the collection there")
     own: Parameters = {"from": text(given, "from"), "embed_again": boolean(given, "embed_again")}
-    for name in ("source_collection", "vector"):
-        own[name] = None if given.get(name) is None else text(given, name)
+    own |= {name: optional_text(given, name) for name in ("source_collection", "vector")}
     rest = {name: value for name, value in given.items() if name not in _OWN}
     return {**checked(rest), **own}
 
@@ -74,7 +73,11 @@ def _run(token: str | None, context: Context, job: Running) -> Outcome:
     collection = job.collection()
     vectors = asked["from"] != "ximilar" and not asked["embed_again"]
     place = _From(
-        str(asked["from"]), plan.source[1], _or_none(asked["source_collection"]), _or_none(asked["vector"]), vectors
+        str(asked["from"]),
+        plan.source[1],
+        optional_text(asked, "source_collection"),
+        optional_text(asked, "vector"),
+        vectors,
     )
     source = _source(place, token)
     if vectors and source.dimensions not in (None, collection.dimensions):
@@ -89,10 +92,6 @@ def _run(token: str | None, context: Context, job: Running) -> Outcome:
     told = finished(context, job, plan, work)
     note = source.note() if vectors else None
     return Outcome(told if note is None else {**told, "note": note})
-
-
-def _or_none(value: Json) -> str | None:
-    return None if value is None else str(value)
 
 
 def _source(place: _From, token: str | None) -> Source:

@@ -154,3 +154,16 @@ def part_of(value: Json, name: str, engine: str) -> dict[str, Json]:
     if not isinstance(part, dict):
         raise InvalidRequest(f"this is no answer of {engine}: it has no {name}")
     return part
+
+
+def list_of(value: dict[str, Json], name: str, what: str) -> list[Json]:
+    """Return the records of an answer.
+
+    Raises:
+        InvalidRequest: it has none under this name: it is not what it is taken for.
+
+    """
+    found = value.get(name)
+    if not isinstance(found, list):
+        raise InvalidRequest(f"this is no {what}: it has no {name}")
+    return found

@@ -6,7 +6,7 @@ from urllib.parse import quote
 from app.domain.errors import InvalidRequest
 from app.domain.jsontext import is_integer
 from app.domain.records import Json
-from app.services.moving.pages import Page, Source, Taken, one_vector, part_of
+from app.services.moving.pages import Page, Source, Taken, list_of, one_vector, part_of
 from app.services.moving.remote import Asked
 
 _NAME = "Qdrant"
@@ -46,10 +46,7 @@ def points_of(result: dict[str, Json]) -> list[Json]:
         InvalidRequest: it has none.
 
     """
-    points = result.get("points")
-    if not isinstance(points, list):
-        raise InvalidRequest("this is no answer of Qdrant's scroll: it has no points")
-    return points
+    return list_of(result, "points", "answer of Qdrant's scroll")
 
 
 def point(vector: str | None, value: Json, *, vectors: bool = True) -> Taken:

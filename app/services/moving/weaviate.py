@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 from app.domain.errors import InvalidRequest
 from app.domain.records import Json
-from app.services.moving.pages import Page, Source, Taken, one_vector
+from app.services.moving.pages import Page, Source, Taken, list_of, one_vector
 from app.services.moving.remote import Asked
 
 _PAGE = 256
@@ -39,10 +39,7 @@ def objects_of(answer: dict[str, Json]) -> list[Json]:
         InvalidRequest: it has none.
 
     """
-    objects = answer.get("objects")
-    if not isinstance(objects, list):
-        raise InvalidRequest("this is no list of Weaviate's objects: it has no objects")
-    return objects
+    return list_of(answer, "objects", "list of Weaviate's objects")
 
 
 def thing(vector: str | None, value: Json, *, vectors: bool = True) -> Taken:

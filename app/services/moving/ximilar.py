@@ -2,7 +2,7 @@
 
 from app.domain.errors import InvalidRequest
 from app.domain.records import Json
-from app.services.moving.pages import Page, Source, Taken
+from app.services.moving.pages import Page, Source, Taken, list_of
 from app.services.moving.remote import Asked
 
 _PAGE = 200
@@ -20,25 +20,12 @@ def running(ask: Asked) -> Source:
     def read(at: Json) -> Page:
         page = at if isinstance(at, int) else 1
         answer = ask(f"/allRecords?size={_PAGE}&page={page}", {"fields_to_return": ["*"]})
-        records = records_of(answer)
+        records = list_of(answer, "answer_records", "answer of the visual search API")
         return Page(records, page + 1 if answer.get("next") and records else None)
 
     answer = ask("/getRecordCount", {})
     count = answer.get("answer_count")
     return Source(read, record, count if isinstance(count, int) else None)
-
-
-def records_of(answer: dict[str, Json]) -> list[Json]:
-    """Return the records of an answer.
-
-    Raises:
-        InvalidRequest: it has none.
-
-    """
-    records = answer.get("answer_records")
-    if not isinstance(records, list):
-        raise InvalidRequest("this is no answer of the visual search API: it has no answer_records")
-    return records
 
 
 def record(value: Json) -> Taken:
