@@ -13,6 +13,7 @@ from app.domain.expiry import is_first_to_expire
 from app.services import duplicates, indexing
 from app.services.context import Context
 from app.services.exporting.files import forget_old
+from app.services.watching import every
 
 log = logging.getLogger(__name__)
 
@@ -40,15 +41,7 @@ def tidy(context: Context, collection: Collection) -> None:
 
 def watch(context: Context, every_seconds: float = _WATCH_SECONDS) -> None:
     """Delete in the background what has expired in collections that nobody uses, until the context is closed."""
-    threading.Thread(target=_watch, args=(context, every_seconds), name="expiry-watch", daemon=True).start()
-
-
-def _watch(context: Context, every_seconds: float) -> None:
-    while not context.closed.wait(every_seconds):
-        try:
-            sweep(context)
-        except LookalikeError as error:
-            log.warning("what expired was not looked for: %s", error)
+    every(context, every_seconds, "expiry-watch", lambda: sweep(context), "what expired was not looked for")
 
 
 def sweep(context: Context) -> None:

@@ -2,19 +2,19 @@
 
 import hashlib
 import logging
-import threading
 from contextlib import suppress
 
 from app.db import collections as table
 from app.db import indexes, searchlog
 from app.domain.collections import Collection
-from app.domain.errors import CollectionNotFound, LookalikeError
+from app.domain.errors import CollectionNotFound
 from app.domain.jobs import ENDED, Job, State
 from app.services import advising
 from app.services.advising import Advice
 from app.services.context import Context
 from app.services.jobs import asking
 from app.services.jobs.index_jobs import FIELD_INDEX
+from app.services.watching import every
 
 log = logging.getLogger(__name__)
 
@@ -27,15 +27,8 @@ _BEFORE_THE_END = frozenset(State) - ENDED
 def watch(context: Context, every_seconds: float = _EVERY_SECONDS) -> None:
     """Look in the background for indexes that would help, until the context is closed; nothing without a budget."""
     if context.settings.advised_index_bytes and context.settings.log_searches:
-        threading.Thread(target=_watch, args=(context, every_seconds), name="self-tuning", daemon=True).start()
-
-
-def _watch(context: Context, every_seconds: float) -> None:
-    while not context.closed.wait(every_seconds):
-        try:
-            tune(context)
-        except LookalikeError as error:
-            log.warning("indexes that would help were not looked for: %s", error)
+        failed = "indexes that would help were not looked for"
+        every(context, every_seconds, "self-tuning", lambda: tune(context), failed)
 
 
 def tune(context: Context) -> list[Job]:
