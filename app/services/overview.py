@@ -1,5 +1,6 @@
 """An overview tells of collections what `collection list` and `collection show` print, and a console draws."""
 
+from collections.abc import Container
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
@@ -14,13 +15,14 @@ from app.services.context import Context
 _COUNTED_BYTES = 64 * 2**20
 
 
-def of_all(context: Context) -> list[dict[str, Any]]:
-    """Return a row for each collection: its facts and sizes in bytes.
+def of_all(context: Context, among: Container[str] | None = None) -> list[dict[str, Any]]:
+    """Return a row for each collection, or for those with names among some: its facts and sizes in bytes.
 
     `estimated_records` is the exact number, and `counted` true, where counting takes no time; else it is the planner's
     estimate, who knows none at first.
     """
-    return [_counted(context, row) for row in collection_table.list_all(context.db)]
+    rows = collection_table.list_all(context.db)
+    return [_counted(context, row) for row in rows if among is None or row["name"] in among]
 
 
 def names(context: Context, principal: Principal) -> list[str]:

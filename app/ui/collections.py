@@ -18,7 +18,7 @@ def view(context: Context, page: Page) -> Shown:
         CollectionNotFound: the chosen one was dropped a moment ago.
 
     """
-    rows = [_row(one) for one in overview.of_all(context) if one["name"] in page.collections]
+    rows = [_row(one) for one in overview.of_all(context, page.collections)]
     chosen = overview.of(context, page.collection.name) if page.collection and "c" in page.query else None
     return {"rows": rows, "chosen": None if chosen is None else _row(chosen)}
 
