@@ -8,7 +8,7 @@ import orjson
 from flask import Blueprint, Response, g, jsonify, request, send_file
 
 from app.api import envelope
-from app.api.auth import principal_of
+from app.api.auth import collection_of, principal_of
 from app.api.jobs_document import document
 from app.api.parsing import body_of
 from app.domain import statuses
@@ -146,12 +146,7 @@ class _Jobs:
         return asking.sight_of(principal_of(request, self._context.lookup), scope)
 
     def _collection(self, principal: Principal) -> Collection:
-        name = request.headers.get("collection-id", "").strip()
-        if not name:
-            raise InvalidRequest("name your collection in the header 'collection-id: <its name>'")
-        collection = self._context.lookup.collection(name)
-        principal.require(Scope.WRITE, collection.id)
-        return collection
+        return collection_of(request, self._context.lookup, principal, Scope.WRITE, None)
 
 
 def jobs(context: Context) -> Blueprint:

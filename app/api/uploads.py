@@ -11,7 +11,7 @@ from typing import Any, cast
 from flask import Blueprint, Response, g, request
 
 from app.api import envelope
-from app.api.auth import principal_of
+from app.api.auth import collection_of, principal_of
 from app.api.parsing import body_of
 from app.domain import statuses
 from app.domain.errors import InvalidRequest
@@ -60,11 +60,7 @@ class _Uploads:
     def start(self) -> Response:
         """Start an import of a source that the body describes, or of the body itself."""
         principal = self._writer()
-        name = request.headers.get("collection-id", "").strip()
-        if not name:
-            raise InvalidRequest("name your collection in the header 'collection-id: <its name>'")
-        collection = self._context.lookup.collection(name)
-        principal.require(Scope.WRITE, collection.id)
+        collection = collection_of(request, self._context.lookup, principal, Scope.WRITE, None)
         uploads = self._uploads(principal)
         described = _description()
         given = self._sent(uploads) if described is None else self._described(described, uploads)
