@@ -26,14 +26,18 @@ export class ApiError extends Error {
  * Call the API and return its answer. A session that has ended is renewed in a dialog, and the call made again.
  * @param {string} path below the root, such as `/v2/find`
  * @param {{body?: any, verb?: string, signal?: AbortSignal, collection?: string, headers?: Record<string, string>}} [given]
+ *   a `body` that is a file is sent as it is, any other as JSON
  * @returns {Promise<any>}
  */
 export async function call(path, { body, verb = "POST", signal, collection: name = collection, headers = {} } = {}) {
+  const file = body instanceof Blob;
+  /** @type {Record<string, string>} */
+  const type = body === undefined ? {} : { "Content-Type": file ? "application/octet-stream" : "application/json" };
   for (;;) {
-    const sent = { ...headers, ...(name ? { "collection-id": name } : {}), ...(body === undefined ? {} : { "Content-Type": "application/json" }) };
+    const sent = { ...headers, ...(name ? { "collection-id": name } : {}), ...type };
     let answer;
     try {
-      answer = await fetch(root + path, { method: verb, headers: sent, body: body === undefined ? undefined : JSON.stringify(body), signal });
+      answer = await fetch(root + path, { method: verb, headers: sent, body: file || body === undefined ? body : JSON.stringify(body), signal });
     } catch (error) {
       if (signal?.aborted) throw error;
       throw new ApiError("The server cannot be reached. Is the network there?", {});

@@ -3,6 +3,7 @@
 import { call, collection, root } from "./api.js";
 import { byId } from "./dom.js";
 import { bind } from "./keys.js";
+import { bindRows } from "./rows.js";
 import { errorBox } from "./say.js";
 
 const details = byId("details");
@@ -30,14 +31,7 @@ for (const form of /** @type {NodeListOf<HTMLFormElement>} */ (document.querySel
   });
 }
 
-/** @param {number} by */
-function step(by) {
-  const links = /** @type {HTMLAnchorElement[]} */ ([...document.querySelectorAll("#rows th a")]);
-  const at = links.findIndex((link) => link === document.activeElement);
-  links[Math.min(links.length - 1, Math.max(0, at + by))]?.focus();
-}
-bind("j", "next collection", () => step(1));
-bind("k", "collection before", () => step(-1));
+bindRows("collection");
 bind("Escape", "close the details", () => details && (location.href = "?"));
 // Only the server knows how far a build is; nothing on the page is lost by asking it again while nobody types.
 if (details?.querySelector("progress")) {

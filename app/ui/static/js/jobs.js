@@ -1,8 +1,9 @@
 /** The screen Jobs: rows and details follow what happens; jobs are paused, resumed, cancelled and begun. */
 
-import { ApiError, call, collection as first, may, root } from "./api.js";
+import { call, collection as first, may } from "./api.js";
 import { announce, byId, h, number } from "./dom.js";
 import { bind } from "./keys.js";
+import { bindRows } from "./rows.js";
 import { errorBox, toast } from "./say.js";
 
 /** @typedef {{phase: string|null, done: number, total: number|null, rejected: number, rate: number|null, seconds_left: number|null}} Progress */
@@ -100,14 +101,7 @@ if (chosen && may.has("write")) {
   bind("r", "resume the job", () => alter("resume"));
 }
 bind("Escape", "close the details", () => chosen && (location.href = `?${new URLSearchParams({ show: page.dataset.show })}`));
-/** @param {number} by */
-function step(by) {
-  const links = /** @type {HTMLAnchorElement[]} */ ([...document.querySelectorAll("#rows th a")]);
-  const at = links.findIndex((link) => link === document.activeElement);
-  links[Math.min(links.length - 1, Math.max(0, at + by))]?.focus();
-}
-bind("j", "next job", () => step(1));
-bind("k", "job before", () => step(-1));
+bindRows("job");
 
 /** Ask for a file, show how it is read, and import it. */
 function askForImport() {
@@ -131,7 +125,7 @@ function askForImport() {
     if (!file.files.length) return;
     seen.replaceChildren(h("p", { class: "soft" }, "Sending the file…"));
     try {
-      const told = await sent(into.value, file.files[0]);
+      const told = await call("/jobs/v1/import?preview=true", { body: file.files[0], collection: into.value });
       source = told.source;
       begin.disabled = false;
       const { records, ...facts } = told.preview;
@@ -157,17 +151,6 @@ function askForImport() {
   });
   document.body.append(dialog);
   dialog.showModal();
-}
-
-/**
- * Send a file, and return how it would be read.
- * @param {string} into @param {File} file
- */
-async function sent(into, file) {
-  const answer = await fetch(`${root}/jobs/v1/import?preview=true`, { method: "POST", body: file, headers: { "collection-id": into, "Content-Type": "application/octet-stream" } });
-  const told = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new ApiError(told.status?.error_description ?? told.status?.text ?? `HTTP ${answer.status}`, { code: told.status?.code, http: answer.status, requestId: told.status?.request_id });
-  return told;
 }
 
 byId("new-import")?.addEventListener("click", askForImport);
