@@ -70,6 +70,7 @@ def create_app(settings: "Settings", database_url: str) -> "Flask":
     from flask import Flask  # noqa: PLC0415
 
     from app.api import errors  # noqa: PLC0415
+    from app.api.admin import admin  # noqa: PLC0415
     from app.api.blueprint import blueprint  # noqa: PLC0415
     from app.api.docs import docs  # noqa: PLC0415
     from app.api.duplicates import duplicates  # noqa: PLC0415
@@ -95,6 +96,7 @@ def create_app(settings: "Settings", database_url: str) -> "Flask":
     flask.register_blueprint(jobs(context))
     flask.register_blueprint(uploads(context))
     flask.register_blueprint(duplicates(context))
+    flask.register_blueprint(admin(context))
     flask.register_blueprint(pictures(context))
     flask.register_blueprint(docs(settings.public_url))
     flask.register_blueprint(console(context))

@@ -1,16 +1,14 @@
 """The blueprint of duplicates, `/duplicates/v1/…`: groups, decisions about them, undo, and the trash."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import orjson
-from flask import Blueprint, Response, g, jsonify, request
+from flask import Blueprint, jsonify, request
 
 from app.api import duplicates_answers as answers
-from app.api import envelope
-from app.api.auth import collection_of, principal_of
-from app.api.duplicates_document import View, document
+from app.api.duplicates_document import document
 from app.api.duplicates_parameters import (
     ApplyParameters,
     DismissParameters,
@@ -27,12 +25,10 @@ from app.api.duplicates_parameters import (
     TuneReportParameters,
     UndoParameters,
 )
-from app.api.parsing import Parameters, body_of, parse
-from app.domain import statuses
-from app.domain.collections import Collection
+from app.api.views import Call, View, add
 from app.domain.errors import InvalidRequest
 from app.domain.records import Fields
-from app.domain.tokens import Principal, Scope
+from app.domain.tokens import Scope
 from app.services import duplicate_bulk, duplicate_tuning
 from app.services import duplicates as service
 from app.services.context import Context
@@ -43,20 +39,6 @@ from app.services.duplicates import Asked, Resolution
 PREFIX = "/duplicates/v1"
 # Pairs of a group that are answered: those of 50 members at most, the nearest.
 _PAIRS = 1225
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One call: who calls, and on which collection."""
-
-    context: Context
-    principal: Principal
-    collection: Collection
-
-    @property
-    def by_whom(self) -> str:
-        """The caller as the history names him."""
-        return f"token {self.principal.token_id}"
 
 
 Body = dict[str, Any]
@@ -199,21 +181,21 @@ def tune_report(call: Call, given: TuneReportParameters) -> Body:
 
 
 VIEWS: dict[str, View] = {
-    "state": (Scope.READ, NoParameters, state, answers.StateAnswer),
-    "groups": (Scope.READ, GroupsParameters, groups, answers.GroupsAnswer),
-    "resolve": (Scope.WRITE, ResolveParameters, resolve, answers.DecisionAnswer),
-    "preview": (Scope.READ, PreviewParameters, preview, answers.PreviewAnswer),
-    "dismiss": (Scope.WRITE, DismissParameters, dismiss, answers.DecisionAnswer),
-    "undo": (Scope.WRITE, UndoParameters, undo, answers.OutcomesAnswer),
-    "decisions": (Scope.READ, ListParameters, decisions, answers.DecisionsAnswer),
-    "apply": (Scope.WRITE, ApplyParameters, apply, answers.ApplyAnswer),
-    "trash": (Scope.READ, ListParameters, trash, answers.TrashAnswer),
-    "trash/remove": (Scope.WRITE, RemoveParameters, remove, answers.RemovedAnswer),
-    "trash/restore": (Scope.WRITE, IdsParameters, restore, answers.OutcomesAnswer),
-    "tune/pairs": (Scope.READ, TunePairsParameters, tune_pairs, answers.TunePairsAnswer),
-    "tune/judge": (Scope.WRITE, JudgeParameters, tune_judge, answers.JudgedAnswer),
-    "tune/report": (Scope.READ, TuneReportParameters, tune_report, answers.TuneReportAnswer),
-    "trash/purge": (Scope.WRITE, PurgeParameters, purge, answers.PurgedAnswer),
+    "state": View(Scope.READ, NoParameters, state, answers.StateAnswer),
+    "groups": View(Scope.READ, GroupsParameters, groups, answers.GroupsAnswer),
+    "resolve": View(Scope.WRITE, ResolveParameters, resolve, answers.DecisionAnswer),
+    "preview": View(Scope.READ, PreviewParameters, preview, answers.PreviewAnswer),
+    "dismiss": View(Scope.WRITE, DismissParameters, dismiss, answers.DecisionAnswer),
+    "undo": View(Scope.WRITE, UndoParameters, undo, answers.OutcomesAnswer),
+    "decisions": View(Scope.READ, ListParameters, decisions, answers.DecisionsAnswer),
+    "apply": View(Scope.WRITE, ApplyParameters, apply, answers.ApplyAnswer),
+    "trash": View(Scope.READ, ListParameters, trash, answers.TrashAnswer),
+    "trash/remove": View(Scope.WRITE, RemoveParameters, remove, answers.RemovedAnswer),
+    "trash/restore": View(Scope.WRITE, IdsParameters, restore, answers.OutcomesAnswer),
+    "tune/pairs": View(Scope.READ, TunePairsParameters, tune_pairs, answers.TunePairsAnswer),
+    "tune/judge": View(Scope.WRITE, JudgeParameters, tune_judge, answers.JudgedAnswer),
+    "tune/report": View(Scope.READ, TuneReportParameters, tune_report, answers.TuneReportAnswer),
+    "trash/purge": View(Scope.WRITE, PurgeParameters, purge, answers.PurgedAnswer),
 }
 """What the paths below the prefix do: the token's right, the parameters of the body, the view, its answer."""
 
@@ -224,20 +206,5 @@ def duplicates(context: Context) -> Blueprint:
     made.add_url_rule(
         "/openapi.json", "document", lambda: jsonify(document(VIEWS, request.script_root)), methods=["GET"]
     )
-    for path, (scope, parameters, view, _) in VIEWS.items():
-        made.add_url_rule(
-            f"/{path}", path.replace("/", "_"), _answered(context, scope, parameters, view), methods=["POST"]
-        )
+    add(made, context, VIEWS)
     return made
-
-
-def _answered(
-    context: Context, scope: Scope, parameters: type[Parameters], view: Callable[..., Body]
-) -> Callable[[], Response]:
-    def answer() -> Response:
-        principal = principal_of(request, context.lookup)
-        collection = collection_of(request, context.lookup, principal, scope, None)
-        body = view(Call(context, principal, collection), parse(parameters, body_of(request)))
-        return envelope.response(statuses.OK, body, g.request_id, g.started)
-
-    return answer

@@ -19,6 +19,16 @@ from app.services.jobs.index_jobs import FIELD_INDEX, INDEX
 # Count a table exactly if it has at most this many bytes: that takes some tens of milliseconds.
 
 
+_SAID = {
+    "product_field": "the product field is {}",
+    "recall_target": "searches aim at a recall of {:g}",
+    "capacity": "the capacity is {} records",
+}
+_TAKEN = {
+    "product_field": "no product field",
+    "recall_target": "searches aim at a recall of LOOKALIKE_RECALL_TARGET",
+    "capacity": "no capacity",
+}
 _SHARE = click.FloatRange(min=0, min_open=True, max=1)
 
 
@@ -134,28 +144,21 @@ def show(name: str, *, as_json: bool) -> None:
     "--recall-target", type=_SHARE, help="Share of the true neighbours that searches aim at; 1: all compared."
 )
 @click.option("--no-recall-target", is_flag=True, help="Let searches aim at LOOKALIKE_RECALL_TARGET again.")
-def set_(
-    name: str,
-    product_field: str | None,
-    recall_target: float | None,
-    *,
-    no_product_field: bool,
-    no_recall_target: bool,
-) -> None:
+@click.option("--capacity", type=click.IntRange(min=1), help="Number of records at most.")
+@click.option("--no-capacity", is_flag=True, help="Take the limit away.")
+def set_(name: str, **given: Any) -> None:
     """Change a setting of a collection; servers apply it within LOOKALIKE_AUTH_CACHE_SECONDS."""
-    given = (product_field is not None, no_product_field, recall_target is not None, no_recall_target)
-    if sum(given) != 1:
+    taken = {key.removeprefix("no_"): None for key, flag in given.items() if key.startswith("no_") and flag}
+    settings = {key: value for key, value in given.items() if not key.startswith("no_") and value is not None}
+    if len(taken) + len(settings) != 1:
         raise click.UsageError(
-            "give one of --product-field FIELD, --no-product-field, --recall-target SHARE and --no-recall-target"
+            "give one of --product-field FIELD, --no-product-field, --recall-target SHARE, --no-recall-target,"
+            " --capacity NUMBER and --no-capacity"
         )
     with opened() as context:
-        if recall_target is not None or no_recall_target:
-            collections.set_recall_target(context, name, recall_target)
-            aim = "LOOKALIKE_RECALL_TARGET" if recall_target is None else f"{recall_target:g}"
-            click.echo(f"{name}: searches aim at a recall of {aim}")
-            return
-        collections.set_product_field(context, name, product_field)
-    click.echo(f"{name}: the product field is {product_field}" if product_field else f"{name}: no product field")
+        collections.change(context, name, settings | taken)
+    ((setting, value),) = (settings | taken).items()
+    click.echo(f"{name}: {_SAID[setting].format(value) if value is not None else _TAKEN[setting]}")
 
 
 @collection.command()

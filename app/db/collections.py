@@ -1,7 +1,7 @@
 """Collections: create, find, list, drop."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from psycopg.types.json import Jsonb
@@ -9,9 +9,8 @@ from psycopg.types.json import Jsonb
 from app.db import recall
 from app.db.engine import Connection, Database
 from app.db.loader import query
-from app.domain.collections import Collection, NewCollection, PartialIndex, SearchCosts, check_product_field
+from app.domain.collections import Collection, NewCollection, PartialIndex, SearchCosts, check_settings
 from app.domain.errors import CollectionNotFound, InTheWay
-from app.domain.recall import check_target
 
 _DROP_ATTEMPTS = 30
 
@@ -90,34 +89,24 @@ def models(db: Database) -> list[tuple[str, str]]:
     return [(row["model"], row["revision"]) for row in rows]
 
 
-def set_product_field(db: Database, name: str, field: str | None) -> None:
-    """Set the field that searches which name none take as the product's; None: none.
+def change(db: Database, name: str, settings: Mapping[str, Any]) -> None:
+    """Set `capacity`, `product_field` or `recall_target` of a collection, all that are given at once.
+
+    None: no capacity, no product field, and the recall that the server is set up for.
 
     Raises:
         CollectionNotFound: there is no collection of this name.
-        InvalidRequest: it is not the name of an attribute.
+        InvalidRequest: one of them is not allowed; nothing is changed.
 
     """
-    if field is not None:
-        check_product_field(field)
-    text = query("collections", "set_product_field").render()
-    values = {"name": name, "field": field}
-    if db.write(lambda connection: connection.execute(text, values).fetchone()) is None:
-        raise CollectionNotFound(f"there is no collection {name!r}")
-
-
-def set_recall_target(db: Database, name: str, target: float | None) -> None:
-    """Set the recall that searches in a collection aim at; None: as the server is set up.
-
-    Raises:
-        CollectionNotFound: there is no collection of this name.
-        InvalidRequest: it is not above 0 and at most 1.
-
-    """
-    if target is not None:
-        check_target(target)
-    text = query("collections", "set_recall_target").render()
-    values = {"name": name, "target": target}
+    check_settings(settings)
+    values = {
+        "name": name,
+        "settings": Jsonb({key: value for key, value in settings.items() if key != "capacity"}),
+        "sets_capacity": "capacity" in settings,
+        "capacity": settings.get("capacity"),
+    }
+    text = query("collections", "change").render()
     if db.write(lambda connection: connection.execute(text, values).fetchone()) is None:
         raise CollectionNotFound(f"there is no collection {name!r}")
 

@@ -1,7 +1,9 @@
 """Collections, and the facts that are kept of each."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from app.domain.errors import InvalidRequest
 from app.domain.jsontext import check_text
@@ -117,12 +119,28 @@ class NewCollection:
                 "a collection's name has 1 to 128 letters, digits, '.', '_' or '-', and begins with a letter or digit"
             )
         service_of(self.service)
-        if self.capacity is not None and self.capacity < 1:
-            raise InvalidRequest("a capacity is at least 1")
-        if self.product_field is not None:
-            check_product_field(self.product_field)
-        if self.recall_target is not None:
-            check_target(self.recall_target)
+        facts = {
+            "capacity": self.capacity,
+            "product_field": self.product_field,
+            "recall_target": self.recall_target,
+        }
+        check_settings(facts)
+
+
+def check_settings(given: Mapping[str, Any]) -> None:
+    """Refuse settings of a collection that the table would refuse, or nobody could use; None is always allowed.
+
+    Raises:
+        InvalidRequest: one of them is not allowed.
+
+    """
+    capacity, field, target = (given.get(name) for name in ("capacity", "product_field", "recall_target"))
+    if capacity is not None and not 1 <= capacity < 2**63:
+        raise InvalidRequest("a capacity is at least 1")
+    if field is not None:
+        check_product_field(field)
+    if target is not None:
+        check_target(target)
 
 
 def check_product_field(name: str) -> None:

@@ -57,6 +57,16 @@ class Principal:
         if scope not in self.allowed:
             raise Forbidden(f"this token may not {scope}: it has the scope {', '.join(sorted(self.scopes))}")
 
+    def check_everywhere(self) -> None:
+        """Check that the token is one for all collections: what is made or given to others may be of any.
+
+        Raises:
+            Forbidden: it is for some collections alone.
+
+        """
+        if self.collections is not None:
+            raise Forbidden("this token is for some collections alone; this needs one for all collections")
+
 
 def new_token() -> str:
     """Return a fresh token: 43 URL-safe characters, 256 bits of the system's randomness.

@@ -1,5 +1,8 @@
 """Collections: created with a model that is known to load, looked up, changed and dropped."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from app.db import aliases
 from app.db import collections as collection_table
 from app.db import jobs as job_table
@@ -65,28 +68,24 @@ def names(context: Context) -> list[str]:
     return [row["name"] for row in collection_table.list_all(context.db)]
 
 
-def set_product_field(context: Context, name: str, field: str | None) -> None:
-    """Say which attribute names a record's product, for searches that name none; None: no attribute does.
+def change(context: Context, name: str, settings: Mapping[str, Any]) -> None:
+    """Set `capacity`, `product_field` or `recall_target`, all that are given at once.
+
+    None takes one away: no limit, no attribute names a record's product, searches aim as the server is set up. A
+    capacity below the number of records only keeps more from coming.
 
     Raises:
         CollectionNotFound: there is none of this name.
-        InvalidRequest: it is not the name of a top-level attribute.
+        InvalidRequest: one of them is not allowed; nothing is changed.
 
     """
-    collection_table.set_product_field(context.db, get(context, name).name, field)
-
-
-def set_recall_target(context: Context, name: str, target: float | None) -> None:
-    """Set the share of the true neighbours that searches aim at; None: as the server is set up.
-
-    Raises:
-        CollectionNotFound: there is none of this name.
-        InvalidRequest: it is not above 0 and at most 1.
-
-    """
+    if not settings:
+        return
     found = get(context, name)
-    collection_table.set_recall_target(context.db, found.name, target)
-    measuring.retarget(context, get(context, name))
+    collection_table.change(context.db, found.name, settings)
+    context.lookup.forget(found.name)
+    if "recall_target" in settings:
+        measuring.retarget(context, get(context, found.name))
 
 
 def to_drop(context: Context, name: str) -> Collection:

@@ -74,17 +74,11 @@ SET settings = jsonb_set(
      FROM jsonb_array_elements(coalesce(c.settings -> 'indexed_fields', '[]') || jsonb_build_array(:field::text)) AS f))
 WHERE c.id = :id;
 
--- name: set_product_field
--- Sets the field that searches which name none take as the product's; NULL: none. Says whether there was such a collection.
+-- name: change
+-- Sets settings of a collection, and its capacity where that is asked for. Says whether there was such a collection.
 UPDATE lookalike.collections AS c
-SET settings = jsonb_set(c.settings, '{product_field}', coalesce(to_jsonb(:field::text), 'null'))
-WHERE c.name = :name
-RETURNING c.id;
-
--- name: set_recall_target
--- Sets the recall that searches in a collection aim at; NULL: as the server is set up. Says whether there was such a collection.
-UPDATE lookalike.collections AS c
-SET settings = jsonb_set(c.settings, '{recall_target}', coalesce(to_jsonb(:target::double precision), 'null'))
+SET settings = c.settings || :settings::jsonb,
+    capacity = CASE WHEN :sets_capacity::boolean THEN :capacity::bigint ELSE c.capacity END
 WHERE c.name = :name
 RETURNING c.id;
 

@@ -66,15 +66,10 @@ SET settings = jsonb_set(
      FROM jsonb_array_elements(coalesce(c.settings -> 'indexed_fields', '[]') || jsonb_build_array(%(field)s::text)) AS f))
 WHERE c.id = %(id)s;
 
--- collections.set_product_field: Sets the field that searches which name none take as the product's; NULL: none. Says whether there was such a collection.
+-- collections.change: Sets settings of a collection, and its capacity where that is asked for. Says whether there was such a collection.
 UPDATE lookalike.collections AS c
-SET settings = jsonb_set(c.settings, '{product_field}', coalesce(to_jsonb(%(field)s::text), 'null'))
-WHERE c.name = %(name)s
-RETURNING c.id;
-
--- collections.set_recall_target: Sets the recall that searches in a collection aim at; NULL: as the server is set up. Says whether there was such a collection.
-UPDATE lookalike.collections AS c
-SET settings = jsonb_set(c.settings, '{recall_target}', coalesce(to_jsonb(%(target)s::double precision), 'null'))
+SET settings = c.settings || %(settings)s::jsonb,
+    capacity = CASE WHEN %(sets_capacity)s::boolean THEN %(capacity)s::bigint ELSE c.capacity END
 WHERE c.name = %(name)s
 RETURNING c.id;
 

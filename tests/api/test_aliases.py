@@ -254,7 +254,7 @@ def test_a_token_works_through_an_alias_where_it_may_use_the_collection(
 
 
 def test_a_setting_is_changed_through_an_alias(api: Api, two: tuple[str, str], alias: str) -> None:
-    collections.set_product_field(api.context, alias, "sku")
+    collections.change(api.context, alias, {"product_field": "sku"})
     assert collections.get(api.context, two[0]).product_field == "sku"
 
 

@@ -302,12 +302,12 @@ def test_the_collections_product_field_is_changed(products: Api) -> None:
     collection, db = products.context.lookup, products.context.db
     body: dict[str, Any] = {"query_record": {"_id": "3"}, "k": 30}
     for field, count in (("kind", 2), (None, 20), ("product", 5)):
-        collections.set_product_field(db, products.collection, field)
+        collections.change(db, products.collection, {"product_field": field})
         collection.forget(products.collection)
         assert products.post("visualKNN", body, code=200)["answer_count"] == count
     for bad in ("", "$where", "_id", "x" * 201, "a\x00b"):
         with pytest.raises(InvalidRequest):
-            collections.set_product_field(db, products.collection, bad)
+            collections.change(db, products.collection, {"product_field": bad})
 
 
 def test_range_by_product_is_complete_and_pages_by_products(products: Api) -> None:

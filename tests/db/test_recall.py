@@ -87,7 +87,7 @@ def test_a_measured_collection_reaches_its_target_with_less_effort(context: Cont
     assert set(measured.recall.curves) == set(Depth)
     assert (measured.recall.queries, measured.recall.target) == (12, 0.99)
     # What 12 searches prove of .99 is a matter of luck, of .9 it is not.
-    collections.set_recall_target(context.db, "c", 0.9)
+    collections.change(context.db, "c", {"recall_target": 0.9})
     measuring.retarget(context, collections.get(context.db, "c"))
     measured = collections.get(context.db, "c")
     assert measured.recall is not None
@@ -119,16 +119,16 @@ def test_a_target_of_a_request_changes_the_effort(context: Context, measured: Co
 
 
 def test_a_target_of_a_collection_is_kept_and_used(context: Context, measured: Collection) -> None:
-    collections.set_recall_target(context.db, "c", 0.5)
+    collections.change(context.db, "c", {"recall_target": 0.5})
     measuring.retarget(context, collections.get(context.db, "c"))
     found = collections.get(context.db, "c")
     assert found.recall is not None
     assert (found.recall_target, found.recall.target, found.recall.efforts.nearest) == (0.5, 0.5, 40)
-    collections.set_recall_target(context.db, "c", 1.0)
+    collections.change(context.db, "c", {"recall_target": 1.0})
     assert asked(context, collections.get(context.db, "c")).way == "exact"
     for wrong in (0.0, 1.5, float("nan"), -1.0):
         with pytest.raises(InvalidRequest, match="above 0 and at most 1"):
-            collections.set_recall_target(context.db, "c", wrong)
+            collections.change(context.db, "c", {"recall_target": wrong})
 
 
 def test_it_survives_a_restart_and_another_server_sees_it(

@@ -46,6 +46,7 @@ def caller(server: Server, token: str, collection: str) -> Any:
         url = f"{server.url}/photo/search/v2/{method}"
         return requests.post(url, json=body, headers=headers, timeout=60).json()
 
+    call.headers = headers  # type: ignore[attr-defined]
     return call
 
 
@@ -71,6 +72,13 @@ def test_everything_the_api_does(owner: Server, server: Server) -> None:
     assert len(call("deleteByFilter", filter={"n": {"$lt": 5}})["answer_records"]) == 4
     assert call("getRecordCount")["answer_count"] == 6
     assert requests.get(f"{server.url}/readyz", timeout=5).json() == {"status": "ready"}
+    for path, body in (
+        ("tokens/create", {}),
+        ("collection/set", {"capacity": 7}),
+        ("aliases/set", {"aliases": {"x": "all"}}),
+    ):
+        refused = requests.post(f"{server.url}/admin/v1/{path}", json=body, headers=call.headers, timeout=60)
+        assert (refused.status_code, "may not do this" in refused.json()["status"]["error_description"]) == (403, True)
 
 
 def test_an_index_that_it_may_not_build_is_named_with_the_command(owner: Server, server: Server) -> None:

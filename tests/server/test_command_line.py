@@ -69,6 +69,8 @@ def test_a_collection_says_whether_it_keeps_pictures_and_what_a_product_is(shell
     assert "aim at a recall of 0.9" in shell.command("collection", "set", "kept", "--recall-target", "0.9").stdout
     shown = shell.json("collection", "show", "kept")
     assert (shown["recall_target"], shown["recall"]) == (0.9, None)
+    assert "the capacity is 5 records" in shell.command("collection", "set", "kept", "--capacity", "5").stdout
+    assert "no capacity" in shell.command("collection", "set", "kept", "--no-capacity").stdout
     assert shell.command("collection", "set", "kept", "--recall-target", "nan", check=False).returncode == 1
     assert shell.command("collection", "set", "kept", "--product-field", "$x", check=False).returncode == 1
 

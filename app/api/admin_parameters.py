@@ -1,0 +1,129 @@
+"""The parameters of `/admin/v1/…`."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, StrictBool
+
+from app.api.parsing import Count, Filter, Parameters, RecallTarget, Text
+from app.domain.services import SERVICES
+from app.domain.tokens import Scope
+
+Service = StrEnum("Service", {name.upper(): name for name in SERVICES})  # type: ignore[misc]
+_NAME = Field(min_length=1, max_length=200)
+MOST = 1000
+
+
+def _targets(value: object) -> object:
+    if not isinstance(value, dict) or not 1 <= len(value) <= MOST:
+        raise ValueError(f"must be an object of 1 to {MOST} names, each with its collection")
+    return value
+
+
+Name = Annotated[Text, _NAME]
+Capacity = Annotated[Annotated[Count, Field(ge=1)] | None, Field(description="Number of records that it may hold.")]
+ProductField = Annotated[
+    Text | None, Field(description="The attribute that names a record's product, for searches that name none.")
+]
+
+
+class NoParameters(Parameters):
+    """No parameters."""
+
+
+class NewTokenParameters(Parameters):
+    """What a new token may do, and on which collections."""
+
+    scopes: Annotated[
+        list[Scope],
+        Field(
+            min_length=1, max_length=3, description="What it may do: `write` includes `read`, `admin` includes both."
+        ),
+    ] = Field(default=[Scope.READ])
+    collections: Annotated[
+        Annotated[list[Name], Field(min_length=1, max_length=MOST)] | None,
+        Field(description="Names of the collections that it may use; left out: all, also those to come."),
+    ] = None
+    label: Annotated[Text, Field(max_length=200, description="A note for people: who has it, what for.")] = ""
+
+
+class TokenParameters(Parameters):
+    """Which token is meant."""
+
+    token: Annotated[Count, Field(ge=1, description="Its number, as `tokens` tells it.")]
+
+
+class NewCollectionParameters(Parameters):
+    """The facts that a collection is created with."""
+
+    name: Annotated[
+        Name, Field(description="1 to 128 letters, digits, `.`, `_` or `-`; it begins with a letter or digit.")
+    ]
+    service: Annotated[Service, Field(description="Service that it belongs to, for good.")]
+    model: Annotated[
+        Name | None, Field(description="Model that makes its vectors; left out: the service's default.")
+    ] = None
+    capacity: Capacity = None
+    thumbnails: Annotated[StrictBool, Field(description="Whether a small picture of each record is kept.")] = True
+    keep_images: Annotated[
+        StrictBool, Field(description="Whether each picture is kept as it came, so that another model can read it.")
+    ] = False
+    product_field: ProductField = None
+    recall_target: RecallTarget = None
+
+
+class Setting(StrEnum):
+    """What can be taken away from a collection."""
+
+    CAPACITY = "capacity"
+    PRODUCT_FIELD = "product_field"
+    RECALL_TARGET = "recall_target"
+
+
+class ChangeParameters(Parameters):
+    """Settings of a collection that are changed; what is left out stays."""
+
+    capacity: Capacity = None
+    product_field: ProductField = None
+    recall_target: RecallTarget = None
+    unset: Annotated[
+        list[Setting],
+        Field(
+            max_length=3,
+            description="Settings that are taken away: no capacity, no product field, the server's target.",
+        ),
+    ] = Field(default=[])
+
+
+class DropParameters(Parameters):
+    """The name of the collection that is dropped, once more."""
+
+    confirm: Annotated[Text, Field(description="The collection's own name, so that no slip drops another.")]
+
+
+class FieldParameters(Parameters):
+    """Which attribute is meant."""
+
+    field: Annotated[Name, Field(description="A top-level attribute.")]
+
+
+class MeasureParameters(Parameters):
+    """How recall is measured."""
+
+    sample: Annotated[Count, Field(ge=1, le=200, description="Records whose neighbours are searched for.")] = 50
+    k: Annotated[Count, Field(ge=1, le=1000, description="Neighbours of each.")] = 20
+    filter: Filter = None
+
+
+class AliasesParameters(Parameters):
+    """Aliases that are set together, in one transaction."""
+
+    aliases: Annotated[
+        dict[Name, Name], BeforeValidator(_targets), Field(description="Names, each with the collection it leads to.")
+    ]
+
+
+class AliasParameters(Parameters):
+    """Which alias is meant."""
+
+    alias: Annotated[Name, Field(description="The name.")]
