@@ -46,9 +46,9 @@ def in_full(connection: Connection, collection: Collection, names: Iterable[str]
     return {row["name"]: row["condition"] for row in rows}
 
 
-def due(db: Database, collection: Collection) -> bool:
-    """Say whether to look for copies: nobody did, or a tenth of the records was written since."""
-    row = db.one(query("crowds", "due").render(), _named(collection))
+def due(db: Database, collection: Collection, writes: int | None = None) -> bool:
+    """Say whether to look for copies: nobody did, or so many records were written since, by default a tenth."""
+    row = db.one(query("crowds", "due").render(), {**_named(collection), "enough": writes})
     return bool(row and row["due"])
 
 

@@ -36,6 +36,7 @@ class Nearest:
         beside: what else was asked for; None: nothing.
         reached: the recall that a search through the index aimed at; None: it went another way.
         copies: whether the index offered more copies of one vector than may stand in it.
+        perhaps_copies: whether it offered so many that there may be more, which it did not offer.
 
     """
 
@@ -48,6 +49,7 @@ class Nearest:
     beside: "Beside | None" = None
     reached: Reached | None = None
     copies: bool = False
+    perhaps_copies: bool = False
 
 
 @dataclass(frozen=True, slots=True)

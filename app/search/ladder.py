@@ -21,6 +21,8 @@ from app.domain.records import Found
 
 # The index cannot be trusted to find all of this many nearest records at one distance.
 ALIKE = 20
+# pgvector keeps so many records of one vector at a place of its graph: beyond them there may be other places.
+PLACE = 10
 # So many at one distance, the farthest of those that were asked for: there may be more of them.
 _PERHAPS_ALIKE = 5
 
@@ -44,6 +46,7 @@ class Ladder:
         edge: the distance before which nothing is left for the next rung.
         trusted: whether the next rung may be climbed; else what follows is found exactly.
         copies: whether the index offered more records at one distance than may stand in it.
+        full_place: whether it offered as many as stand at one place, so that there may be more that it did not offer.
         joined: whether records joined that no rung offers: then it holds all of them up to `end`, and no further.
 
     """
@@ -54,6 +57,7 @@ class Ladder:
     edge: float = float("-inf")
     trusted: bool = True
     copies: bool = False
+    full_place: bool = False
     joined: bool = False
 
     @property
@@ -102,12 +106,19 @@ class Ladder:
             if self.complete:
                 return
 
+    def beware(self, candidates: Iterable[Found]) -> None:
+        """Give up where candidates show that there are too many copies for the index."""
+        nearest = sorted(candidates, key=order)
+        self.full_place = self.full_place or at_one_distance(nearest, PLACE)
+        if at_one_distance(nearest, ALIKE + 1):
+            self.copies = True
+            self.give_up()
+
     def climb(self, candidates: Iterable[Found], keep: int) -> None:
         """Climb one rung."""
         nearest = sorted(candidates, key=order)
-        if any(distance(one) == distance(other) for one, other in zip(nearest, nearest[ALIKE:], strict=False)):
-            self.copies = True
-            self.give_up()
+        self.beware(nearest)
+        if self.copies:
             return
         if len(nearest) <= keep:
             self.trusted = False
@@ -117,6 +128,11 @@ class Ladder:
         self.edge = max(self.edge, edge)
         if not self.records and keep >= ALIKE:
             self.give_up()
+
+
+def at_one_distance(nearest: Sequence[Found], number: int) -> bool:
+    """Say whether so many of what is sorted by distance lie at the same."""
+    return any(distance(one) == distance(other) for one, other in zip(nearest, nearest[number - 1 :], strict=False))
 
 
 def _perhaps_alike(found: Sequence[Found]) -> bool:

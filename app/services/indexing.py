@@ -5,6 +5,7 @@ How hard it must be searched is measured then, and again when a tenth of the col
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 
 from app.config import Settings
@@ -13,6 +14,7 @@ from app.db import partial as partial_indexes
 from app.domain.collections import Collection
 from app.domain.errors import ConfigurationError, LookalikeError
 from app.domain.jsontext import dumps
+from app.search.ladder import PLACE
 from app.services import measuring
 from app.services.context import Context
 
@@ -23,6 +25,8 @@ LEAST_OF_A_VALUE = partial_indexes.LEAST
 _CHECK_SECONDS = 5.0
 _REFUSED_SECONDS = 600.0
 _MEND_SECONDS = 60.0
+# So long nobody looks for copies after a look, in times that it took.
+_REST = 20
 
 
 def maintain(context: Context, collection: Collection) -> None:
@@ -121,16 +125,22 @@ def keep_copies_apart(context: Context, collection: Collection) -> bool:
     return done
 
 
-def mend(context: Context, collection: Collection) -> None:
-    """Set copies apart in the background, as a search met too many of them; at most once a minute."""
+def mend(context: Context, collection: Collection, *, sure: bool) -> None:
+    """Set copies apart in the background, as a search met too many of them; at most once a minute.
+
+    Where it met so many that there may be too many, that is looked at if enough for a crowd was written since the last
+    look. Looks take a twentieth of the time at most.
+    """
     if context.crowds.begin(collection.id, _MEND_SECONDS):
-        threading.Thread(target=_mend, args=(context, collection), name="index-mend", daemon=True).start()
+        threading.Thread(target=_mend, args=(context, collection, sure), name="index-mend", daemon=True).start()
 
 
-def _mend(context: Context, collection: Collection) -> None:
-    pause = 0.0
+def _mend(context: Context, collection: Collection, sure: bool) -> None:
+    pause, started = 0.0, time.monotonic()
     try:
-        keep_copies_apart(context, collection)
+        if sure or crowds.due(context.db, collection, writes=PLACE):
+            keep_copies_apart(context, collection)
+            pause = max(_MEND_SECONDS, _REST * (time.monotonic() - started))
     except ConfigurationError as error:
         log.warning(
             "many records of collection %s have the same vector, and this server may not set them apart (%s); searches"

@@ -36,8 +36,8 @@ def nearest_to(context: Context, query: Query) -> Nearest:
     nearest = find(context.db, query)
     if nearest is None:
         raise InvalidRequest("the record that is looked for is not stored")
-    if nearest.copies:
-        mend(context, query.collection)
+    if nearest.copies or nearest.perhaps_copies:
+        mend(context, query.collection, sure=nearest.copies)
     return nearest
 
 

@@ -28,11 +28,11 @@ SELECT EXISTS (
 SELECT i.indisvalid AS valid FROM pg_catalog.pg_index AS i WHERE i.indexrelid = pg_catalog.to_regclass(:index::text);
 
 -- name: due
--- Whether to look for copies: nobody did, or a tenth of the records was written since, and 1,000 at least. A counter that
--- is below what was noted was reset since (a crash resets it) and counts from 0.
+-- Whether to look for copies: nobody did, or as many were written since as are enough; by default a tenth of the records,
+-- and 1,000 at least. A counter that is below what was noted was reset since (a crash resets it) and counts from 0.
 SELECT looked.writes IS NULL
        OR now.writes - CASE WHEN now.writes >= looked.writes THEN looked.writes ELSE 0 END
-          >= greatest(1000, now.rows / 10.0) AS due
+          >= coalesce(:enough::bigint, greatest(1000, now.rows / 10.0)) AS due
 FROM (
     SELECT (c.settings -> 'looked_for_copies' ->> 'writes')::bigint AS writes FROM lookalike.collections AS c WHERE c.id = :id
 ) AS looked

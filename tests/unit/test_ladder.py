@@ -17,6 +17,15 @@ def test_it_ends_at_the_first_distance_beyond_the_radius(radius: float, complete
     assert (ladder.edge, len(ladder.records), ladder.complete) == (10, 10, complete)
 
 
+@pytest.mark.parametrize(
+    ("alike", "full_place", "copies"), [(9, False, False), (10, True, False), (20, True, False), (21, True, True)]
+)
+def test_it_tells_that_there_may_be_more_copies_than_it_was_offered(alike: int, full_place: bool, copies: bool) -> None:
+    ladder = Ladder(20)
+    ladder.climb(offered(*[0.5] * alike, *range(1, 41 - alike)), keep=30)
+    assert (ladder.full_place, ladder.copies, ladder.trusted) == (full_place, copies, not copies)
+
+
 def test_without_a_radius_it_ends_at_its_rank() -> None:
     ladder = Ladder(12)
     ladder.climb(offered(*range(25)), 10)

@@ -7,13 +7,15 @@ from app.db.engine import Database
 from app.db.search import ranks
 from app.db.search.reads import products_of
 from app.db.search.send import fetch
-from app.db.search.statements import is_generic, knobs, shaped, walked
+from app.db.search.statements import candidates, is_generic, knobs, shaped, walked
 from app.domain.windows import Window
 from app.filters import Where
-from app.search.ladder import Ladder, Rung
+from app.search.ladder import Ladder, Rung, at_one_distance, order
 from app.search.plan import SIFTED, Plan
 from app.search.request import Query
 
+# So many products at one distance are looked at record by record.
+_ALIKE = 3
 # The part of the candidates that is trusted: the index orders by rounded vectors.
 _TRUSTED = 0.9
 
@@ -30,7 +32,11 @@ def climb(db: Database, query: Query, plan: Plan, ladder: Ladder) -> None:
             # The first candidates are offered again, and most of them are of products that were seen.
             walk = replace(walk, budget=walk.budget + SIFTED[0].candidates)
         found = fetch(db, shaped(wide, walked(wide, plan, walk), knobs(plan, walk), generic=is_generic(plan)))
-        ladder.climb(found, rung.keep if len(found) > rung.keep else int(_TRUSTED * len(found)))
+        if at_one_distance(sorted(found, key=order), _ALIKE):
+            # They may be more copies than products: those of a product were sifted out.
+            ladder.beware(fetch(db, candidates(wide, plan, walk)))
+        if not ladder.copies:
+            ladder.climb(found, rung.keep if len(found) > rung.keep else int(_TRUSTED * len(found)))
 
 
 def unseen(db: Database, query: Query, ids: Sequence[str]) -> Where:

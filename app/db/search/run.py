@@ -100,7 +100,7 @@ def _through_index(db: Database, query: Query, plan: Plan) -> Nearest | None:
     if query.collection.crowded and shape is not tags:
         beside.join(db, query, ladder)  # what has tags is walked with those in crowds
     nearest = _completed(db, query, ladder, shape)
-    return nearest and replace(nearest, copies=ladder.copies)
+    return nearest and replace(nearest, copies=ladder.copies, perhaps_copies=ladder.full_place)
 
 
 def _completed(db: Database, query: Query, ladder: Ladder, shape: Shape) -> Nearest | None:
