@@ -45,7 +45,7 @@ class _Console:
 
         def view() -> str:
             principal = session.principal(self._context)
-            if screen.scope not in principal.allowed:
+            if not screen.open_to(principal):
                 abort(404)
             names = overview.names(self._context, principal)
             collection = self._chosen(principal, names) if screen.collection else None
@@ -122,7 +122,7 @@ class _Console:
             template,
             root=self.root,
             assets=f"{self.root}/console/static/{version()}",
-            screens=[one for one in SCREENS if one.scope in held],
+            screens=[one for one in SCREENS if principal is not None and one.open_to(principal)],
             scopes={scope.value for scope in held},
             **given,
         )

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from app.domain.tokens import Scope
+from app.domain.tokens import Principal, Scope
 from app.services.context import Context
-from app.ui import collections, jobs, search
+from app.ui import access, collections, jobs, search
 from app.ui.page import Page, Shown
 
 
@@ -20,6 +20,7 @@ class Screen:
         view: returns what the template shows beside what every page has.
         scope: what a token must be allowed to do, so that it is shown.
         collection: whether it is about one collection, which the chooser chooses.
+        everywhere: whether a token must be one for all collections.
 
     """
 
@@ -29,10 +30,16 @@ class Screen:
     view: Callable[[Context, Page], Shown]
     scope: Scope = Scope.READ
     collection: bool = True
+    everywhere: bool = False
+
+    def open_to(self, principal: Principal) -> bool:
+        """Say whether a token may see it."""
+        return self.scope in principal.allowed and (principal.collections is None or not self.everywhere)
 
 
 SCREENS = (
     Screen("search", "Search", "s", search.view),
     Screen("collections", "Collections", "c", collections.view),
     Screen("jobs", "Jobs", "j", jobs.view, collection=False),
+    Screen("access", "Access", "a", access.view, scope=Scope.ADMIN, collection=False, everywhere=True),
 )

@@ -1,0 +1,40 @@
+"""The screen Access: tokens, what each may do, and how it is made and revoked."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from app.services import tokens
+from app.services.context import Context
+from app.ui.page import Page, Shown
+
+GROUPS = ("good", "ended", "all")
+
+
+def view(context: Context, page: Page) -> Shown:
+    """Return the tokens, and the one that is chosen."""
+    group = page.query.get("show", GROUPS[0])
+    group = group if group in GROUPS else GROUPS[0]
+    now = datetime.now(UTC)
+    rows = [_row(one, page.principal.token_id, now) for one in tokens.listed(context)]
+    number = page.query.get("token", "")
+    return {
+        "groups": GROUPS,
+        "group": group,
+        "rows": [one for one in rows if group == "all" or (one["state"] == "good") == (group == "good")],
+        "chosen": next((one for one in rows if str(one["id"]) == number), None),
+        "missing": bool(number) and all(str(one["id"]) != number for one in rows),
+        "seconds": context.settings.auth_cache_seconds,
+    }
+
+
+def _row(facts: dict[str, Any], own: int, now: datetime) -> dict[str, Any]:
+    """Return what is kept of a token with what a person reads of it."""
+    expires = facts.get("expires_at")
+    state = "revoked" if facts["revoked_at"] else "expired" if expires and expires <= now else "good"
+    return {
+        **facts,
+        "state": state,
+        "own": facts["id"] == own,
+        "title": facts["label"] or f"Token {facts['id']}",
+        "where": "all collections" if facts["all_collections"] else ", ".join(facts["collections"]) or "no collection",
+    }

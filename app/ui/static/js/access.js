@@ -1,0 +1,77 @@
+/** The screen Access: tokens are made, shown once, and revoked. */
+
+import { call, root } from "./api.js";
+import { dialogForm, labelled, radios } from "./dialogs.js";
+import { byId, h, icon } from "./dom.js";
+import { bind } from "./keys.js";
+import { bindRows } from "./rows.js";
+import { copy } from "./say.js";
+
+const page = byId("access");
+const details = byId("details");
+const names = String(page.dataset.collections).split("\n").filter(Boolean);
+
+/** @param {{id: number, token: string}} made */
+function show(made) {
+  const secret = h("input", { id: "secret", class: "mono", value: made.token, readOnly: true, onfocus: () => secret.select() });
+  const line = `curl ${location.origin}${root}/v2/ping -H "Authorization: Token ${made.token}"`;
+  const dialog = h("dialog", { class: "card", "aria-label": "The new token", oncancel: (/** @type {Event} */ event) => event.preventDefault(),
+    onclose: () => (location.href = `?${new URLSearchParams({ token: String(made.id) })}`) },
+    h("form", { method: "dialog", class: "stack" }, h("h2", {}, "The new token"),
+      h("p", {}, "It is shown this once, and kept nowhere: copy it now."),
+      h("label", { htmlFor: "secret" }, `Token ${made.id}`),
+      h("div", { class: "row nowrap" }, secret, h("button", { type: "button", onclick: () => copy(made.token) }, icon("copy"), "Copy")),
+      h("pre", {}, line),
+      h("div", { class: "row" }, h("button", { class: "main" }, "I have it"))));
+  document.body.append(dialog);
+  dialog.showModal();
+  secret.focus();
+}
+
+function create() {
+  const some = h("fieldset", { class: "stack choices", hidden: true }, h("legend", {}, "Which"),
+    ...names.map((name) => h("label", { class: "check" }, h("input", { type: "checkbox", name: "collection", value: name }), name)));
+  const which = radios("Collections", "which", [["all", "All, also those to come"], ["some", "Some"]]);
+  which.addEventListener("change", () => (some.hidden = !which.querySelector("[value=some]").checked));
+  /** @type {any} */
+  let made = null;
+  dialogForm("New token", [
+    labelled("Note", h("input", { id: "label", name: "label", maxLength: 200, autocomplete: "off", placeholder: "Import of the night" }), "Who has it, and what for."),
+    radios("It may", "scope", [["read", "Read: search, and see records and pictures"], ["write", "Write: also change records, import, decide about duplicates"], ["admin", "Administer: also look after collections, and after tokens where it is for all"]]),
+    which, some,
+  ], {
+    button: "Make the token",
+    send: async (form) => {
+      const given = new FormData(form);
+      const chosen = given.get("which") === "some" ? given.getAll("collection") : null;
+      if (chosen?.length === 0) throw new Error("Choose one collection at least.");
+      made = await call("/admin/v1/tokens/create", { collection: "", body: { scopes: [given.get("scope")], collections: chosen, label: given.get("label") } });
+    },
+    closed: () => made && show(made),
+  });
+}
+
+function revoke() {
+  const { token, title, own } = details.dataset;
+  let done = false;
+  dialogForm(`Revoke ${title}?`, [
+    h("p", {}, `Servers refuse it within ${byId("revoke").dataset.seconds} seconds. There is no way back: whoever needs it gets a new one.`),
+    own === "true" && h("p", { class: "wrong" }, icon("warning"), "You are signed in with it, and will be signed out."),
+  ], {
+    button: "Revoke it", danger: true,
+    send: async () => {
+      await call("/admin/v1/tokens/revoke", { collection: "", body: { token: Number(token) } });
+      done = true;
+    },
+    closed: () => done && (location.href = `?${new URLSearchParams({ show: "ended", token: String(token) })}`),
+  });
+}
+
+byId("new-token").addEventListener("click", create);
+bind("n", "make a new token", create);
+if (byId("revoke")) {
+  byId("revoke").addEventListener("click", revoke);
+  bind("Delete", "revoke the token", revoke);
+}
+bind("Escape", "close the details", () => details && (location.href = `?${new URLSearchParams({ show: page.dataset.show })}`));
+bindRows("token");
