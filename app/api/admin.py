@@ -18,7 +18,7 @@ from app.api.views import Call, View, add
 from app.api.views_document import described
 from app.domain.errors import Forbidden, InvalidRequest, MissingRights
 from app.domain.tokens import Scope
-from app.services import advising, aliases, collections, indexing, overview, recalling, records, tokens
+from app.services import advising, aliases, collections, indexing, modelling, overview, recalling, records, tokens
 from app.services.context import Context
 
 PREFIX = "/admin/v1"
@@ -110,6 +110,17 @@ def measure_collection(call: Call, given: given_as.MeasureParameters) -> Body:
     return {**asdict(found), "ways": {str(way): number for way, number in found.ways.items()}}
 
 
+def list_models(call: Call, _: given_as.NoParameters) -> Body:
+    """List the models that this server has."""
+    return {"models": modelling.models(call.context)}
+
+
+def estimate_collection(call: Call, given: given_as.ModelParameters) -> Body:
+    """Estimate what it takes to make the vectors of a collection by another model; a sample is embedded for it."""
+    found = asdict(modelling.estimate(call.context, call.collection, given.model))
+    return {**found, "examples": [{"id": record_id, "reason": reason} for record_id, reason in found["examples"]]}
+
+
 def drop_values(call: Call, given: given_as.FieldParameters) -> Body:
     """Take the indexes of single values of an attribute away; that of the attribute itself stays."""
     return {"dropped": indexing.drop_values(call.context, call.collection, given.field)}
@@ -147,6 +158,8 @@ VIEWS: dict[str, View] = {
     "collection/drop": View(_ADMIN, given_as.DropParameters, drop_collection, answers.DroppedAnswer),
     "collection/advise": View(_ADMIN, given_as.NoParameters, advise_collection, answers.AdviceAnswer),
     "collection/measure": View(_ADMIN, given_as.MeasureParameters, measure_collection, answers.MeasuredAnswer),
+    "collection/estimate": View(_ADMIN, given_as.ModelParameters, estimate_collection, answers.EstimateAnswer),
+    "models": View(_READ, given_as.NoParameters, list_models, answers.ModelsAnswer, of_collection=False),
     "collection/drop-values": View(_ADMIN, given_as.FieldParameters, drop_values, answers.IndexesDroppedAnswer),
     "aliases": View(_READ, given_as.NoParameters, list_aliases, answers.AliasesAnswer, of_collection=False),
     "aliases/set": View(_ADMIN, given_as.AliasesParameters, set_aliases, answers.SwitchedAnswer, **_EVERYWHERE),

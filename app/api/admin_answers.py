@@ -136,6 +136,45 @@ class MeasuredAnswer(Envelope):
     ways: Annotated[dict[str, int], Field(description="Number of searches by the way that they took.")]
 
 
+class Model(TypedDict):
+    """A model that this server has."""
+
+    name: str
+    dimensions: Annotated[int, Field(ge=1, description="Numbers of a vector.")]
+    knows_text: Annotated[bool, Field(description="Whether it reads words, too.")]
+    at_hand: Annotated[bool, Field(description="Whether it can be used as the server is installed.")]
+    licence: Annotated[str, Field(description="The licence of its weights.")]
+    reason: Annotated[str | None, Field(description="What is missing, or what is to be known of it.")]
+
+
+class ModelsAnswer(Envelope):
+    """The models of this server."""
+
+    models: list[Model]
+
+
+class Unreadable(TypedDict):
+    """A record whose picture cannot be had."""
+
+    id: Annotated[str, Field(description="Its `_id`.")]
+    reason: Annotated[str, Field(description="Why not.")]
+
+
+class EstimateAnswer(Envelope):
+    """What it would take to give a collection another model, by a sample of its records."""
+
+    model: Annotated[str, Field(description="The model by its full name.")]
+    dimensions: Annotated[int, Field(ge=1, description="Numbers of one of its vectors.")]
+    records: Annotated[int, Field(ge=0, description="Records of the collection.")]
+    sampled: Annotated[int, Field(ge=0, description="Records that were tried.")]
+    unreadable: Annotated[int, Field(ge=0, description="Those of them whose pictures cannot be had.")]
+    examples: Annotated[list[Unreadable], Field(description="Some of those.")]
+    seconds: Annotated[
+        float | None, Field(ge=0, description="What all records would take; null: no picture could be read.")
+    ]
+    vector_bytes: Annotated[int, Field(ge=0, description="Bytes of the new vectors, beside the old until the switch.")]
+
+
 class IndexesDroppedAnswer(Envelope):
     """Indexes of values that are there no longer."""
 

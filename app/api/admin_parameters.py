@@ -115,6 +115,12 @@ class MeasureParameters(Parameters):
     filter: Filter = None
 
 
+class ModelParameters(Parameters):
+    """Which model is meant."""
+
+    model: Annotated[Name, Field(description="Its name, as `models` tells it.")]
+
+
 class AliasesParameters(Parameters):
     """Aliases that are set together, in one transaction."""
 

@@ -28,7 +28,7 @@ from app.services.indexing import index_values_again, resources
 from app.services.pipeline import Item, Pipeline, PreparedItem
 from app.services.vectors import embedder_of
 
-__all__ = ["ModelChange", "ReembeddingReport", "Watch", "abandon", "alone", "run", "start"]
+__all__ = ["ModelChange", "ReembeddingReport", "Trial", "Watch", "abandon", "alone", "run", "start"]
 
 _CHUNK = 500
 # Block writers for the final catch-up only if at most this many changes are left.
@@ -233,6 +233,14 @@ class _Worker:
             failed |= unreadable
         steps.apply(self.context.db, self.job, changes, vectors, failed)
 
+    def tried(self, ids: Sequence[str]) -> tuple[int, dict[str, str]]:
+        """Return how many of these records got a vector, and why the others have none; nothing is stored."""
+        made, failed = 0, dict[str, str]()
+        for vectors, unreadable in self._embedded(map(self._item, self.sources(ids)), tell=False):
+            made += len(vectors)
+            failed |= unreadable
+        return made, failed
+
     def _missing(self) -> Iterator[Item]:
         after = ""
         while found := steps.missing(self.context.db, self.job, after, _CHUNK):
@@ -306,3 +314,19 @@ class _Worker:
                 self._embed(pipeline, [one], vectors, failed)
         else:
             vectors.update((one.item.id, row) for one, row in zip(batch, rows, strict=True))
+
+
+class Trial:
+    """Makes the vectors of some records by another model, and stores nothing."""
+
+    def __init__(self, context: Context, job: ModelChange) -> None:
+        self._worker = _Worker(context, job, embedder_of(context, job.next), Watch())
+
+    def embed(self, ids: Sequence[str]) -> tuple[int, dict[str, str]]:
+        """Return how many vectors were made, and why the others have none, by id.
+
+        Raises:
+            Unavailable: the database is away, or the model is too busy.
+
+        """
+        return self._worker.tried(ids)

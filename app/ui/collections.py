@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from app.domain.services import SERVICES
+from app.domain.tokens import Scope
 from app.services import overview
 from app.services.context import Context
 from app.ui.page import Page, Shown
@@ -20,7 +22,12 @@ def view(context: Context, page: Page) -> Shown:
     """
     rows = [_row(one) for one in overview.of_all(context, page.collections)]
     chosen = overview.of(context, page.collection.name) if page.collection and "c" in page.query else None
-    return {"rows": rows, "chosen": None if chosen is None else _row(chosen)}
+    return {
+        "rows": rows,
+        "chosen": None if chosen is None else _row(chosen),
+        "everywhere": Scope.ADMIN in page.principal.allowed and page.principal.collections is None,
+        "services": list(SERVICES),
+    }
 
 
 def _row(facts: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from app.api.admin import VIEWS, document
 from app.domain.browser import COOKIE
 from app.services import collections, overview, tokens
-from tests.api.conftest import Api
+from tests.api.conftest import Api, picture
 
 Json = dict[str, Any]
 DOCUMENT = document()
@@ -206,6 +206,27 @@ def test_indexes_are_advised_measured_and_dropped(api: Api) -> None:
     assert "less than or equal to 200" in said(api, "collection/measure", {"sample": 201})
     assert said(api, "collection/measure", {"filter": {"$nor": 1}}).startswith("filter, at $.$nor")
     assert "field" in said(api, "collection/drop-values", {"field": ""})
+
+
+def test_another_model_is_estimated_by_a_sample(api: Api, name: str) -> None:
+    models = {one["name"]: one for one in ask(api, "models")["models"]}
+    assert models["phash"]["at_hand"]
+    api.fill(3)
+    lost = ask(api, "collection/estimate", {"model": "phash"})
+    assert (lost["records"], lost["sampled"], lost["unreadable"], lost["seconds"]) == (3, 3, 3, None)
+    assert "the picture was not kept" in lost["examples"][0]["reason"]
+    ask(api, "collections/create", {"name": name, "service": "photo", "keep_images": True})
+    assert ask(api, "collection/estimate", {"model": "phash"}, collection_id=name)["sampled"] == 0
+    for first in (0, 10):
+        records = [{"_id": str(n), "_base64": picture(n)} for n in range(first, first + 10)]
+        api.post("insert", {"records": records}, code=210, collection_id=name)
+    got = ask(api, "collection/estimate", {"model": "phash"}, collection_id=name)
+    assert (got["model"], got["dimensions"], got["records"], got["sampled"]) == ("phash", 256, 20, 16)
+    assert (got["unreadable"], got["vector_bytes"]) == (0, 20 * 520)
+    assert got["seconds"] > 0
+    assert ask(api, "collection", collection_id=name)["collection"]["model"] != "phash"
+    assert "no-such" in said(api, "collection/estimate", {"model": "no-such"})
+    assert "the parameter model is missing" in said(api, "collection/estimate", {})
 
 
 def test_aliases_are_set_listed_and_deleted(api: Api, name: str, new_collection: Callable[..., str]) -> None:

@@ -104,6 +104,91 @@ def test_a_collection_is_looked_after_by_a_job(opened: Opened, screenshot: Scree
     expect(page.locator("#details .chips")).to_have_text("brand")
 
 
+def test_a_collection_is_made_changed_named_and_dropped(
+    opened: Opened, screenshot: Screenshot, console: Console
+) -> None:
+    page = opened("collections")
+    page.keyboard.press("n")
+    dialog = page.get_by_role("dialog", name="New collection")
+    dialog.get_by_label("Name").fill("shop")
+    dialog.get_by_label("Service").select_option("products")
+    expect(dialog.get_by_label("Model").locator("option", has_text="phash")).to_have_count(1)
+    dialog.get_by_label("Product field").fill("sku")
+    dialog.get_by_role("button", name="Make the collection").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("a collection of this name exists already")
+    screenshot(page, "collections-new-light")
+    dialog.get_by_label("Name").fill("z-made")
+    dialog.get_by_role("button", name="Make the collection").click()
+    details = page.locator("#details")
+    expect(details).to_contain_text("sku")
+    page.keyboard.press("e")
+    dialog = page.get_by_role("dialog", name="Settings of z-made")
+    dialog.get_by_label("Capacity").fill("7")
+    dialog.get_by_label("Product field").fill("")
+    dialog.get_by_label("Recall").fill("0.5")
+    dialog.get_by_role("button", name="Change").click()
+    expect(details).to_contain_text("0 of 7")
+    expect(details).to_contain_text("50.0 % of the true neighbours")
+    expect(details).not_to_contain_text("sku")
+    page.get_by_role("button", name="Measure recall").click()
+    expect(details.get_by_role("alert")).to_contain_text("no record")
+    page.get_by_role("button", name="Which index would help?").click()
+    expect(details).to_contain_text(re.compile("keeps no log of searches|was logged yet"))
+    page.keyboard.press("a")
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Alias").fill("no alias")
+    dialog.get_by_role("button", name="Set the alias").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("an alias has 1 to 128")
+    dialog.get_by_label("Alias").fill("live")
+    dialog.get_by_role("button", name="Set the alias").click()
+    chip = page.locator("#aliases li")
+    expect(chip).to_contain_text("live")
+    page.keyboard.press("Delete")
+    dialog = page.get_by_role("dialog", name="Drop z-made?")
+    drop = dialog.get_by_role("button", name="Drop it")
+    dialog.get_by_label("Its name").fill("z-mad")
+    expect(drop).to_be_disabled()
+    dialog.get_by_label("Its name").fill("z-made")
+    screenshot(page, "collections-drop-light")
+    drop.click()
+    expect(dialog.get_by_role("alert")).to_contain_text("aliases lead to the collection 'z-made': live")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Delete the alias live").click()
+    expect(chip).to_be_hidden()
+    page.get_by_role("button", name="Undo").click()
+    expect(chip).to_be_visible()
+    page.get_by_role("button", name="Delete the alias live").click()
+    expect(chip).to_be_hidden()
+    page.get_by_role("button", name="Drop", exact=True).click()
+    page.get_by_role("dialog").get_by_label("Its name").fill("z-made")
+    page.get_by_role("dialog").get_by_role("button", name="Drop it").click()
+    expect(page.locator("#details")).to_have_count(0)
+    assert "z-made" not in collections.names(console.context)
+
+
+def test_another_model_is_estimated_before_it_is_begun(
+    opened: Opened, screenshot: Screenshot, console: Console, workers: None
+) -> None:
+    page = opened("collections?c=shop")
+    page.get_by_role("button", name="Measure recall").click()
+    expect(page.locator("#findings")).to_contain_text("of the true nearest 20")
+    page.get_by_role("button", name="Re-embed with another model").click()
+    dialog = page.get_by_role("dialog", name="Re-embed shop")
+    dialog.get_by_label("Model").select_option("phash")
+    expect(dialog).to_contain_text("76 records take about")
+    screenshot(page, "collections-reembed-light")
+    page.keyboard.press("Escape")
+    assert collections.get(console.context, "shop").model != "phash"
+
+
+def test_who_administers_one_collection_makes_no_others(opened: Opened, console: Console) -> None:
+    _, token = console.new_token(Scope.ADMIN)
+    page = opened("collections?c=shop", token)
+    expect(page.locator("#settings")).to_be_visible()
+    expect(page.locator("#drop")).to_be_visible()
+    expect(page.locator("#new-collection, #new-alias")).to_have_count(0)
+
+
 def test_who_may_only_read_sees_no_button(opened: Opened, console: Console) -> None:
     _, token = console.new_token(Scope.READ)
     page = opened("collections?c=shop", token)
