@@ -36,6 +36,9 @@ _VECTOR = struct.Struct(">hh")
 _BOX = struct.Struct(">iiiii8i")  # dimensions, no nulls, type of elements, their number, first subscript; four elements
 _INTEGER = 23
 
+# Records that are handed to the connection at once.
+_AT_ONCE = 50
+
 COPIED = IncomingRows("incoming")
 """The temporary table that `copy_in` fills."""
 
@@ -91,8 +94,8 @@ def copy_in(connection: Connection, records: Sequence[NewRecord]) -> None:
     )
     with connection.cursor().copy("COPY incoming FROM STDIN (FORMAT BINARY)") as stream:
         stream.write(b"PGCOPY\n\xff\r\n\0" + bytes(8))
-        for record in records:
-            stream.write(_binary(record))
+        for start in range(0, len(records), _AT_ONCE):
+            stream.write(b"".join(map(_binary, records[start : start + _AT_ONCE])))
         stream.write(b"\xff\xff")
 
 

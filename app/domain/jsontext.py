@@ -32,6 +32,23 @@ def loads(text: bytes | str, what: str = "the request body") -> Json:
             the message names the place of such a number, e.g. `records[0].price`.
 
     """
+    try:
+        decoded = text.decode() if isinstance(text, bytes) else text
+        bare = decoded.removeprefix("\ufeff")
+    except UnicodeDecodeError:
+        raise InvalidRequest(f"{what} is not UTF-8") from None
+    try:
+        return _QUICK.decode(bare)  # type: ignore[no-any-return]
+    except RecursionError:
+        raise InvalidRequest("the JSON is nested too deep") from None
+    except json.JSONDecodeError as error:
+        raise InvalidRequest(f"{what} is not JSON: {error.msg}, at character {error.pos}") from None
+    except _OutOfRange:
+        raise InvalidRequest(_refusal(bare, what)) from None
+
+
+def _refusal(text: str, what: str) -> str:
+    """Parse JSON once more that holds a number which is none; return the reason behind the number's place."""
     refused: list[_Refused] = []
 
     def refuse(reason: str) -> _Refused:
@@ -51,18 +68,12 @@ def loads(text: bytes | str, what: str = "the request body") -> Json:
         return refuse(f"{name} is not JSON")
 
     try:
-        decoded = text.decode() if isinstance(text, bytes) else text
-        bare = decoded.removeprefix("\ufeff")
-        value = json.loads(bare, parse_float=decimal, parse_int=whole, parse_constant=constant)
+        value = json.loads(text, parse_float=decimal, parse_int=whole, parse_constant=constant)
     except RecursionError:
-        raise InvalidRequest("the JSON is nested too deep") from None
-    except UnicodeDecodeError:
-        raise InvalidRequest(f"{what} is not UTF-8") from None
+        return "the JSON is nested too deep"
     except json.JSONDecodeError as error:
-        raise InvalidRequest(f"{what} is not JSON: {error.msg}, at character {error.pos}") from None
-    if refused:
-        raise InvalidRequest(_with_place(value, refused[0]))
-    return value  # type: ignore[no-any-return]
+        return f"{what} is not JSON: {error.msg}, at character {error.pos}"
+    return _with_place(value, refused[0])
 
 
 def loads_stored(text: str) -> Json:
@@ -115,6 +126,8 @@ def check(value: Json, what: str) -> None:
         InvalidRequest: U+0000, a lone surrogate, or too deep; `what` names the thing in the message.
 
     """
+    if _is_plain(value):
+        return
     stack: list[tuple[Any, int]] = [(value, 1)]
     while stack:
         node, depth = stack.pop()
@@ -130,6 +143,15 @@ def check(value: Json, what: str) -> None:
             stack.extend((child, depth + 1) for child in node)
 
 
+def _is_plain(value: Json) -> bool:
+    """Say whether a value can be told to be fit from its text alone, which takes a tenth of the time."""
+    try:
+        text = orjson.dumps(value, default=_write)
+    except (orjson.JSONEncodeError, TypeError):
+        return False
+    return b"\\u0000" not in text and text.count(b"{") + text.count(b"[") <= MAX_DEPTH
+
+
 def check_text(text: str, what: str) -> None:
     """Refuse text that PostgreSQL cannot hold.
 
@@ -143,6 +165,10 @@ def check_text(text: str, what: str) -> None:
         text.encode()
     except UnicodeEncodeError:  # the only characters that UTF-8 does not have
         raise InvalidRequest(f"{what} holds half a surrogate pair, which is not a character") from None
+
+
+class _OutOfRange(Exception):
+    """A number is out of range, or none."""
 
 
 class _Refused:
@@ -182,6 +208,26 @@ def _decimal(text: str) -> Decimal | None:
     if len(text) > -_LEAST_EXPONENT and number.as_tuple().exponent < -_MOST_DECIMALS:  # type: ignore[operator]
         return None
     return number
+
+
+def _known_whole(digits: str) -> int | Decimal:
+    if (number := _whole(digits)) is None:
+        raise _OutOfRange
+    return number
+
+
+def _known_decimal(digits: str) -> Decimal:
+    if (number := _decimal(digits)) is None:
+        raise _OutOfRange
+    return number
+
+
+def _no_constant(_: str) -> None:
+    raise _OutOfRange
+
+
+# To make a decoder takes longer than to read a short text by it.
+_QUICK = json.JSONDecoder(parse_float=_known_decimal, parse_int=_known_whole, parse_constant=_no_constant)
 
 
 def _with_place(value: Any, refused: _Refused) -> str:

@@ -77,7 +77,10 @@ def _dotted(value: Json) -> str | None:
             return dotted
     else:
         children = value if isinstance(value, list) else ()
-    return next((found for child in children if (found := _dotted(child)) is not None), None)
+    for child in children:
+        if isinstance(child, dict | list) and (found := _dotted(child)) is not None:
+            return found
+    return None
 
 
 def check_size(attributes: Attributes, max_bytes: int) -> None:

@@ -120,6 +120,8 @@ BAD: list[tuple[str, Any, str]] = [
     ("dimension", {"_id": "x", "_embedding": VECTORS[0][:-1]}, "255 numbers"),
     ("not a number", '{{"_id": "x", "_embedding": [NaN, {}]}}'.format(", ".join(["0.5"] * 255)), "NaN"),
     ("beyond a float", '{{"_id": "x", "_embedding": [1e999, {}]}}'.format(", ".join(["0.5"] * 255)), "out of range"),
+    ("a truth value", '{{"_id": "x", "_embedding": [true, {}]}}'.format(", ".join(["0.5"] * 255)), "no number"),
+    ("text among numbers", '{{"_id": "x", "_embedding": ["]", {}]}}'.format(", ".join(["0.5"] * 255)), "no number"),
     ("no direction", {"_id": "x", "_embedding": [0.0] * 256}, "no direction"),
     ("text", {"_id": "x", "_embedding": "text"}, "_embedding"),
     ("no id", {"_embedding": VECTORS[0]}, "_id"),

@@ -41,8 +41,9 @@ from app.services.pipeline import Item, Pipeline, PreparedItem
 from app.services.record_input import attributes_of, check_size, checked_id, fit_to_insert
 from app.services.vectors import embedder_of
 
-# Records of one transaction at most: of embeddings, where no index takes each of them, and of others.
-_ROWS = 5000
+# Records of one transaction at most: of embeddings, where no index takes each of them, and of others. More would hardly
+# be faster, and Python's collector, which stops the searches of a server meanwhile, looks at all that wait.
+_ROWS = 1000
 _ROWS_INDEXED = 500
 _CHUNK_BYTES = 8 * 2**20
 _ROWS_CHECKED = 100

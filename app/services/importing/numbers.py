@@ -14,13 +14,15 @@ from app.services.given import given_embedding
 from app.services.importing.entries import Record, Vector
 
 # A quote that no backslash stands before begins a string or ends one, and no name may follow an end: so this is a key,
-# wherever it stands, and its value is a list of what numbers are made of.
-_LIST = rb'(?<!\\)"(vector|%s)"\s*:\s*(\[[-+0-9.eE,\s]*\])'
+# wherever it stands, and its value is a list.
+_LIST = rb'(?<!\\)"(vector|%s)"\s*:\s*(?=\[)'
+_NUMBERS = b"-+0123456789.eE, \t\r\n"
 _USUAL = re.compile(_LIST % b"_embedding")
 # Shorter lists are read as fast with the rest of the line.
 _WORTH_IT = 64
-# A vector of length 1 whose numbers were rounded to half precision is so close to it; it is stored as it is.
-_ROUNDED = 1e-3
+# The square of the length of a vector of length 1 whose numbers were rounded to half precision is so close to 1; it is
+# stored as it is.
+_ROUNDED = 2e-3
 # The largest number of a vector lies between these; beyond them its length cannot be told.
 _LEAST, _MOST = 1e-9, 1e9
 
@@ -37,13 +39,15 @@ def without_vector(line: bytes, field: str = "_embedding") -> tuple[Record | Non
     """
     pattern = _USUAL if field == "_embedding" else re.compile(_LIST % re.escape(field.encode()))
     found = pattern.search(line)
-    if found is None or len(found[2]) < _WORTH_IT or line.count(b'"%s"' % found[1]) > 1:
+    if found is None:
         return None, None
-    try:
-        numbers = orjson.loads(found[2])
-    except orjson.JSONDecodeError:
+    start, end = found.end(), line.find(b"]", found.end()) + 1
+    if end - start < _WORTH_IT or (vector := _list(line[start:end])) is None:
         return None, None
-    rest = loads(line[: found.start(2)] + b"null" + line[found.end(2) :], "the line")
+    without = line[:start] + b"null" + line[end:]
+    if without.count(b'"%s"' % found[1]) > 1:
+        return None, None
+    rest = loads(without, "the line")
     if not isinstance(rest, dict) or field not in rest:
         return None, None
     holder: Json = rest[field]
@@ -51,7 +55,17 @@ def without_vector(line: bytes, field: str = "_embedding") -> tuple[Record | Non
         holder = holder.get("vector", 0)
     if holder is not None:
         return None, None
-    return rest, np.array(numbers, np.float64)
+    return rest, vector
+
+
+def _list(text: bytes) -> Vector | None:
+    """Read a list of numbers; None where it is none, or holds something else."""
+    if text.translate(None, _NUMBERS) != b"[]":
+        return None
+    try:
+        return np.array(orjson.loads(text), np.float64)
+    except orjson.JSONDecodeError:
+        return None
 
 
 def embedding_of(value: Json, vector: Vector | None, collection: Collection) -> NDArray[np.float32] | None:
@@ -92,15 +106,15 @@ def unit(vector: Vector, dimensions: int) -> NDArray[np.float32]:
     """
     if vector.shape != (dimensions,):
         raise InvalidRequest(f"_embedding has {vector.size} numbers; the collection's vectors have {dimensions}")
+    if abs(float(vector @ vector) - 1) <= _ROUNDED:  # NaN and infinite numbers are not
+        return vector.astype(np.float32)
     largest = float(np.abs(vector).max())
     if not np.isfinite(largest):
         raise InvalidRequest("_embedding holds NaN or an infinite number")
     if not _LEAST <= largest <= _MOST:
         raise InvalidRequest("_embedding has no direction: its numbers are all zero, or far too small or large")
-    length = float(np.sqrt(vector @ vector))
-    if abs(length - 1) > _ROUNDED:
-        vector = vector / length
-    return vector.astype(np.float32)
+    unit: NDArray[np.float32] = (vector / np.sqrt(vector @ vector)).astype(np.float32)
+    return unit
 
 
 def vector_of_text(text: str) -> Vector:

@@ -1,6 +1,6 @@
 """Ids that were met, in eight bytes each."""
 
-import numpy as np
+from array import array
 
 _START = 1024
 _MOST = 2**24
@@ -14,14 +14,14 @@ class SeenIds:
     """
 
     def __init__(self) -> None:
-        self._slots = np.zeros(_START, np.uint64)
+        self._slots = _empty(_START)
         self._count = 0
 
     def add(self, record_id: str) -> bool:
         """Note an id; return whether it was noted before."""
         key = (hash(record_id) & 0xFFFF_FFFF_FFFF_FFFF) or 1
         place = self._place(key)
-        if int(self._slots[place]) == key:
+        if self._slots[place]:
             return True
         if self._count < _FULL * _MOST:
             self._slots[place] = key
@@ -33,12 +33,17 @@ class SeenIds:
     def _place(self, key: int) -> int:
         slots, mask = self._slots, len(self._slots) - 1
         place = key & mask
-        while (found := int(slots[place])) and found != key:
+        while (found := slots[place]) and found != key:
             place = (place + 1) & mask
         return place
 
     def _grow(self) -> None:
-        old = self._slots[self._slots != 0].tolist()
-        self._slots = np.zeros(2 * len(self._slots), np.uint64)
+        old = self._slots
+        self._slots = _empty(2 * len(old))
         for key in old:
-            self._slots[self._place(key)] = key
+            if key:
+                self._slots[self._place(key)] = key
+
+
+def _empty(slots: int) -> "array[int]":
+    return array("Q", bytes(8 * slots))
