@@ -9,6 +9,7 @@ from typing import BinaryIO
 import click
 import orjson
 
+from app.cli.collector import leave_out_what_stays
 from app.cli.common import json_option, opened, print_json
 from app.cli.progress import progress_bar
 from app.config import Settings
@@ -158,6 +159,7 @@ def worker(jobs: int) -> None:
     with opened(settings) as context:
         workers = Workers(context, jobs, pace_of(settings))
         workers.start()
+        leave_out_what_stays(context)
         expiring.watch(context)  # files of export jobs may lie on this machine alone
         click.echo(f"lookalike: {jobs} worker{'s' if jobs > 1 else ''} for jobs; Ctrl-C hands what runs back", err=True)
         try:

@@ -10,6 +10,7 @@ import click
 from gunicorn.app.base import BaseApplication
 
 from app import create_app
+from app.cli.collector import leave_out_what_stays
 from app.cli.common import check_folders, log_to_stderr
 from app.cli.listening import address_of, check_free, netloc, url_of
 from app.cli.worker import BoundedWorker
@@ -76,6 +77,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         context = worker.application.extensions["lookalike"]
         worker.jobs = Workers(context, self.settings.job_workers, pace_of(self.settings))
         worker.jobs.start()
+        leave_out_what_stays(context)
 
     def load(self) -> WSGIApplication:
         """Make the application, in the worker: connections and threads do not survive a fork."""

@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -193,6 +193,8 @@ class Models:
         self._by_identity: dict[tuple[str, str | None], BatchedEmbedder] = {}
         self._lock = threading.Lock()
         self.warm = False
+        self.loaded: Callable[[], None] = lambda: None
+        """Is called after a model was loaded."""
 
     def get(self, name: str, revision: str | None = None) -> BatchedEmbedder:
         """Return a model, loaded if it is not yet. Several names of one model share it.
@@ -217,6 +219,7 @@ class Models:
         if own not in self._by_identity:
             loaded = registry.load(name, self.options, self._threads, revision)
             self._by_identity[own] = BatchedEmbedder(loaded, self._queue_pictures)
+            self.loaded()
         return self._by_identity[own]
 
     def close(self) -> None:
