@@ -32,6 +32,7 @@ def create_context(settings: "Settings", database_url: str) -> "Context":
     from app.embedding.models.vector_cache import VectorCache  # noqa: PLC0415
     from app.embedding.tags.tagger import Tagger  # noqa: PLC0415
     from app.embedding.tags.taxonomy import read as read_taxonomy  # noqa: PLC0415
+    from app.services.audit import Audit  # noqa: PLC0415
     from app.services.context import Context, Lookup  # noqa: PLC0415
 
     taxonomy = read_taxonomy(settings.fashion_taxonomy)
@@ -54,6 +55,7 @@ def create_context(settings: "Settings", database_url: str) -> "Context":
         vector_cache=VectorCache(settings.vector_cache_bytes),
         tagger=Tagger(models, taxonomy, settings.home / "taxonomies"),
         lookup=Lookup(db, settings.auth_cache_seconds, settings.public_url),
+        audit=Audit(db, settings.audit_days),
         bell=Bell(db),
         watchers=BoundedSemaphore(settings.job_watchers),
     )
@@ -79,10 +81,12 @@ def create_app(settings: "Settings", database_url: str) -> "Flask":
     from app.api.jobs import jobs  # noqa: PLC0415
     from app.api.pictures import pictures  # noqa: PLC0415
     from app.api.uploads import uploads  # noqa: PLC0415
+    from app.api.watched import watch_requests  # noqa: PLC0415
     from app.domain.services import prefixes  # noqa: PLC0415
     from app.services import expiring, selftuning  # noqa: PLC0415
     from app.services.readiness import warm_up  # noqa: PLC0415
     from app.services.searchlog import SearchLog  # noqa: PLC0415
+    from app.services.watching import every  # noqa: PLC0415
     from app.ui.blueprint import console  # noqa: PLC0415
 
     context = create_context(settings, database_url)
@@ -102,9 +106,11 @@ def create_app(settings: "Settings", database_url: str) -> "Flask":
     flask.register_blueprint(console(context))
     errors.register(flask)
     flask.after_request(completed)
+    watch_requests(flask, context)
     flask.extensions["lookalike"] = context
     context.open()
     warm_up(context)
     expiring.watch(context)
+    every(context, 10.0, "token-use", context.lookup.uses.write, "when tokens were used last was not noted")
     selftuning.watch(context)
     return flask

@@ -1529,7 +1529,8 @@ BEGIN
                    c.relkind = 'p' OR c.relispartition
                    OR c.relname IN ('search_log', 'index_recall', 'jobs', 'job_rejects', 'job_workers', 'duplicate_scans',
                                     'duplicate_pairs', 'duplicate_copies', 'duplicate_changes', 'duplicate_hashes',
-                                    'duplicate_judgements', 'duplicate_decisions', 'trash', 'fetched_urls') AS holds_records
+                                    'duplicate_judgements', 'duplicate_decisions', 'trash', 'fetched_urls') AS holds_records,
+                   c.relname = 'audit_log' AS is_kept
             FROM pg_catalog.pg_class AS c
             WHERE c.relnamespace = 'lookalike'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm')
         ), routines AS (
@@ -1542,12 +1543,16 @@ BEGIN
         SELECT format('GRANT %s ON %s TO %I', wanted, oid::regclass, role)
         FROM roles, relations, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS wanted
         WHERE CASE WHEN wanted = 'SELECT' THEN is_view OR role = 'lookalike_app'
-                   ELSE holds_records AND role = 'lookalike_app' END
+                   ELSE (holds_records OR is_kept AND wanted <> 'UPDATE') AND role = 'lookalike_app' END
           AND NOT has_table_privilege(role, oid, wanted)
         UNION ALL
         SELECT format('GRANT UPDATE (created_at) ON lookalike.collections TO %I', role)
         FROM roles
         WHERE role = 'lookalike_app' AND NOT has_column_privilege(role, 'lookalike.collections', 'created_at', 'UPDATE')
+        UNION ALL
+        SELECT format('GRANT UPDATE (last_used_at) ON lookalike.tokens TO %I', role)
+        FROM roles
+        WHERE role = 'lookalike_app' AND NOT has_column_privilege(role, 'lookalike.tokens', 'last_used_at', 'UPDATE')
         UNION ALL
         SELECT format('REVOKE ALL ON ROUTINE %s FROM PUBLIC', oid::regprocedure)
         FROM routines
@@ -3208,6 +3213,77 @@ COMMENT ON TABLE lookalike.applied_sql IS 'Which file of sql/ was applied, by th
 
 COMMENT ON COLUMN lookalike.applied_sql.version IS 'Version of the program that applied the file; null where that is not known.';
 
+CREATE TABLE lookalike.audit_log (
+    id bigint NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    token_id integer,
+    actor text,
+    action text NOT NULL,
+    collection text,
+    target text,
+    code integer NOT NULL,
+    request_id text
+);
+
+COMMENT ON TABLE lookalike.audit_log IS 'Who changed what, and when; nothing of the data.';
+
+COMMENT ON COLUMN lookalike.audit_log.actor IS 'The user of the command line; null for a request with a token.';
+
+COMMENT ON COLUMN lookalike.audit_log.code IS 'The code of the answer; of a command, that which it exits with.';
+
+CREATE TABLE lookalike.tokens (
+    id integer NOT NULL,
+    label text DEFAULT ''::text NOT NULL,
+    digest bytea NOT NULL,
+    scopes text[] NOT NULL,
+    all_collections boolean NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    revoked_at timestamp with time zone,
+    expires_at timestamp with time zone,
+    last_used_at timestamp with time zone,
+    replaces integer,
+    requests_per_second double precision,
+    pictures_per_second double precision,
+    concurrent_searches integer,
+    CONSTRAINT tokens_concurrent_searches_check CHECK ((concurrent_searches > 0)),
+    CONSTRAINT tokens_digest_check CHECK ((octet_length(digest) = 32)),
+    CONSTRAINT tokens_pictures_per_second_check CHECK ((pictures_per_second > (0)::double precision)),
+    CONSTRAINT tokens_requests_per_second_check CHECK ((requests_per_second > (0)::double precision)),
+    CONSTRAINT tokens_scopes_check CHECK (((scopes <@ ARRAY['read'::text, 'write'::text, 'admin'::text]) AND (cardinality(scopes) > 0)))
+);
+
+COMMENT ON TABLE lookalike.tokens IS 'API tokens, by the SHA-256 of the token; revoked ones stay on record.';
+
+COMMENT ON COLUMN lookalike.tokens.expires_at IS 'From then on the token is refused; null: never.';
+
+COMMENT ON COLUMN lookalike.tokens.last_used_at IS 'When it was used last, to a minute or so.';
+
+COMMENT ON COLUMN lookalike.tokens.replaces IS 'The token in whose place this one was made.';
+
+CREATE VIEW lookalike.audit AS
+ SELECT l.at,
+    COALESCE(l.actor, NULLIF(t.label, ''::text)) AS who,
+    l.token_id,
+    l.action,
+    l.collection,
+    l.target,
+    l.code,
+    l.request_id
+   FROM (lookalike.audit_log l
+     LEFT JOIN lookalike.tokens t ON ((t.id = l.token_id)))
+  ORDER BY l.id DESC;
+
+COMMENT ON VIEW lookalike.audit IS 'Who changed what, newest first: when, by which token or user, where, with what outcome. With its owner''s rights.';
+
+ALTER TABLE lookalike.audit_log ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME lookalike.audit_log_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE VIEW lookalike.collection_stats AS
  SELECT c.id,
     c.name,
@@ -3703,20 +3779,6 @@ CREATE UNLOGGED TABLE lookalike.search_log (
 
 COMMENT ON TABLE lookalike.search_log IS 'The latest searches, where LOOKALIKE_LOG_SEARCHES is on; lost in a crash of the database.';
 
-CREATE TABLE lookalike.tokens (
-    id integer NOT NULL,
-    label text DEFAULT ''::text NOT NULL,
-    digest bytea NOT NULL,
-    scopes text[] NOT NULL,
-    all_collections boolean NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    revoked_at timestamp with time zone,
-    CONSTRAINT tokens_digest_check CHECK ((octet_length(digest) = 32)),
-    CONSTRAINT tokens_scopes_check CHECK (((scopes <@ ARRAY['read'::text, 'write'::text, 'admin'::text]) AND (cardinality(scopes) > 0)))
-);
-
-COMMENT ON TABLE lookalike.tokens IS 'API tokens, by the SHA-256 of the token; revoked ones stay on record.';
-
 CREATE VIEW lookalike.recent_searches AS
  SELECT l.at,
     NULLIF(t.label, ''::text) AS token,
@@ -3900,6 +3962,9 @@ ALTER TABLE ONLY lookalike.aliases
 ALTER TABLE ONLY lookalike.applied_sql
     ADD CONSTRAINT applied_sql_pkey PRIMARY KEY (name);
 
+ALTER TABLE ONLY lookalike.audit_log
+    ADD CONSTRAINT audit_log_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY lookalike.collections
     ADD CONSTRAINT collections_name_key UNIQUE (name);
 
@@ -3985,6 +4050,8 @@ ALTER TABLE ONLY lookalike.trash
     ADD CONSTRAINT trash_pkey PRIMARY KEY (number);
 
 CREATE INDEX aliases_collection_id_idx ON lookalike.aliases USING btree (collection_id);
+
+CREATE INDEX audit_log_at_idx ON lookalike.audit_log USING btree (at);
 
 CREATE INDEX crowds_collection_id_idx ON lookalike.crowds USING btree (collection_id);
 
@@ -4078,6 +4145,9 @@ ALTER TABLE ONLY lookalike.token_collections
 
 ALTER TABLE ONLY lookalike.token_collections
     ADD CONSTRAINT token_collections_token_id_fkey FOREIGN KEY (token_id) REFERENCES lookalike.tokens(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY lookalike.tokens
+    ADD CONSTRAINT tokens_replaces_fkey FOREIGN KEY (replaces) REFERENCES lookalike.tokens(id);
 
 ALTER TABLE ONLY lookalike.trash
     ADD CONSTRAINT trash_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES lookalike.collections(id) ON DELETE CASCADE;

@@ -3,7 +3,7 @@
 The console's pages call with the cookie of their session instead of the first: docs/adr/0020-the-console.md.
 """
 
-from flask import Request
+from flask import Request, g
 
 from app.domain.browser import COOKIE, is_own_request
 from app.domain.collections import Collection
@@ -32,7 +32,8 @@ def principal_of(request: Request, lookup: Lookup) -> Principal:
         raise Unauthorized("send your API token in the header 'Authorization: Token <your token>'")
     principal = lookup.principal(token.strip())
     if principal is None:
-        raise Unauthorized("this API token is not known, or was revoked")
+        raise Unauthorized("this API token is not known, was revoked or has expired")
+    g.token_id = principal.token_id
     return principal
 
 
@@ -59,6 +60,7 @@ def collection_of(
     if not name:
         raise InvalidRequest("name your collection in the header 'collection-id: <its name>'")
     collection = lookup.collection(name, anew=anew)
+    g.scope, g.collection = scope, collection.name
     principal.require(scope, collection.id)
     if service is not None and service != collection.service:
         raise InvalidRequest(

@@ -15,6 +15,9 @@ from app.domain.errors import InvalidRequest
 from app.domain.tokens import Principal, Scope
 from app.services.context import Context
 
+# Parameters that say what an act is about, for the audit log: ids and names, nothing of the data.
+_TARGETS = ("token", "name", "alias", "field")
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -67,6 +70,7 @@ def add(made: Blueprint, context: Context, views: Mapping[str, View]) -> None:
 def _answered(context: Context, view: View) -> Callable[[], Response]:
     def answer() -> Response:
         principal = principal_of(request, context.lookup)
+        g.scope = view.scope
         if view.of_collection:
             anew = view.scope is Scope.ADMIN  # what is remembered may have been dropped, and made again, meanwhile
             named = collection_of(request, context.lookup, principal, view.scope, None, anew=anew)
@@ -75,7 +79,9 @@ def _answered(context: Context, view: View) -> Callable[[], Response]:
             principal.check_scope(view.scope)
             if view.of_all:
                 principal.check_everywhere()
-        body = view.function(Call(context, principal, named), parse(view.parameters, body_of(request)))
+        given = parse(view.parameters, body_of(request))
+        g.target = " ".join(str(value) for name in _TARGETS if (value := getattr(given, name, None)) is not None)
+        body = view.function(Call(context, principal, named), given)
         return envelope.response(statuses.OK, body, g.request_id, g.started)
 
     return answer

@@ -14,6 +14,7 @@ from app.version import __version__
 # server's and the web framework's imports but those that use them.
 _COMMANDS = {
     "alias": "alias",
+    "audit": "audit",
     "collection": "collection",
     "db": "database",
     "demo": "demo",

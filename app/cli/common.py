@@ -1,11 +1,12 @@
 """Commands share these: a database that is there, and JSON on stdout."""
 
+import getpass
 import logging
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -16,11 +17,18 @@ from app.config import Settings
 from app.db import schema
 from app.db.conninfo import reach
 from app.db.embedded import EmbeddedDatabase
+from app.domain.audit import Act
 from app.domain.errors import ConfigurationError
 from app.services.context import Context
 
 # File systems of the kernel, which say that root may write, and take nothing.
 _KERNEL = ("/proc", "/sys")
+
+# What a command is about, by the names of its parameters: ids and names, nothing of the data.
+_TARGETS = ("token_id", "number", "decision", "field", "name", "names", "pairs", "collections")
+_BY_NAME = "collection"
+_LONGEST_TARGET = 200
+_FAILED = 1
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON value and nothing else.")
 
@@ -119,10 +127,53 @@ def opened(settings: Settings | None = None, *, reads: bool = False) -> Iterator
             schema.require(url)
         context = create_context(settings, url)
         context.open()
+        code = _FAILED
         try:
             yield context
+            code = 0
+        except SystemExit as ended:
+            code = ended.code if isinstance(ended.code, int) else code
+            raise
         finally:
+            if not reads:
+                _note(context, code)
             context.close()
+
+
+def _note(context: Context, code: int) -> None:
+    """Note in the audit log which command this was, who gave it, and what it was about."""
+    command = click.get_current_context(silent=True)
+    if command is None:  # a program calls this, not the command line
+        return
+    given = command.params
+    action = _path(command)
+    of_collection = given.get("collection") or (given.get("name") if action.startswith(_BY_NAME) else None)
+    named = [given.get(name) for name in _TARGETS if not (of_collection and name == "name")]
+    flat = [str(part) for one in named if one is not None for part in (one if isinstance(one, tuple) else (one,))]
+    context.audit.note(
+        Act(
+            at=datetime.now(UTC),
+            action=action,
+            code=code,
+            actor=_user(),
+            collection=None if of_collection is None else str(of_collection),
+            target=" ".join(flat)[:_LONGEST_TARGET] or None,
+        )
+    )
+
+
+def _path(command: click.Context) -> str:
+    """Return a command's name, after that of its group; the program's own, which comes first, is left out."""
+    if command.parent is None:
+        return ""
+    return f"{_path(command.parent)} {command.info_name}".strip()
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a user without a name, as containers have
+        return f"user {os.getuid()}"
 
 
 def print_json(value: object) -> None:

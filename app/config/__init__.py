@@ -111,6 +111,13 @@ class Settings(BaseSettings):
         description="How long tokens and collections are cached; a revoked token may work for this long.",
     )
 
+    audit_days: int = Field(
+        default=90,
+        ge=0,
+        le=36_500,
+        description="Days for which the audit log keeps who changed what; 0: nothing is noted.",
+    )
+
     max_batch: int = Field(default=10, ge=1, le=1000, description="Records in one insert request at most.")
     max_records: int = Field(
         default=1000, ge=1, le=100_000, description="Records in one get, delete, update or rank request at most."

@@ -26,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.db.access_models import AuditEntry, Token, TokenCollection
 from app.db.duplicate_models import (
     DuplicateChange,
     DuplicateCopy,
@@ -42,6 +43,7 @@ __all__ = [
     "SCHEMA",
     "Alias",
     "AppliedSql",
+    "AuditEntry",
     "Base",
     "Collection",
     "DuplicateChange",
@@ -228,28 +230,6 @@ class ReembeddingFailure(Base):
     reason: Mapped[str] = mapped_column(Text)
 
 
-class Token(Base):
-    """A token, of which only the SHA-256 is kept."""
-
-    __tablename__ = "tokens"
-    __table_args__ = (
-        CheckConstraint("octet_length(digest) = 32", name="digest"),
-        CheckConstraint(
-            "scopes <@ ARRAY['read', 'write', 'admin'] AND cardinality(scopes) > 0",
-            name="scopes",
-        ),
-        {"comment": "API tokens, by the SHA-256 of the token; revoked ones stay on record."},
-    )
-
-    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
-    label: Mapped[str] = mapped_column(Text, server_default=text("''"))
-    digest: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
-    scopes: Mapped[list[str]] = mapped_column(ARRAY(Text))
-    all_collections: Mapped[bool]
-    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
-    revoked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-
-
 class SearchLogEntry(Base):
     """One search that the server answered, where LOOKALIKE_LOG_SEARCHES is on; lost in a crash, on purpose."""
 
@@ -272,18 +252,6 @@ class SearchLogEntry(Base):
     results: Mapped[int | None]
     milliseconds: Mapped[float] = mapped_column(Double)
     way: Mapped[str | None] = mapped_column(Text)
-
-
-class TokenCollection(Base):
-    """A grant of one collection to one token."""
-
-    __tablename__ = "token_collections"
-    __table_args__ = ({"comment": "Which collections a token that is not for all may use."},)
-
-    token_id: Mapped[int] = mapped_column(ForeignKey(f"{SCHEMA}.tokens.id", ondelete="CASCADE"), primary_key=True)
-    collection_id: Mapped[int] = mapped_column(
-        ForeignKey(f"{SCHEMA}.collections.id", ondelete="CASCADE"), primary_key=True, index=True
-    )
 
 
 class Alias(Base):

@@ -5,7 +5,7 @@ import secrets
 from dataclasses import dataclass
 from enum import StrEnum
 
-from app.domain.errors import Forbidden
+from app.domain.errors import Forbidden, InvalidRequest
 
 
 class Scope(StrEnum):
@@ -24,12 +24,46 @@ _INCLUDES = {
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a token may ask for; None: as the server is set up, or, in its settings, any amount.
+
+    Attributes:
+        requests_per_second: requests a second, above 0.
+        pictures_per_second: pictures a second that the model looks at or that are stored, above 0.
+        concurrent_searches: searches at the same time, at least 1.
+
+    """
+
+    requests_per_second: float | None = None
+    pictures_per_second: float | None = None
+    concurrent_searches: int | None = None
+
+    def check(self) -> None:
+        """Check that each is a number that can be meant.
+
+        Raises:
+            InvalidRequest: one is not.
+
+        """
+        for name in ("requests_per_second", "pictures_per_second"):
+            value = getattr(self, name)
+            if value is not None and not 0.001 <= value <= 1_000_000:
+                raise InvalidRequest(f"{name}: it is a number from 0.001 to 1,000,000")
+        if self.concurrent_searches is not None and not 1 <= self.concurrent_searches <= 1_000_000:
+            raise InvalidRequest("concurrent_searches: it is a whole number from 1 to 1,000,000")
+
+
+NO_LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True)
 class Principal:
-    """The holder of a token: its scopes, and the ids of its collections (None: all of them)."""
+    """The holder of a token: its scopes, the ids of its collections (None: all of them), and its limits."""
 
     token_id: int
     scopes: frozenset[Scope]
     collections: frozenset[int] | None
+    limits: Limits = NO_LIMITS
 
     @property
     def allowed(self) -> frozenset[Scope]:

@@ -1,8 +1,10 @@
 """Every service function is given the context: the database, the models, the way to pictures, the settings."""
 
+import logging
 import threading
 import time
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from cachetools import TTLCache
 
@@ -11,12 +13,17 @@ from app.db import collections, tokens
 from app.db.bell import Bell
 from app.db.engine import Database
 from app.domain.collections import Collection
+from app.domain.errors import LookalikeError
 from app.domain.searches import SearchObserver
 from app.domain.tokens import Principal, digest
 from app.embedding.fetch.sources import PictureSource
 from app.embedding.models.batching import Models
 from app.embedding.models.vector_cache import VectorCache
 from app.embedding.tags.tagger import Tagger
+from app.services.audit import Audit
+from app.services.tokenuse import TokenUse
+
+log = logging.getLogger(__name__)
 
 
 class Lookup:
@@ -29,12 +36,13 @@ class Lookup:
     def __init__(self, db: Database, freshness_seconds: float, public_url: str | None = None) -> None:
         self._db = db
         self.public_url = public_url
+        self.uses = TokenUse(db)
         self._lock = threading.Lock()
         self._tokens: TTLCache[bytes, Principal] = TTLCache(maxsize=4096, ttl=freshness_seconds)
         self._collections: TTLCache[str, Collection] = TTLCache(maxsize=4096, ttl=freshness_seconds)
 
     def principal(self, token: str) -> Principal | None:
-        """Return what a token may do; None where it is unknown or revoked."""
+        """Return what a token may do, and note its use; None where it is unknown, revoked or has expired."""
         key = digest(token)
         with self._lock:
             known = self._tokens.get(key)
@@ -43,6 +51,8 @@ class Lookup:
             if known is not None:
                 with self._lock:
                     self._tokens[key] = known
+        if known is not None:
+            self.uses.noted(known.token_id)
         return known
 
     def collection(self, name: str, *, anew: bool = False) -> Collection:
@@ -111,6 +121,7 @@ class Context:
     vector_cache: VectorCache
     tagger: Tagger
     lookup: Lookup
+    audit: Audit
     bell: Bell
     """It rings when a job changes."""
     watchers: threading.BoundedSemaphore
@@ -127,6 +138,7 @@ class Context:
         """Begin to connect to the database, and start the observers' threads; models are loaded at their first use."""
         self.closed.clear()
         self.db.open()
+        self.audit.open()
         for observer in self.observers:
             observer.open()
 
@@ -135,6 +147,11 @@ class Context:
         self.closed.set()
         for observer in self.observers:
             observer.close()
+        self.audit.close()
+        try:
+            self.lookup.uses.write(timedelta())
+        except LookalikeError as error:
+            log.warning("when tokens were used last was not noted: %s", error)
         self.bell.close()
         self.pictures.close()
         self.models.close()

@@ -45,7 +45,7 @@ def watch(context: Context, every_seconds: float = _WATCH_SECONDS) -> None:
 
 
 def sweep(context: Context) -> None:
-    """Delete what has expired in all collections, what is due in their trash, and old files of export jobs.
+    """Delete what has expired in all collections, what is due in their trash, old files of jobs and old audit entries.
 
     It ends early where the context is closed.
 
@@ -58,6 +58,7 @@ def sweep(context: Context) -> None:
     except OSError as error:
         log.warning("old files of export jobs were not deleted: %s", error)
     duplicates.purge_due(context)
+    context.audit.trim()
     for name in table.expiring(context.db):
         if context.closed.is_set():
             return

@@ -64,7 +64,7 @@ class _Console:
         session.check_origin(self._context)
         token = request.form.get("token", "").strip()
         if not token or self._context.lookup.principal(token) is None:
-            return self._sign_in("This token is not known, or was revoked."), 401
+            return self._sign_in("This token is not known, was revoked or has expired."), 401
         onwards = session.target(request.form.get("next", ""), self.root)
         return session.begin(self._context, redirect(onwards, 303), token, self.root)
 

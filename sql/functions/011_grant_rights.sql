@@ -5,7 +5,8 @@
 --   lookalike_app     reads tables and views; writes records and what belongs to them, which are the partitioned tables
 --                     and their partitions, the log of searches, measured recall, and jobs. It makes no tokens and no collections, and
 --                     owns nothing. A row lock on a collection needs the right to update one column: `created_at`,
---                     which decides nothing.
+--                     which decides nothing. It notes when a token was used, and who changed what: entries of
+--                     audit_log it adds and, once they are old, deletes; it changes none.
 --   everybody         may run no function that is VOLATILE, as those change the schema, and none that runs with the
 --                     owner's rights. Both roles run those that are not VOLATILE; lookalike_app runs insert_record, too.
 --
@@ -29,7 +30,8 @@ BEGIN
                    c.relkind = 'p' OR c.relispartition
                    OR c.relname IN ('search_log', 'index_recall', 'jobs', 'job_rejects', 'job_workers', 'duplicate_scans',
                                     'duplicate_pairs', 'duplicate_copies', 'duplicate_changes', 'duplicate_hashes',
-                                    'duplicate_judgements', 'duplicate_decisions', 'trash', 'fetched_urls') AS holds_records
+                                    'duplicate_judgements', 'duplicate_decisions', 'trash', 'fetched_urls') AS holds_records,
+                   c.relname = 'audit_log' AS is_kept
             FROM pg_catalog.pg_class AS c
             WHERE c.relnamespace = 'lookalike'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm')
         ), routines AS (
@@ -42,12 +44,16 @@ BEGIN
         SELECT format('GRANT %s ON %s TO %I', wanted, oid::regclass, role)
         FROM roles, relations, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS wanted
         WHERE CASE WHEN wanted = 'SELECT' THEN is_view OR role = 'lookalike_app'
-                   ELSE holds_records AND role = 'lookalike_app' END
+                   ELSE (holds_records OR is_kept AND wanted <> 'UPDATE') AND role = 'lookalike_app' END
           AND NOT has_table_privilege(role, oid, wanted)
         UNION ALL
         SELECT format('GRANT UPDATE (created_at) ON lookalike.collections TO %I', role)
         FROM roles
         WHERE role = 'lookalike_app' AND NOT has_column_privilege(role, 'lookalike.collections', 'created_at', 'UPDATE')
+        UNION ALL
+        SELECT format('GRANT UPDATE (last_used_at) ON lookalike.tokens TO %I', role)
+        FROM roles
+        WHERE role = 'lookalike_app' AND NOT has_column_privilege(role, 'lookalike.tokens', 'last_used_at', 'UPDATE')
         UNION ALL
         SELECT format('REVOKE ALL ON ROUTINE %s FROM PUBLIC', oid::regprocedure)
         FROM routines

@@ -20,7 +20,7 @@ SELECT c.name FROM lookalike.aliases AS a JOIN lookalike.collections AS c ON c.i
 
 -- aliases.locked_out: Tokens that may use one collection and not another, by number.
 SELECT t.id FROM lookalike.tokens AS t
-WHERE NOT t.all_collections AND t.revoked_at IS NULL
+WHERE NOT t.all_collections AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > now())
   AND EXISTS (SELECT FROM lookalike.token_collections AS g JOIN lookalike.collections AS c ON c.id = g.collection_id
               WHERE g.token_id = t.id AND c.name = %(before)s)
   AND NOT EXISTS (SELECT FROM lookalike.token_collections AS g JOIN lookalike.collections AS c ON c.id = g.collection_id

@@ -502,6 +502,7 @@ def test_every_name_gets_a_view(db: Database) -> None:
         ).fetchall()
     )
     assert {row["relname"] for row in left} == {
+        "audit",
         "collection_stats",
         "decisions",
         "duplicate_states",

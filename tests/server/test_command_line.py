@@ -408,6 +408,7 @@ def test_every_command_explains_itself(shell: Server) -> None:
         "demo",
         "collection",
         "token",
+        "audit",
         "load",
         "update",
         "export",

@@ -80,7 +80,7 @@ export function signIn() {
       event.preventDefault();
       const answer = await fetch(`${root}/console/sign-in`, { method: "POST", body: new URLSearchParams({ token: token.value }), redirect: "manual" });
       if (answer.status === 401 || answer.status === 403) {
-        wrong.textContent = "This token is not known, or was revoked.";
+        wrong.textContent = "This token is not known, was revoked or has expired.";
         return;
       }
       dialog.remove();
