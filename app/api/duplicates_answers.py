@@ -49,6 +49,7 @@ class DuplicateGroup(TypedDict):
     widest: Annotated[_Distance, Field(description="Greatest distance of its pairs.")]
     complete: Annotated[bool, Field(description="Whether every two are within the radius; where not, it is a chain.")]
     decision: Annotated[int | None, Field(description="The decision that dismissed it; null: none did.")]
+    newest: Annotated[datetime | None, Field(description="When the last of its records was stored.")]
     suggestion: Annotated[str | None, Field(description="The record to keep, where rules were given.")]
     reason: Annotated[str | None, Field(description="The rule that decided.")]
     records: Annotated[list[AnswerRecord], Field(description="The records, with the fields that were asked for.")]

@@ -59,7 +59,10 @@ class GroupsParameters(Parameters):
     state: Annotated[
         Literal["open", "dismissed", "all"], Field(description="Those that nobody has dismissed, the others, or all.")
     ] = "open"
-    order: Annotated[Literal["size", "nearness"], Field(description="The largest first, or the nearest.")] = "size"
+    order: Annotated[
+        Literal["size", "nearness", "age"],
+        Field(description="The largest first, the nearest, or those with the newest record."),
+    ] = "size"
     record: Annotated[Text | None, Field(description="Only the group of this record.")] = None
     rules: Rules = None
     k: PageSize = 20

@@ -145,7 +145,11 @@ def scan(collection: str, radius: float, *, anew: bool, model_alone: bool, as_js
     "--state", type=click.Choice(["open", "dismissed", "all"]), default="open", show_default=True, help="Which groups."
 )
 @click.option(
-    "--order", type=click.Choice(["size", "nearness"]), default="size", show_default=True, help="Which come first."
+    "--order",
+    type=click.Choice(["size", "nearness", "age"]),
+    default="size",
+    show_default=True,
+    help="Which come first.",
 )
 @click.option("--from", "offset", type=click.IntRange(min=0), default=0, help="Groups that are passed over.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="Groups at most.")

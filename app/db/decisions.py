@@ -16,8 +16,13 @@ from app.domain.jsontext import dumps, loads_stored, stored_bytes
 from app.domain.records import Json
 
 State = Literal["open", "dismissed", "all"]
-Order = Literal["size", "nearness"]
-_ORDERS = {"size": "g.size DESC, g.weakest, g.members", "nearness": "g.weakest, g.size DESC, g.members"}
+Order = Literal["size", "nearness", "age"]
+_ORDERS = {
+    "size": "g.size DESC, g.weakest, g.members",
+    "nearness": "g.weakest, g.size DESC, g.members",
+    "age": "(SELECT max(r.created_at) FROM {records} AS r"
+    " WHERE r.collection_id = %(collection_id)s AND r.id = ANY (g.members)) DESC, g.members",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,7 @@ class Group:
         widest: the greatest distance of their pairs.
         complete: whether every two are within the radius; where not, the group is a chain.
         decision: the decision that dismissed the group; None: nobody did.
+        newest: when the last of its records was stored.
         suggestion: the one to keep, where rules are given.
         reason: the rule that decided.
 
@@ -40,6 +46,7 @@ class Group:
     widest: float
     complete: bool
     decision: int | None
+    newest: datetime | None
     suggestion: str | None
     reason: str | None
 
@@ -115,7 +122,7 @@ def groups(
         collection: whose pairs are stored.
         radius: at most that of the scan.
         state: which groups.
-        order: the largest first, or the nearest.
+        order: the largest first, the nearest, or those with the newest record.
         offset: groups that are passed over.
         limit: groups of a page.
         member: a record that must be one of the group.
@@ -125,8 +132,10 @@ def groups(
         InvalidRequest: a rule is none.
 
     """
-    text = query("duplicates", "groups").render(ranking=_ORDERS[order])
+    table = partition("records", collection)
+    text = query("duplicates", "groups").render(ranking=_ORDERS[order].format(records=table), records=table)
     values = {
+        "collection_id": collection.id,
         "name": collection.name,
         "radius": radius,
         "state": state,
@@ -143,6 +152,7 @@ def groups(
             row["widest"],
             row["complete"],
             row["decision"],
+            row["newest"],
             row["suggestion"],
             row["reason"],
         )

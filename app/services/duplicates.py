@@ -154,7 +154,7 @@ class Asked:
     Attributes:
         radius: on the API's scale; None: that of the scan.
         state: those that nobody has dismissed, those that somebody has, or all.
-        order: the largest first, or the nearest.
+        order: the largest first, the nearest, or those with the newest record.
         offset: groups that are passed over.
         limit: groups of a page.
         member: a record that must be one of the group.

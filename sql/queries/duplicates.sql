@@ -121,9 +121,13 @@ WITH found AS MATERIALIZED (
     SELECT count(*) AS groups, coalesce(sum(f.size), 0)::bigint AS records FROM found AS f
 )
 SELECT counted.groups, counted.records, f.members, f.size, f.weakest, f.widest, f.complete, f.decision,
-       s.id AS suggestion, s.reason
+       n.newest, s.id AS suggestion, s.reason
 FROM counted
 LEFT JOIN found AS f ON f.place > :offset AND f.place <= :end
+LEFT JOIN LATERAL (
+    SELECT max(r.created_at) AS newest FROM /*records*/ lookalike.records /*end*/ AS r
+    WHERE r.collection_id = :collection_id AND r.id = ANY (f.members)
+) AS n ON TRUE
 LEFT JOIN LATERAL lookalike.suggest_keeper(:name, f.members, :rules) AS s ON TRUE
 ORDER BY f.place;
 

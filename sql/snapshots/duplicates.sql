@@ -102,9 +102,13 @@ WITH found AS MATERIALIZED (
     SELECT count(*) AS groups, coalesce(sum(f.size), 0)::bigint AS records FROM found AS f
 )
 SELECT counted.groups, counted.records, f.members, f.size, f.weakest, f.widest, f.complete, f.decision,
-       s.id AS suggestion, s.reason
+       n.newest, s.id AS suggestion, s.reason
 FROM counted
 LEFT JOIN found AS f ON f.place > %(offset)s AND f.place <= %(end)s
+LEFT JOIN LATERAL (
+    SELECT max(r.created_at) AS newest FROM "lookalike"."records_1" AS r
+    WHERE r.collection_id = %(collection_id)s AND r.id = ANY (f.members)
+) AS n ON TRUE
 LEFT JOIN LATERAL lookalike.suggest_keeper(%(name)s, f.members, %(rules)s) AS s ON TRUE
 ORDER BY f.place;
 

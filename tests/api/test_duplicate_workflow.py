@@ -252,6 +252,13 @@ def test_a_chain_is_told_from_a_group_whose_members_are_all_alike(context: Conte
     assert pairs[0].same_file
     assert groups_of(context, collection, radius=0.1) == [["x", "y"]]
     assert groups_of(context, collection, order="nearness") == [["x", "y"], ["a", "b", "c"]]
+    by_age = ("UPDATE lookalike.records SET created_at = now() + interval '1 day' WHERE id = %(id)s", {"id": "y"})
+    context.db.write(lambda connection: connection.execute(*by_age))
+    assert groups_of(context, collection, order="age") == [["x", "y"], ["a", "b", "c"]]
+    newest, earlier = duplicates.groups(context, collection, Asked(order="age")).groups[0].newest, page.groups[1].newest
+    assert newest is not None
+    assert earlier is not None
+    assert newest > earlier
     assert groups_of(context, collection, member="b") == [["a", "b", "c"]]
     assert groups_of(context, collection, offset=1, limit=1) == [["x", "y"]]
     assert groups_of(context, collection, offset=2) == []

@@ -2,7 +2,7 @@
 
 import { h } from "./dom.js";
 
-/** @typedef {{keys: string, does: string, action: (event: KeyboardEvent) => void, where: string}} Bound */
+/** @typedef {{keys: string, does: string, action: (event: KeyboardEvent) => void, where: string, when?: () => boolean}} Bound */
 
 /** @type {Bound[]} */
 export const bound = [];
@@ -18,10 +18,14 @@ const off = () => localStorage.getItem(SWITCH) === "off";
  * @param {string} does what it does, in a few words
  * @param {(event: KeyboardEvent) => void} action
  * @param {string} [where] the heading it stands under in the list of keys
+ * @param {() => boolean} [when] says whether it counts now, for screens that have more than one view
  */
-export function bind(keys, does, action, where = "This screen") {
-  bound.push({ keys, does, action, where });
+export function bind(keys, does, action, where = "This screen", when) {
+  bound.push({ keys, does, action, where, when });
 }
+
+/** The keys that count now. */
+export const current = () => bound.filter((one) => !one.when || one.when());
 
 /** @param {EventTarget | null} target */
 function typing(target) {
@@ -38,13 +42,16 @@ document.addEventListener("keydown", (event) => {
   if (document.querySelector("dialog[open]")) return;
   const name = event.key === " " ? "Space" : event.key;
   const pair = before ? `${before} ${name}` : "";
-  const found = bound.find((one) => one.keys === pair) ?? bound.find((one) => one.keys === name);
+  // What has the focus is pressed by these two.
+  if ((name === "Enter" || name === "Space") && event.target instanceof Element && event.target.closest("a, button, summary, input")) return;
+  const some = current();
+  const found = some.find((one) => one.keys === pair) ?? some.find((one) => one.keys === name);
   clearTimeout(timer);
   before = "";
   if (found) {
     event.preventDefault();
     found.action(event);
-  } else if (bound.some((one) => one.keys.startsWith(`${name} `))) {
+  } else if (some.some((one) => one.keys.startsWith(`${name} `))) {
     before = name;
     timer = window.setTimeout(() => (before = ""), 1200);
   }
@@ -53,7 +60,7 @@ document.addEventListener("keydown", (event) => {
 /** Show the list of all keys. */
 export function showKeys() {
   const groups = new Map();
-  for (const one of bound) groups.set(one.where, [...(groups.get(one.where) ?? []), one]);
+  for (const one of current()) groups.set(one.where, [...(groups.get(one.where) ?? []), one]);
   const dialog = h("dialog", { class: "card keys", "aria-label": "Keys", onclose: () => dialog.remove() },
     h("form", { method: "dialog" }, h("h2", {}, "Keys"), h("button", { class: "quiet round", "aria-label": "Close" }, "✕")),
     ...[...groups].map(([where, some]) => h("section", {}, h("h3", {}, where),

@@ -1,7 +1,7 @@
 /** `Ctrl K`: everything that a key or a link does, by its name. */
 
 import { byId, h } from "./dom.js";
-import { bound } from "./keys.js";
+import { current } from "./keys.js";
 
 /** @typedef {{name: string, note: string, action: () => void}} Entry */
 
@@ -11,7 +11,7 @@ function entries() {
   const collections = chooser ? [...chooser.options].filter((one) => !one.selected).map((one) => ({
     name: `Open ${one.value}`, note: "collection", action: () => { chooser.value = one.value; chooser.form.submit(); },
   })) : [];
-  const actions = bound.map((one) => ({ name: one.does, note: one.keys, action: () => one.action(new KeyboardEvent("keydown")) }));
+  const actions = current().map((one) => ({ name: one.does, note: one.keys, action: () => one.action(new KeyboardEvent("keydown")) }));
   return [...actions, ...collections];
 }
 

@@ -1,0 +1,68 @@
+/** What was decided about duplicates, the latest first, each with its way back. */
+
+import { call, may } from "./api.js";
+import { h, number } from "./dom.js";
+import { decided } from "./rules.js";
+import { empty, errorBox, toast } from "./say.js";
+
+const PAGE = 50;
+
+/**
+ * List decisions.
+ * @param {HTMLElement} list @param {HTMLElement} end @param {(text: string) => void} count @param {AbortSignal} signal
+ */
+export async function listDecisions(list, end, count, signal) {
+  list.replaceChildren();
+  let before = 0;
+  let told = 0;
+  const load = async () => {
+    const page = await call("/duplicates/v1/decisions", { body: { k: PAGE, ...(before ? { before } : {}) }, signal });
+    if (signal.aborted) return;
+    list.append(...page.decisions.map(row));
+    told += page.decisions.length;
+    count(told ? `${number(told)}${page.next ? " latest" : ""} ${told === 1 ? "decision" : "decisions"}` : "");
+    before = page.next ?? 0;
+    end.replaceChildren(...(before ? [h("button", { type: "button", onclick: () => load().catch((error) => end.replaceChildren(errorBox(error, () => void load()))) }, "Earlier ones")] : []));
+    if (!told) end.replaceChildren(empty("Nothing was decided yet", "check", h("p", {}, "What you keep, remove and dismiss stands here, and can be undone.")));
+  };
+  await load();
+}
+
+/** @param {any} one */
+function row(one) {
+  const removed = one.removed ?? [];
+  const kept = one.members.filter((/** @type {string} */ id) => !removed.includes(id));
+  const at = new Date(one.made_at);
+  const words = one.kind === "dismissed" ? `${one.members.join(", ")} are no duplicates` : `Kept ${kept.join(", ")}; removed ${removed.join(", ")}`;
+  const status = h("span", { class: "soft" }, one.undone_at ? `undone by ${one.undone_by}, ${new Date(one.undone_at).toLocaleString()}` : "");
+  const box = h("li", { class: `decision${one.undone_at ? " undone" : ""}` },
+    h("div", {}, h("p", {}, h("span", { class: "state" }, one.kind), ` ${words}`),
+      h("p", { class: "soft" }, `${one.decision}, by ${one.made_by}, `, h("time", { dateTime: one.made_at }, at.toLocaleString()), one.reason ? `: ${reason(one.reason)}` : "", one.merged ? `; ${Object.keys(one.merged.after ?? {}).join(", ")} taken over` : ""), status));
+  if (!one.undone_at && may.has("write")) {
+    const button = h("button", { type: "button", class: "small", onclick: async () => {
+      button.disabled = true;
+      try {
+        const { outcomes } = await call("/duplicates/v1/undo", { body: { decision: one.decision } });
+        const stuck = Object.entries(outcomes).filter(([, outcome]) => outcome !== "restored");
+        status.textContent = stuck.length ? `undone, but ${stuck.map(([id, outcome]) => `${id} is ${String(outcome).replaceAll("_", " ")}`).join(", ")}` : "undone";
+        box.classList.add("undone");
+        button.remove();
+        toast("Undone");
+      } catch (error) {
+        button.disabled = false;
+        status.replaceChildren(errorBox(error));
+      }
+    } }, "Undo");
+    box.append(button);
+  }
+  return box;
+}
+
+/** A reason is a rule of the suggestion, or what somebody wrote. @param {string} text */
+function reason(text) {
+  try {
+    return decided(text);
+  } catch {
+    return text;
+  }
+}

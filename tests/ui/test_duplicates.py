@@ -1,0 +1,291 @@
+"""The screen Duplicates and the review, as curators meet them."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from app.domain.records import Fields
+from app.domain.tokens import Scope
+from app.services import collections, duplicates, tokens
+from app.services.inserting import insert
+from tests.support.twins import twins
+from tests.ui.conftest import HOSTILE, Console
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+expect = sync_api.expect
+
+Opened = Callable[..., Any]
+Screenshot = Callable[[Any, str], None]
+SHOP = "z-twins"
+GROUPS = 5
+
+
+@pytest.fixture(scope="module")
+def shop(console: Console) -> Iterator[str]:
+    """A collection with pairs, a group of four and a chain, scanned."""
+    made = collections.create(console.context, SHOP, "products", keep_images=True)
+    stored = twins(HOSTILE)
+    assert len(insert(console.context, made, stored, Fields()).records) == len(stored)
+    duplicates.scan(console.context, made, 5.0)
+    yield SHOP
+    collections.drop(console.context, SHOP)
+
+
+@pytest.fixture
+def undone(console: Console, shop: str) -> Iterator[str]:
+    """What a test decides is undone after it."""
+    yield shop
+    collection = collections.get(console.context, shop)
+    for one in duplicates.history(console.context, collection, 100):
+        if one.undone_at is None:
+            duplicates.undo(console.context, collection, one.decision, "a test")
+
+
+def stored(console: Console) -> set[str]:
+    collection = collections.get(console.context, SHOP)
+    wanted = [str(one["_id"]) for one in twins(HOSTILE) if isinstance(one, dict)]
+    return set(duplicates.members(console.context, collection, wanted, Fields()))
+
+
+def shots(page: Any) -> Any:
+    return page.locator("#review .shot")
+
+
+def kept(page: Any) -> list[str]:
+    return list(page.locator("#review .shot.kept").evaluate_all("some => some.map((one) => one.dataset.id)"))
+
+
+def painted(page: Any) -> None:
+    page.wait_for_function(
+        "() => { const all = [...document.querySelectorAll('#review .turn > img')];"
+        " return all.length > 1 && all.every((one) => one.naturalWidth); }"
+    )
+    expect(page.locator("#review .compare tbody tr").first).not_to_contain_text("…")
+
+
+def test_groups_are_listed_and_ordered(opened: Opened, shop: str, screenshot: Screenshot) -> None:
+    page = opened(f"duplicates?c={shop}")
+    expect(page.locator("#groups .group")).to_have_count(GROUPS)
+    expect(page.locator("#count")).to_contain_text(f"{GROUPS} groups, 13 pictures, within 5")
+    assert page.locator("#groups strong").first.inner_text() == "4 pictures"
+    expect(page.locator("#groups .group", has_text="chain")).to_have_count(1)
+    screenshot(page, "duplicates-light")
+    page.get_by_label("Order").select_option("nearness")
+    expect(page.locator("#groups strong").first).to_have_text("2 pictures")
+    assert "order=nearness" in page.url
+    page.get_by_role("button", name="Rules").click()
+    page.get_by_label("Another rule").select_option("lowest")
+    page.get_by_label("Field", exact=True).fill("price")
+    page.get_by_role("button", name="Add").click()
+    page.get_by_role("button", name="Earlier: The lowest “price”").click()
+    page.get_by_role("button", name="Earlier: The lowest “price”").click()
+    page.get_by_role("button", name="Earlier: The lowest “price”").click()
+    expect(page.locator(".rule-list li").first).to_contain_text("The lowest “price”")
+    expect(page.locator("#groups .why", has_text="the lowest “price”").first).to_be_visible()
+    screenshot(page, "duplicates-rules-light")
+    page.go_back()
+    expect(page.locator(".rule-list li").nth(1)).to_contain_text("The lowest “price”")
+    assert page.evaluate("window.hacked") is None
+
+
+def test_a_chain_shows_its_weakest_link(opened: Opened, shop: str, screenshot: Screenshot) -> None:
+    page = opened(f"duplicates?c={shop}&review=dress-002&rules=[]")
+    painted(page)
+    expect(page.locator("#review .evidence")).to_contain_text("chain")
+    expect(page.locator("#review .evidence")).to_contain_text(re.compile(r"weakest link \d.\d at \d\.\d"))
+    expect(page.locator("#review .shot.indirect .note")).to_have_text("like 1 only through 3")
+    assert len(kept(page)) == 2  # what does not look like the keeper stays
+    screenshot(page, "review-chain-light")
+    page.keyboard.press("d")
+    expect(page.locator("#review .pane-note:visible").first).to_contain_text("% differs")
+    screenshot(page, "review-difference-light")
+    page.keyboard.press("d")
+    page.keyboard.press("z")
+    turns = page.locator("#review .turn").evaluate_all("all => new Set(all.map((one) => one.style.transform)).size")
+    assert turns == 1
+    page.keyboard.press("0")
+    page.keyboard.press("+")
+    box = shots(page).first.locator(".pane").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2 + 40, box["y"] + box["height"] / 2)
+    page.mouse.up()
+    moved = page.locator("#review .turn").evaluate_all("all => [...new Set(all.map((one) => one.style.transform))]")
+    assert len(moved) == 1
+    assert "translate(0%" not in moved[0]
+    page.keyboard.down("b")
+    expect(page.locator("#review .above")).to_have_count(1)
+    page.keyboard.up("b")
+    expect(page.locator("#review .above")).to_have_count(0)
+    page.keyboard.press("Escape")
+    expect(page.locator("#review")).to_be_hidden()
+    page.go_back()
+    expect(page.locator("#review")).to_be_visible()
+
+
+def test_one_hand_decides(opened: Opened, console: Console, undone: str, screenshot: Screenshot) -> None:
+    page = opened(f"duplicates?c={undone}&rules=[]")
+    page.locator("#groups .group a").first.click()
+    painted(page)
+    expect(shots(page)).to_have_count(4)
+    screenshot(page, "review-four-light")
+    members = shots(page).evaluate_all("all => all.map((one) => one.dataset.id)")
+    page.keyboard.press("2")
+    assert kept(page) == [members[1]]
+    page.keyboard.press("Space")  # the last copy stays
+    expect(page.locator("#toasts")).to_contain_text("The last copy stays")
+    assert kept(page) == [members[1]]
+    page.keyboard.press("l")
+    page.keyboard.press("Space")
+    assert kept(page) == members[1:3]
+    page.keyboard.press("a")
+    expect(page.locator("#review .resolve")).to_contain_text("Keep all")
+    page.keyboard.press("1")
+    page.keyboard.press("Enter")
+    expect(page.locator("#review h2")).to_contain_text(f"of {GROUPS - 1}")
+    assert stored(console).isdisjoint(members[1:])
+    page.keyboard.press("u")
+    expect(page.locator("#review h2")).to_contain_text(f"of {GROUPS}")
+    assert set(members) <= stored(console)
+    page.keyboard.press("s")
+    expect(page.locator("#review h2")).to_contain_text(f"Group 2 of {GROUPS}")
+    page.keyboard.press("n")
+    expect(page.locator("#review h2")).to_contain_text(f"of {GROUPS - 1}")
+    page.keyboard.press("Escape")
+    expect(page.locator("#groups .group")).to_have_count(GROUPS - 1)
+    page.get_by_role("link", name="Dismissed").click()
+    expect(page.locator("#groups .group")).to_have_count(1)
+    page.get_by_role("link", name="Resolved").click()
+    expect(page.locator("#groups .decision")).to_have_count(2)
+    screenshot(page, "duplicates-resolved-light")
+    page.locator("#groups").get_by_role("button", name="Undo").click()
+    expect(page.locator("#groups .undone")).to_have_count(2)
+    page.get_by_role("link", name="Open", exact=True).click()
+    expect(page.locator("#groups .group")).to_have_count(GROUPS)
+
+
+def test_attributes_are_taken_over_as_they_were_shown(opened: Opened, console: Console, undone: str) -> None:
+    page = opened(f'duplicates?c={undone}&review=pair-0&merge=1&rules=[{{"prefix":"pair-0"}}]')
+    painted(page)
+    page.keyboard.press("2")
+    preview = page.locator("#review .compare ins")
+    expect(preview).to_have_text(["10"])
+    page.keyboard.press("Enter")
+    expect(page.locator("#toasts")).to_contain_text("in the trash")
+    made = duplicates.history(console.context, collections.get(console.context, undone), 1)[0]
+    assert (made.removed, made.merged["after"] if made.merged else None) == (["pair-0"], {"price": 10})
+
+
+def test_of_two_curators_the_second_is_told(opened: Opened, undone: str) -> None:
+    first = opened(f"duplicates?c={undone}&review=pair-1")
+    second = opened(f"duplicates?c={undone}&review=pair-1")
+    painted(first)
+    painted(second)
+    first.keyboard.press("1")
+    second.keyboard.press("2")
+    first.keyboard.press("Enter")
+    expect(first.locator("#review h2")).to_contain_text(f"of {GROUPS - 1}")
+    second.keyboard.press("Enter")
+    told = second.get_by_role("alert")
+    expect(told).to_contain_text("Somebody else was first")
+    expect(told).to_contain_text("kept pair-1 and removed pair-1-copy")
+    second.get_by_role("button", name="Look again").click()
+    expect(second.locator("#review")).to_contain_text("Somebody else has decided about it.")
+    second.get_by_role("button", name="To the next group").click()
+    painted(second)
+
+
+def test_nothing_that_was_chosen_is_lost(opened: Opened, console: Console, undone: str) -> None:
+    made = tokens.create(console.context, [Scope.READ, Scope.WRITE], [undone])
+    page = opened(f"duplicates?c={undone}&review=four-a", made.token)
+    painted(page)
+    page.keyboard.press("3")
+    members = shots(page).evaluate_all("all => all.map((one) => one.dataset.id)")
+    busy = {"status": {"code": 503, "text": "busy", "request_id": "abc", "error_description": "too busy"}}
+    page.route("**/resolve", lambda route: route.fulfill(status=503, json=busy, headers={"Retry-After": "1"}), times=1)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("too busy")
+    assert kept(page) == [members[2]]
+    expect(page.locator("#review h2")).to_contain_text(f"of {GROUPS - 1}")  # by itself, when the time is over
+    page.keyboard.press("u")
+    expect(page.locator("#review h2")).to_contain_text(f"of {GROUPS}")
+    painted(page)
+    page.keyboard.press("4")
+    tokens.revoke(console.context, made.id)
+    page.wait_for_timeout(150)  # the server knows tokens for .1 s
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog", name="Sign in again")
+    dialog.get_by_label("API token").fill(console.token)
+    assert kept(page) == [members[3]]
+    dialog.get_by_role("button", name="Sign in").click()
+    expect(page.locator("#review h2")).to_contain_text(f"of {GROUPS - 1}")
+    assert members[3] in stored(console)
+    assert members[2] not in stored(console)
+
+
+def test_who_may_only_read_compares_and_decides_nothing(opened: Opened, console: Console, shop: str) -> None:
+    made = tokens.create(console.context, [Scope.READ], [shop])
+    before = duplicates.history(console.context, collections.get(console.context, shop), 100)
+    page = opened(f"duplicates?c={shop}&review=pair-2", made.token)
+    painted(page)
+    expect(page.locator("#review .keep, #review .resolve, #bulk-button")).to_have_count(0)
+    for key in ("n", "Enter", "1", "a"):
+        page.keyboard.press(key)
+    page.keyboard.press("?")
+    dialog = page.get_by_role("dialog", name="Keys")
+    expect(dialog).to_contain_text("difference")
+    expect(dialog).not_to_contain_text("not duplicates")
+    assert duplicates.history(console.context, collections.get(console.context, shop), 100) == before
+    expect(page.locator("#review h2")).to_contain_text(f"of {GROUPS}")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_everybody_can_use_it(opened: Opened, screenshot: Screenshot, shop: str, scheme: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    page = opened(f"duplicates?c={shop}", color_scheme=scheme)
+    page.locator("#groups .group a").first.wait_for()
+    page.get_by_role("button", name="Rules").click()
+    found = axe.Axe().run(page).response["violations"]
+    screenshot(page, f"duplicates-{scheme}")
+    for tab in ("Trash", "Resolved"):
+        page.get_by_role("link", name=tab).click()
+        page.locator("#end .empty, #groups .decision").first.wait_for()
+        found += axe.Axe().run(page).response["violations"]
+    page.goto(f"{page.url.split('?', maxsplit=1)[0]}?c={shop}&review=dress-002&merge=1&rules=[]")
+    painted(page)
+    page.keyboard.press("1")
+    expect(page.locator("#review .compare ins").first).to_be_visible()
+    found += axe.Axe().run(page).response["violations"]
+    screenshot(page, f"review-{scheme}")
+    assert [(one["id"], [node["html"][:160] for node in one["nodes"]]) for one in found] == []
+
+
+@pytest.mark.parametrize(("name", "width", "height"), [("narrow", 390, 844), ("zoomed", 640, 400)])
+def test_it_fits_narrow_screens_and_200_percent(
+    opened: Opened, screenshot: Screenshot, shop: str, name: str, width: int, height: int
+) -> None:
+    page = opened(f"duplicates?c={shop}", viewport={"width": width, "height": height})
+    page.locator("#groups .group a").first.wait_for()
+    screenshot(page, f"duplicates-{name}")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.locator("#groups .group a").nth(1).click()
+    painted(page)
+    screenshot(page, f"review-{name}")
+    assert page.locator("#review").evaluate("one => one.scrollWidth") <= width
+    expect(page.locator("#review .resolve")).to_be_in_viewport()
+    expect(page.locator("#review .keep").first).to_be_in_viewport()
+    page.get_by_role("button", name="Skip").click()
+    expect(page.locator("#review h2")).to_contain_text(f"Group 3 of {GROUPS}")
+
+
+def test_without_javascript_groups_are_read(opened: Opened, shop: str) -> None:
+    page = opened(f"duplicates?c={shop}", java_script_enabled=False)
+    page.wait_for_url("**plain=1*")
+    expect(page.locator(".group")).to_have_count(GROUPS)
+    page.get_by_role("link", name="Nearest first").click()
+    expect(page.locator(".group").first).to_contain_text("2 pictures")
+    for tab, said in (("Resolved", "Nothing was decided yet|Decision"), ("Trash", "The trash is empty|Record")):
+        page.get_by_role("link", name=tab).click()
+        expect(page.locator("main")).to_contain_text(re.compile(said))
