@@ -1,23 +1,23 @@
 """`lookalike export`: the records of a collection as a file of JSON lines, CSV or Parquet, or a tar of pictures."""
 
-import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 import click
 
 from app.cli.common import json_option, opened
-from app.cli.jobs_here import detach_option, detached
+from app.cli.jobs_here import detach_option, detached, done_here
 from app.domain.errors import InvalidRequest
 from app.domain.jsontext import loads
 from app.domain.records import Json
 from app.services import collections
 from app.services.exporting.choice import COMPRESSIONS, FORMATS, PICTURES, Choice
-from app.services.exporting.files import appearing
-from app.services.exporting.job import EXPORT, chosen
+from app.services.exporting.job import EXPORT, chosen, run_export
 from app.services.exporting.writing import written_to
 
 
@@ -57,7 +57,8 @@ def export(
 ) -> None:
     """Write the records of COLLECTION to FILE (or stdout), as `lookalike import` and `load` read them.
 
-    All are of one moment. FILE appears once it is whole; one of its name is replaced. A line of JSON has the
+    All are of one moment. FILE appears once it is whole; one of its name is replaced. To write a FILE is a job, which
+    `lookalike job list` shows; Ctrl-C pauses it, and the same command begins it anew. A line of JSON has the
     attributes, the _box, the picture where it is kept (_base64), and the vector with its model (_embedding): a
     collection of that model takes the vector as it is, and needs no picture.
     """
@@ -74,12 +75,20 @@ def export(
         "embeddings": embeddings,
         "pictures": "none" if no_pictures else pictures,
     }
-    with opened(reads=not detach) as context:
+    path = Path(file)
+    as_job = file != "-" and (path.is_file() or not path.exists())
+    with opened(reads=not (detach or as_job)) as context:
         found = collections.get(context, collection)
         if detach:
             detached(context, EXPORT, found, given, as_json=as_json)
             return
         choice, listing = chosen(found, given)
+        if as_job:
+            if not path.absolute().parent.is_dir():
+                raise InvalidRequest(f"{file} cannot be written: it is in a folder that is not there")
+            here = replace(EXPORT, run=partial(run_export, path=path.absolute()))
+            done_here(context, here, found, {**given, "format": given["format"] or "jsonl"}, local=True)
+            return
         with _target(file) as stream:
             for _ in written_to(context, listing, choice, stream):
                 pass
@@ -87,16 +96,13 @@ def export(
 
 @contextmanager
 def _target(name: str) -> Iterator[BinaryIO]:
-    """Give what is written to: stdout, a device or pipe as it is, a file that appears once it is whole."""
+    """Give what is written to as it is: stdout, a device or a pipe."""
     path = Path(name)
     if name == "-":
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
-    elif path.exists() and not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():
-        with path.open("wb") as stream:
-            yield cast("BinaryIO", stream)
-    elif path.is_dir() or not path.absolute().parent.is_dir():
-        raise InvalidRequest(f"{name} cannot be written: it is a folder, or in one that is not there")
+    elif path.is_dir():
+        raise InvalidRequest(f"{name} cannot be written: it is a folder")
     else:
-        with appearing(path) as stream:
+        with path.open("wb") as stream:
             yield stream

@@ -1,6 +1,7 @@
 """Files and pipes of JSON lines, a record each, as `allRecords` and `export` write them."""
 
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from app.embedding.pictures.formats import HEAD_BYTES, looks_like_a_picture
 Read = TypeVar("Read")
 
 _BLOCK = 2**20
+_REMEMBERED = 5000
 # What a file begins with that is no text in UTF-8, and what to do about it.
 _OTHER_FILES = (
     ((b"\xff\xfe", b"\xfe\xff"), "is text in UTF-16: save it as UTF-8"),
@@ -105,6 +107,43 @@ class LineFile:
                 raise InvalidRequest(f"{self.name} {reason}")
         if looks_like_a_picture(head):
             raise InvalidRequest(f"{self.name} is a picture, not a file of JSON lines: name the folder that it is in")
+
+
+class LinesAgain:
+    """Reads lines of a file once more, nearly in order, each by its number: the last few thousand are found at once.
+
+    Args:
+        path: a file, which nobody changes meanwhile.
+        max_bytes: a longer line is None.
+
+    """
+
+    def __init__(self, path: Path, max_bytes: int) -> None:
+        self._stream = path.open("rb")
+        self._max = max_bytes
+        # Where the lines begin that were read last, and the one behind them, whose number is the next.
+        self._offsets: deque[int] = deque([0], _REMEMBERED)
+        self._next = 1
+
+    def text(self, number: int) -> str | None:
+        """Return a line without its newline; None where it is too long, or not there."""
+        if number <= self._next - len(self._offsets):
+            self._offsets = deque([0], _REMEMBERED)
+            self._next = 1
+        known = min(number, self._next)
+        self._stream.seek(self._offsets[known - self._next - 1])
+        line: bytes | None = b""
+        for found, line in _bounded_lines(self._stream, self._max):
+            if known + found - 1 == self._next:
+                self._offsets.append(self._stream.tell())
+                self._next += 1
+            if known + found - 1 == number:
+                return None if line is None else line.decode("utf-8", "replace").removeprefix("\ufeff").strip()
+        return None
+
+    def close(self) -> None:
+        """Close the file."""
+        self._stream.close()
 
 
 def longest_line(settings: Settings) -> int:

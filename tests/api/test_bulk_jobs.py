@@ -84,6 +84,8 @@ def test_a_load_is_asked_for_over_http_and_done_by_a_worker(api: Api, root: Path
     told = {one.line: (one.id, one.reason) for one in asking.rejects(api.context, done.id)}
     assert told[4] == (None, "line 4: the line is not JSON: Expecting value, at character 0")
     assert (told[5][0], set(told)) == ("bare", {4, 5})
+    sources = {one.line: one.source for one in asking.rejects(api.context, done.id)}
+    assert sources == {4: "no json", 5: '{"_id": "bare"}'}
     assert sorted(stored(api)) == ["r0", "r1", "r2"]
 
 

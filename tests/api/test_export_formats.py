@@ -418,6 +418,11 @@ def test_the_command_writes_a_file_at_once_or_none(shop: Api, tmp_path: Path) ->
 
     done = run_it(str(out), "--fields", "price,name", "--filter", '{"price": 12}', "--no-embeddings")
     assert (done.exit_code, rows_of_csv(out.read_bytes())) == (0, [{"_id": "1", "price": 12, "name": "rot"}])
+    job = job_of(shop, "jobs?kind=export&size=1").get_json()["jobs"][0]
+    assert (job["state"], job["progress"]["done"]) == ("done", 1)
+    outcome = job_of(shop, f"jobs/{job['id']}").get_json()["outcome"]
+    assert set(outcome) == {"media_type", "records", "bytes"}
+    assert "done by a command" in job_of(shop, f"jobs/{job['id']}/result").text
     before = out.read_bytes()
     refused = run_it(str(out), "--filter", '{"$x": 1}')
     assert isinstance(refused.exception, InvalidRequest)

@@ -50,12 +50,18 @@ def test_rejects_of_a_table_come_back_as_they_were(context: Context, collection:
         "\n"
         f'2,1.50,3,true,"[""a""]","one\ntwo",{rest},{bad}\n'
         f"3,1.50,3,true,,,,{good},more\n"
+        "4,1.50,3,true,,\n"
     )
     _, rejects = run(context, collection, tmp_path / "source", map={"id": "sku"})
-    assert [(one.line, one.id) for one in rejects] == [(5, "2"), (7, "3")]
+    assert [(one.line, one.id) for one in rejects] == [(5, "2"), (7, "3"), (8, "4")]
     record = json.loads(str(rejects[0].source))
     assert len(record["_embedding"]) == 255
-    assert json.loads(str(rejects[1].source))["field 9"] == "more"
+    assert json.loads(str(rejects[1].source))["$field 9"] == "more"
+    assert json.loads(str(rejects[2].source))["$missing"] == ["_attributes", "_embedding"]
+    (tmp_path / "again").write_text("\n".join(str(one.source) for one in rejects[1:]))
+    ragged, refused = run(context, collection, tmp_path / "again", map={"id": "sku"})
+    assert (ragged.state, [one.id for one in refused]) == (State.DONE_WITH_REJECTS, ["3", "4"])
+    assert all("begins with $" in one.reason for one in refused)
     record["_embedding"] = VECTORS[1]
     job, again = run(context, collection, lines(tmp_path / "mended", [record]), map={"id": "sku"})
     assert (job.state, again) == (State.DONE, [])

@@ -74,6 +74,25 @@ def test_a_file_is_sent_in_pieces_and_goes_on_where_it_broke_off(api: Api) -> No
     assert done(api, send(api, "import", body, Content_Type="application/json").get_json()) == "done"
 
 
+def test_a_disk_that_is_full_keeps_what_was_sent_so_far(api: Api) -> None:
+    upload = send(api, "uploads").get_json()["upload"]
+    half = len(LINES) // 2
+    send(api, f"uploads/{upload}", LINES[:half], "PATCH", Upload_Offset="0")
+    folder = api.context.settings.uploads_folder or api.context.settings.home / "uploads"
+    (part,) = folder.glob(f"part-*-{upload}")
+    aside = part.rename(folder / "aside")
+    part.symlink_to("/dev/full")
+    full = send(api, f"uploads/{upload}", LINES[half:], "PATCH", Upload_Offset="0")
+    assert (full.status_code, full.get_json()["status"]["code"]) == (507, 507)
+    assert "is full" in full.get_json()["status"]["error_description"]
+    whole = send(api, "import", LINES, Content_Type="application/x-ndjson")
+    assert (whole.status_code, whole.get_json()["kind"]) == (200, "import")
+    aside.replace(part)
+    assert send(api, f"uploads/{upload}", verb="HEAD").headers["Upload-Offset"] == str(half)
+    sent = send(api, f"uploads/{upload}", LINES[half:], "PATCH", Upload_Offset=str(half))
+    assert sent.headers["Upload-Offset"] == str(len(LINES))
+
+
 def test_bad_requests_are_told_what_is_wrong(api: Api) -> None:
     cases = {
         "import?mode=replace": "parameters.mode",

@@ -58,15 +58,23 @@ def _check(_context: Context, collection: Collection | None, given: Mapping[str,
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _run(context: Context, job: Running) -> Outcome:
-    """Write the file anew: an export is of one moment, so that one that was interrupted cannot go on with another."""
+def run_export(context: Context, job: Running, *, path: Path | None = None) -> Outcome:
+    """Write the file anew: an export is of one moment, so that one that was interrupted cannot go on with another.
+
+    It goes to the export folder, or to the `path` of a command, of which the outcome says nothing: it may lie anywhere.
+    """
     collection = job.collection()
     choice, listing = chosen(collection, job.parameters)
-    path = job_path(context, collection, job.job.id, choice.ending)
-    forget_partial(path)
+    told: dict[str, Json] = {}
+    room = None
+    if path is None:
+        path = job_path(context, collection, job.job.id, choice.ending)
+        forget_partial(path)
+        room = room_for(context, path)
+        told["file"] = f"{collection.name}/{path.name}"
     records = bare = 0
     job.phase("counting")
-    with moment(context.db, listing) as held, appearing(path, room_for(context, path)) as file:
+    with moment(context.db, listing) as held, appearing(path, room) as file:
         job.phase("exporting", held.count())
         with closing(written(held, choice, file)) as parts:
             for chunk in parts:
@@ -74,12 +82,7 @@ def _run(context: Context, job: Running) -> Outcome:
                 bare += chunk.bare
                 job.show(records)
                 job.safe_point()
-    told: dict[str, Json] = {
-        "file": f"{collection.name}/{path.name}",
-        "media_type": choice.media_type,
-        "records": records,
-        "bytes": path.stat().st_size,
-    }
+    told |= {"media_type": choice.media_type, "records": records, "bytes": path.stat().st_size}
     if choice.pictures != "none":
         told["without_picture"] = bare
     return Outcome(told)
@@ -88,7 +91,7 @@ def _run(context: Context, job: Running) -> Outcome:
 EXPORT = Kind(
     "export",
     "Writes records to a file of JSON lines, CSV or Parquet, or a tar of pictures, in the export folder.",
-    _run,
+    run_export,
     _check,
 )
 
@@ -106,6 +109,8 @@ def result_of(context: Context, job: Job) -> tuple[Path, str]:
     outcome = job.outcome
     if job.state != State.DONE or not isinstance(outcome, dict):
         raise InvalidRequest(f"job {job.id} is {job.state}: its result is there once it is done")
+    if "file" not in outcome:
+        raise InvalidRequest(f"job {job.id} was done by a command, which wrote the file where it was told to")
     path = export_root(context) / str(outcome["file"])
     if not path.is_file():
         days = context.settings.export_days

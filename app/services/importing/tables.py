@@ -186,10 +186,12 @@ class _Row:
     def _as_json(self, row: Sequence[str]) -> str:
         """Return a row as a line of JSON that makes the same record: what is of no column's type stays text.
 
-        Fields beyond the header's are kept under their number.
+        Fields beyond the header's are kept under their number, and columns that the row has not are named. Both names
+        begin with $, which no attribute's does: sent again as it is, the record is refused again.
         """
-        names = [*self.layout.types, *(f"field {number}" for number in range(len(self.layout.types) + 1, len(row) + 1))]
-        record: Record = {}
+        columns = list(self.layout.types)
+        names = [*columns, *(f"$field {number}" for number in range(len(columns) + 1, len(row) + 1))]
+        record: Record = {"$missing": list(columns[len(row) :])} if len(row) < len(columns) else {}
         for name, value in zip(names, row, strict=False):
             if value.strip():
                 record |= self._typed(name, value)

@@ -5,6 +5,7 @@ only once: a job that was interrupted while it read one fails, and the command i
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from app.services.importing.sources import below_root
 from app.services.jobs.given import boolean, only, text
 from app.services.jobs.kind import Kind, Parameters
 from app.services.jobs.running import Running
-from app.services.jsonlines import LineFile
+from app.services.jsonlines import LineFile, LinesAgain, longest_line
 from app.services.loading import LoadReport, load, source_items
 from app.services.pipeline import Item, Unusable
 from app.services.updating import NOT_STORED, Reached, update_from_lines
@@ -56,17 +57,17 @@ def run_load(context: Context, job: Running, *, told: Callable[[LoadReport], Non
         done += number
         job.show(done)
 
-    rejects = _Rejects(job, path, items)
-    report = load(
-        context,
-        job.collection(),
-        _until_stopped(job, items),
-        replace_stored=bool(job.parameters["replace"]),
-        delete_missing=bool(job.parameters["delete_missing"]),
-        progress=advance,
-        failed=rejects.note,
-        began=datetime.fromisoformat(began),
-    )
+    with closing(_Rejects(job, path, items, longest_line(context.settings))) as rejects:
+        report = load(
+            context,
+            job.collection(),
+            _until_stopped(job, items),
+            replace_stored=bool(job.parameters["replace"]),
+            delete_missing=bool(job.parameters["delete_missing"]),
+            progress=advance,
+            failed=rejects.note,
+            began=datetime.fromisoformat(began),
+        )
     told(report)
     job.phase("loading", report.seen)
     counted = {name: getattr(report, name) for name in ("stored", "replaced", "updated", "present", "deleted")}
@@ -88,16 +89,27 @@ def _until_stopped(job: Running, items: Iterable[Item | Unusable]) -> Iterator[I
 
 
 class _Rejects:
-    """Notes what a load could not take, each by its line, or by its place in the order of a folder."""
+    """Notes what a load could not take, each by its line, or by its place in the order of a folder.
 
-    def __init__(self, job: Running, path: Path, items: Iterable[Item | Unusable]) -> None:
+    A line of a file comes along as it is; of a folder and a pipe there is none.
+    """
+
+    def __init__(self, job: Running, path: Path, items: Iterable[Item | Unusable], most: int) -> None:
         self._job = job
         self._folder = items if path.is_dir() else None
+        self._lines = LinesAgain(path, most) if path.is_file() else None
         self._places: dict[str, int] = {}
 
     def note(self, one: Unusable) -> None:
         """Note it."""
-        self._job.reject(self._line(one.place), one.id, statuses.SKIPPED_ERROR.code, f"{one.place}: {one.reason}")
+        line = self._line(one.place)
+        source = None if self._lines is None else self._lines.text(line)
+        self._job.reject(line, one.id, statuses.SKIPPED_ERROR.code, f"{one.place}: {one.reason}", source)
+
+    def close(self) -> None:
+        """Close the file that lines are read from once more."""
+        if self._lines is not None:
+            self._lines.close()
 
     def _line(self, place: str) -> int:
         if self._folder is None:
