@@ -85,7 +85,7 @@ def _records(call: Call, ids: Sequence[str], fields: Fields) -> dict[str, Any]:
 
 def resolve(call: Call, given: ResolveParameters) -> Body:
     """Keep some records of a group and move the others into the trash."""
-    resolution = Resolution(given.keep, given.remove, given.merge, given.reason)
+    resolution = Resolution(given.keep, given.remove, given.merge, given.reason, given.open)
     return {"decision": service.resolve(call.context, call.collection, resolution, call.by_whom, given.days)}
 
 

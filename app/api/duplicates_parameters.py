@@ -80,6 +80,9 @@ class ResolveParameters(Parameters):
     merge: Merge = None
     days: Days = TRASH_DAYS
     reason: Reason = None
+    open: Annotated[
+        StrictBool, Field(description="Whether it is refused where somebody has said that they are no duplicates.")
+    ] = False
 
 
 class PreviewParameters(Parameters):

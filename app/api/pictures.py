@@ -47,6 +47,12 @@ class _Pictures:
         answer.headers["Cache-Control"] = _ASK_AGAIN
         return answer
 
+    def trashed(self, name: str) -> Response:
+        """Send the thumbnail of a record in the trash."""
+        answer = _answer(service.trashed(self._context, self._readable(name), _number()))
+        answer.headers["Cache-Control"] = _ASK_AGAIN
+        return answer
+
     def _readable(self, name: str) -> Collection:
         principal = principal_of(request, self._context.lookup)
         collection = self._context.lookup.collection(name)
@@ -61,6 +67,7 @@ def pictures(context: Context) -> Blueprint:
     made.add_url_rule("/openapi.json", "document", lambda: jsonify(document(request.script_root)), methods=["GET"])
     made.add_url_rule("/versions", "versions", views.versions, methods=["POST"])
     made.add_url_rule("/<name>/thumbnail", "thumbnail", views.thumbnail, methods=["GET"])
+    made.add_url_rule("/<name>/trashed", "trashed", views.trashed, methods=["GET"])
     made.add_url_rule("/<name>/original", "original", views.original, methods=["GET"])
     return made
 
@@ -70,6 +77,13 @@ def _record() -> str:
     if not record_id:
         raise InvalidRequest("id: name the record, as in ?id=17")
     return record_id
+
+
+def _number() -> int:
+    number = request.args.get("number", "")
+    if not (number.isascii() and number.isdigit()):
+        raise InvalidRequest("number: name the record's number in the trash, as in ?number=17")
+    return int(number)
 
 
 def _answer(found: KeptPicture) -> Response:

@@ -29,6 +29,7 @@ def document(root: str = "") -> Document:
     name = _parameter("name", "path", "Name of the collection, or of an alias.")
     record = _parameter("id", "query", "`_id` of the record.", required=True)
     version = _parameter("v", "query", "Version of the thumbnail. An answer of that one may be kept for good.")
+    number = _parameter("number", "query", "Number of the record in the trash.", required=True)
     header = _parameter("collection-id", "header", "Name of the collection, or of an alias.", required=True)
     asked = {"type": "object", "properties": {"records": {"type": "array", "items": _TEXT, "maxItems": MOST_VERSIONS}}}
     told = {"type": "object", "properties": {"thumbnails": {"type": "object", "additionalProperties": _TEXT}}}
@@ -38,6 +39,11 @@ def document(root: str = "") -> Document:
         "/versions": {"post": versions},
         "/{name}/thumbnail": {
             "get": _operation("getThumbnail", "Sends a thumbnail.", {"image/webp": {}}, name, record, version)
+        },
+        "/{name}/trashed": {
+            "get": _operation(
+                "getTrashed", "Sends the thumbnail of a record in the trash.", {"image/webp": {}}, name, number
+            )
         },
         "/{name}/original": {
             "get": _operation("getOriginal", "Sends a picture as it came.", {"image/*": {}}, name, record)

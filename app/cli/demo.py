@@ -1,5 +1,6 @@
 """`lookalike demo`: a catalogue to look at, a token, a curl line, and the server."""
 
+import base64
 import json
 from pathlib import Path
 
@@ -10,12 +11,17 @@ from app.cli.listening import check_free, url_of
 from app.cli.load import load_with_progress
 from app.cli.serve import run
 from app.config import Settings
-from app.demo.catalogue import RECORDS, unpack
+from app.demo.catalogue import RECORDS, catalogue, unpack
+from app.demo.planted import CHAINED, chain
+from app.domain.collections import Collection
 from app.domain.errors import CollectionNotFound
+from app.domain.records import Fields
 from app.domain.services import SERVICES
 from app.domain.tokens import Scope
-from app.services import collections, records, tokens
+from app.services import collections, duplicates, records, tokens
 from app.services.context import Context
+from app.services.inserting import insert
+from app.services.search import NEAR_DUPLICATE_RADIUS
 
 _SAMPLE = "demo"
 _OWN = "photos"
@@ -44,6 +50,8 @@ def demo(photos: Path | None, port: int | None, *, prepare_only: bool) -> None:
         source = photos or _sample(settings)
         report = load_with_progress(context, name, source)
         found = collections.get(context, name)
+        if photos is None and duplicates.state(context, found) is None:
+            _plant(context, found)
         click.echo(f"collection {name!r}: {records.count(context, found)} pictures", err=True)
         if report.failed:
             first = report.failed[0]
@@ -53,6 +61,15 @@ def demo(photos: Path | None, port: int | None, *, prepare_only: bool) -> None:
         click.echo(_guide(settings, context, name, service, token))
     if not prepare_only:
         run(settings)
+
+
+def _plant(context: Context, collection: Collection) -> None:
+    """Add copies of a photo that make a chain, and find the duplicates, so that there is a review to look at."""
+    product = next(one for one in catalogue() if one.id == CHAINED)
+    for one in chain(product):
+        picture = base64.b64encode(one.data).decode()
+        insert(context, collection, [{**one.attributes, "_id": one.id, "_base64": picture}], Fields())
+    duplicates.scan(context, collection, NEAR_DUPLICATE_RADIUS)
 
 
 def _token(context: Context, name: str) -> str:

@@ -178,6 +178,7 @@ class Resolution:
         remove: those that go into the trash, one at least.
         merge: rules by which the attributes of the removed are merged into the one that stays; None: not at all.
         reason: why, for the record.
+        open_only: whether it is refused where somebody has said that they are no duplicates.
 
     """
 
@@ -185,6 +186,7 @@ class Resolution:
     remove: Sequence[str]
     merge: Mapping[str, Json] | None = None
     reason: str | None = None
+    open_only: bool = False
 
 
 def resolve(
@@ -194,7 +196,7 @@ def resolve(
 
     Raises:
         InvalidRequest: the resolution is none, or the merged attributes take more than they may; nothing is changed.
-        Conflict: one of the records is not stored any more; nothing is changed.
+        Conflict: one of the records is not stored any more, or the group was dismissed; nothing is changed.
 
     """
     values = {
@@ -212,12 +214,20 @@ def resolve(
         kept = list(given.keep[:1]) if given.merge is not None else []
         before = records.attributes(connection, collection, kept) if kept else {}
         decision = int(_run(connection, text, values)[0]["decision"])
+        if given.open_only:  # asked once the records are locked, as a dismissal locks them, too
+            _check_open(connection, collection, [*given.keep, *given.remove])
         after = records.attributes(connection, collection, kept) if kept else {}
         for one, merged in after.items():
             check_merged(_size(before.get(one, "{}")), _size(merged), max_attributes_bytes)
         return decision
 
     return db.write(work)
+
+
+def _check_open(connection: Connection, collection: Collection, members: list[str]) -> None:
+    text = query("duplicates", "dismissed").render()
+    for row in _run(connection, text, {"collection_id": collection.id, "members": members}):
+        raise Conflict(f"decision {row['decision']} by {row['made_by']} says that these are no duplicates")
 
 
 def check_merged(before: int, after: int, max_bytes: int) -> None:

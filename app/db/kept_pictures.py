@@ -33,6 +33,13 @@ def thumbnail(db: Database, collection: Collection, record_id: str) -> Kept | No
     return None if row is None else Kept(row["webp"] and bytes(row["webp"]), row["version"])
 
 
+def trashed(db: Database, collection: Collection, number: int) -> Kept | None:
+    """Return the thumbnail (WebP) of a record in the trash, None where nothing of this number is in it."""
+    values = {"collection_id": collection.id, "number": number}
+    row = db.one(query("duplicates", "trashed_thumbnail").render(), values)
+    return None if row is None else Kept(row["thumbnail"] and bytes(row["thumbnail"]))
+
+
 def original(db: Database, collection: Collection, record_id: str) -> Kept | None:
     """Return a record's picture as it came, None where there is no such record."""
     text = query("records", "original_of").render(

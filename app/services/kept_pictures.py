@@ -11,6 +11,7 @@ from app.services.context import Context
 from app.services.record_input import MAX_ID_BYTES
 
 MOST_VERSIONS = 1000
+MOST_NUMBER = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,21 @@ def thumbnail(context: Context, collection: Collection, record_id: str) -> KeptP
     if found.data is None:
         raise NotFound(f"the record {record_id[:40]!r} has no thumbnail: its collection keeps none")
     return KeptPicture(found.data, "image/webp", found.version)
+
+
+def trashed(context: Context, collection: Collection, number: int) -> KeptPicture:
+    """Return the thumbnail of a record in the trash, by its number there.
+
+    Raises:
+        NotFound: nothing of this number is in the trash of the collection, or it has no thumbnail.
+
+    """
+    found = kept_pictures.trashed(context.db, collection, number) if number <= MOST_NUMBER else None
+    if found is None:
+        raise NotFound(f"there is no record {number} in the trash")
+    if found.data is None:
+        raise NotFound(f"the record {number} in the trash has no thumbnail: its collection keeps none")
+    return KeptPicture(found.data, "image/webp")
 
 
 def original(context: Context, collection: Collection, record_id: str) -> KeptPicture:

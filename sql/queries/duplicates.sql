@@ -178,6 +178,12 @@ SELECT f.one, f.other, f.distance FROM scan LEFT JOIN found AS f ON TRUE ORDER B
 -- Decides about a group, and returns the number of the decision.
 SELECT lookalike.resolve_duplicates(:name, :keep, :remove, :merge, :days, :reason, :made_by) AS decision;
 
+-- name: dismissed
+-- The latest decision that says of all these records that they are no duplicates.
+SELECT d.id AS decision, d.made_by FROM lookalike.duplicate_decisions AS d
+WHERE d.collection_id = :collection_id AND d.kind = 'dismissed' AND d.undone_at IS NULL AND d.members @> :members::text[]
+ORDER BY d.id DESC LIMIT 1;
+
 -- name: check_merge
 -- Refuses rules of a merge that are none.
 SELECT lookalike.merged_attributes('{}', '[]', :merge) AS merged;
@@ -229,6 +235,11 @@ SELECT t.number, t.id, t.attributes::text AS attributes, t.removed_at, t.removed
 FROM lookalike.trash AS t
 WHERE t.collection_id = :collection_id AND t.purge_at > now() AND (:before::bigint IS NULL OR t.number < :before)
 ORDER BY t.number DESC LIMIT /*limit*/ 100 /*end*/;
+
+-- name: trashed_thumbnail
+-- The thumbnail of a record in the trash, by its number.
+SELECT t.thumbnail FROM lookalike.trash AS t
+WHERE t.collection_id = :collection_id AND t.number = :number AND t.purge_at > now();
 
 -- name: count_trashed
 -- How many records are in the trash.

@@ -155,6 +155,11 @@ SELECT f.one, f.other, f.distance FROM scan LEFT JOIN found AS f ON TRUE ORDER B
 -- duplicates.resolve: Decides about a group, and returns the number of the decision.
 SELECT lookalike.resolve_duplicates(%(name)s, %(keep)s, %(remove)s, %(merge)s, %(days)s, %(reason)s, %(made_by)s) AS decision;
 
+-- duplicates.dismissed: The latest decision that says of all these records that they are no duplicates.
+SELECT d.id AS decision, d.made_by FROM lookalike.duplicate_decisions AS d
+WHERE d.collection_id = %(collection_id)s AND d.kind = 'dismissed' AND d.undone_at IS NULL AND d.members @> %(members)s::text[]
+ORDER BY d.id DESC LIMIT 1;
+
 -- duplicates.check_merge: Refuses rules of a merge that are none.
 SELECT lookalike.merged_attributes('{}', '[]', %(merge)s) AS merged;
 
@@ -195,6 +200,10 @@ SELECT t.number, t.id, t.attributes::text AS attributes, t.removed_at, t.removed
 FROM lookalike.trash AS t
 WHERE t.collection_id = %(collection_id)s AND t.purge_at > now() AND (%(before)s::bigint IS NULL OR t.number < %(before)s)
 ORDER BY t.number DESC LIMIT 30;
+
+-- duplicates.trashed_thumbnail: The thumbnail of a record in the trash, by its number.
+SELECT t.thumbnail FROM lookalike.trash AS t
+WHERE t.collection_id = %(collection_id)s AND t.number = %(number)s AND t.purge_at > now();
 
 -- duplicates.count_trashed: How many records are in the trash.
 SELECT count(*) AS records FROM lookalike.trash AS t WHERE t.collection_id = %(collection_id)s AND t.purge_at > now();

@@ -104,6 +104,9 @@ def test_groups_are_reviewed_from_end_to_end(twins: Api) -> None:
     dismissed = ask(twins, "dismiss", {"records": ["1", "20"]})["decision"]
     assert ask(twins, "groups")["group_count"] == 1
     assert ask(twins, "groups", {"state": "dismissed"})["groups"][0]["decision"] == dismissed
+    late = ask(twins, "resolve", {"keep": ["1"], "remove": ["20"], "open": True}, 409)["status"]["error_description"]
+    assert late.startswith(f"decision {dismissed} by token ")
+    assert twins.post("getRecordCount")["answer_count"] == 9
     planned = ask(twins, "apply", {"rules": ["newest"]})
     assert (planned["dry_run"], planned["group_count"], planned["removed_count"]) == (True, 1, 2)
     assert ask(twins, "apply", {"rules": [{"prefix": "11"}], "dry_run": False})["groups"][0]["keep"] == "11"

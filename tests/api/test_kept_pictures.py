@@ -8,7 +8,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from app.domain.tokens import Scope
-from app.services import tokens
+from app.services import collections, duplicates, tokens
 from tests.api.conftest import Api, picture
 
 NewCollection = Callable[..., str]
@@ -57,6 +57,23 @@ def test_originals_come_as_they_were_sent(kept: Api) -> None:
         assert answer.data == base64.b64decode(picture(n))
         assert answer.content_type == "image/png"
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_the_trash_shows_its_thumbnails(kept: Api) -> None:
+    before = get(kept, "thumbnail", id=_IDS[1]).data
+    collection = collections.get(kept.context, kept.collection)
+    duplicates.remove(kept.context, collection, [_IDS[1]], "a test")
+    (trashed,), _ = duplicates.trashed(kept.context, collection, 10)
+    answer = get(kept, "trashed", number=str(trashed.number))
+    assert (answer.data, answer.content_type) == (before, "image/webp")
+    assert get(kept, "thumbnail", id=_IDS[1]).status_code == 404
+    assert get(kept, "trashed", number=str(trashed.number + 1)).status_code == 404
+    assert get(kept, "trashed", number="9" * 30).status_code == 404
+    for wrong in ("", "-1", "x", "1.5"):
+        assert get(kept, "trashed", number=wrong).get_json()["status"]["code"] == 402
+    assert get(kept, "trashed", token="unknown", number="1").status_code == 401
+    duplicates.restore(kept.context, collection, [_IDS[1]])
+    assert get(kept, "trashed", number=str(trashed.number)).status_code == 404
 
 
 def test_nothing_is_shown_that_is_not_there_or_not_allowed(api: Api, new_collection: NewCollection) -> None:

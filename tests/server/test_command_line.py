@@ -368,6 +368,11 @@ def test_the_demo_answers_the_curl_line_that_it_prints(tmp_path: Path) -> None:
         assert f"Find what looks like {query['_id']}:" in printed
         assert query["category"] in {record["category"] for record in got["answer_records"][1:]}
         assert requests.get(f"{server.url}/healthz", timeout=5).status_code == 200
+        headers = {"Authorization": "Token " + re.findall(r"Your token: (\S+)", printed)[0], "collection-id": "demo"}
+        told = requests.post(f"{server.url}/duplicates/v1/groups", json={"k": 1000}, headers=headers, timeout=60).json()
+        planted = next(group for group in told["groups"] if "dress-002" in group["members"])
+        assert planted["members"] == ["dress-002", "dress-002-close-up", "dress-002-cropped"]
+        assert not planted["complete"]
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(200)

@@ -9,6 +9,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,28 @@ def console(databases: Databases, template: str, tmp_path_factory: pytest.TempPa
         thread.join()
         server.server_close()
         context.close()
+
+
+@contextmanager
+def crowded(context: Context) -> Iterator[None]:
+    """Hold every connection of the pool: who asks meanwhile waits for one in vain, and is answered with 503."""
+    taken, released = threading.Semaphore(0), threading.Event()
+
+    def hold(_: object) -> None:
+        taken.release()
+        released.wait(60)
+
+    holders = [threading.Thread(target=context.db.read, args=(hold,)) for _ in range(context.settings.pool_connections)]
+    for one in holders:
+        one.start()
+    for _ in holders:
+        assert taken.acquire(timeout=60)
+    try:
+        yield
+    finally:
+        released.set()
+        for one in holders:
+            one.join()
 
 
 @pytest.fixture(scope="session")

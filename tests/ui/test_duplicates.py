@@ -10,11 +10,14 @@ from app.domain.records import Fields
 from app.domain.tokens import Scope
 from app.services import collections, duplicates, tokens
 from app.services.inserting import insert
+from app.services.jobs.working import Workers
+from tests.support.jobs import QUICK
 from tests.support.twins import twins
-from tests.ui.conftest import HOSTILE, Console
+from tests.ui.conftest import HOSTILE, Console, crowded
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 expect = sync_api.expect
+expect.set_options(timeout=60_000)
 
 Opened = Callable[..., Any]
 Screenshot = Callable[[Any, str], None]
@@ -31,6 +34,15 @@ def shop(console: Console) -> Iterator[str]:
     duplicates.scan(console.context, made, 5.0)
     yield SHOP
     collections.drop(console.context, SHOP)
+
+
+@pytest.fixture(scope="module")
+def workers(console: Console) -> Iterator[None]:
+    made = Workers(console.context, 1, QUICK)
+    made.start()
+    yield
+    made.stop(10)
+    made.join()
 
 
 @pytest.fixture
@@ -195,6 +207,12 @@ def test_of_two_curators_the_second_is_told(opened: Opened, undone: str) -> None
     expect(second.locator("#review")).to_contain_text("Somebody else has decided about it.")
     second.get_by_role("button", name="To the next group").click()
     painted(second)
+    first.goto(second.url)
+    painted(first)
+    first.keyboard.press("n")
+    expect(first.locator("#review h2")).to_contain_text(f"of {GROUPS - 2}")
+    second.keyboard.press("Enter")
+    expect(told).to_contain_text("said that they are no duplicates")
 
 
 def test_nothing_that_was_chosen_is_lost(opened: Opened, console: Console, undone: str) -> None:
@@ -203,11 +221,11 @@ def test_nothing_that_was_chosen_is_lost(opened: Opened, console: Console, undon
     painted(page)
     page.keyboard.press("3")
     members = shots(page).evaluate_all("all => all.map((one) => one.dataset.id)")
-    busy = {"status": {"code": 503, "text": "busy", "request_id": "abc", "error_description": "too busy"}}
-    page.route("**/resolve", lambda route: route.fulfill(status=503, json=busy, headers={"Retry-After": "1"}), times=1)
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("alert")).to_contain_text("too busy")
-    assert kept(page) == [members[2]]
+    with crowded(console.context):
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("alert")).to_contain_text("Error 503")
+        expect(page.get_by_role("alert")).to_contain_text("Trying again in 1 s")
+        assert kept(page) == [members[2]]
     expect(page.locator("#review h2")).to_contain_text(f"of {GROUPS - 1}")  # by itself, when the time is over
     page.keyboard.press("u")
     expect(page.locator("#review h2")).to_contain_text(f"of {GROUPS}")
@@ -289,3 +307,75 @@ def test_without_javascript_groups_are_read(opened: Opened, shop: str) -> None:
     for tab, said in (("Resolved", "Nothing was decided yet|Decision"), ("Trash", "The trash is empty|Record")):
         page.get_by_role("link", name=tab).click()
         expect(page.locator("main")).to_contain_text(re.compile(said))
+
+
+def test_bulk_shows_what_it_would_do_then_a_job_does_it(
+    opened: Opened, console: Console, undone: str, workers: None, screenshot: Screenshot
+) -> None:
+    before = stored(console)
+    page = opened(f'duplicates?c={undone}&rules=[{{"prefix":"pair"}},"most_attributes"]')
+    expect(page.locator("#bulk-button")).to_be_visible()
+    page.keyboard.press("b")
+    dialog = page.get_by_role("dialog", name="Apply the suggestion")
+    dialog.get_by_label("All groups within").fill("1")
+    dialog.get_by_role("button", name="Try it out").click()
+    expect(dialog).to_contain_text("6 of 10 pictures would go to the trash, from 4 groups.")
+    expect(dialog.locator(".sample > li")).to_have_count(4)
+    assert stored(console) == before
+    screenshot(page, "duplicates-bulk-light")
+    dialog.get_by_label("Take over attributes").check()
+    expect(dialog.get_by_role("button", name="Remove")).to_be_hidden()  # it would be another decision
+    dialog.get_by_role("button", name="Try it out").click()
+    dialog.get_by_role("button", name="Remove 6").click()
+    page.wait_for_url(re.compile(r"/console/jobs\?.*job=\d+"))
+    expect(page.locator("#details .state")).to_have_text("done")
+    assert len(before - stored(console)) == 6
+    page.goto(f"{console.url}/console/duplicates?c={undone}&tab=resolved")
+    expect(page.locator("#groups .decision").nth(3)).to_be_visible()
+
+
+def test_the_trash_gives_back_and_forgets(opened: Opened, console: Console, shop: str, screenshot: Screenshot) -> None:
+    collection = collections.get(console.context, shop)
+    insert(console.context, collection, [{"_id": HOSTILE + "2", "_base64": twins(HOSTILE)[3]["_base64"]}], Fields())  # type: ignore[index,call-overload]
+    duplicates.remove(console.context, collection, ["alone", HOSTILE + "2"], "a test")
+    page = opened(f"duplicates?c={shop}&tab=trash")
+    expect(page.locator("#count")).to_have_text("2 in the trash")
+    screenshot(page, "trash-light")
+    page.locator("#groups .decision", has_text="alone").get_by_role("button", name="Restore").click()
+    expect(page.locator("#count")).to_have_text("1 in the trash")
+    assert "alone" in stored(console)
+    page.get_by_label(f"Choose {HOSTILE}2").check()
+    page.get_by_role("button", name="Delete 1 for good…").click()
+    dialog = page.get_by_role("dialog", name="Delete for good")
+    expect(dialog).to_contain_text(f"{HOSTILE}2")
+    dialog.get_by_role("button", name="Delete for good").click()
+    expect(page.get_by_role("heading", name="The trash is empty")).to_be_visible()
+    assert duplicates.trashed(console.context, collection, 10) == ([], 0)
+    assert page.evaluate("window.hacked") is None
+
+
+def test_an_empty_list_teaches(opened: Opened, console: Console, workers: None, screenshot: Screenshot) -> None:
+    made = collections.create(console.context, "z-unscanned", "products")
+    chained = [
+        one for one in twins(HOSTILE) if isinstance(one, dict) and str(one["_id"]) in {"dress-002", "dress-002-cropped"}
+    ]
+    insert(console.context, made, chained, Fields())
+    page = opened("duplicates?c=z-unscanned")
+    expect(page.get_by_role("heading", name="Not looked for yet")).to_be_visible()
+    screenshot(page, "duplicates-unscanned-light")
+    page.get_by_label("Radius", exact=True).last.fill("2.5")
+    page.get_by_role("button", name="Look for duplicates").click()
+    expect(page.get_by_role("heading", name="No duplicates")).to_be_visible()
+    expect(page.locator("#messages")).to_contain_text(
+        re.compile(r"1 pair lies just beyond, within 3.8; the nearest at 3.\d")
+    )
+    screenshot(page, "duplicates-none-light")
+    page.get_by_role("button", name="Look for duplicates").click()
+    expect(page.locator("#groups .group")).to_have_count(1)
+    page.locator("#radius").fill("1")
+    expect(page.locator("#messages")).to_contain_text(
+        re.compile(r"1 pair lies just beyond, within 3(\.5)?; 1 within 3")
+    )
+    page.get_by_role("button", name=re.compile("Look within 3")).click()
+    expect(page.locator("#groups .group")).to_have_count(1)
+    collections.drop(console.context, "z-unscanned")

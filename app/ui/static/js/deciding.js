@@ -52,7 +52,7 @@ export class Decisions {
     const merge = this.review.merging && kept.size === 1 ? { merge: {} } : {};
     const keep = group.members.filter((one) => kept.has(one));
     const reason = keep.length === 1 && keep[0] === group.suggestion && group.reason ? { reason: group.reason } : {};
-    return this.decide("resolve", { keep, remove, ...merge, ...reason }, `${remove.length} ${remove.length === 1 ? "picture is" : "pictures are"} in the trash`);
+    return this.decide("resolve", { keep, remove, open: group.decision === null, ...merge, ...reason }, `${remove.length} ${remove.length === 1 ? "picture is" : "pictures are"} in the trash`);
   }
 
   async dismiss() {

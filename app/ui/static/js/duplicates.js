@@ -40,6 +40,7 @@ let running = new AbortController();
 let stored = null;
 let queue = new Queue({});
 let stale = false;
+let skeleton = 0;
 
 /** @param {Partial<State>} change @param {boolean} [replace] */
 function go(change, replace = false) {
@@ -96,7 +97,8 @@ async function run() {
   controls();
   list.classList.add("old");
   queue = new Queue(asked());
-  const skeleton = window.setTimeout(() => { if (!list.childElementCount) list.replaceChildren(...[1, 2, 3].map(() => h("li", { class: "group skeleton" }))); }, 100);
+  clearTimeout(skeleton);
+  skeleton = window.setTimeout(() => { if (!list.childElementCount) list.replaceChildren(...[1, 2, 3].map(() => h("li", { class: "group skeleton" }))); }, 100);
   try {
     messages.replaceChildren();
     byId("end").replaceChildren();
@@ -127,6 +129,7 @@ async function groups(signal) {
   if (signal.aborted) return;
   stored = told;
   controls();
+  clearTimeout(skeleton);
   list.replaceChildren(...queue.groups.map(row));
   if (state.review) void review.show(state.review);
   count(queue.total ? `${number(queue.total)} ${queue.total === 1 ? "group" : "groups"}, ${number(queue.records)} pictures, within ${number(state.radius ?? told.radius)}` : "");

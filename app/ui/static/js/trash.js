@@ -1,6 +1,6 @@
 /** The trash: what was removed, restored or deleted for good. */
 
-import { call, may } from "./api.js";
+import { call, collection, may, root } from "./api.js";
 import { h, icon, number } from "./dom.js";
 import { empty, errorBox, toast } from "./say.js";
 
@@ -84,7 +84,8 @@ export async function trash(list, end, count, signal) {
   function row(one) {
     const name = typeof one.attributes.name === "string" ? one.attributes.name : "";
     const tick = may.has("write") ? h("input", { type: "checkbox", "aria-label": `Choose ${one.id}`, onchange: tell }) : null;
-    const made = h("li", { class: "decision" }, tick, h("div", {}, h("p", {}, h("strong", {}, one.id), name && name !== one.id ? ` ${name}` : ""),
+    const picture = h("img", { src: `${root}/pictures/v1/${encodeURIComponent(collection)}/trashed?number=${one.number}`, alt: "", width: 64, height: 64, loading: "lazy", onerror: () => picture.remove() });
+    const made = h("li", { class: "decision" }, tick, picture, h("div", {}, h("p", {}, h("strong", {}, one.id), name && name !== one.id ? ` ${name}` : ""),
       h("p", { class: "soft" }, `removed by ${one.removed_by}, `, h("time", { dateTime: one.removed_at }, new Date(one.removed_at).toLocaleString()), one.decision ? `, decision ${one.decision}` : "", `; comes back until ${new Date(one.purge_at).toLocaleDateString()}`),
       h("p", { class: "wrong outcome", role: "status" })), may.has("write") ? h("button", { type: "button", class: "small", onclick: () => void back([one.id]) }, icon("again"), "Restore") : null);
     rows.set(one.id, made);
