@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from app.domain.tokens import Principal, Scope
 from app.services.context import Context
-from app.ui import access, collections, duplicates, jobs, search
+from app.ui import access, collections, duplicates, jobs, records, search
 from app.ui.page import Page, Shown
 
 
@@ -39,6 +39,7 @@ class Screen:
 
 SCREENS = (
     Screen("search", "Search", "s", search.view),
+    Screen("records", "Records", "r", records.view),
     Screen("duplicates", "Duplicates", "d", duplicates.view),
     Screen("collections", "Collections", "c", collections.view),
     Screen("jobs", "Jobs", "j", jobs.view, collection=False),

@@ -1,6 +1,7 @@
 /** Calls of the public REST API, with the session's cookie. */
 
 import { h } from "./dom.js";
+import { parseExactly } from "./exactly.js";
 
 const facts = document.body.dataset;
 export const root = facts.root ?? "";
@@ -25,11 +26,11 @@ export class ApiError extends Error {
 /**
  * Call the API and return its answer. A session that has ended is renewed in a dialog, and the call made again.
  * @param {string} path below the root, such as `/v2/find`
- * @param {{body?: any, verb?: string, signal?: AbortSignal, collection?: string, headers?: Record<string, string>}} [given]
- *   a `body` that is a file is sent as it is, any other as JSON
+ * @param {{body?: any, verb?: string, signal?: AbortSignal, collection?: string, headers?: Record<string, string>, exactly?: boolean}} [given]
+ *   a `body` that is a file is sent as it is, any other as JSON; `exactly` keeps all digits of the answer's whole numbers
  * @returns {Promise<any>}
  */
-export async function call(path, { body, verb = "POST", signal, collection: name = collection, headers = {} } = {}) {
+export async function call(path, { body, verb = "POST", signal, collection: name = collection, headers = {}, exactly = false } = {}) {
   const file = body instanceof Blob;
   /** @type {Record<string, string>} */
   const type = body === undefined ? {} : { "Content-Type": file ? "application/octet-stream" : "application/json" };
@@ -42,19 +43,29 @@ export async function call(path, { body, verb = "POST", signal, collection: name
       if (signal?.aborted) throw error;
       throw new ApiError("The server cannot be reached. Is the network there?", {});
     }
-    const told = await answer.json().catch(() => ({}));
+    const told = await (exactly ? answer.text().then(parseExactly) : answer.json()).catch(() => ({}));
     if (answer.ok) return told;
     if (answer.status === 401) {
       await signIn();
       continue;
     }
-    throw new ApiError(told.status?.error_description ?? told.status?.text ?? `HTTP ${answer.status}`, {
+    throw new ApiError(told.status?.error_description ?? skipped(told) ?? told.status?.text ?? `HTTP ${answer.status}`, {
       code: told.status?.code ?? answer.status,
       http: answer.status,
       requestId: told.status?.request_id ?? answer.headers.get("X-Request-ID") ?? "",
       retryAfter: Number(answer.headers.get("Retry-After")) || 0,
     });
   }
+}
+
+/**
+ * Why the first record that was left out was: where none was taken, the answer as a whole does not say.
+ * @param {any} told
+ * @returns {string | undefined}
+ */
+export function skipped(told) {
+  const one = told.skipped_records?.[0];
+  return one && `${one._id}: ${one._reason.status.error_description ?? one._reason.status.text}`;
 }
 
 /**

@@ -25,7 +25,8 @@ export function dialogForm(title, fields, { button, send, danger = false, closed
       await send(form);
       dialog.close();
     } catch (error) {
-      trouble.replaceChildren(error instanceof ApiError ? errorBox(error) : h("p", { class: "wrong", role: "alert" }, icon("warning"), String(/** @type {any} */ (error)?.message ?? error)));
+      // null: what is wrong is told already, at its place
+      if (error) trouble.replaceChildren(error instanceof ApiError ? errorBox(error) : h("p", { class: "wrong", role: "alert" }, icon("warning"), String(/** @type {any} */ (error)?.message ?? error)));
     } finally {
       does.disabled = false;
     }

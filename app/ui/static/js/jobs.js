@@ -2,6 +2,7 @@
 
 import { call, collection as first, may } from "./api.js";
 import { announce, byId, h, number } from "./dom.js";
+import { askFor } from "./importing.js";
 import { bind } from "./keys.js";
 import { bindRows } from "./rows.js";
 import { errorBox, toast } from "./say.js";
@@ -103,54 +104,9 @@ if (chosen && may.has("write")) {
 bind("Escape", "close the details", () => chosen && (location.href = `?${new URLSearchParams({ show: page.dataset.show })}`));
 bindRows("job");
 
-/** Ask for a file, show how it is read, and import it. */
 function askForImport() {
-  const names = [.../** @type {NodeListOf<HTMLOptionElement>} */ (document.querySelectorAll("#chooser option"))].map((one) => one.value);
-  const known = names.length ? names : String(byId("new-import").dataset.collections ?? first).split("\n");
-  const into = h("select", { id: "into", name: "into" }, ...known.map((name) => h("option", { value: name }, name)));
-  const file = h("input", { type: "file", id: "file", required: true });
-  const mode = h("select", { id: "mode" }, ...[["insert", "Insert: stored records stay"], ["upsert", "Upsert: stored records are replaced"], ["update_only", "Update only"]].map(([value, text]) => h("option", { value }, text)));
-  const seen = h("div", { class: "preview stack", "aria-live": "polite" });
-  const begin = h("button", { type: "submit", class: "main", disabled: true }, "Import");
-  /** @type {any} */
-  let source = null;
-  const form = h("form", { class: "stack" }, h("h2", {}, "Import"),
-    h("p", { class: "soft" }, "JSON lines, CSV, Parquet, or a ZIP or tar of pictures."),
-    h("label", { htmlFor: "into" }, "Collection"), into, h("label", { htmlFor: "file" }, "File"), file, h("label", { htmlFor: "mode" }, "What is written"), mode, seen,
-    h("div", { class: "row" }, begin, h("button", { type: "button", onclick: () => dialog.close() }, "Close")));
-  const dialog = h("dialog", { class: "card", "aria-label": "Import", onclose: () => dialog.remove() }, form);
-  const preview = async () => {
-    source = null;
-    begin.disabled = true;
-    if (!file.files.length) return;
-    seen.replaceChildren(h("p", { class: "soft" }, "Sending the file…"));
-    try {
-      const told = await call("/jobs/v1/import?preview=true", { body: file.files[0], collection: into.value });
-      source = told.source;
-      begin.disabled = false;
-      const { records, ...facts } = told.preview;
-      seen.replaceChildren(h("h3", {}, "As it is read"),
-        h("dl", {}, ...Object.entries(facts).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, typeof value === "string" ? value : JSON.stringify(value))])),
-        h("pre", {}, records.map((/** @type {any} */ one) => JSON.stringify(one.record ?? { line: one.line, reason: one.reason })).join("\n")));
-    } catch (error) {
-      seen.replaceChildren(errorBox(error, preview));
-    }
-  };
-  file.addEventListener("change", preview);
-  into.addEventListener("change", preview);
-  form.addEventListener("submit", async (/** @type {Event} */ event) => {
-    event.preventDefault();
-    begin.disabled = true;
-    try {
-      const job = await call("/jobs/v1/import", { body: { source, mode: mode.value }, collection: into.value });
-      location.href = `?${new URLSearchParams({ show: "all", job: job.id })}`;
-    } catch (error) {
-      begin.disabled = false;
-      seen.append(errorBox(error));
-    }
-  });
-  document.body.append(dialog);
-  dialog.showModal();
+  const known = String(byId("new-import").dataset.collections).split("\n");
+  askFor(known, first);
 }
 
 byId("new-import")?.addEventListener("click", askForImport);
