@@ -79,6 +79,7 @@ def create_app(settings: "Settings", database_url: str) -> "Flask":
     from app.api.headers import completed  # noqa: PLC0415
     from app.api.health import health  # noqa: PLC0415
     from app.api.jobs import jobs  # noqa: PLC0415
+    from app.api.maps import maps  # noqa: PLC0415
     from app.api.pictures import pictures  # noqa: PLC0415
     from app.api.uploads import uploads  # noqa: PLC0415
     from app.api.watched import watch_requests  # noqa: PLC0415
@@ -102,6 +103,7 @@ def create_app(settings: "Settings", database_url: str) -> "Flask":
     flask.register_blueprint(duplicates(context))
     flask.register_blueprint(admin(context))
     flask.register_blueprint(pictures(context))
+    flask.register_blueprint(maps(context))
     flask.register_blueprint(docs(settings.public_url))
     flask.register_blueprint(console(context))
     errors.register(flask)

@@ -111,6 +111,35 @@ $_$;
 
 COMMENT ON FUNCTION lookalike.begin_duplicate_scan(collection_id integer, radius double precision) IS 'Begins to store the pairs of near duplicates of a collection; returns the generation of its vectors. Caller''s rights.';
 
+CREATE FUNCTION lookalike.begin_map(collection_id integer, seed integer) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $_$
+DECLARE
+    here integer;
+    records text;
+BEGIN
+    SELECT c.generation INTO STRICT here FROM lookalike.collections AS c WHERE c.id = $1 FOR NO KEY UPDATE;
+    records := lookalike.records_table($1, here);
+    DELETE FROM lookalike.maps AS m WHERE m.collection_id = $1 AND m.generation <> here;
+    DELETE FROM lookalike.map_parts AS p WHERE p.collection_id = $1;
+    INSERT INTO lookalike.maps (collection_id, generation, layout, seed) VALUES ($1, here, 'none', $2)
+    ON CONFLICT ON CONSTRAINT maps_pkey DO UPDATE SET draft = NULL, seed = excluded.seed, begun_at = now();
+    IF NOT EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgrelid = format('lookalike.%I', records)::regclass
+                   AND t.tgname = 'forget_map_point') THEN
+        EXECUTE format(
+            'CREATE TRIGGER forget_map_point AFTER INSERT OR DELETE OR UPDATE OF id, embedding ON lookalike.%I
+                 FOR EACH ROW EXECUTE FUNCTION lookalike.forget_map_point()', records);
+        EXECUTE format(
+            'CREATE TRIGGER forget_map_points BEFORE TRUNCATE ON lookalike.%I
+                 FOR EACH STATEMENT EXECUTE FUNCTION lookalike.forget_map_point()', records);
+    END IF;
+    RETURN here;
+END;
+$_$;
+
+COMMENT ON FUNCTION lookalike.begin_map(collection_id integer, seed integer) IS 'Begins to make the map of a collection; returns the generation of its vectors. Caller''s rights.';
+
 CREATE FUNCTION lookalike.begin_reembedding(collection_id integer, model text, model_revision text, dimensions integer, distance_scale double precision) RETURNS integer
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'public', 'pg_temp'
@@ -1511,6 +1540,46 @@ END;
 $_$;
 
 COMMENT ON FUNCTION lookalike.forget_duplicates(collection_id integer) IS 'Forgets the stored pairs of a collection and notes changes no more; returns whether there were any. Caller''s rights.';
+
+CREATE FUNCTION lookalike.forget_map(collection_id integer) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $_$
+DECLARE
+    records text;
+BEGIN
+    SELECT lookalike.records_table(c.id, c.generation) INTO STRICT records
+    FROM lookalike.collections AS c WHERE c.id = $1 FOR NO KEY UPDATE;
+    EXECUTE format('DROP TRIGGER IF EXISTS forget_map_point ON lookalike.%I', records);
+    EXECUTE format('DROP TRIGGER IF EXISTS forget_map_points ON lookalike.%I', records);
+    DELETE FROM lookalike.maps AS m WHERE m.collection_id = $1;
+    RETURN FOUND;
+END;
+$_$;
+
+COMMENT ON FUNCTION lookalike.forget_map(collection_id integer) IS 'Forgets the map of a collection; returns whether there was one. Caller''s rights.';
+
+CREATE FUNCTION lookalike.forget_map_point() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$
+BEGIN
+    IF TG_OP = 'TRUNCATE' THEN
+        EXECUTE format('DELETE FROM lookalike.map_points AS p USING %I.%I AS r WHERE p.collection_id = r.collection_id AND p.id = r.id',
+                       TG_TABLE_SCHEMA, TG_TABLE_NAME);
+        RETURN NULL;
+    END IF;
+    IF TG_OP <> 'INSERT' THEN
+        DELETE FROM lookalike.map_points AS p WHERE p.collection_id = OLD.collection_id AND p.id = OLD.id;
+    END IF;
+    IF TG_OP = 'INSERT' OR TG_OP = 'UPDATE' AND OLD.id <> NEW.id THEN
+        DELETE FROM lookalike.map_points AS p WHERE p.collection_id = NEW.collection_id AND p.id = NEW.id;
+    END IF;
+    RETURN NULL;
+END;
+$$;
+
+COMMENT ON FUNCTION lookalike.forget_map_point() IS 'Forgets where a record lies on the map, once it is deleted or its vector is another: a trigger. Owner''s rights.';
 
 CREATE FUNCTION lookalike.grant_rights() RETURNS integer
     LANGUAGE plpgsql
@@ -3739,6 +3808,116 @@ ALTER TABLE lookalike.jobs ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE lookalike.map_clusters (
+    collection_id integer NOT NULL,
+    cluster smallint NOT NULL,
+    x real NOT NULL,
+    y real NOT NULL
+);
+
+COMMENT ON TABLE lookalike.map_clusters IS 'Where maps are densest: a cluster around each such place.';
+
+CREATE TABLE lookalike.map_parts (
+    collection_id integer NOT NULL,
+    part integer NOT NULL,
+    ids text[] NOT NULL COLLATE pg_catalog."C",
+    marks bytea NOT NULL,
+    neighbours bytea
+);
+
+COMMENT ON TABLE lookalike.map_parts IS 'What a job that makes a map goes on with: records and their neighbours.';
+
+COMMENT ON COLUMN lookalike.map_parts.marks IS 'Eight bytes of the MD5 of each record''s vector.';
+
+COMMENT ON COLUMN lookalike.map_parts.neighbours IS 'Of each record its neighbours'' numbers (int32) and similarities (float32); null before they are known.';
+
+CREATE TABLE lookalike.map_points (
+    collection_id integer NOT NULL,
+    id text NOT NULL COLLATE pg_catalog."C",
+    place integer NOT NULL,
+    x real NOT NULL,
+    y real NOT NULL,
+    apart real,
+    cluster smallint,
+    placed boolean DEFAULT false NOT NULL
+);
+
+COMMENT ON TABLE lookalike.map_points IS 'Where records lie on the map of their collection.';
+
+COMMENT ON COLUMN lookalike.map_points.place IS 'Its number in the answers of the API, which no other point of this version ever gets.';
+
+COMMENT ON COLUMN lookalike.map_points.apart IS 'The mean distance of its five nearest neighbours, on the API''s scale; null before they are known.';
+
+COMMENT ON COLUMN lookalike.map_points.cluster IS 'Its cluster; null where it is in none.';
+
+COMMENT ON COLUMN lookalike.map_points.placed IS 'Whether it was put beside its neighbours after the layout was made.';
+
+CREATE TABLE lookalike.maps (
+    collection_id integer NOT NULL,
+    generation integer NOT NULL,
+    version bigint NOT NULL,
+    layout text NOT NULL,
+    seed integer NOT NULL,
+    places integer DEFAULT 0 NOT NULL,
+    begun_at timestamp with time zone DEFAULT now() NOT NULL,
+    made_at timestamp with time zone,
+    draft bytea,
+    CONSTRAINT maps_layout_check CHECK ((layout = ANY (ARRAY['none'::text, 'principal'::text, 'neighbours'::text])))
+);
+
+COMMENT ON TABLE lookalike.maps IS 'Collections that have a map: of which vectors, by which layout.';
+
+COMMENT ON COLUMN lookalike.maps.generation IS 'The generation of the vectors; the map is out of date where the collection has another.';
+
+COMMENT ON COLUMN lookalike.maps.version IS 'Another one with each layout.';
+
+COMMENT ON COLUMN lookalike.maps.places IS 'How many places were given: the next point gets this one.';
+
+COMMENT ON COLUMN lookalike.maps.draft IS 'The layout that a job is at, to go on with; null where none is.';
+
+CREATE VIEW lookalike.map_records AS
+ SELECT c.name AS collection,
+    p.id,
+    p.x,
+    p.y,
+    p.cluster,
+    p.apart,
+    p.placed,
+    r.attributes
+   FROM (((lookalike.map_points p
+     JOIN lookalike.maps m ON ((m.collection_id = p.collection_id)))
+     JOIN lookalike.collections c ON (((c.id = p.collection_id) AND (c.generation = m.generation))))
+     JOIN lookalike.records r ON (((r.collection_id = p.collection_id) AND (r.id = p.id))))
+  WHERE ((r.expires_at IS NULL) OR (r.expires_at > now()));
+
+COMMENT ON VIEW lookalike.map_records IS 'Where each record lies on the map of its collection, its cluster, how far apart it is, and its attributes.';
+
+CREATE VIEW lookalike.map_states AS
+ SELECT c.name AS collection,
+    m.layout,
+    m.version,
+    m.made_at,
+    (m.generation <> c.generation) AS outdated,
+    p.records,
+    p.placed
+   FROM ((lookalike.maps m
+     JOIN lookalike.collections c ON ((c.id = m.collection_id)))
+     CROSS JOIN LATERAL ( SELECT count(*) AS records,
+            count(*) FILTER (WHERE q.placed) AS placed
+           FROM lookalike.map_points q
+          WHERE (q.collection_id = m.collection_id)) p);
+
+COMMENT ON VIEW lookalike.map_states IS 'The map of each collection that has one: by which layout, of which vectors, and how many records lie on it.';
+
+ALTER TABLE lookalike.maps ALTER COLUMN version ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME lookalike.maps_version_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE lookalike.originals (
     collection_id integer NOT NULL,
     id text NOT NULL COLLATE pg_catalog."C",
@@ -4010,6 +4189,18 @@ ALTER TABLE ONLY lookalike.job_workers
 ALTER TABLE ONLY lookalike.jobs
     ADD CONSTRAINT jobs_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY lookalike.map_clusters
+    ADD CONSTRAINT map_clusters_pkey PRIMARY KEY (collection_id, cluster);
+
+ALTER TABLE ONLY lookalike.map_parts
+    ADD CONSTRAINT map_parts_pkey PRIMARY KEY (collection_id, part);
+
+ALTER TABLE ONLY lookalike.map_points
+    ADD CONSTRAINT map_points_pkey PRIMARY KEY (collection_id, id);
+
+ALTER TABLE ONLY lookalike.maps
+    ADD CONSTRAINT maps_pkey PRIMARY KEY (collection_id);
+
 ALTER TABLE ONLY lookalike.originals
     ADD CONSTRAINT originals_pkey PRIMARY KEY (collection_id, id);
 
@@ -4127,6 +4318,18 @@ ALTER TABLE ONLY lookalike.index_recall
 
 ALTER TABLE ONLY lookalike.job_rejects
     ADD CONSTRAINT job_rejects_job_id_fkey FOREIGN KEY (job_id) REFERENCES lookalike.jobs(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY lookalike.map_clusters
+    ADD CONSTRAINT map_clusters_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES lookalike.maps(collection_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY lookalike.map_parts
+    ADD CONSTRAINT map_parts_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES lookalike.maps(collection_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY lookalike.map_points
+    ADD CONSTRAINT map_points_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES lookalike.maps(collection_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY lookalike.maps
+    ADD CONSTRAINT maps_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES lookalike.collections(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY lookalike.partial_indexes
     ADD CONSTRAINT partial_indexes_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES lookalike.collections(id) ON DELETE CASCADE;

@@ -28,6 +28,9 @@ JOB = 42_075
 DUPLICATES = 42_076
 """A collection: its stored pairs of near duplicates are changed by one transaction at a time."""
 
+MAP = 42_078
+"""A collection: the points of its map are changed by one transaction at a time."""
+
 
 def wait_for(connection: Connection, what: int, collection: Collection) -> None:
     """Take a collection's lock until the transaction ends, and wait for whoever holds it."""

@@ -36,6 +36,7 @@ from app.db.duplicate_models import (
     Trashed,
 )
 from app.db.job_models import Job, JobReject, JobWorker
+from app.db.map_models import Map, MapCluster, MapPart, MapPoint
 from app.db.model_base import SCHEMA, Base
 from app.domain.services import SERVICES
 
@@ -54,6 +55,10 @@ __all__ = [
     "Job",
     "JobReject",
     "JobWorker",
+    "Map",
+    "MapCluster",
+    "MapPart",
+    "MapPoint",
     "Original",
     "PartialIndex",
     "Record",

@@ -29,6 +29,7 @@ AREAS = (
     "judgements",
     "listing",
     "loads",
+    "maps",
     "partial",
     "recall",
     "records",

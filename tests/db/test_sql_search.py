@@ -508,6 +508,8 @@ def test_every_name_gets_a_view(db: Database) -> None:
         "duplicate_states",
         "duplicates",
         "index_health",
+        "map_records",
+        "map_states",
         "recent_searches",
         "search_recall",
         "trashed_records",
