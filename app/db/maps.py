@@ -1,8 +1,8 @@
 """Maps as they are stored: what is drawn of one, and what keeps it up to date. `app.db.map_making` makes one."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,7 +114,7 @@ def points(db: Database, collection: Collection, most: int) -> NDArray[np.void]:
 
 def ids(db: Database, collection: Collection, most: int) -> list[tuple[int, str]]:
     """Return the first places and the ids of their records."""
-    return [(place, record_id) for place, record_id in _rows(db, collection, "ids", most)]
+    return _rows(db, collection, "ids", most)
 
 
 def values(db: Database, collection: Collection, field: str, most: int) -> list[tuple[int, str | None]]:
@@ -125,26 +125,26 @@ def values(db: Database, collection: Collection, field: str, most: int) -> list[
 
     """
     fragment, given = value_at(path_of(field, "field"), "path")
-    return list(_rows(db, collection, "values", most, {"path": given}, field=fragment))
+    return _rows(db, collection, "values", most, {"path": given}, field=fragment)
 
 
 def groups(db: Database, collection: Collection, most: int) -> list[tuple[int, str | None]]:
     """Return the first places and the numbers of their records' clusters, as JSON."""
-    return list(_rows(db, collection, "groups", most))
+    return _rows(db, collection, "groups", most)
 
 
 def distances(db: Database, collection: Collection, vector: Vector, most: int) -> list[tuple[int, float]]:
     """Return the first places and how far their records are from a vector, on the API's scale."""
     given = {"query": half(vector), "scale": collection.distance_scale}
-    return list(_rows(db, collection, "distances", most, given, vector=f"halfvec({collection.dimensions:d})"))
+    return _rows(db, collection, "distances", most, given, vector=f"halfvec({collection.dimensions:d})")
 
 
 def _rows(
     db: Database, collection: Collection, name: str, most: int, given: dict[str, object] | None = None, **spans: str
-) -> Sequence[tuple[int, object]]:  # type: ignore[type-arg]
+) -> list[tuple[int, Any]]:
     text = query("maps", name).render(records=partition("records", collection), **spans)
 
-    def work(connection: Connection) -> list[tuple[int, object]]:
+    def work(connection: Connection) -> list[tuple[int, Any]]:
         with raw_cursor(connection) as cursor:
             cursor.execute(text, {"collection_id": collection.id, "most": most, **(given or {})})
             return list(cursor.fetchall())

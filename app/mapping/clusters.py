@@ -72,7 +72,7 @@ def _summits(density: NDArray[np.float64]) -> NDArray[np.int64]:
     around = np.stack([padded[i : i + size, j : j + size] for i in range(3) for j in range(3)])
     best = around.argmax(axis=0)
     rows, columns = np.indices((size, size))
-    leads = ((rows + best // 3 - 1) * size + columns + best % 3 - 1).ravel()
+    leads: NDArray[np.int64] = ((rows + best // 3 - 1) * size + columns + best % 3 - 1).ravel()
     while not np.array_equal(further := leads[leads], leads):
         leads = further
-    return leads
+    return np.asarray(leads, np.int64)

@@ -7,11 +7,13 @@ method, and tells its figures. Nothing is drawn by lot but a hair's breadth betw
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
+Spectrum = NDArray[np.complexfloating[Any, Any]]
 
 STEPS = 500
 _EARLY = 150  # steps in which attraction is exaggerated, so that clusters find each other
@@ -140,7 +142,7 @@ class _Grid:
     def __init__(self) -> None:
         """Know no kernel yet: it is made anew only where the extent of the points has grown or shrunk enough."""
         self._extent = 0.0
-        self._kernels: tuple[NDArray[np.complex64], NDArray[np.complex64]] | None = None
+        self._kernels: tuple[Spectrum, Spectrum] | None = None
 
     def _fit(self, span: float) -> None:
         if self._kernels is not None and 0.8 * self._extent <= span <= self._extent:
@@ -171,20 +173,21 @@ class _Grid:
         ones = self._spread(at, shares, None)
         # The sum of all pairs, each both ways, and of each point with itself, which is taken away.
         pairs = float(_whole(np.abs(ones) ** 2 * first.real, 2 * self._size)) - len(points)
-        ways = [
-            pool.submit(lambda n=n: self._said(at, shares, self._spread(at, shares, points[:, n]) * second))
-            for n in (0, 1)
-        ]
+
+        def way(axis: int) -> Floats:
+            return self._said(at, shares, self._spread(at, shares, points[:, axis]) * second)
+
+        ways = [pool.submit(way, axis) for axis in (0, 1)]
         all_ = self._said(at, shares, ones * second)
         away = [points[:, n] * all_ - ways[n].result() for n in (0, 1)]
-        return np.stack(away, axis=1) / np.float32(max(pairs, 1e-6))
+        return np.asarray(np.stack(away, axis=1) / np.float32(max(pairs, 1e-6)), np.float32)
 
-    def _spread(self, at: NDArray[np.int32], shares: Floats, charges: Floats | None) -> NDArray[np.complex64]:
+    def _spread(self, at: NDArray[np.int32], shares: Floats, charges: Floats | None) -> Spectrum:
         weights = shares if charges is None else shares * charges
         on = np.bincount(at.ravel(), weights.ravel(), self._size * self._size).astype(np.float32)
         return np.fft.rfft2(on.reshape(self._size, self._size), (2 * self._size, 2 * self._size))
 
-    def _said(self, at: NDArray[np.int32], shares: Floats, spectrum: NDArray[np.complex64]) -> Floats:
+    def _said(self, at: NDArray[np.int32], shares: Floats, spectrum: Spectrum) -> Floats:
         double = 2 * self._size
         everywhere = np.fft.irfft2(spectrum, (double, double))[: self._size, : self._size].ravel()
         return np.asarray(np.einsum("ij,ij->j", everywhere[at], shares), np.float32)
