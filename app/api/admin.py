@@ -6,6 +6,7 @@ it has, or others less, needs one for all collections.
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, jsonify, request
@@ -17,7 +18,8 @@ from app.api.openapi_parts import Document
 from app.api.views import Call, View, add
 from app.api.views_document import described
 from app.domain.errors import Forbidden, InvalidRequest, MissingRights
-from app.domain.tokens import Scope
+from app.domain.moments import moment_of, while_of
+from app.domain.tokens import NO_LIMITS, Limits, Scope
 from app.services import advising, aliases, collections, indexing, modelling, overview, recalling, records, tokens
 from app.services.context import Context
 
@@ -47,8 +49,35 @@ def list_tokens(call: Call, _: given_as.NoParameters) -> Body:
 def create_token(call: Call, given: given_as.NewTokenParameters) -> Body:
     """Make a token, and answer it this once."""
     scopes = sorted(set(given.scopes))
-    made = tokens.create(call.context, scopes, given.collections, given.label)
-    return {"id": made.id, "token": made.token}
+    limits = Limits(**{name: getattr(given, name) for name in asdict(NO_LIMITS)})
+    expires = _moment(given.expires)
+    return _made(tokens.create(call.context, scopes, given.collections, given.label, expires_at=expires, limits=limits))
+
+
+def change_token(call: Call, given: given_as.ChangedTokenParameters) -> Body:
+    """Change the label, the expiry or the limits of a token."""
+    changed = given.model_dump(exclude={"token", "unset"}, exclude_none=True)
+    if both := sorted(changed.keys() & set(given.unset)):
+        raise InvalidRequest(f"{both[0]} is both given and in unset")
+    changed |= dict.fromkeys(map(str, given.unset))
+    if "expires" in changed:
+        changed["expires_at"] = _moment(changed.pop("expires"))
+    tokens.change(call.context, given.token, changed)
+    return {"id": given.token}
+
+
+def rotate_token(call: Call, given: given_as.RotationParameters) -> Body:
+    """Make a token in the place of another, with all that it may do, and answer it this once."""
+    grace = while_of(given.grace, "grace")
+    return _made(tokens.rotate(call.context, given.token, grace, _moment(given.expires)))
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else moment_of(text, "expires")
+
+
+def _made(made: tokens.NewToken) -> Body:
+    return {"id": made.id, "token": made.token, "expires_at": made.expires_at}
 
 
 def revoke_token(call: Call, given: given_as.TokenParameters) -> Body:
@@ -148,6 +177,10 @@ _EVERYWHERE = {"of_collection": False, "of_all": True}
 VIEWS: dict[str, View] = {
     "tokens": View(_ADMIN, given_as.NoParameters, list_tokens, answers.TokensAnswer, **_EVERYWHERE),
     "tokens/create": View(_ADMIN, given_as.NewTokenParameters, create_token, answers.NewTokenAnswer, **_EVERYWHERE),
+    "tokens/change": View(
+        _ADMIN, given_as.ChangedTokenParameters, change_token, answers.ChangedTokenAnswer, **_EVERYWHERE
+    ),
+    "tokens/rotate": View(_ADMIN, given_as.RotationParameters, rotate_token, answers.NewTokenAnswer, **_EVERYWHERE),
     "tokens/revoke": View(_ADMIN, given_as.TokenParameters, revoke_token, answers.RevokedAnswer, **_EVERYWHERE),
     "collections": View(_READ, given_as.NoParameters, list_collections, answers.CollectionsAnswer, of_collection=False),
     "collections/create": View(

@@ -24,6 +24,13 @@ class Token(TypedDict):
     collections: Annotated[list[str], Field(description="Names of those that it may use, where not all.")]
     created_at: Annotated[datetime, Field(description="When it was made.")]
     revoked_at: Annotated[datetime | None, Field(description="When it was revoked; null: it was not.")]
+    expires_at: Annotated[datetime | None, Field(description="When it expires; null: it does not.")]
+    last_used_at: Annotated[datetime | None, Field(description="When it was used last, within a minute; null: never.")]
+    replaces: Annotated[int | None, Field(description="The token in whose place it was made.")]
+    state: Annotated[str, Field(description="`good`, `expired` or `revoked`.")]
+    requests_per_second: Annotated[float | None, Field(description="Limit of its own; null: as the server is set up.")]
+    pictures_per_second: Annotated[float | None, Field(description="Limit of its own; null: as the server is set up.")]
+    concurrent_searches: Annotated[int | None, Field(description="Limit of its own; null: as the server is set up.")]
     own: Annotated[bool, Field(description="Whether it is the token of this request.")]
 
 
@@ -38,6 +45,13 @@ class NewTokenAnswer(Envelope):
 
     id: _TokenId
     token: Annotated[str, Field(description="The token itself. It is never told again.")]
+    expires_at: Annotated[datetime | None, Field(description="When it expires; null: it does not.")]
+
+
+class ChangedTokenAnswer(Envelope):
+    """A token that was changed."""
+
+    id: _TokenId
 
 
 class RevokedAnswer(Envelope):

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, StrictBool
 
-from app.api.parsing import Count, Filter, Parameters, RecallTarget, Text
+from app.api.parsing import Count, Distance, Filter, Parameters, RecallTarget, Text
 from app.domain.services import SERVICES
 from app.domain.tokens import Scope
 
@@ -27,6 +27,30 @@ ProductField = Annotated[
 ]
 
 
+TokenNumber = Annotated[Count, Field(ge=1, description="Its number, as `tokens` tells it.")]
+Label = Annotated[Text, Field(max_length=200, description="A note for people: who has it, what for.")]
+Expires = Annotated[
+    Text | None,
+    Field(description="When it expires: a while from now, as `90d` or `12h`, or a moment with its time zone."),
+]
+PerSecond = Annotated[
+    Annotated[Distance, Field(gt=0)] | None, Field(description="So many a second at most; left out: as the server is.")
+]
+Concurrent = Annotated[
+    Annotated[Count, Field(ge=1)] | None,
+    Field(description="Searches at the same time at most; left out: as the server is set up."),
+]
+
+
+class TokenSetting(StrEnum):
+    """What can be taken away from a token."""
+
+    EXPIRES = "expires"
+    REQUESTS_PER_SECOND = "requests_per_second"
+    PICTURES_PER_SECOND = "pictures_per_second"
+    CONCURRENT_SEARCHES = "concurrent_searches"
+
+
 class NoParameters(Parameters):
     """No parameters."""
 
@@ -44,13 +68,41 @@ class NewTokenParameters(Parameters):
         Annotated[list[Name], Field(min_length=1, max_length=MOST)] | None,
         Field(description="Names of the collections that it may use; left out: all, also those to come."),
     ] = None
-    label: Annotated[Text, Field(max_length=200, description="A note for people: who has it, what for.")] = ""
+    label: Label = ""
+    expires: Expires = None
+    requests_per_second: PerSecond = None
+    pictures_per_second: PerSecond = None
+    concurrent_searches: Concurrent = None
+
+
+class ChangedTokenParameters(Parameters):
+    """What changes of a token; what is left out stays."""
+
+    token: TokenNumber
+    label: Label | None = None
+    expires: Expires = None
+    unset: Annotated[
+        list[TokenSetting], Field(max_length=4, description="Settings that are taken away: it expires no more.")
+    ] = Field(default=[])
+    requests_per_second: PerSecond = None
+    pictures_per_second: PerSecond = None
+    concurrent_searches: Concurrent = None
+
+
+class RotationParameters(Parameters):
+    """Which token gets a successor, and how long it works on beside that."""
+
+    token: TokenNumber
+    grace: Annotated[
+        Text, Field(description="How long the old one works on, as `1d`, `12h` or `30m`; `0s`: no longer.")
+    ] = "1d"
+    expires: Expires = None
 
 
 class TokenParameters(Parameters):
     """Which token is meant."""
 
-    token: Annotated[Count, Field(ge=1, description="Its number, as `tokens` tells it.")]
+    token: TokenNumber
 
 
 class NewCollectionParameters(Parameters):

@@ -1,12 +1,14 @@
 """The screen Access: tokens, what each may do, and how it is made and revoked."""
 
-from datetime import UTC, datetime
+from dataclasses import asdict
 from typing import Any
 
+from app.domain.tokens import NO_LIMITS
 from app.services import tokens
 from app.services.context import Context
 from app.ui.page import Page, Shown
 
+_LIMITS = tuple(asdict(NO_LIMITS))
 GROUPS = ("good", "ended", "all")
 
 
@@ -14,8 +16,7 @@ def view(context: Context, page: Page) -> Shown:
     """Return the tokens, and the one that is chosen."""
     group = page.query.get("show", GROUPS[0])
     group = group if group in GROUPS else GROUPS[0]
-    now = datetime.now(UTC)
-    rows = [_row(one, page.principal.token_id, now) for one in tokens.listed(context)]
+    rows = [_row(one, page.principal.token_id) for one in tokens.listed(context)]
     number = page.query.get("token", "")
     return {
         "groups": GROUPS,
@@ -27,14 +28,12 @@ def view(context: Context, page: Page) -> Shown:
     }
 
 
-def _row(facts: dict[str, Any], own: int, now: datetime) -> dict[str, Any]:
+def _row(facts: dict[str, Any], own: int) -> dict[str, Any]:
     """Return what is kept of a token with what a person reads of it."""
-    expires = facts.get("expires_at")
-    state = "revoked" if facts["revoked_at"] else "expired" if expires and expires <= now else "good"
     return {
         **facts,
-        "state": state,
         "own": facts["id"] == own,
         "title": facts["label"] or f"Token {facts['id']}",
         "where": "all collections" if facts["all_collections"] else ", ".join(facts["collections"]) or "no collection",
+        "limits": {name.replace("_", " "): facts[name] for name in _LIMITS if facts[name] is not None},
     }

@@ -72,6 +72,70 @@ def test_a_token_is_made_used_and_revoked(api: Api) -> None:
     assert "no token" in said(api, "tokens/revoke", {"token": made["id"]})
 
 
+def test_a_token_expires_is_changed_and_rotated(api: Api) -> None:
+    body = {
+        "label": "one",
+        "expires": "90d",
+        "requests_per_second": 5,
+        "scopes": ["write"],
+        "collections": [api.collection],
+    }
+    made = ask(api, "tokens/create", body)
+
+    def facts(number: int) -> Json:
+        return next(dict(one) for one in ask(api, "tokens")["tokens"] if one["id"] == number)
+
+    assert facts(made["id"])["expires_at"] == made["expires_at"]
+    assert (facts(made["id"])["state"], facts(made["id"])["requests_per_second"]) == ("good", 5)
+    changed = {"label": "two", "concurrent_searches": 3, "unset": ["expires", "requests_per_second"]}
+    ask(api, "tokens/change", {"token": made["id"], **changed})
+    now = facts(made["id"])
+    assert (now["label"], now["concurrent_searches"], now["expires_at"], now["requests_per_second"]) == (
+        "two",
+        3,
+        None,
+        None,
+    )
+    ask(api, "tokens/change", {"token": made["id"], "expires": "2100-01-01T00:00:00+01:00"})
+    assert facts(made["id"])["expires_at"].startswith("2099-12-31T23:00:00")
+    again = ask(api, "tokens/rotate", {"token": made["id"], "grace": "0s", "expires": "12h"})
+    new = facts(again["id"])
+    assert (new["replaces"], new["scopes"], new["collections"], new["label"]) == (
+        made["id"],
+        ["write"],
+        [api.collection],
+        "two",
+    )
+    assert facts(made["id"])["state"] == "revoked"
+    assert "neither revoked nor expired" in said(api, "tokens/rotate", {"token": made["id"]})
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "expected"),
+    [
+        ("create", {"expires": "yesterday"}, "expires: it is a while from now"),
+        ("create", {"expires": "2001-01-01T00:00:00Z"}, "expires: it lies ahead"),
+        ("create", {"expires": "2100-01-01"}, "expires: it needs a time zone"),
+        ("create", {"expires": 7}, "expires: must be a string"),
+        ("create", {"requests_per_second": 0}, "requests_per_second: "),
+        ("create", {"concurrent_searches": 1.5}, "concurrent_searches: must be a whole number"),
+        ("create", {"label": "two\nlines"}, "label: it is a text of at most 200 characters on one line"),
+        ("change", {"token": 1}, "name what is to change of the token"),
+        ("change", {"token": 2**30, "label": "x"}, "there is no token"),
+        ("change", {"token": 1, "expires": "1d", "unset": ["expires"]}, "expires is both given and in unset"),
+        ("change", {"token": 1, "unset": ["scopes"]}, "unset.0: input should be 'expires'"),
+        ("change", {"label": "x"}, "the parameter token is missing"),
+        ("rotate", {"token": 2**30}, "there is no token"),
+        ("rotate", {"token": 1, "grace": "soon"}, "grace: it is a while"),
+        ("rotate", {"token": 1, "grace": "9999d"}, "works on for a year at most"),
+    ],
+)
+def test_what_cannot_be_of_a_token_changes_nothing(api: Api, path: str, body: Json, expected: str) -> None:
+    before = tokens.listed(api.context)
+    assert expected in said(api, f"tokens/{path}", body)
+    assert [one["id"] for one in tokens.listed(api.context)] == [one["id"] for one in before]
+
+
 def test_a_token_needs_little(api: Api) -> None:
     made = ask(api, "tokens/create")
     facts = next(one for one in ask(api, "tokens")["tokens"] if one["id"] == made["id"])

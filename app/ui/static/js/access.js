@@ -11,6 +11,9 @@ const page = byId("access");
 const details = byId("details");
 const names = String(page.dataset.collections).split("\n").filter(Boolean);
 
+/** @param {string} id @param {[string, string][]} first choices before the usual ones */
+const expiry = (id, first) => h("select", { id, name: "expires" }, ...first.map(([value, text]) => h("option", { value }, text)), ...[["7d", "In 7 days"], ["30d", "In 30 days"], ["90d", "In 90 days"], ["365d", "In a year"]].map(([value, text]) => h("option", { value }, text)));
+
 /** @param {{id: number, token: string}} made */
 function show(made) {
   const secret = h("input", { id: "secret", class: "mono", value: made.token, readOnly: true, onfocus: () => secret.select() });
@@ -39,13 +42,46 @@ function create() {
     labelled("Note", h("input", { id: "label", name: "label", maxLength: 200, autocomplete: "off", placeholder: "Import of the night" }), "Who has it, and what for."),
     radios("It may", "scope", [["read", "Read: search, and see records and pictures"], ["write", "Write: also change records, import, decide about duplicates"], ["admin", "Administer: also look after collections, and after tokens where it is for all"]]),
     which, some,
+    labelled("Expires", expiry("expires", [["", "Never"]])),
   ], {
     button: "Make the token",
     send: async (form) => {
       const given = new FormData(form);
       const chosen = given.get("which") === "some" ? given.getAll("collection") : null;
       if (chosen?.length === 0) throw new Error("Choose one collection at least.");
-      made = await call("/admin/v1/tokens/create", { collection: "", body: { scopes: [given.get("scope")], collections: chosen, label: given.get("label") } });
+      made = await call("/admin/v1/tokens/create", { collection: "", body: { scopes: [given.get("scope")], collections: chosen, label: given.get("label"), expires: given.get("expires") || null } });
+    },
+    closed: () => made && show(made),
+  });
+}
+
+function change() {
+  const label = h("input", { id: "label", name: "label", maxLength: 200, autocomplete: "off", value: details.dataset.label });
+  dialogForm(`Change ${details.dataset.title}`, [labelled("Note", label), labelled("Expires", expiry("expires", [["", "As it is"], ["never", "Never"]]))], {
+    button: "Change it",
+    send: async (form) => {
+      const given = new FormData(form);
+      const expires = given.get("expires");
+      await call("/admin/v1/tokens/change", { collection: "", body: { token: Number(details.dataset.token), label: given.get("label"), ...(expires === "never" ? { unset: ["expires"] } : expires ? { expires } : {}) } });
+      location.reload();
+    },
+  });
+}
+
+function rotate() {
+  /** @type {any} */
+  let made = null;
+  const grace = h("select", { id: "grace", name: "grace" }, ...[["1d", "A day longer"], ["1h", "An hour longer"], ["7d", "7 days longer"], ["0s", "No longer: it is revoked at once"]].map(([value, text]) => h("option", { value }, text)));
+  dialogForm(`Rotate ${details.dataset.title}?`, [
+    h("p", {}, "A new token with the same note, scope, collections and limits takes its place."),
+    labelled("The old one works", grace, "Time to move its callers to the new one."),
+    labelled("The new one expires", expiry("expires", [["", "After as long as the old one was made for"]])),
+    details.dataset.own === "true" && h("p", { class: "wrong" }, icon("warning"), "You are signed in with it: sign in with the new one."),
+  ], {
+    button: "Rotate it",
+    send: async (form) => {
+      const given = new FormData(form);
+      made = await call("/admin/v1/tokens/rotate", { collection: "", body: { token: Number(details.dataset.token), grace: given.get("grace"), expires: given.get("expires") || null } });
     },
     closed: () => made && show(made),
   });
@@ -70,6 +106,10 @@ function revoke() {
 byId("new-token").addEventListener("click", create);
 bind("n", "make a new token", create);
 if (byId("revoke")) {
+  byId("change").addEventListener("click", change);
+  byId("rotate").addEventListener("click", rotate);
+  bind("e", "change the token", change);
+  bind("r", "rotate the token", rotate);
   byId("revoke").addEventListener("click", revoke);
   bind("Delete", "revoke the token", revoke);
 }
