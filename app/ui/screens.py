@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from app.domain.tokens import Principal, Scope
 from app.services.context import Context
-from app.ui import access, collections, duplicates, jobs, records, search
+from app.ui import access, collections, duplicates, jobs, records, search, trying
 from app.ui.page import Page, Shown
 
 
@@ -44,4 +44,5 @@ SCREENS = (
     Screen("collections", "Collections", "c", collections.view),
     Screen("jobs", "Jobs", "j", jobs.view, collection=False),
     Screen("access", "Access", "a", access.view, scope=Scope.ADMIN, collection=False, everywhere=True),
+    Screen("try", "Try it", "t", trying.view),
 )

@@ -1,7 +1,7 @@
 /** A search as curl, Python or SQL, to be taken elsewhere. */
 
 /** @param {string} text */
-const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
+export const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
 /**
  * @param {string} kind `curl`, `python` or `sql`
