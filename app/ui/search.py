@@ -15,6 +15,8 @@ from app.services.context import Context
 from app.ui.page import Page, Shown
 
 _PAGE = 60
+# Records that one request changes or removes.
+_BATCH = 100
 _NO_TEXT = (
     "The model of this collection knows pictures only, so words do not find pictures here: search by a picture, or by"
     " the id of a record."
@@ -31,6 +33,8 @@ def view(context: Context, page: Page) -> Shown:
         "plain_url": _url(page, plain="1"),
         "reads_text": texts.knows_text(context, page.collection),
         "why_no_text": _NO_TEXT,
+        "most_bytes": context.settings.max_image_bytes,
+        "batch": min(_BATCH, context.settings.max_records),
     }
     return {**shown, **_found(context, page, page.collection)} if plain else shown
 

@@ -1,17 +1,23 @@
 """The screen Search, as its users meet it."""
 
+import base64
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
+from PIL import Image
 
 from app.demo.catalogue import catalogue
-from app.services import collections, tokens
+from app.domain.records import Fields, Json
+from app.domain.tokens import Scope
+from app.services import collections, duplicates, tokens
+from app.services.inserting import insert
 from tests.support.waiting import eventually
-from tests.ui.conftest import HOSTILE, PHOTOS, Console
+from tests.ui.conftest import HOSTILE, PHOTOS, Console, crowded
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 expect = sync_api.expect
@@ -179,6 +185,114 @@ def test_a_file_that_is_no_picture_says_so(opened: Opened) -> None:
     expect(page.get_by_role("alert").filter(has_text="PDF")).to_be_visible()
 
 
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("large", f"The picture has {50 * 2**20} bytes; {20 * 2**20} are allowed"),
+        ("wide", "too many pixels; 64000000 are allowed"),
+        ("text", "picture"),
+    ],
+)
+def test_a_picture_that_is_not_taken_says_why(opened: Opened, tmp_path: Path, kind: str, said: str) -> None:
+    file = tmp_path / "a.png"
+    if kind == "wide":
+        Image.new("1", (30_000, 30_000)).save(file)
+    else:
+        file.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(50 * 2**20 - 8) if kind == "large" else b"none at all")
+    page = opened()
+    page.locator("#file").set_input_files(file)
+    alert = page.get_by_role("alert").filter(has_text=said)
+    expect(alert).to_be_visible()
+    expect(page.locator("#examples .example")).to_have_count(1)
+    page.get_by_role("button", name="Remove your picture").click()
+    painted(page)
+
+
+def test_words_that_no_model_reads_say_why(opened: Opened) -> None:
+    page = opened()
+    expect(page.locator(".hint")).to_contain_text("knows pictures only")
+    page.locator("#words").fill("red shoes")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("There is no record red shoes. The model of this collection")
+    expect(page.locator("#words")).to_have_value("red shoes")
+
+
+@pytest.fixture
+def rack(console: Console) -> Iterator[str]:
+    """A collection of eight records, for tests that change them."""
+    made = collections.create(console.context, "z-rack", "photo", "phash", keep_images=True)
+    records: list[Json] = [
+        {"_id": f"n-{n}", "name": f"Number {n}", "season": "winter", "_base64": base64.b64encode(one.data).decode()}
+        for n, one in enumerate(catalogue(8))
+    ]
+    insert(console.context, made, records, Fields())
+    yield made.name
+    collections.drop(console.context, made.name)
+
+
+def test_records_are_selected_changed_removed_and_back(
+    opened: Opened, console: Console, rack: str, screenshot: Screenshot
+) -> None:
+    collection = collections.get(console.context, rack)
+
+    def seasons() -> list[Any]:
+        found = duplicates.members(console.context, collection, [f"n-{n}" for n in range(8)], Fields(names=("season",)))
+        return [json.loads(found[one].json())["season"] for one in sorted(found)]
+
+    page = opened(f"search?c={rack}")
+    painted(page)
+    page.locator("picture-grid .pick").nth(1).focus()
+    page.keyboard.press("x")
+    expect(page.locator("#picked")).to_contain_text("1 selected")
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("Shift+ArrowRight")
+    expect(page.locator("#picked")).to_contain_text("3 selected")
+    assert page.url.count("picked=") == 3
+    screenshot(page, "search-selected-light")
+    page.keyboard.press("e")
+    dialog = page.get_by_role("dialog", name="Edit 3 records")
+    dialog.get_by_role("textbox").fill('{"season": "any"}')
+    expect(dialog).to_contain_text("3 records change")
+    dialog.get_by_role("button", name="Change 3 records").click()
+    expect(page.locator("#toasts")).to_contain_text("3 changed")
+    assert sorted(seasons()) == ["any"] * 3 + ["winter"] * 5
+    page.locator("picture-grid .pick").first.focus()
+    page.keyboard.press("u")
+    expect(page.locator("#toasts")).to_contain_text("3 as before")
+    assert seasons() == ["winter"] * 8
+    painted(page)
+    expect(page.locator("#picked")).to_contain_text("3 selected")
+    page.locator("picture-grid .pick").first.focus()
+    page.keyboard.press("Delete")
+    dialog = page.get_by_role("dialog", name="Remove 3 records?")
+    expect(dialog.locator("img")).to_have_count(3)
+    dialog.get_by_role("button", name="Remove them").click()
+    expect(page.locator("#count")).to_have_text("5 pictures")
+    expect(page.locator("#picked")).to_be_hidden()
+    assert len(seasons()) == 5
+    page.keyboard.press("Delete")  # one goes at once
+    expect(page.locator("#count")).to_have_text("4 pictures")
+    page.keyboard.press("u")
+    expect(page.locator("#count")).to_have_text("5 pictures")
+    page.keyboard.press("u")
+    expect(page.locator("#count")).to_have_text("8 pictures")
+    page.locator("picture-grid .pick").nth(0).click(modifiers=["Control"])
+    page.locator("picture-grid .pick").nth(4).click(modifiers=["Shift"])
+    expect(page.locator("#picked")).to_contain_text("5 selected")
+    page.keyboard.press("Escape")
+    expect(page.locator("#picked")).to_be_hidden()
+    page.locator("picture-grid .pick").nth(0).focus()
+    page.keyboard.press("x")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("x")
+    page.keyboard.press("m")
+    expect(page.locator("#examples .example")).to_have_count(2)
+    _, reader = console.new_token(Scope.READ)
+    page = opened("search?c=shop&picked=t-shirt-001", reader)
+    expect(page.locator("#picked")).to_contain_text("1 selected")
+    expect(page.locator("#picked .danger")).to_have_count(0)
+
+
 def test_filters_as_json_both_ways(opened: Opened) -> None:
     page = opened('search?c=shop&filter={"season":"summer"}')
     painted(page)
@@ -280,17 +394,14 @@ def test_a_token_that_ends_loses_nothing(opened: Opened, console: Console) -> No
 def test_errors_leave_the_page_and_try_again(opened: Opened, console: Console) -> None:
     page = opened(_LIKE)
     painted(page)
-    busy = {
-        "status": {"code": 503, "text": "service unavailable", "request_id": "abc", "error_description": "too busy"}
-    }
-    page.route(
-        "**/v2/visualKNN", lambda route: route.fulfill(status=503, json=busy, headers={"Retry-After": "1"}), times=1
-    )
-    page.reload()
-    expect(page.get_by_role("alert").filter(has_text="too busy")).to_be_visible()
-    painted(page)  # by itself, when the time is over
+    with crowded(console.context):
+        page.locator("#every").check()
+        alert = page.get_by_role("alert").filter(has_text="Error 503")
+        expect(alert).to_contain_text("Trying again in 1 s")
+    expect(alert).to_have_count(0)  # by itself, when the time is over
+    painted(page)
     page.context.set_offline(True)
-    page.locator("#every").check()
+    page.locator("#every").uncheck()
     box = page.get_by_role("alert").filter(has_text="cannot be reached")
     expect(box).to_be_visible()
     page.context.set_offline(False)

@@ -107,3 +107,16 @@ function histogram(field, facet, on) {
 
 /** @param {{from: number | null, to: number | null}} one */
 const span = ({ from, to }) => (from === null ? `below ${number(to ?? 0)}` : to === null ? `from ${number(from)}` : `${number(from)} to ${number(to)}`);
+
+/**
+ * Offer the fields to sort by.
+ * @param {HTMLSelectElement} sort @param {Facet[]} fields @param {string} chosen @param {boolean} nearest whether something is looked for
+ */
+export function drawSorts(sort, fields, chosen, nearest) {
+  const names = fields.filter((one) => one.kind === "numbers").map((one) => one.field);
+  const held = chosen.replace(/^-/, "");
+  if (held && !names.includes(held)) names.push(held);
+  sort.replaceChildren(h("option", { value: "" }, nearest ? "Nearest first" : "Default order"),
+    ...names.flatMap((name) => [h("option", { value: name }, `${name}, low to high`), h("option", { value: `-${name}` }, `${name}, high to low`)]));
+  sort.value = chosen;
+}

@@ -21,6 +21,9 @@ export class PictureGrid extends HTMLElement {
     this.current = 0;
     this.chosen = "";
     this.busy = false;
+    /** @type {Set<string>} */
+    this.selected = new Set();
+    this.anchor = 0;
     /** @type {Map<number, HTMLElement>} */
     this.shown = new Map();
     this.frame = 0;
@@ -82,6 +85,32 @@ export class PictureGrid extends HTMLElement {
   choose(id) {
     this.chosen = id;
     for (const [at, box] of this.shown) box.firstElementChild?.setAttribute("aria-current", String(this.cells[at]?.id === id));
+  }
+
+  /** Mark the records that are selected. @param {Iterable<string>} ids */
+  mark(ids) {
+    this.selected = new Set(ids);
+    for (const [at, box] of this.shown) this.markBox(at, box);
+  }
+
+  /** @param {number} at @param {HTMLElement} box */
+  markBox(at, box) {
+    const on = this.selected.has(this.cells[at]?.id);
+    box.classList.toggle("selected", on);
+    box.querySelector(".picked")?.remove();
+    if (on) box.querySelector(".frame")?.append(h("span", { class: "picked" }, "✓", h("span", { class: "hidden" }, " selected")));
+  }
+
+  /** Select a record, or no longer; with `range`, all from the last one that was to this one. @param {number} at @param {boolean} [range] */
+  select(at, range = false) {
+    const one = this.cells[at];
+    if (!one) return;
+    const next = new Set(this.selected);
+    if (range) for (const { id } of this.cells.slice(Math.min(at, this.anchor), Math.max(at, this.anchor) + 1)) next.add(id);
+    else if (!next.delete(one.id)) next.add(one.id);
+    if (!range) this.anchor = at;
+    this.mark(next);
+    this.dispatchEvent(new CustomEvent("select", { detail: { ids: [...next] } }));
   }
 
   /** Give the focus to a place. @param {number} at */
@@ -167,6 +196,7 @@ export class PictureGrid extends HTMLElement {
     frame.style.height = `${side}px`;
     place.append(h("button", { type: "button", class: "pick", tabIndex: at === this.current ? 0 : -1, "data-at": at, "aria-current": String(one.id === this.chosen), title: one.title },
       frame, h("span", { class: "caption" }, h("span", { class: "name" }, one.title), one.note ? h("span", { class: "note" }, one.note) : null)));
+    this.markBox(at, place);
     return place;
   }
 
@@ -180,6 +210,8 @@ export class PictureGrid extends HTMLElement {
       if (old instanceof HTMLElement) old.tabIndex = -1;
       this.current = at;
       button.tabIndex = 0;
+    } else if (event instanceof MouseEvent && event.type === "click" && (event.shiftKey || event.ctrlKey || event.metaKey)) {
+      this.select(at, event.shiftKey);
     } else if (event.type === "click") {
       this.dispatchEvent(new CustomEvent("pick", { detail: { id: this.cells[at].id, at } }));
     } else if (event instanceof KeyboardEvent && !event.ctrlKey && !event.metaKey && !event.altKey) {
@@ -187,7 +219,9 @@ export class PictureGrid extends HTMLElement {
       const to = event.key === "Home" ? 0 : event.key === "End" ? this.cells.length - 1 : event.key in steps ? at + steps[event.key] : -1;
       if (to < 0 || (to >= this.cells.length && event.key !== "ArrowDown")) return;
       event.preventDefault();
+      if (event.shiftKey && !this.selected.size) this.anchor = at;
       this.focusAt(to);
+      if (event.shiftKey) this.select(this.current, true);
     }
   }
 }

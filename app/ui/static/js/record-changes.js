@@ -2,14 +2,14 @@
 
 import { ApiError, call, learnThumbnails, method, skipped, thumbnail } from "./api.js";
 import { dialogForm, labelled } from "./dialogs.js";
-import { byId, h, icon, number, settled } from "./dom.js";
+import { h, icon, number, settled } from "./dom.js";
 import { typedObject, WrongJson } from "./exactly.js";
 import { errorBox } from "./say.js";
 
 /** @typedef {{ids: string[] | null, filter: any, count: number}} Chosen records by `_id`, or all that match where there are no ids */
 /** @typedef {(text: string, undo?: () => Promise<any>) => void} Done */
 
-const batch = Number(byId("records").dataset.batch);
+const batch = Number(/** @type {HTMLElement} */ (document.querySelector("[data-batch]")).dataset.batch);
 
 /**
  * @param {string[]} ids

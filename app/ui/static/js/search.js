@@ -7,12 +7,15 @@ import { announce, byId, h, icon, number, settled } from "./dom.js";
 import * as facets from "./facets.js";
 import { PictureGrid } from "./grid.js";
 import { bind } from "./keys.js";
+import { fetchRecords } from "./record-changes.js";
 import { copy, empty, errorBox, toast } from "./say.js";
+import { bindSelection } from "./selecting.js";
 import * as at from "./state.js";
 import { base64, keep, kept } from "./store.js";
 
 const PAGE = 60;
 const NEAREST = 300;
+const MOST_EXAMPLES = 10;
 const main = byId("search");
 const facts = main.dataset;
 const grid = /** @type {PictureGrid} */ (byId("grid"));
@@ -54,9 +57,10 @@ addEventListener("popstate", () => {
 /** Show the state; search anew only where more than the chosen record changed. @param {at.State} [before] */
 function shown(before) {
   controls();
-  const plain = (/** @type {at.State} */ one) => JSON.stringify({ ...one, chosen: "" });
+  const plain = (/** @type {at.State} */ one) => JSON.stringify({ ...one, chosen: "", picked: [] });
   if (!before || plain(before) !== plain(state)) void run();
   if (!before || before.chosen !== state.chosen) look();
+  drawSelection();
 }
 
 /** @param {at.Example} one @returns {Promise<any>} */
@@ -67,6 +71,8 @@ async function queryRecord(one) {
   if (one.kind === "text") return { _text_data: one.value };
   const picture = await kept(one.value);
   if (!picture) throw new Error("This picture is in the browser that it was dropped into, not in this one. Drop it here again.");
+  // It is not sent first: the server would refuse it with this sentence.
+  if (picture.size > Number(facts.mostBytes)) throw new Error(`The picture has ${picture.size} bytes; ${facts.mostBytes} are allowed.`);
   return { _base64: await base64(picture), ...box };
 }
 
@@ -177,7 +183,7 @@ async function count(shownNow, signal) {
         go({ filter: same ? at.without(state.filter, field) : { ...state.filter, [field]: range } });
       },
     });
-    sorts(fields);
+    facets.drawSorts(byId("sort"), fields, state.sort, state.examples.some((one) => one.sign > 0));
   } catch (error) {
     if (!signal.aborted && !messages.childElementCount) place.replaceChildren(errorBox(error, () => void count(shownNow, signal)));
   }
@@ -291,17 +297,6 @@ function exampleChip(one, n) {
   return chip;
 }
 
-/** Offer the fields to sort by. @param {facets.Facet[]} fields */
-function sorts(fields) {
-  const sort = byId("sort");
-  const names = fields.filter((one) => one.kind === "numbers").map((one) => one.field);
-  const held = state.sort.replace(/^-/, "");
-  if (held && !names.includes(held)) names.push(held);
-  sort.replaceChildren(h("option", { value: "" }, state.examples.some((one) => one.sign > 0) ? "Nearest first" : "Default order"),
-    ...names.flatMap((name) => [h("option", { value: name }, `${name}, low to high`), h("option", { value: `-${name}` }, `${name}, high to low`)]));
-  sort.value = state.sort;
-}
-
 /** Show an error of the filter at the filter. @param {unknown} error */
 function filterError(error) {
   if (!(error instanceof ApiError) || !error.message.startsWith("filter")) return;
@@ -318,9 +313,12 @@ async function typed(beside) {
   if (!words) return field.focus();
   const url = /^https?:\/\//i.test(words);
   let kind = /** @type {at.Example["kind"]} */ (url ? "url" : "id");
-  if (!url && facts.readsText) {
-    const told = await method("get", { records: [{ _id: words }], fields_to_return: ["_id"] }).catch(() => null);
-    if (!told?.answer_records?.length) kind = "text";
+  if (!url) {
+    const known = await fetchRecords([words], ["_id"]).catch(() => null); // the search tells what is wrong
+    if (known && !known.length) {
+      if (!facts.readsText) return messages.replaceChildren(errorBox(new Error(`There is no record ${words}. ${facts.noText}`)));
+      kind = "text";
+    }
   }
   field.value = "";
   example({ kind, value: words, sign: 1 }, beside);
@@ -373,12 +371,30 @@ grid.addEventListener("pick", (/** @type {any} */ event) => go({ chosen: event.d
 
 /** @returns {string} the record that keys are about */
 const about = () => (grid.contains(document.activeElement) ? grid.cells[grid.current]?.id : state.chosen) ?? "";
+/** @param {string[]} ids */
+const like = (ids) => go({ examples: ids.slice(0, MOST_EXAMPLES).map((id) => ({ kind: "id", value: id, sign: 1 })), sort: "", picked: [] });
+const drawSelection = bindSelection({
+  grid, about, like, picked: () => state.picked, pick: (ids) => go({ picked: ids }, true), anew: () => void run(),
+  changed: (there, gone) => {
+    const left = new Set(gone);
+    const total = grid.total - gone.length;
+    for (const id of gone) found.delete(id);
+    for (const [id, record] of there) found.set(id, { ...found.get(id), record });
+    const place = grid.cells.findIndex((one) => left.has(one.id));
+    const inside = grid.contains(document.activeElement) || document.activeElement === document.body;
+    grid.show(grid.cells.filter((one) => !left.has(one.id)).map((one) => { const known = found.get(one.id); return known ? cell(known) : one; }), total);
+    if (inside && grid.cells.length) grid.focusAt(Math.max(0, place));
+    go({ picked: state.picked.filter((id) => !left.has(id)), ...(left.has(state.chosen) ? { chosen: "" } : {}) }, true);
+    if (there.has(state.chosen)) look();
+    void count(grid.cells.length, running.signal);
+  },
+});
 bind("/", "type what is looked for", () => byId("words").focus());
-bind("m", "more like this", () => { if (about()) similar(about()); });
+bind("m", "more like this, or like the selected", () => { if (state.picked.length) like(state.picked); else if (about()) similar(about()); });
 bind("+", "also like this", () => { if (about()) example({ kind: "id", value: about(), sign: 1 }, true); });
 bind("-", "unlike this", () => { if (about()) example({ kind: "id", value: about(), sign: -1 }, true); });
 bind("f", "the filter as JSON", () => { main.classList.add("filtering"); byId("json-box").open = true; byId("json").focus(); });
-bind("Escape", "close the details", () => { if (state.chosen) close(); });
+bind("Escape", "close the details, select none", () => { if (state.chosen) close(); else if (state.picked.length) go({ picked: [] }, true); });
 
 grid.side = usual.side;
 shown();

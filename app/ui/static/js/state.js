@@ -3,9 +3,12 @@
 /**
  * @typedef {{kind: "id" | "url" | "text" | "up", value: string, sign: 1 | -1, box?: number[]}} Example
  *   What is looked for, or what it should be unlike. `up` is a picture that this browser holds, by its key.
- * @typedef {{examples: Example[], filter: any, radius: number | null, variety: number, sort: string, every: boolean, chosen: string}} State
- *   `sort` is a field, after `-` for descending; `every` shows every picture of a product; `chosen` is the record of the details.
+ * @typedef {{examples: Example[], filter: any, radius: number | null, variety: number, sort: string, every: boolean, chosen: string, picked: string[]}} State
+ *   `sort` is a field, after `-` for descending; `every` shows every picture of a product; `chosen` is the record of the details,
+ *   `picked` are those that are selected.
  */
+
+const MOST_PICKED = 50;
 
 /** @param {string} text @returns {Example | null} */
 function example(text) {
@@ -32,6 +35,7 @@ export function read(query) {
     sort: query.get("sort") ?? "",
     every: query.get("every") === "1",
     chosen: query.get("chosen") ?? "",
+    picked: query.getAll("picked"),
   };
 }
 
@@ -47,6 +51,8 @@ export function write(state, collection) {
   if (state.sort) query.set("sort", state.sort);
   if (state.every) query.set("every", "1");
   if (state.chosen) query.set("chosen", state.chosen);
+  // An address has its limits: a larger selection lasts as long as the page.
+  if (state.picked.length <= MOST_PICKED) for (const one of state.picked) query.append("picked", one);
   return query;
 }
 
