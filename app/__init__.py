@@ -32,9 +32,11 @@ def create_context(settings: "Settings", database_url: str) -> "Context":
     from app.embedding.models.vector_cache import VectorCache  # noqa: PLC0415
     from app.embedding.tags.tagger import Tagger  # noqa: PLC0415
     from app.embedding.tags.taxonomy import read as read_taxonomy  # noqa: PLC0415
+    from app.metrics import Metrics  # noqa: PLC0415
     from app.services.audit import Audit  # noqa: PLC0415
     from app.services.context import Context, Lookup  # noqa: PLC0415
 
+    metrics = Metrics(counting=settings.metrics != "off")
     taxonomy = read_taxonomy(settings.fashion_taxonomy)
     db = Database(
         database_url,
@@ -45,17 +47,24 @@ def create_context(settings: "Settings", database_url: str) -> "Context":
         statement_timeout_ms=settings.statement_timeout_ms,
         ef_search=settings.ef_search,
         recall_target=settings.recall_target,
+        metrics=metrics,
     )
-    models = Models(settings.models, threads=settings.model_threads, queue_pictures=settings.model_queue_pictures)
+    models = Models(
+        settings.models,
+        threads=settings.model_threads,
+        queue_pictures=settings.model_queue_pictures,
+        metrics=metrics,
+    )
     return Context(
         settings=settings,
         db=db,
         models=models,
-        pictures=PictureSource(settings.files_root, settings.images, settings.fetch, settings.fetch_workers),
+        pictures=PictureSource(settings.files_root, settings.images, settings.fetch, settings.fetch_workers, metrics),
         vector_cache=VectorCache(settings.vector_cache_bytes),
         tagger=Tagger(models, taxonomy, settings.home / "taxonomies"),
         lookup=Lookup(db, settings.auth_cache_seconds, settings.public_url),
         audit=Audit(db, settings.audit_days),
+        metrics=metrics,
         bell=Bell(db),
         watchers=BoundedSemaphore(settings.job_watchers),
     )
@@ -80,32 +89,42 @@ def create_app(settings: "Settings", database_url: str) -> "Flask":
     from app.api.health import health  # noqa: PLC0415
     from app.api.jobs import jobs  # noqa: PLC0415
     from app.api.maps import maps  # noqa: PLC0415
+    from app.api.metrics import metrics  # noqa: PLC0415
     from app.api.pictures import pictures  # noqa: PLC0415
     from app.api.uploads import uploads  # noqa: PLC0415
     from app.api.watched import watch_requests  # noqa: PLC0415
+    from app.domain.searches import SearchObserver  # noqa: PLC0415
     from app.domain.services import prefixes  # noqa: PLC0415
-    from app.services import expiring, selftuning  # noqa: PLC0415
+    from app.services import expiring, gauges, selftuning  # noqa: PLC0415
     from app.services.readiness import warm_up  # noqa: PLC0415
     from app.services.searchlog import SearchLog  # noqa: PLC0415
+    from app.services.searchmetrics import SearchMetrics  # noqa: PLC0415
     from app.services.watching import every  # noqa: PLC0415
     from app.ui.blueprint import console  # noqa: PLC0415
 
     context = create_context(settings, database_url)
+    observers: list[SearchObserver] = [SearchMetrics(context.metrics)] if context.metrics.counting else []
     if settings.log_searches:
-        context = replace(context, observers=(SearchLog(context.db, settings.search_log_rows),))
+        observers.append(SearchLog(context.db, settings.search_log_rows))
+    context = replace(context, observers=tuple(observers))
+    gauges.register(context)
     flask = Flask("lookalike", static_folder=None)
     flask.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     for prefix, service in prefixes().items():
         flask.register_blueprint(blueprint(context, prefix, service))
-    flask.register_blueprint(health(context))
-    flask.register_blueprint(jobs(context))
-    flask.register_blueprint(uploads(context))
-    flask.register_blueprint(duplicates(context))
-    flask.register_blueprint(admin(context))
-    flask.register_blueprint(pictures(context))
-    flask.register_blueprint(maps(context))
-    flask.register_blueprint(docs(settings.public_url))
-    flask.register_blueprint(console(context))
+    for made in (
+        health(context),
+        metrics(context),
+        jobs(context),
+        uploads(context),
+        duplicates(context),
+        admin(context),
+        pictures(context),
+        maps(context),
+        docs(settings.public_url),
+        console(context),
+    ):
+        flask.register_blueprint(made)
     errors.register(flask)
     flask.after_request(completed)
     watch_requests(flask, context)

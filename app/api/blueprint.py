@@ -26,8 +26,7 @@ _TRIES = 6
 
 def blueprint(context: Context, prefix: str, service: str | None) -> Blueprint:
     """Return the blueprint of one prefix; `service` is None for the bare one."""
-    name = prefix.replace("/", "_").replace("-", "_") or "any_service"
-    made = Blueprint(name, __name__, url_prefix=f"/{prefix}/v2" if prefix else "/v2")
+    made = Blueprint(blueprint_name(prefix), __name__, url_prefix=f"/{prefix}/v2" if prefix else "/v2")
     for entry in METHODS.values():
         made.add_url_rule(
             f"/{entry.name}",
@@ -38,6 +37,11 @@ def blueprint(context: Context, prefix: str, service: str | None) -> Blueprint:
         )
     made.add_url_rule("/ping", "ping", lambda: _answered(PING.view()), methods=list(PING.verbs), strict_slashes=False)
     return made
+
+
+def blueprint_name(prefix: str) -> str:
+    """Return the name of the blueprint of a prefix."""
+    return prefix.replace("/", "_").replace("-", "_") or "any_service"
 
 
 def _view(context: Context, entry: Method, service: str | None) -> Callable[[], Response]:

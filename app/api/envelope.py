@@ -15,6 +15,12 @@ Body = dict[str, Any]
 _JSON = "application/json;charset=UTF-8"
 
 
+class Enveloped(Response):
+    """An answer in an envelope; `told` is the status that the envelope says."""
+
+    told: Status
+
+
 def status_of(status: Status, description: str | None = None) -> Body:
     """Return the `status` map; `error_description` only where there is something to say."""
     body: Body = {"code": status.code, "text": status.text}
@@ -59,7 +65,9 @@ def response(status: Status, body: Body, request_id: str, started: float, descri
         **body,
     }
     written = orjson.dumps(envelope, default=_write)
-    return Response(written, status.http.value, {"X-Request-ID": request_id}, content_type=_JSON)
+    answer = Enveloped(written, status.http.value, {"X-Request-ID": request_id}, content_type=_JSON)
+    answer.told = status
+    return answer
 
 
 def streamed(status: Status, body: Body, pieces: Iterator[list[bytes]], request_id: str, started: float) -> Response:
@@ -81,7 +89,9 @@ def streamed(status: Status, body: Body, pieces: Iterator[list[bytes]], request_
         rest = {"status": {**status_of(status), "request_id": request_id}, "statistics": statistics, **body}
         yield b"]," + orjson.dumps(rest, default=_write)[1:]
 
-    return Response(parts(), status.http.value, {"X-Request-ID": request_id}, content_type=_JSON)
+    answer = Enveloped(parts(), status.http.value, {"X-Request-ID": request_id}, content_type=_JSON)
+    answer.told = status
+    return answer
 
 
 def failure(error: LookalikeError, request_id: str, started: float) -> Response:

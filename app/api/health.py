@@ -5,7 +5,8 @@ from flask import Blueprint, Response, jsonify
 from app.services.context import Context
 from app.services.readiness import not_ready
 
-PATHS = ("/healthz", "/readyz")
+PATHS = ("/healthz", "/readyz", "/metrics")
+"""Paths that are answered however busy the server is."""
 
 
 def health(context: Context) -> Blueprint:

@@ -1,11 +1,11 @@
 """Too many requests at once: what is answered to those that the server has no time for.
 
-The server hands such requests to threads that are marked here. On them the health checks are answered as always, and
-everything else is refused with the envelope's 503, before any of it is looked at.
+The server hands such requests to threads that are marked here. On them the health checks and the metrics are answered
+as always, and everything else is refused with the envelope's 503, before any of it is looked at.
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -26,12 +26,16 @@ def refuse_on_this_thread() -> None:
     _refuses.set(True)
 
 
-def refusing(application: WSGIApplication) -> WSGIApplication:
-    """Return the application, which refuses on marked threads all but the health checks."""
+def refusing(application: WSGIApplication, refused: Callable[[], None] = lambda: None) -> WSGIApplication:
+    """Return the application, which refuses on marked threads all but the health checks and the metrics.
+
+    `refused` is called for each request that was.
+    """
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if not _refuses.get() or environ["PATH_INFO"] in PATHS:
             return application(environ, start_response)
+        refused()
         error = Unavailable("the server has more requests than it can serve now; try again in a moment", _RETRY_SECONDS)
         refusal = envelope.failure(error, request_id_of(environ.get("HTTP_X_REQUEST_ID", "")), time.perf_counter())
         return completed(refusal)(environ, start_response)

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from app.api.methods import Call
+from app.domain.collections import Collection
 from app.domain.searches import Entry, Searched
 
 
@@ -21,6 +22,16 @@ def tell(call: Call, method: str, search: Searched, seconds: float) -> None:
         results=search.results,
         milliseconds=round(seconds * 1000, 3),
         way=search.way,
+        compared=_compared(call.collection, search),
+        copies=search.copies,
+        end=search.end,
     )
     for observer in call.context.observers:
         observer.searched(entry)
+
+
+def _compared(collection: Collection, search: Searched) -> int | None:
+    """Return how many records a search compared: about all, where it was exact and had no filter."""
+    if search.compared is None and search.way == "exact" and not search.filter:
+        return max(0, collection.rows)
+    return search.compared

@@ -1,26 +1,52 @@
-"""Each request's end is seen here: who changed what goes to the audit log."""
+"""Each request's end is seen here: it is counted, and who changed what goes to the audit log."""
 
+import re
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 from flask import Flask, Response, g, request
+from werkzeug.routing import Rule
 
+from app.api.blueprint import blueprint_name
+from app.api.envelope import Enveloped
+from app.api.methods import METHODS
+from app.domain import statuses
 from app.domain.audit import Act
+from app.domain.browser import COOKIE
+from app.domain.services import prefixes
+from app.domain.statuses import Status
 from app.domain.tokens import Scope
+from app.metrics import Metrics, families
 from app.services.context import Context
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _LONGEST_TARGET = 200
+_NO_WORD = re.compile(r"[^a-z0-9]+")
+_PAGE = "console"
+_SERVICES = MappingProxyType({blueprint_name(prefix): service or "any" for prefix, service in prefixes().items()})
+"""The label `service` by the name of the blueprint; that of others is the blueprint's name."""
 
 
 def watch_requests(flask: Flask, context: Context) -> None:
-    """Have an application tell the context of the end of each request."""
+    """Have an application tell the context of the end of each request; its blueprints are registered before."""
+    _begin(flask, context.metrics)
 
     def ended(answer: Response) -> Response:
+        if context.metrics.counting:
+            _count(context.metrics, answer)
         if changes():
             context.audit.note(_act(answer.status_code))
         return answer
 
     flask.after_request(ended)
+
+
+def count_refusal(metrics: Metrics) -> None:
+    """Count a request that was refused before an application saw it."""
+    metrics.count(families.REFUSALS, reason_of(statuses.UNAVAILABLE))
+    metrics.count(families.REQUESTS, "unknown", "unknown", "503", "503")
 
 
 def changes() -> bool:
@@ -34,14 +60,66 @@ def changes() -> bool:
     return request.method not in _READING if scope is None else scope is not Scope.READ
 
 
-def method_of() -> str:
+def method_of(rule: Rule | None, verb: str) -> str:
     """Return what is asked for: the name of the API's method; where it has none, the verb and the rule of the path."""
-    rule = request.url_rule
     if rule is None:
         return "unknown"
-    if rule.rule.rstrip("/").rpartition("/")[0].endswith("/v2"):
-        return rule.rule.rstrip("/").rpartition("/")[2]
-    return f"{request.method} {rule.rule}"
+    prefix, _, name = rule.rule.rstrip("/").rpartition("/")
+    return name if prefix.endswith("/v2") else f"{'GET' if verb == 'HEAD' else verb} {rule.rule}"
+
+
+def reason_of(status: Status) -> str:
+    """Return the label `reason` of a status: its text in small letters, with underscores."""
+    return _NO_WORD.sub("_", status.text.lower()).strip("_")
+
+
+def _service_of(blueprint: str | None) -> str:
+    return "unknown" if blueprint is None else _SERVICES.get(blueprint, blueprint)
+
+
+def _begin(flask: Flask, metrics: Metrics) -> None:
+    """Let the series of all that can be asked for begin at 0, with the answer that is hoped for."""
+    for status in vars(statuses).values():
+        if isinstance(status, Status) and status.http.value >= 400:
+            metrics.begin(families.REFUSALS, reason_of(status))
+    metrics.begin(families.REFUSALS, _PAGE)
+    for service, method in _asked(flask):
+        for status in METHODS[method].statuses if method in METHODS else (statuses.OK,):
+            metrics.begin(families.REQUESTS, service, method, str(status.http.value), str(status.code))
+        metrics.begin(families.REQUEST_SECONDS, method)
+
+
+def _asked(flask: Flask) -> Iterator[tuple[str, str]]:
+    for rule in flask.url_map.iter_rules():
+        for verb in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+            yield _service_of(rule.endpoint.rpartition(".")[0] or None), method_of(rule, verb)
+
+
+def _count(metrics: Metrics, answer: Response) -> None:
+    method, started = method_of(request.url_rule, request.method), g.started
+    told = answer.told if isinstance(answer, Enveloped) else None
+    code = answer.status_code if told is None else told.code
+    metrics.count(families.REQUESTS, _service_of(request.blueprint), method, str(answer.status_code), str(code))
+    if answer.status_code >= 400:
+        metrics.count(families.REFUSALS, _PAGE if told is None else reason_of(told))
+    if (reason := _auth_failure(answer, told)) is not None:
+        metrics.count(families.AUTH_FAILURES, reason)
+
+    def measured() -> None:
+        metrics.observe(families.REQUEST_SECONDS, time.perf_counter() - started, method)
+
+    if answer.is_streamed:
+        answer.call_on_close(measured)
+    else:
+        measured()
+
+
+def _auth_failure(answer: Response, told: Status | None) -> str | None:
+    if answer.status_code == 401:
+        sent = "Authorization" in request.headers or COOKIE in request.cookies or request.form.get("token")
+        return "unknown" if sent else "missing"
+    refused = answer.status_code == 403 if told is None else told is statuses.FORBIDDEN
+    return "forbidden" if refused else None
 
 
 def _act(code: int) -> Act:
@@ -49,7 +127,7 @@ def _act(code: int) -> Act:
     named += (str(value) for value in (request.view_args or {}).values() if isinstance(value, str | int))
     return Act(
         at=datetime.now(UTC),
-        action=method_of(),
+        action=method_of(request.url_rule, request.method),
         code=code,
         token_id=g.token_id,
         collection=g.get("collection"),

@@ -39,29 +39,34 @@ def url_of(settings: Settings) -> str:
     return f"http://{netloc('localhost' if here else address, settings.port)}"
 
 
-def check_free(settings: Settings) -> None:
+def check_free(settings: Settings, port: int | None = None, advice: str = _PORT_ADVICE) -> None:
     """Check that the server can listen: that the address is of this machine, and the port free.
+
+    Args:
+        settings: they name the address.
+        port: where it listens; None: on the port of the settings.
+        advice: how to choose another port.
 
     Raises:
         ConfigurationError: it cannot; the message names the setting to change.
 
     """
-    address = address_of(settings)
+    address, port = address_of(settings), port or settings.port
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((address, settings.port))
+            probe.bind((address, port))
             probe.listen(1)
     except OSError as error:
-        raise ConfigurationError(_refused(settings, error)) from None
+        raise ConfigurationError(_refused(settings, error, port, advice)) from None
 
 
-def _refused(settings: Settings, error: OSError) -> str:
+def _refused(settings: Settings, error: OSError, port: int, advice: str) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"the port {settings.port} is in use by another program: {_PORT_ADVICE}"
+        return f"the port {port} is in use by another program: {advice}"
     if error.errno in {errno.EACCES, errno.EPERM}:
-        return f"this user may not listen on the port {settings.port}: {_PORT_ADVICE}"
+        return f"this user may not listen on the port {port}: {advice}"
     return (
         f"the server cannot listen on {settings.host!r} ({error.strerror}): LOOKALIKE_HOST (or --host) takes an address"
         " of this machine, as 127.0.0.1, ::1, or 0.0.0.0 and :: for all of them"

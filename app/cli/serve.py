@@ -3,6 +3,7 @@
 import logging
 import multiprocessing
 import sys
+from collections.abc import Callable
 from typing import Any
 from wsgiref.types import WSGIApplication
 
@@ -20,6 +21,7 @@ from app.db.conninfo import reach
 from app.db.embedded import EmbeddedDatabase
 from app.embedding.models.options import check_options
 from app.embedding.tags import taxonomy
+from app.metrics import Metrics
 from app.services.jobs.working import Workers, pace_of
 
 log = logging.getLogger(__name__)
@@ -77,7 +79,15 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         context = worker.application.extensions["lookalike"]
         worker.jobs = Workers(context, self.settings.job_workers, pace_of(self.settings))
         worker.jobs.start()
+        worker.stop_metrics = self._serve_metrics(context.metrics)
         leave_out_what_stays(context)
+
+    def _serve_metrics(self, metrics: Metrics) -> Callable[[], None]:
+        """Serve the metrics on the port of their own, where there is one; return what ends that."""
+        port = self.settings.metrics_port
+        if port is None or not metrics.counting:
+            return lambda: None
+        return metrics.serve(address_of(self.settings), port)
 
     def load(self) -> WSGIApplication:
         """Make the application, in the worker: connections and threads do not survive a fork."""
@@ -88,6 +98,7 @@ def _worker_stopped(_: object, worker: Any) -> None:
     application = getattr(worker, "application", None)  # None where it could not be made
     if application is not None:
         worker.jobs.stop()
+        worker.stop_metrics()
         application.extensions["lookalike"].close()
 
 
@@ -99,6 +110,8 @@ def run(settings: Settings) -> None:
 
     """
     check_free(settings)
+    if settings.metrics_port is not None and settings.metrics != "off":
+        check_free(settings, settings.metrics_port, "choose another with LOOKALIKE_METRICS_PORT")
     check_folders(settings)
     check_options(settings.models)
     taxonomy.read(settings.fashion_taxonomy)  # what is wrong with it is said before anything is started

@@ -10,6 +10,7 @@ import selectors
 import socket
 import time
 from collections import deque
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -19,8 +20,10 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from app.api.health import PATHS
 from app.api.refusal import refusal_of_no_http, refuse_on_this_thread, refusing
+from app.api.watched import count_refusal
 from app.cli.connection import ClientSocket, whole_requests
 from app.cli.threads import RequestThreads
+from app.metrics import Reading, families
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +68,16 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         """Make the application, and let it refuse on the threads that are for that."""
         super().load_wsgi()
         self.application = self.app.wsgi()
-        self.wsgi = whole_requests(refusing(self.application))
+        metrics = self.application.extensions["lookalike"].metrics
+        self._metrics = metrics
+        metrics.source(self._figures)
+        self.wsgi = whole_requests(refusing(self.application, partial(count_refusal, metrics)))
+
+    def _figures(self) -> Iterator[Reading]:
+        """Yield how busy the threads are; called by the thread that answers a scrape, which only looks."""
+        yield Reading(families.THREADS, self.cfg.threads)
+        yield Reading(families.THREADS_BUSY, min(self._in_flight, self.cfg.threads))
+        yield Reading(families.REQUESTS_WAITING, max(0, self._in_flight - self.cfg.threads))
 
     def run(self) -> None:
         """Serve until told to stop."""
@@ -96,6 +108,8 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
 
     def handle(self, conn: TConn) -> Any:
         """Answer the requests on a connection, as long as the next one comes at once and nobody waits for a thread."""
+        if (queued := vars(conn).pop("queued", None)) is not None:
+            self._metrics.observe(families.STAGE_SECONDS, time.monotonic() - queued, "queue")
         if not conn.initialized:
             conn.sock = ClientSocket(conn.sock, self._patience)
         result = super().handle(conn)
@@ -181,6 +195,7 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
 
     def _serve(self, conn: TConn) -> Future[Any]:
         self._in_flight += 1
+        conn.queued = time.monotonic()
         future: Future[Any] = self.tpool.submit(self.handle, conn)
         future.add_done_callback(partial(self._served, conn))
         return future

@@ -94,6 +94,18 @@ class Settings(BaseSettings):
         default="info", description="debug, info, warning or error."
     )
 
+    metrics: Literal["token", "open", "off"] = Field(
+        default="token",
+        description="Who may read /metrics: token (one with the scope admin for all collections), open (everybody), or "
+        "off (nobody; nothing is counted).",
+    )
+    metrics_port: int | None = Field(
+        default=None,
+        ge=1,
+        le=65_535,
+        description="Port of LOOKALIKE_HOST on which /metrics is open to everybody, and no longer on the server's; "
+        "unset: it is on the server's.",
+    )
     pool_connections: int = Field(default=8, ge=1, le=200, description="Database connections of one process at most.")
     pool_timeout_seconds: float = Field(
         default=5.0,

@@ -22,6 +22,7 @@ from app.db.session import settings as session_settings
 from app.domain.collections import Collection
 from app.domain.errors import ConfigurationError, Unavailable
 from app.domain.recall import RECALL_TARGET
+from app.metrics import Metrics
 from app.search.plan import Expectation
 
 log = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ class Database:
         url: what the server reads and writes with.
         admin_url: the schema's owner, straight to the server, for index builds; without it, `url` is used for them.
         pooler: whether a pooler in transaction mode stands between; `auto` finds out.
+        metrics: what is told of the time that statements take.
 
     """
 
@@ -71,12 +73,14 @@ class Database:
         statement_timeout_ms: int = 30_000,
         ef_search: int = 100,
         recall_target: float = RECALL_TARGET,
+        metrics: Metrics | None = None,
     ) -> None:
         self.url = url = readable(url)
         self._admin_url = readable(admin_url, "LOOKALIKE_ADMIN_DATABASE_URL") if admin_url else url
         self._pooler: Pooler = pooler
         self._settings = session_settings(statement_timeout_ms=statement_timeout_ms, ef_search=ef_search)
         self._behind_pooler: Session | None = None
+        self._metrics = metrics or Metrics()
         self.ef_search = ef_search
         self.recall_target = recall_target
         self._timeout_seconds = timeout_seconds
@@ -170,8 +174,9 @@ class Database:
         with translated(), self._connection(deadline) as connection:
             if self._behind_pooler is None:
                 connection.plan(generic=generic)
-                return work(connection)
-            with self._pooled_transaction(connection, self._behind_pooler, deadline):
+                with self._metrics.timed("sql"):
+                    return work(connection)
+            with self._pooled_transaction(connection, self._behind_pooler, deadline), self._metrics.timed("sql"):
                 return work(connection)
 
     @contextmanager
@@ -197,6 +202,10 @@ class Database:
             with self._counting:
                 self._lent -= 1
             self._pool.putconn(connection)
+
+    def pool_figures(self) -> Mapping[str, int]:
+        """Return what the pool counts, by psycopg's names."""
+        return self._pool.get_stats()
 
     def busy(self) -> bool:
         """Say whether all connections are in use, which is why none can be had."""
@@ -255,7 +264,7 @@ class Database:
         """
         deadline = time.monotonic() + self._timeout_seconds
         try:
-            with translated(), self._connection(deadline) as connection:
+            with translated(), self._connection(deadline) as connection, self._metrics.timed("write"):
                 if self._behind_pooler is None:
                     connection.plan(generic=False)
                     with connection.transaction():
@@ -380,21 +389,3 @@ def table_of(collection: Collection) -> str:
 def unexpired(collection: Collection) -> str:
     """Return the condition that a row `r` of the table has not expired; what is written to is chosen by it."""
     return "(r.expires_at IS NULL OR r.expires_at > now())" if collection.expires else "TRUE"
-
-
-def connections_short(connection: psycopg.Connection[Any], wanted: int) -> str | None:
-    """Return, in a sentence, why the server may not take so many connections; None where it does."""
-    with connection.cursor(row_factory=dict_row) as cursor:
-        row = cursor.execute(
-            "SELECT current_setting('max_connections')::integer"
-            " - current_setting('superuser_reserved_connections')::integer AS taken_at_most,"
-            " (SELECT count(*) FROM pg_catalog.pg_stat_activity AS a"
-            "  WHERE a.backend_type = 'client backend' AND a.pid <> pg_backend_pid()) AS used"
-        ).fetchone()
-    most, used = (int(row["taken_at_most"]), int(row["used"])) if row else (0, 0)
-    advice = "lower LOOKALIKE_POOL_CONNECTIONS, or raise max_connections"
-    if wanted > most:
-        return f"this server may open {wanted} connections and the database takes {most} in all: {advice}"
-    if wanted > most - used:
-        return f"this server may open {wanted} connections and the database has {most - used} of {most} left: {advice}"
-    return None

@@ -106,3 +106,21 @@ def _schema(facts: dict[str, Any]) -> list[str]:
             )
         ]
     return []
+
+
+def connections_short(connection: psycopg.Connection[Any], wanted: int) -> str | None:
+    """Return, in a sentence, why the server may not take so many connections; None where it does."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(
+            "SELECT current_setting('max_connections')::integer"
+            " - current_setting('superuser_reserved_connections')::integer AS taken_at_most,"
+            " (SELECT count(*) FROM pg_catalog.pg_stat_activity AS a"
+            "  WHERE a.backend_type = 'client backend' AND a.pid <> pg_backend_pid()) AS used"
+        ).fetchone()
+    most, used = (int(row["taken_at_most"]), int(row["used"])) if row else (0, 0)
+    advice = "lower LOOKALIKE_POOL_CONNECTIONS, or raise max_connections"
+    if wanted > most:
+        return f"this server may open {wanted} connections and the database takes {most} in all: {advice}"
+    if wanted > most - used:
+        return f"this server may open {wanted} connections and the database has {most - used} of {most} left: {advice}"
+    return None

@@ -9,8 +9,7 @@ from functools import cache
 import psycopg
 from packaging.version import InvalidVersion, Version
 
-from app.db import engine as engine_module
-from app.db import locks
+from app.db import locks, prerequisites
 from app.db.engine import THROUGH_A_POOLER, connect
 from app.db.errors import translated
 from app.db.prerequisites import missing
@@ -139,7 +138,7 @@ def connections_short(url: str, wanted: int) -> str | None:
 
     """
     with translated(), connect(url) as connection:
-        return engine_module.connections_short(connection, wanted)
+        return prerequisites.connections_short(connection, wanted)
 
 
 def apply_sql(url: str) -> list[str]:

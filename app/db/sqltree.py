@@ -24,6 +24,7 @@ AREAS = (
     "exporting",
     "facets",
     "fetched",
+    "gauges",
     "indexes",
     "jobs",
     "judgements",

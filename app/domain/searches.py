@@ -17,6 +17,9 @@ class Searched:
         k: the number of records that were asked for; None: all.
         results: the number of records that were found.
         way: how they were found, as `statistics.search` says it.
+        compared: number of records that were compared; None where only PostgreSQL knows.
+        copies: whether the index offered more copies of one vector than may stand in it.
+        end: the last rank that was asked for; 0: all.
 
     """
 
@@ -25,6 +28,9 @@ class Searched:
     k: int | None
     results: int
     way: str | None
+    compared: int | None = None
+    copies: bool = False
+    end: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,9 @@ class Entry:
     results: int
     milliseconds: float
     way: str | None
+    compared: int | None = None
+    copies: bool = False
+    end: int = 0
 
 
 class SearchObserver(Protocol):

@@ -20,6 +20,7 @@ from app.embedding.fetch.sources import PictureSource
 from app.embedding.models.batching import Models
 from app.embedding.models.vector_cache import VectorCache
 from app.embedding.tags.tagger import Tagger
+from app.metrics import Metrics
 from app.services.audit import Audit
 from app.services.tokenuse import TokenUse
 
@@ -122,6 +123,7 @@ class Context:
     tagger: Tagger
     lookup: Lookup
     audit: Audit
+    metrics: Metrics
     bell: Bell
     """It rings when a job changes."""
     watchers: threading.BoundedSemaphore

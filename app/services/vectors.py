@@ -245,9 +245,10 @@ def decoded(context: Context, data: bytes, box: Box | None = None) -> Image.Imag
 
     """
     limits = context.settings.images
+    with context.metrics.timed("decode"):
+        picture = decode(data, limits, target=DECODE_PIXELS) if box is None else decode(data, limits)
     if box is None:
-        return decode(data, limits, target=DECODE_PIXELS)
-    picture = decode(data, limits)
+        return picture
     x0, y0, x1, y1 = box
     if not (0 <= x0 < x1 <= picture.width and 0 <= y0 < y1 <= picture.height):
         raise InvalidRequest(f"_box must lie within the picture of {picture.width} x {picture.height} pixels")

@@ -11,7 +11,8 @@ import pytest
 from app import create_app
 from app.config import Settings
 from app.db import schema
-from app.db.engine import Database, connections_short
+from app.db.engine import Database
+from app.db.prerequisites import connections_short
 from app.domain.errors import Unavailable
 from app.domain.records import Fields
 from app.domain.tokens import Scope

@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg
 import pytest
+import requests
 from gunicorn.glogging import Logger
 from psycopg.pq import TransactionStatus
 from sqlalchemy import make_url
@@ -39,6 +40,7 @@ from app.services.exporting.files import forget_old
 from app.services.importing.uploads import Uploads
 from app.services.jobs.working import pace_of
 from app.services.listing import export
+from app.services.searchlog import SearchLog
 from tests.api.conftest import Api, drawing, encoded, picture
 from tests.server.conftest import free_port
 from tests.support.checkpoints import with_own_code
@@ -62,6 +64,7 @@ _TOGETHER: dict[str, Any] = {
     "client_seconds": 2.5,
     "shutdown_seconds": 7,
     "log_level": "error",
+    "metrics": "open",
     "pool_connections": 5,
     "pool_timeout_seconds": 3.5,
     "statement_timeout_ms": 12_345,
@@ -301,6 +304,7 @@ _FOUND: dict[str, tuple[Callable[[Set], Any], Any]] = {
     "threads": (lambda at: _server(at).threads, 3),
     "shutdown_seconds": (lambda at: _server(at).graceful_timeout, 7),
     "log_level": (lambda at: _server(at).loglevel, "error"),
+    "metrics": (lambda at: at.api.client.get("/metrics").status_code, 200),
     "queue_requests": (lambda at: _worker(at, "_most"), 17),
     "queue_seconds": (lambda at: _worker(at, "_seconds"), 1.5),
     "client_seconds": (lambda at: _worker(at, "_patience"), 2.5),
@@ -349,7 +353,7 @@ _FOUND: dict[str, tuple[Callable[[Set], Any], Any]] = {
     "fashion_taxonomy": (lambda at: [group.name for group in at.api.context.tagger._taxonomy.groups], ["only"]),
     "index_rows": (_index, True),
     "advised_index_bytes": (lambda _: "self-tuning" in {one.name for one in threading.enumerate()}, True),
-    "log_searches": (lambda at: bool(at.api.context.observers), True),
+    "log_searches": (lambda at: SearchLog in map(type, at.api.context.observers), True),
     "search_log_rows": (_log_rows, 2),
     "job_watchers": (lambda at: at.api.context.watchers._value, 3),
     "job_days": (lambda at: pace_of(at.settings).keep_days, 2),
@@ -385,6 +389,7 @@ _APART = {
     "test_an_index_is_built_anew_from_the_share_that_is_set": ("reindex_share",),
     "test_exports_are_as_large_as_the_setting_says": ("export_bytes",),
     "test_a_server_does_so_many_jobs_as_the_setting_says": ("job_workers",),
+    "test_metrics_have_the_port_that_is_set": ("metrics_port",),
 }
 
 
@@ -491,3 +496,15 @@ def test_exports_are_as_large_as_the_setting_says(everything: Set) -> None:
     listing = Listing(made, Fields.of(["*"]))
     with pytest.raises(InvalidRequest, match="3 bytes"):
         export(context, listing, everything.folder / "elsewhere" / "exported" / "a.jsonl")
+
+
+def test_metrics_have_the_port_that_is_set(settings: Callable[..., Settings], everything: Set) -> None:
+    port = free_port()
+    server = Server(settings(metrics_port=port), "", None)
+    end = server._serve_metrics(everything.api.context.metrics)
+    try:
+        found = requests.get(f"http://127.0.0.1:{port}/metrics", timeout=10)
+        assert "lookalike_build_info" in found.text
+    finally:
+        end()
+    assert Server(settings(), "", None)._serve_metrics(everything.api.context.metrics)() is None

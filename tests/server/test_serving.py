@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 import psycopg
 import requests
+from prometheus_client.parser import text_string_to_metric_families
 
 from app.db.embedded import EmbeddedDatabase
 from tests.api.conftest import picture
@@ -29,6 +30,30 @@ def test_healthy_ready_and_fifty_clients_at_once(server: Server) -> None:
     with ThreadPoolExecutor(50) as pool:
         codes = list(pool.map(one, range(500)))
     assert set(codes) == {200}
+
+
+def test_metrics_of_a_server(server: Server) -> None:
+    token = server.json("token", "create", "--scope", "admin")["token"]
+    requests.get(f"{server.url}/v2/ping", timeout=10)
+
+    def scraped() -> dict[str, float]:
+        answer = requests.get(f"{server.url}/metrics", headers={"Authorization": f"Bearer {token}"}, timeout=30)
+        assert answer.status_code == 200
+        found = [one for family in text_string_to_metric_families(answer.text) for one in family.samples]
+        return {
+            f"{one.name} {one.labels.get('stage') or one.labels.get('method') or ''}".strip(): one.value
+            for one in found
+        }
+
+    now = scraped()
+    assert now["lookalike_threads"] == 8
+    assert now["lookalike_threads_busy"] >= 1
+    assert now["lookalike_requests_waiting"] == 0
+    assert now["lookalike_request_seconds_count ping"] >= 1
+    assert now["lookalike_process_resident_memory_bytes"] > 50 * 2**20
+    queued = now["lookalike_stage_seconds_count queue"]
+    assert scraped()["lookalike_stage_seconds_count queue"] > queued > 0
+    assert requests.get(f"{server.url}/metrics", timeout=10).status_code == 401
 
 
 def test_sigterm_finishes_what_runs(embedded_server: Callable[[], Server]) -> None:

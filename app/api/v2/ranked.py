@@ -221,7 +221,16 @@ def ranked_answer(
     body = ranked(found.records)
     body["query_records"] = query_records(sent)
     body["statistics"] = _statistics(found)
-    search = Searched(stored_id(sent[0]), parameters.filter, k, len(found.records), found.way)
+    search = Searched(
+        stored_id(sent[0]),
+        parameters.filter,
+        k,
+        len(found.records),
+        found.way,
+        compared=found.candidates if found.matches is None else found.matches,
+        copies=found.copies,
+        end=0 if k is None else k + getattr(parameters, "from_", 0),
+    )
     return Answer(statuses.OK, body | beside(found), search=search)
 
 

@@ -13,8 +13,10 @@ from app.domain.errors import ImageError
 from app.domain.fetching import Fetched, Validators
 from app.domain.options import FetchPolicy, ImageLimits
 from app.domain.waiting import aside
-from app.embedding.fetch.downloads import fetch, fetch_if_changed
+from app.embedding.fetch.answers import Transient
+from app.embedding.fetch.downloads import fetch_if_changed
 from app.embedding.fetch.turns import HostTurns, host_of
+from app.metrics import Metrics, families
 
 _DATA_URI = re.compile(r"\s*data:[^,]{0,200},", re.IGNORECASE)
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
@@ -30,10 +32,19 @@ class PictureSource:
         limits: size of one picture at most.
         policy: what may be fetched.
         workers: downloads at the same time, over all batches; of one host at most `policy.per_host`.
+        metrics: what is told of downloads.
 
     """
 
-    def __init__(self, files_root: Path | None, limits: ImageLimits, policy: FetchPolicy, workers: int = 8) -> None:
+    def __init__(
+        self,
+        files_root: Path | None,
+        limits: ImageLimits,
+        policy: FetchPolicy,
+        workers: int = 8,
+        metrics: Metrics | None = None,
+    ) -> None:
+        self._metrics = metrics or Metrics()
         self._root = files_root.resolve() if files_root is not None else None
         self._limits = limits
         self._policy = policy
@@ -53,7 +64,7 @@ class PictureSource:
         if not wanted:
             return self._read_all(records, {})
         with aside():
-            urls = {url: self._turns.submit(host_of(url), partial(fetch, url, self._policy)) for url in wanted}
+            urls = {url: self._turns.submit(host_of(url), partial(self._fetched, url)) for url in wanted}
             return self._read_all(records, urls)
 
     def fetch(self, url: str, known: Validators | None) -> Fetched:
@@ -64,7 +75,7 @@ class PictureSource:
 
         """
         try:
-            return self._turns.submit(host_of(url), partial(fetch_if_changed, url, self._policy, known)).result()
+            return self._turns.submit(host_of(url), partial(self._fetched_if_changed, url, known)).result()
         except CancelledError:
             raise ImageError("downloads have ended") from None
 
@@ -73,6 +84,22 @@ class PictureSource:
     ) -> list[bytes | ImageError]:
         deadline = time.monotonic() + 2 * self._policy.total_timeout_seconds
         return [self._read(record, urls, deadline) for record in records]
+
+    def _fetched(self, url: str) -> bytes:
+        return self._fetched_if_changed(url, None).data or b""
+
+    def _fetched_if_changed(self, url: str, known: Validators | None) -> Fetched:
+        outcome = "failed"
+        try:
+            with self._metrics.timed("fetch"):
+                found = fetch_if_changed(url, self._policy, known)
+            outcome = "unchanged" if found.data is None else "ok"
+        except Transient:
+            outcome = "transient"
+            raise
+        finally:
+            self._metrics.count(families.FETCHES, outcome)
+        return found
 
     def close(self) -> None:
         """Begin no further download; those that run end by themselves, at their deadline at the latest."""

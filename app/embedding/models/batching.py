@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from itertools import groupby
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from app.domain.errors import InvalidRequest, LookalikeError, Unavailable
 from app.domain.options import ModelOptions
 from app.embedding.models import registry
 from app.embedding.models.base import Embedder, ModelFacts, Prepared, TextEmbedder, TextScoring
+from app.metrics import Metrics, families
 
 log = logging.getLogger(__name__)
 
@@ -40,10 +42,12 @@ class BatchedEmbedder:
     Args:
         embedder: the model, loaded.
         queue_pictures: pictures and texts that may wait; beyond it callers are refused at once.
+        metrics: what is told of batches.
 
     """
 
-    def __init__(self, embedder: Embedder, queue_pictures: int) -> None:
+    def __init__(self, embedder: Embedder, queue_pictures: int, metrics: Metrics | None = None) -> None:
+        self._metrics = metrics or Metrics()
         self._embedder = embedder
         self.batch = embedder.batch
         self._capacity = queue_pictures
@@ -56,6 +60,11 @@ class BatchedEmbedder:
     def facts(self) -> ModelFacts:
         """Return the facts of the model."""
         return self._embedder.facts
+
+    @property
+    def waiting(self) -> int:
+        """Return how many pictures and texts wait for the model."""
+        return len(self._waiting)
 
     @property
     def runs_on(self) -> str:
@@ -103,12 +112,18 @@ class BatchedEmbedder:
         return self._wait_for(texts)
 
     def _wait_for(self, given: Sequence[Prepared | str]) -> NDArray[np.float32]:
+        if not given:
+            return np.empty((0, self.facts.dimensions), np.float32)
+        with self._metrics.timed("embed"):
+            return self._rounds(given)
+
+    def _rounds(self, given: Sequence[Prepared | str]) -> NDArray[np.float32]:
         rows: list[NDArray[np.float32]] = []
         for start in range(0, len(given), self._capacity):
             jobs = [_Job(one) for one in given[start : start + self._capacity]]
             self._submit(jobs)
             rows += [job.result.result() for job in jobs]
-        return np.stack(rows) if rows else np.empty((0, self.facts.dimensions), np.float32)
+        return np.stack(rows)
 
     def close(self) -> None:
         """Finish what waits, then stop the thread; later calls of `embed` are refused."""
@@ -143,6 +158,7 @@ class BatchedEmbedder:
 
     def _run(self, batch: Sequence[_Job]) -> None:
         """Give each job of a batch its row; or, whatever happens, its error: a caller must never wait in vain."""
+        started = perf_counter()
         try:
             rows = self._rows([job.given for job in batch])
             if rows.shape != (len(batch), self.facts.dimensions):
@@ -162,8 +178,15 @@ class BatchedEmbedder:
             failure.__cause__ = error
             batch[0].result.set_exception(failure)
         else:
+            self._count(len(batch), perf_counter() - started)
             for job, row in zip(batch, rows, strict=True):
                 job.result.set_result(row)
+
+    def _count(self, size: int, seconds: float) -> None:
+        name = self.facts.name
+        self._metrics.count(families.MODEL_BATCHES, name)
+        self._metrics.count(families.MODEL_PICTURES, name, amount=size)
+        self._metrics.observe(families.MODEL_BATCH_SECONDS, seconds, name)
 
     def _rows(self, given: Sequence[Any]) -> NDArray[np.float32]:
         if isinstance(given[0], str) and isinstance(self._embedder, TextEmbedder):
@@ -182,10 +205,19 @@ class Models:
         options: where models run and where their files come from.
         threads: CPU threads of one forward pass.
         queue_pictures: pictures that may wait for one model.
+        metrics: what is told of batches.
 
     """
 
-    def __init__(self, options: ModelOptions, *, threads: int = 1, queue_pictures: int = 256) -> None:
+    def __init__(
+        self,
+        options: ModelOptions,
+        *,
+        threads: int = 1,
+        queue_pictures: int = 256,
+        metrics: Metrics | None = None,
+    ) -> None:
+        self._metrics = metrics or Metrics()
         self._threads = threads
         self.options = options
         self._queue_pictures = queue_pictures
@@ -218,9 +250,16 @@ class Models:
         own = (registry.identity(name, self.options), revision)
         if own not in self._by_identity:
             loaded = registry.load(name, self.options, self._threads, revision)
-            self._by_identity[own] = BatchedEmbedder(loaded, self._queue_pictures)
+            self._by_identity[own] = BatchedEmbedder(loaded, self._queue_pictures, self._metrics)
             self.loaded()
         return self._by_identity[own]
+
+    def waiting(self) -> dict[str, int]:
+        """Return how many pictures and texts wait for each model that is loaded, its revisions together."""
+        numbers: dict[str, int] = {}
+        for one in list(self._by_identity.values()):
+            numbers[one.facts.name] = numbers.get(one.facts.name, 0) + one.waiting
+        return numbers
 
     def close(self) -> None:
         """Stop every model's thread."""

@@ -1,0 +1,161 @@
+"""Metrics of the process, in the forms that Prometheus reads. Prometheus' client library is used here alone."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, start_http_server
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from app.metrics import families
+from app.metrics.families import FAMILIES, PREFIX, SECONDS, Family, Kind
+
+__all__ = ["Metrics", "Reading", "families"]
+
+
+class Reading(NamedTuple):
+    """A figure that was read at a scrape; the labels' values stand in the order of the family's names."""
+
+    family: Family
+    value: float
+    labels: tuple[str, ...] = ()
+
+
+Source = Callable[[], Iterable[Reading]]
+
+
+class Metrics:
+    """The metrics of one process; safe for threads.
+
+    Args:
+        counting: whether anything is counted; else every call returns at once.
+
+    """
+
+    def __init__(self, *, counting: bool = True) -> None:
+        self.counting = counting
+        self._sources: list[Source] = []
+        self._counters: dict[str, Counter] = {}
+        self._histograms: dict[str, Histogram] = {}
+        self._counted: dict[tuple[str, ...], Counter] = {}
+        self._observed: dict[tuple[str, ...], Histogram] = {}
+        self.registry = CollectorRegistry()
+        if not counting:
+            return
+        for family in FAMILIES:
+            name = f"{PREFIX}_{family.name}"
+            if family.read:
+                continue
+            if family.kind is Kind.COUNTER:
+                self._counters[family.name] = Counter(name, family.text, family.labels, registry=self.registry)
+            else:
+                self._histograms[family.name] = Histogram(
+                    name, family.text, family.labels, registry=self.registry, buckets=SECONDS
+                )
+        ProcessCollector(namespace=PREFIX, registry=self.registry)
+        self.registry.register(_Sources(self._sources))
+        self._begin()
+
+    def _begin(self) -> None:
+        """Let the series whose labels are known begin at 0."""
+        known: Mapping[Family, Iterable[str]] = {
+            families.SEARCHES: families.WAYS.values(),
+            families.SEARCH_FALLBACKS: families.FALLBACKS,
+            families.FETCHES: families.FETCH_OUTCOMES,
+            families.AUTH_FAILURES: families.AUTH_REASONS,
+        }
+        for family, values in known.items():
+            for value in values:
+                self.count(family, value, amount=0)
+        for stage in families.STAGES:
+            self.begin(families.STAGE_SECONDS, stage)
+
+    def begin(self, family: Family, *labels: str) -> None:
+        """Let a series begin at 0."""
+        if not self.counting:
+            return
+        if family.kind is Kind.COUNTER:
+            self.count(family, *labels, amount=0)
+        else:
+            self._histogram(family, labels)
+
+    def count(self, family: Family, *labels: str, amount: float = 1) -> None:
+        """Add to a counter."""
+        if not self.counting:
+            return
+        key = (family.name, *labels)
+        if (one := self._counted.get(key)) is None:
+            whole = self._counters[family.name]
+            one = self._counted[key] = whole.labels(*labels) if labels else whole
+        one.inc(amount)
+
+    def observe(self, family: Family, seconds: float, *labels: str) -> None:
+        """Note a time in a histogram."""
+        if self.counting:
+            self._histogram(family, labels).observe(seconds)
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Note how long a stage of the work took, also where it failed."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.observe(families.STAGE_SECONDS, time.perf_counter() - started, stage)
+
+    def source(self, read: Source) -> None:
+        """Have a function asked at each scrape; it must not wait for long."""
+        self._sources.append(read)
+
+    def exposed(self, accept: str) -> tuple[bytes, str]:
+        """Return all metrics as text, and its media type, in the form that a scraper's `Accept` prefers."""
+        encode, media_type = choose_encoder(accept)
+        return encode(self.registry), media_type
+
+    def serve(self, address: str, port: int) -> Callable[[], None]:
+        """Serve the metrics over HTTP, on threads of their own, to everybody; return what ends that.
+
+        Raises:
+            OSError: it cannot listen there.
+
+        """
+        server, thread = start_http_server(port, address, self.registry)
+
+        def end() -> None:
+            server.shutdown()
+            server.server_close()
+            thread.join()
+
+        return end
+
+    def _histogram(self, family: Family, labels: tuple[str, ...]) -> Histogram:
+        key = (family.name, *labels)
+        if (one := self._observed.get(key)) is None:
+            whole = self._histograms[family.name]
+            one = self._observed[key] = whole.labels(*labels) if labels else whole
+        return one
+
+
+class _Sources:
+    """Asks the sources at a scrape, and gives each family once, whichever of them its figures come from."""
+
+    def __init__(self, sources: list[Source]) -> None:
+        self._sources = sources
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the families whose figures are read; one without a figure is named all the same."""
+        made: dict[str, CounterMetricFamily | GaugeMetricFamily] = {}
+        for family in FAMILIES:
+            if family.read:
+                kind = CounterMetricFamily if family.kind is Kind.COUNTER else GaugeMetricFamily
+                made[family.name] = kind(f"{PREFIX}_{family.name}", family.text, labels=family.labels)
+        for source in list(self._sources):
+            for reading in source():
+                made[reading.family.name].add_metric(reading.labels, reading.value)
+        yield from made.values()
+
+    def describe(self) -> Iterator[Metric]:
+        """Name no family: nothing is read while the registry is made."""
+        return iter(())

@@ -1,0 +1,119 @@
+"""What a scrape reads beside the counters: figures of the database, remembered for a while, and of this process."""
+
+import logging
+import platform
+import threading
+import time
+from collections.abc import Iterator
+
+from app.db import gauges
+from app.db.gauges import Figure
+from app.domain.errors import LookalikeError
+from app.domain.jobs import State
+from app.metrics import Reading, families
+from app.metrics.families import FAMILIES
+from app.services.context import Context
+from app.services.jobs.kinds import KINDS
+from app.version import __version__
+
+log = logging.getLogger(__name__)
+
+MOST_COLLECTIONS = 200
+"""Collections that have series of their own; all others together are "other"."""
+_FRESH_SECONDS = 15.0
+# A scrape waits for the database for no longer, and answers what it has.
+_WAIT_SECONDS = 2.0
+_BY_NAME = {family.name: family for family in FAMILIES}
+
+
+class Gauges:
+    """The figures of the database, read at a scrape where they are older than 15 s, by one thread at a time."""
+
+    def __init__(self, context: Context, fresh_seconds: float = _FRESH_SECONDS) -> None:
+        self._context = context
+        self._fresh_seconds = fresh_seconds
+        self._lock = threading.Lock()
+        self._figures: list[Figure] = []
+        self._read_at = 0.0
+        self._due = 0.0
+        self._reading: threading.Thread | None = None
+        self._up = False
+
+    def readings(self) -> Iterator[Reading]:
+        """Yield what is known of the database; what cannot be read anew stays as it was, and `database_up` is 0."""
+        with self._lock:
+            if time.monotonic() >= self._due and (self._reading is None or not self._reading.is_alive()):
+                self._reading = threading.Thread(target=self._read, name="gauges", daemon=True)
+                self._reading.start()
+            reading = self._reading
+        if reading is not None:
+            reading.join(_WAIT_SECONDS)
+        is_away = reading is not None and reading.is_alive()
+        yield Reading(families.DATABASE_UP, float(self._up and not is_away))
+        if self._read_at:
+            yield Reading(families.READ_AT, self._read_at)
+            yield from _of_database(self._figures)
+
+    def _read(self) -> None:
+        is_up = False
+        try:
+            self._figures = gauges.read(self._context.db, MOST_COLLECTIONS, self._context.settings.index_rows)
+            self._read_at, is_up = time.time(), True
+            self._due = time.monotonic() + self._fresh_seconds
+        except LookalikeError as error:
+            log.warning("the figures of the database were not read: %s", error)
+        finally:
+            self._up = is_up
+
+
+def register(context: Context) -> None:
+    """Have the context's metrics read these figures at a scrape."""
+    if context.metrics.counting:
+        context.metrics.source(Gauges(context).readings)
+        context.metrics.source(lambda: _of_process(context))
+
+
+def _of_database(figures: list[Figure]) -> Iterator[Reading]:
+    jobs = {(kind, str(state)): 0.0 for kind in KINDS for state in State}
+    index_bytes = buffers = 0.0
+    for figure in figures:
+        labels = (figure.label,) if figure.label else ()
+        index_bytes += figure.value * (figure.gauge == "index_bytes")
+        buffers += figure.value * (figure.gauge == "shared_buffers_bytes")
+        if figure.gauge == "jobs":
+            kind, _, state = figure.label.partition(" ")
+            jobs[kind, state] = figure.value
+        elif figure.gauge.startswith("index_blocks_"):
+            yield Reading(families.INDEX_BLOCKS, figure.value, (*labels, figure.gauge.rpartition("_")[2]))
+        elif figure.gauge == "recall_at":
+            yield Reading(families.RECALL_AT, figure.value, labels)
+        elif figure.gauge.startswith("recall_"):
+            yield Reading(families.RECALL, figure.value, (*labels, figure.gauge.rpartition("_")[2]))
+        else:
+            yield Reading(_BY_NAME[figure.gauge], figure.value, labels)
+    yield Reading(families.INDEX_OUTGROWS, float(index_bytes > buffers))
+    for key, number in jobs.items():
+        yield Reading(families.JOBS, number, key)
+
+
+def _of_process(context: Context) -> Iterator[Reading]:
+    cache = context.vector_cache.figures()
+    yield Reading(families.CACHE_HITS, cache.hits)
+    yield Reading(families.CACHE_MISSES, cache.misses)
+    yield Reading(families.CACHE_ENTRIES, cache.entries)
+    yield Reading(families.CACHE_BYTES, cache.size)
+    for model, waiting in context.models.waiting().items():
+        yield Reading(families.MODEL_WAITING, waiting, (model,))
+    pool = context.db.pool_figures()
+    yield Reading(families.POOL_CONNECTIONS, pool.get("pool_size", 0))
+    yield Reading(families.POOL_MOST, pool.get("pool_max", 0))
+    yield Reading(families.POOL_AVAILABLE, pool.get("pool_available", 0))
+    yield Reading(families.POOL_WAITING, pool.get("requests_waiting", 0))
+    yield Reading(families.POOL_REQUESTS, pool.get("requests_num", 0))
+    yield Reading(families.POOL_WAITS, pool.get("requests_queued", 0))
+    yield Reading(families.POOL_WAIT_SECONDS, pool.get("requests_wait_ms", 0) / 1000)
+    yield Reading(families.POOL_ERRORS, pool.get("requests_errors", 0))
+    yield Reading(families.POOL_LOST, pool.get("connections_lost", 0))
+    yield Reading(families.AUDIT_WAITING, context.audit.waiting)
+    yield Reading(families.AUDIT_LOST, context.audit.lost)
+    yield Reading(families.BUILD_INFO, 1, (__version__, platform.python_version()))

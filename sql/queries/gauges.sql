@@ -1,0 +1,87 @@
+-- Named queries on figures for metrics: the catalogue and the statistics, no record.
+
+-- name: now
+-- Every figure, one a row: which one, of which collection or kind, and its value. The collections with the most records have
+-- rows of their own, so many; all others together are "other". Sizes and numbers are sums, recall is the least, and its
+-- time the earliest. `index_rows` is from which number of records a collection should have an index.
+WITH listed AS (
+    SELECT c.id, c.name, c.capacity, t.oid AS table_id, x.oid AS index_id, x.reltuples AS index_rows,
+           coalesce(nullif(pg_catalog.pg_stat_get_live_tuples(t.oid), 0), greatest(t.reltuples, 0)::bigint) AS records,
+           lookalike.is_indexed(c.id, c.generation) AS is_indexed,
+           lookalike.records_table(c.id, c.generation) || '_hnsw' AS index_name
+    FROM lookalike.collections AS c
+    JOIN pg_catalog.pg_class AS t
+        ON t.oid = pg_catalog.to_regclass('lookalike.' || lookalike.records_table(c.id, c.generation))
+    LEFT JOIN pg_catalog.pg_class AS x
+        ON x.oid = pg_catalog.to_regclass('lookalike.' || lookalike.records_table(c.id, c.generation) || '_hnsw')
+), labelled AS (
+    SELECT l.*, CASE WHEN row_number() OVER (ORDER BY l.records DESC, l.id) <= :most THEN l.name ELSE 'other' END AS label
+    FROM listed AS l
+), blocks AS (
+    SELECT i.label, s.idx_blks_hit, s.idx_blks_read
+    FROM labelled AS i
+    JOIN pg_catalog.pg_statio_all_indexes AS s ON s.indexrelid = i.index_id
+)
+SELECT g.gauge, l.label, sum(g.value)::double precision AS value
+FROM labelled AS l
+CROSS JOIN LATERAL (VALUES
+    ('records', l.records::double precision),
+    ('capacity', l.capacity::double precision),
+    ('bytes', (pg_catalog.pg_total_relation_size(l.table_id)
+               + pg_catalog.pg_total_relation_size(pg_catalog.format('lookalike.thumbnails_%s', l.id)::regclass)
+               + pg_catalog.pg_total_relation_size(pg_catalog.format('lookalike.originals_%s', l.id)::regclass)
+              )::double precision),
+    ('index_rows', CASE WHEN l.index_id IS NOT NULL THEN greatest(l.index_rows, 0)::double precision END),
+    ('index_bytes', pg_catalog.pg_relation_size(l.index_id)::double precision),
+    ('index_missing', (l.records >= :index_rows AND NOT l.is_indexed)::integer::double precision)
+) AS g (gauge, value)
+WHERE g.value IS NOT NULL
+GROUP BY g.gauge, l.label
+UNION ALL
+SELECT 'index_blocks_memory', b.label, sum(b.idx_blks_hit)::double precision FROM blocks AS b GROUP BY b.label
+UNION ALL
+SELECT 'index_blocks_disk', b.label, sum(b.idx_blks_read)::double precision FROM blocks AS b GROUP BY b.label
+UNION ALL
+SELECT g.gauge, l.label, min(g.value)
+FROM labelled AS l
+JOIN lookalike.index_recall AS m ON m.index_name = l.index_name AND m.measured_at IS NOT NULL
+CROSS JOIN LATERAL (VALUES
+    ('recall_10', m.recall_10), ('recall_100', m.recall_100),
+    ('recall_at', extract(epoch FROM m.measured_at)::double precision)
+) AS g (gauge, value)
+WHERE g.value IS NOT NULL
+GROUP BY g.gauge, l.label
+UNION ALL
+SELECT 'build_share', l.label,
+       min(coalesce(p.blocks_done::double precision / nullif(p.blocks_total, 0),
+                    p.tuples_done::double precision / nullif(p.tuples_total, 0), 0))
+FROM labelled AS l
+JOIN pg_catalog.pg_stat_progress_create_index AS p ON p.relid = l.table_id
+GROUP BY l.label
+UNION ALL
+SELECT 'duplicate_pairs', l.label, sum(d.pairs)::double precision
+FROM labelled AS l
+JOIN lookalike.duplicate_scans AS s ON s.collection_id = l.id
+CROSS JOIN LATERAL (
+    SELECT count(*) AS pairs
+    FROM (SELECT FROM lookalike.duplicate_pairs AS p WHERE p.collection_id = l.id LIMIT 10000) AS few
+) AS d
+GROUP BY l.label
+UNION ALL
+SELECT 'jobs', j.kind || ' ' || j.state, count(*)::double precision FROM lookalike.jobs AS j GROUP BY j.kind, j.state
+UNION ALL
+SELECT 'job_oldest_queued_seconds', NULL,
+       coalesce(extract(epoch FROM now() - min(j.created_at)), 0)::double precision
+FROM lookalike.jobs AS j WHERE j.state = 'queued'
+UNION ALL
+SELECT 'job_workers', NULL, count(*)::double precision
+FROM lookalike.job_workers AS w WHERE w.seen_at > now() - interval '1 minute'
+UNION ALL
+SELECT 'database_bytes', NULL, pg_catalog.pg_database_size(current_database())::double precision
+UNION ALL
+SELECT 'database_connections', NULL, count(*)::double precision
+FROM pg_catalog.pg_stat_activity AS a WHERE a.backend_type = 'client backend'
+UNION ALL
+SELECT 'database_connections_most', NULL, current_setting('max_connections')::double precision
+UNION ALL
+SELECT 'shared_buffers_bytes', NULL, pg_catalog.pg_size_bytes(current_setting('shared_buffers'))::double precision;
