@@ -379,3 +379,19 @@ def test_an_empty_list_teaches(opened: Opened, console: Console, workers: None, 
     page.get_by_role("button", name=re.compile("Look within 3")).click()
     expect(page.locator("#groups .group")).to_have_count(1)
     collections.drop(console.context, "z-unscanned")
+
+
+def test_the_first_screen_is_light(opened: Opened, shop: str) -> None:
+    page = opened("sign-in")
+    sizes: dict[str, int] = {}
+
+    def note(request: Any) -> None:
+        told = request.sizes()
+        if f"/pictures/v1/{shop}/" not in request.url:
+            sizes[request.url] = told["responseBodySize"] + told["responseHeadersSize"]
+
+    page.on("requestfinished", note)
+    page.goto(page.url.replace("sign-in", f"duplicates?c={shop}&review=pair-0"))
+    painted(page)
+    assert len(sizes) >= 12
+    assert sum(sizes.values()) <= 150 * 1024, sizes

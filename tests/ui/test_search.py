@@ -448,7 +448,7 @@ def test_everybody_can_use_it(opened: Opened, screenshot: Screenshot, scheme: st
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
     page = opened("sign-in", color_scheme=scheme)
     found = axe.Axe().run(page).response["violations"]
-    page.goto(page.url.replace("sign-in", f"{_LIKE}&chosen=t-shirt-001&within=70"))
+    page.goto(page.url.replace("sign-in", f"{_LIKE}&chosen=t-shirt-001&within=70&picked=t-shirt-001"))
     painted(page)
     expect(page.locator("#details .facts dt").first).to_be_visible()
     expect(page.locator(".facet[data-field=category] .facet-value").first).to_be_visible()
