@@ -1,6 +1,6 @@
 """The layout: t-SNE in the plane, with repulsion by a convolution on a grid: a step is linear in the points.
 
-Points that are neighbours attract each other, all points repel each other; `docs/adr/0022-maps.md` says why this
+Points that are neighbours attract each other, all points repel each other; `docs/adr/0023-maps.md` says why this
 method, and tells its figures. Nothing is drawn by lot but a hair's breadth between points that would lie on each other.
 """
 

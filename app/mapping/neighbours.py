@@ -12,7 +12,7 @@ NEIGHBOURS = 15
 BLOCK = 1024
 """Rows whose neighbours are found at a time: what that takes of memory does not grow with their number."""
 _COLUMNS = 8192
-# 30 candidates in 128 components have 99.9 % of the 15 nearest: docs/adr/0022-maps.md.
+# 30 candidates in 128 components have 99.9 % of the 15 nearest: docs/adr/0023-maps.md.
 _COMPONENTS = 128
 _CANDIDATES = 2
 # Below every similarity, and finite, since it is multiplied.

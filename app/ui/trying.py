@@ -7,6 +7,7 @@ DOCUMENTS = {
     "search": "/openapi.json",
     "duplicates": "/duplicates/v1/openapi.json",
     "jobs": "/jobs/v1/openapi.json",
+    "maps": "/maps/v1/openapi.json",
     "pictures": "/pictures/v1/openapi.json",
     "administration": "/admin/v1/openapi.json",
 }

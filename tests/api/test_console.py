@@ -11,6 +11,7 @@ from app.domain.tokens import Scope
 from app.services import collections, tokens
 from app.ui.assets import assets, version
 from app.ui.screens import SCREENS
+from app.ui.trying import DOCUMENTS
 from tests.api.conftest import Api
 
 _PAGES = {"Sec-Fetch-Site": "same-origin"}
@@ -138,6 +139,11 @@ def test_a_page_shows_only_what_the_token_may(api: Api, new_collection: Any) -> 
     nobody = tokens.create(api.context, [Scope.READ], [other]).token
     collections.drop(api.context, other)
     assert session(api, "/console/search", token=nobody).status_code == 200
+
+
+def test_every_document_of_the_server_can_be_tried(api: Api) -> None:
+    rules = {rule.rule for rule in api.client.application.url_map.iter_rules() if rule.rule.endswith("/openapi.json")}
+    assert rules == set(DOCUMENTS.values())
 
 
 def test_static_files_are_small_and_kept_for_good(api: Api) -> None:

@@ -29,11 +29,11 @@ def test_facts_of_a_collection(api: Api) -> None:
     Api(api.client, api.context, name, api.token).fill(4)
     told = page(api, f"?c={name}")
     for part in (
-        "<dt>Records</dt><dd>4 of 4</dd>",
+        '<dt>Records</dt><dd>4 of 4<progress max="1" value="1.0" aria-label="How full it is: 100 %">',
         "<dt>Service</dt><dd>photo</dd>",
         "efficientnet-lite0, 256 numbers",
         "<dt>Product field</dt><dd>sku</dd>",
-        f"<dt>Aliases</dt><dd>{name}-now</dd>",
+        f'<li class="chip"><span>{name}-now</span>',
         "<dt>Originals</dt><dd>kept</dd>",
         "99.0 % of the true neighbours",
         "without an index every record is compared",
