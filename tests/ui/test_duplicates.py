@@ -1,11 +1,13 @@
 """The screen Duplicates and the review, as curators meet them."""
 
+import base64
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from app.demo.catalogue import catalogue
 from app.domain.records import Fields
 from app.domain.tokens import Scope
 from app.services import collections, duplicates, tokens
@@ -172,7 +174,17 @@ def test_one_hand_decides(opened: Opened, console: Console, undone: str, screens
     page.get_by_role("link", name="Resolved").click()
     expect(page.locator("#groups .decision")).to_have_count(2)
     screenshot(page, "duplicates-resolved-light")
-    page.locator("#groups").get_by_role("button", name="Undo").click()
+    page.get_by_role("link", name="Dismissed").click()
+    page.locator("#groups .group a").click()
+    painted(page)
+    page.keyboard.press("n")
+    expect(page.locator("#review")).to_contain_text("Nothing is left to review in this list.")
+    page.get_by_role("button", name="To the list").click()
+    expect(page.get_by_role("heading", name="Nothing was dismissed")).to_be_visible()
+    page.get_by_role("link", name="Resolved").click()
+    expect(page.locator("#groups .undone")).to_have_count(2)
+    page.go_back()
+    page.go_forward()
     expect(page.locator("#groups .undone")).to_have_count(2)
     page.get_by_role("link", name="Open", exact=True).click()
     expect(page.locator("#groups .group")).to_have_count(GROUPS)
@@ -395,3 +407,35 @@ def test_the_first_screen_is_light(opened: Opened, shop: str) -> None:
     painted(page)
     assert len(sizes) >= 12
     assert sum(sizes.values()) <= 150 * 1024, sizes
+
+
+def test_a_large_group_is_gone_through_by_arrows(opened: Opened, console: Console) -> None:
+    made = collections.create(console.context, "z-many", "photo", "phash")
+    picture = base64.b64encode(catalogue(1)[0].data).decode()
+    members = [f"same-{n}" for n in range(8)]
+    insert(console.context, made, [{"_id": one, "_base64": picture} for one in members], Fields())
+    duplicates.scan(console.context, made, 1.0)
+    page = opened("duplicates?c=z-many&rules=[]")
+    expect(page.locator("#groups .group")).to_contain_text("and 2 more")
+    page.keyboard.press("r")
+    painted(page)
+    expect(shots(page)).to_have_count(6)
+    expect(shots(page).nth(5).locator(".note")).to_have_text("same file")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    expect(shots(page)).to_have_count(2)
+    expect(shots(page).first.locator(".note")).to_have_text("same file")
+    page.keyboard.press("Space")
+    expect(page.locator("#review .resolve")).to_contain_text("Keep 2, remove 6")
+    page.keyboard.press("8")
+    assert kept(page) == [members[7]]
+    page.keyboard.press("Enter")
+    expect(page.locator("#review")).to_contain_text("Nothing is left to review in this list.")
+    assert list(duplicates.members(console.context, made, members, Fields())) == [members[7]]
+    page.keyboard.press("u")
+    expect(shots(page)).to_have_count(6)
+    collections.drop(console.context, "z-many")
+    console.context.lookup.forget("z-many")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("Error 404")

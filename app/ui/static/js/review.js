@@ -209,7 +209,7 @@ export class Review {
   /** Show what is chosen. */
   choice() {
     const { group, kept } = this;
-    const keeper = this.reference()?.id ?? group.members[0];
+    const keeper = group.members.find((id) => kept.has(id)) ?? group.members[0];
     for (const [n, box] of [.../** @type {NodeListOf<HTMLElement>} */ (this.stageBox.querySelectorAll(".shot"))].entries()) {
       const id = String(box.dataset.id);
       const stays = kept.has(id);
