@@ -86,6 +86,11 @@ def test_groups_are_listed_and_ordered(opened: Opened, shop: str, screenshot: Sc
     assert page.locator("#groups strong").first.inner_text() == "4 pictures"
     expect(page.locator("#groups .group", has_text="chain")).to_have_count(1)
     screenshot(page, "duplicates-light")
+    page.locator("#radius").focus()
+    page.keyboard.press("ArrowDown")  # it is the slider's, not the list's
+    expect(page.locator("#count")).to_contain_text("within 4.9")
+    page.keyboard.press("ArrowUp")
+    expect(page.locator("#count")).to_contain_text("within 5")
     page.get_by_label("Order").select_option("nearness")
     expect(page.locator("#groups strong").first).to_have_text("2 pictures")
     assert "order=nearness" in page.url
@@ -352,6 +357,9 @@ def test_the_trash_gives_back_and_forgets(opened: Opened, console: Console, shop
     duplicates.remove(console.context, collection, ["alone", HOSTILE + "2"], "a test")
     page = opened(f"duplicates?c={shop}&tab=trash")
     expect(page.locator("#count")).to_have_text("2 in the trash")
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('.decision img')].filter((one) => one.naturalWidth).length == 2"
+    )
     screenshot(page, "trash-light")
     page.locator("#groups .decision", has_text="alone").get_by_role("button", name="Restore").click()
     expect(page.locator("#count")).to_have_text("1 in the trash")

@@ -13,7 +13,7 @@ export function askBulk({ radius, most, rules, merge }) {
   const chains = h("input", { type: "checkbox" });
   const merged = h("input", { type: "checkbox", checked: merge });
   const seen = h("div", { class: "stack", "aria-live": "polite" });
-  const begin = h("button", { type: "button", class: "main danger-fill", hidden: true });
+  const begin = h("button", { type: "button", class: "main bad", hidden: true });
   const body = () => ({ radius: Number(within.value), rules, chains: chains.checked, ...(merged.checked ? { merge: {} } : {}) });
   let tried = "";
   const form = h("form", { class: "stack", onsubmit: async (/** @type {Event} */ event) => {

@@ -44,6 +44,7 @@ document.addEventListener("keydown", (event) => {
   const pair = before ? `${before} ${name}` : "";
   // What has the focus is pressed by these two.
   if ((name === "Enter" || name === "Space") && event.target instanceof Element && event.target.closest("a, button, summary, input")) return;
+  if (/^(Arrow|Home|End|Page)/.test(name) && event.target instanceof Element && event.target.matches("input[type=range], input[type=radio]")) return;
   const some = current();
   const found = some.find((one) => one.keys === pair) ?? some.find((one) => one.keys === name);
   clearTimeout(timer);

@@ -3,6 +3,8 @@
 import { byId, h, icon } from "./dom.js";
 import { ApiError } from "./api.js";
 
+const MOST_TOASTS = 2;
+
 /**
  * Say in passing what was done, with a way back.
  * @param {string} text
@@ -10,7 +12,9 @@ import { ApiError } from "./api.js";
  */
 export function toast(text, { undo, seconds = undo ? 10 : 4 } = {}) {
   const shown = h("div", { class: "toast" }, text, undo && h("button", { type: "button", onclick: () => { shown.remove(); undo(); } }, "Undo"));
-  byId("toasts").append(shown);
+  const place = byId("toasts");
+  while (place.childElementCount >= MOST_TOASTS) place.firstElementChild.remove();
+  place.append(shown);
   window.setTimeout(() => shown.remove(), seconds * 1000);
 }
 
