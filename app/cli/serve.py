@@ -2,9 +2,10 @@
 
 import logging
 import multiprocessing
+import os
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 from wsgiref.types import WSGIApplication
 
 import click
@@ -63,7 +64,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
                 self.cfg.set(key, value)
         self.cfg.set("when_ready", self._listens)
         self.cfg.set("post_worker_init", self._worker_started)
-        self.cfg.set("worker_exit", _worker_stopped)
+        self.cfg.set("worker_exit", self._worker_stopped)
 
     def _listens(self, _: object) -> None:
         url = url_of(self.settings)
@@ -89,17 +90,34 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             return lambda: None
         return metrics.serve(address_of(self.settings), port)
 
+    def _worker_stopped(self, _: object, worker: Any) -> None:
+        application = getattr(worker, "application", None)  # None where it could not be made
+        if application is None:
+            return
+        worker.jobs.stop()
+        worker.stop_metrics()
+        application.extensions["lookalike"].close()
+        ended = sys.exc_info()[1]
+        if os.getpid() == worker.pid and isinstance(ended, SystemExit):
+            if self._embedded is not None:
+                self._embedded.stop()
+            _end(ended.code if isinstance(ended.code, int) else 0)
+
     def load(self) -> WSGIApplication:
         """Make the application, in the worker: connections and threads do not survive a fork."""
         return create_app(self.settings, self._database_url)
 
 
-def _worker_stopped(_: object, worker: Any) -> None:
-    application = getattr(worker, "application", None)  # None where it could not be made
-    if application is not None:
-        worker.jobs.stop()
-        worker.stop_metrics()
-        application.extensions["lookalike"].close()
+def _end(code: int) -> NoReturn:
+    """End this process without taking the interpreter apart.
+
+    `lookalike demo` loads a model before gunicorn forks: its threads are none of the fork's, and its destructors, which
+    wait for them, ended the worker by SIGSEGV.
+    """
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def run(settings: Settings) -> None:

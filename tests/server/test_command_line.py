@@ -376,6 +376,7 @@ def test_the_demo_answers_the_curl_line_that_it_prints(tmp_path: Path) -> None:
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(200)
+    assert "was sent SIG" not in server.log.read_text()
 
 
 def test_jobs_are_left_to_workers_told_of_and_changed(shell: Server) -> None:

@@ -84,7 +84,9 @@ def format_of(path: Path, given: str | None = None) -> str:
         if found is None and (given is None or given in ("jsonl", "csv", "urls")):
             raise InvalidRequest(f"the source {_no_format(head)}")
     binary = {"parquet", "zip", "tar", "folder"}
-    if given is not None and given != found and (given in binary or found in binary):
+    # The first line of JSON reads as the header of a table, and would be lost.
+    mistaken = (given, found) == ("csv", "jsonl")
+    if given is not None and given != found and (mistaken or given in binary or found in binary):
         raise InvalidRequest(f"the source is not what it says: it is no {given}" + (f", but {found}" if found else ""))
     return given or found or "csv"
 

@@ -106,7 +106,9 @@ def unit(vector: Vector, dimensions: int) -> NDArray[np.float32]:
     """
     if vector.shape != (dimensions,):
         raise InvalidRequest(f"_embedding has {vector.size} numbers; the collection's vectors have {dimensions}")
-    if abs(float(vector @ vector) - 1) <= _ROUNDED:  # NaN and infinite numbers are not
+    with np.errstate(over="ignore"):
+        square = float(vector @ vector)
+    if abs(square - 1) <= _ROUNDED:  # NaN and infinite numbers are not
         return vector.astype(np.float32)
     largest = float(np.abs(vector).max())
     if not np.isfinite(largest):
