@@ -28,7 +28,7 @@ from tests.bench.setup import Setup
 
 _CLIENTS = (1, 4)
 _ROUNDS = 3
-_READY = 60_000  # ready embeddings, more than are imported meanwhile
+_READY = 150_000  # ready embeddings, more than are imported meanwhile
 _PHOTOS = 400
 _COPIES = 5  # of each photo, each of other bytes
 _ASKED = 1000
@@ -125,7 +125,8 @@ def _import(setup: Setup, collection: Collection, source: str) -> Iterator[int]:
     try:
         yield job
     finally:
-        asking.cancel(setup.context, job)
+        if not asking.get(setup.context, job).ended:  # why it did is told already
+            asking.cancel(setup.context, job)
 
 
 def _fill(setup: Setup, collection: Collection) -> Collection:
