@@ -182,13 +182,30 @@ def test_records_go_into_the_trash_and_come_back(opened: Opened, console: Consol
     dialog.get_by_role("button", name="Remove them").click()
     expect(page.locator("#count")).to_have_text(f"{COUNT - 2} records")
     page.keyboard.press("t")
-    trash = page.get_by_role("dialog", name="Trash")
-    expect(trash).to_contain_text(HOSTILE)
-    trash.get_by_role("button", name="Restore").first.click()
-    trash.get_by_role("button", name="Restore").first.click()
-    expect(trash).to_contain_text("Nothing was removed.")
+    page.wait_for_url("**/console/duplicates?*tab=trash*")
+    expect(page.get_by_role("main")).to_contain_text(HOSTILE)
+    page.get_by_label("Choose all that are shown").check()
+    page.get_by_role("button", name="Restore").first.click()
+    expect(page.get_by_text("2 are back")).to_be_visible()
     assert stored(console, HOSTILE)["large"] == LARGE
     assert page.evaluate("window.hacked") is None
+
+
+def test_a_server_that_is_away_is_asked_again(opened: Opened, shelf: str) -> None:
+    page = opened(f"records?c={shelf}&view=pictures")
+    expect(page.locator(".cards li")).to_have_count(50)
+    page.route("**/v2/find", lambda route: route.abort())
+    page.keyboard.press("]")
+    expect(page.get_by_role("alert").first).to_contain_text("The server cannot be reached")
+    page.unroute("**/v2/find")
+    page.get_by_role("button", name="Try again").first.click()
+    expect(page.locator(".cards li")).to_have_count(COUNT - 50)
+    busy = {"status": {"code": 503, "text": "service unavailable", "error_description": "too busy"}}
+    page.route("**/v2/find", lambda route: route.fulfill(status=503, json=busy, headers={"Retry-After": "1"}))
+    page.keyboard.press("[")
+    expect(page.get_by_role("alert").first).to_contain_text("Trying again in")
+    page.unroute("**/v2/find")
+    expect(page.locator(".cards li")).to_have_count(50)
 
 
 def test_records_are_pasted_and_seen_before_they_are_imported(opened: Opened, console: Console) -> None:

@@ -2,7 +2,7 @@
 
 import { ApiError, call, learnThumbnails, method, skipped, thumbnail } from "./api.js";
 import { dialogForm, labelled } from "./dialogs.js";
-import { h, icon, number, settled } from "./dom.js";
+import { h, number, settled } from "./dom.js";
 import { typedObject, WrongJson } from "./exactly.js";
 import { errorBox } from "./say.js";
 
@@ -182,34 +182,4 @@ export async function removeMany(chosen, done) {
       finish(await removed(ids, () => dialog.open, (count) => (bar.value = count)));
     },
   });
-}
-
-/** Show what was removed, each with a way back. @param {Done} done */
-export function showTrash(done) {
-  const list = h("ul", { class: "changes" });
-  const said = h("p", { class: "soft" }, "Looking…");
-  const dialog = h("dialog", { class: "card", "aria-label": "Trash", onclose: () => dialog.remove() },
-    h("form", { method: "dialog", class: "stack" }, h("h2", {}, "Trash"), said, list, h("div", { class: "row" }, h("button", {}, "Close"))));
-  const load = async () => {
-    try {
-      const told = await call("/duplicates/v1/trash", { body: { k: 100 } });
-      said.textContent = told.record_count ? `${number(told.record_count)} removed${told.record_count > 100 ? ", the latest 100 are shown" : ""}.` : "Nothing was removed.";
-      list.replaceChildren(...told.records.map((/** @type {any} */ one) => h("li", {}, h("strong", {}, one.id), h("p", { class: "soft" }, `removed ${one.removed_at.slice(0, 16).replace("T", " ")} by ${one.removed_by}, until ${one.purge_at.slice(0, 10)}`),
-        h("button", { type: "button", class: "small", onclick: async (/** @type {any} */ event) => {
-          event.target.disabled = true;
-          try {
-            const text = await restore([one.id]);
-            await load();
-            done(text);
-          } catch (error) {
-            said.replaceChildren(errorBox(error));
-          }
-        } }, icon("again"), "Restore"))));
-    } catch (error) {
-      said.replaceChildren(errorBox(error, load));
-    }
-  };
-  document.body.append(dialog);
-  dialog.showModal();
-  void load();
 }

@@ -2,7 +2,7 @@
 
 import { call, collection, learnThumbnails, may, method, thumbnail } from "./api.js";
 import { announce, byId, h, icon, number } from "./dom.js";
-import { editMany, removeMany, showTrash } from "./record-changes.js";
+import { editMany, removeMany } from "./record-changes.js";
 import { showRecord } from "./record-details.js";
 import * as facets from "./facets.js";
 import { bindFilter, drawFilter, filterError } from "./filterpanel.js";
@@ -357,7 +357,6 @@ byId("view").addEventListener("click", () => go({ pictures: !state.pictures }));
 byId("next").addEventListener("click", forth);
 byId("before").addEventListener("click", back);
 byId("add")?.addEventListener("click", add);
-byId("trash")?.addEventListener("click", () => showTrash(done));
 byId("facets-button").addEventListener("click", () => byId("facets-button").setAttribute("aria-expanded", String(main.classList.toggle("filtering"))));
 document.addEventListener("click", (event) => { const menu = byId("columns-menu"); if (menu.open && !menu.contains(event.target)) menu.open = false; });
 
@@ -375,7 +374,7 @@ if (writes) {
   bind("Delete", "remove", remove);
   bind("u", "take the last change back", () => void takeBack());
   bind("n", "add records", add);
-  bind("t", "what was removed", () => showTrash(done));
+  bind("t", "what was removed", () => byId("trash").click());
 }
 bind("Escape", "close the details, clear the selection", () => {
   if (state.chosen) return close();
