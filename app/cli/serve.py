@@ -13,8 +13,9 @@ from gunicorn.app.base import BaseApplication
 
 from app import create_app
 from app.cli.collector import leave_out_what_stays
-from app.cli.common import check_folders, log_to_stderr
+from app.cli.common import check_folders
 from app.cli.listening import address_of, check_free, netloc, url_of
+from app.cli.logs import ServerLog, log_to_stderr
 from app.cli.worker import BoundedWorker
 from app.config import Settings
 from app.db import schema
@@ -56,6 +57,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "keepalive": 75,
             "backlog": 2048,
             "loglevel": settings.log_level,
+            "logger_class": ServerLog,
             "proc_name": "lookalike",
             "control_socket_disable": True,
         }
@@ -156,5 +158,5 @@ def serve(host: str | None, port: int | None, threads: int | None) -> None:
     """Serve the API; ready when /readyz answers 200."""
     given = {"host": host, "port": port, "threads": threads}
     settings = Settings(**{key: value for key, value in given.items() if value is not None})
-    log_to_stderr(settings.log_level)
+    log_to_stderr(settings.log_level, settings.log_format)
     run(settings)

@@ -93,6 +93,9 @@ class Settings(BaseSettings):
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(lower)] = Field(
         default="info", description="debug, info, warning or error."
     )
+    log_format: Literal["json", "text"] = Field(
+        default="json", description="Form of the server's log: json (a line each) or text (for people)."
+    )
 
     metrics: Literal["token", "open", "off"] = Field(
         default="token",
