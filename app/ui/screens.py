@@ -41,6 +41,7 @@ SCREENS = (
     Screen("search", "Search", "s", search.view),
     Screen("records", "Records", "r", records.view),
     Screen("duplicates", "Duplicates", "d", duplicates.view),
+    Screen("map", "Map", "m", map_.view),
     Screen("collections", "Collections", "c", collections.view),
     Screen("jobs", "Jobs", "j", jobs.view, collection=False),
     Screen("access", "Access", "a", access.view, scope=Scope.ADMIN, collection=False, everywhere=True),
