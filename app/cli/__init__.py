@@ -23,6 +23,7 @@ _COMMANDS = {
     "import": "importing",
     "job": "job",
     "load": "load",
+    "map": "map",
     "model": "model",
     "serve": "serve",
     "sql": "database",
@@ -38,6 +39,7 @@ _GO_ON = {
     "update": "what was changed is kept; the same command changes the rest",
     "collection": "what was done is kept; the same command goes on with a reembed, and begins an index build anew",
     "duplicates": "what was compared or decided is kept; the same command goes on where it stopped",
+    "map": "what was made is kept; the same command goes on where it stopped",
     "export": "what was written is no whole export; run the same command again",
 }
 _TO_GO_ON = "nothing is left half done; run the same command again"
@@ -76,9 +78,8 @@ class Commands(click.Group):
         """Return a command; None where there is none of this name."""
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = getattr(
-            import_module(f"app.cli.{_COMMANDS[cmd_name]}"), cmd_name if cmd_name != "import" else "import_"
-        )
+        function = f"{cmd_name}_" if cmd_name in {"import", "map"} else cmd_name  # Python has these names
+        command: click.Command = getattr(import_module(f"app.cli.{_COMMANDS[cmd_name]}"), function)
         return command
 
 

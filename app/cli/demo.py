@@ -18,9 +18,11 @@ from app.domain.errors import CollectionNotFound
 from app.domain.records import Fields
 from app.domain.services import SERVICES
 from app.domain.tokens import Scope
-from app.services import collections, duplicates, records, tokens
+from app.services import collections, duplicates, maps, records, tokens
 from app.services.context import Context
 from app.services.inserting import insert
+from app.services.jobs import asking
+from app.services.jobs.map_job import MAP
 from app.services.search import NEAR_DUPLICATE_RADIUS
 
 _SAMPLE = "demo"
@@ -52,6 +54,8 @@ def demo(photos: Path | None, port: int | None, *, prepare_only: bool) -> None:
         found = collections.get(context, name)
         if photos is None and duplicates.state(context, found) is None:
             _plant(context, found)
+        if maps.state(context, found) is None:
+            asking.start(context, MAP, found, {})  # the server makes it, beside its first answers
         click.echo(f"collection {name!r}: {records.count(context, found)} pictures", err=True)
         if report.failed:
             first = report.failed[0]

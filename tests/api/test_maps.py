@@ -1,17 +1,21 @@
 """`/maps/v1/…`, jobs of the kind `map`, and `lookalike map …`: layouts, what is new, gone or made anew, bad input."""
 
 import base64
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psycopg
 import pytest
+from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from app.api.maps_document import document
+from app.cli import cli
 from app.db import loads
 from app.db.records import NewRecord
 from app.domain.collections import Collection
@@ -422,3 +426,25 @@ def test_the_document_is_valid_and_names_every_path(api: Api) -> None:
     rules = {rule.rule for rule in api.client.application.url_map.iter_rules() if rule.endpoint.startswith("maps.")}
     named = {f"/maps/v1{path.replace('{name}', '<name>')}" for path in told["paths"]}
     assert named == rules - {"/maps/v1/openapi.json"}
+
+
+def test_the_command_builds_shows_and_exports(
+    api: Api, quick: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    store(api, vectors(20))
+    monkeypatch.setenv("DATABASE_URL", api.context.db.url)
+
+    def run(*arguments: str) -> Result:
+        return CliRunner().invoke(cli, ["map", *arguments])
+
+    assert run("export", api.collection).exit_code == 1
+    built = run("build", api.collection, "--seed", "3")
+    assert (built.exit_code, built.stdout[: len(api.collection)]) == (0, api.collection), built.output
+    shown = json.loads(run("show", api.collection, "--json").stdout)
+    assert (shown["layout"], shown["points"], shown["seed"]) == ("neighbours", 20, 3)
+    assert run("export", api.collection, str(tmp_path / "map.csv")).exit_code == 0
+    lines = (tmp_path / "map.csv").read_text().splitlines()
+    assert lines[0] == "_id,x,y"
+    assert {line.split(",")[0] for line in lines[1:]} == {f"r{n:04}" for n in range(20)}
+    assert run("build", api.collection, "--seed", "-1").exit_code == 2
+    assert run("show", "nobody").exit_code == 1

@@ -418,6 +418,7 @@ def test_every_command_explains_itself(shell: Server) -> None:
         "load",
         "update",
         "export",
+        "map",
         "duplicates",
         "db",
         "sql",
