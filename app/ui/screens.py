@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from app.domain.tokens import Principal, Scope
 from app.services.context import Context
 from app.ui import access, collections, duplicates, jobs, records, search, trying
+from app.ui import map as map_
 from app.ui.page import Page, Shown
 
 
