@@ -25,7 +25,8 @@ def view(context: Context, page: Page) -> Shown:
         outliers = maps.outliers(context, page.collection, _OUTLIERS)
     except LookalikeError as error:
         return {**shown, "wrong": str(error)}
-    versions = kept_pictures.versions(context, page.collection, [one.id for one in (*clusters, *outliers)])
+    ids = [one.id for one in clusters] + [one.id for one in outliers]
+    versions = kept_pictures.versions(context, page.collection, ids)
     return {
         **shown,
         "clusters": _rows(page, page.collection, clusters, versions),
