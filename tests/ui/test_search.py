@@ -394,6 +394,7 @@ def test_a_token_that_ends_loses_nothing(opened: Opened, console: Console) -> No
 def test_errors_leave_the_page_and_try_again(opened: Opened, console: Console) -> None:
     page = opened(_LIKE)
     painted(page)
+    page.wait_for_load_state("networkidle")  # or pictures wait for connections, too
     with crowded(console.context):
         page.locator("#every").check()
         alert = page.get_by_role("alert").filter(has_text="Error 503")
