@@ -157,6 +157,10 @@ def picture_of(context: Context, fields: Mapping[str, Json], beside: Path | None
     """
     if (data := picture_beside(context, fields, beside)) is not None:
         return data
+    name = fields.get("_file")
+    named_alone = isinstance(name, str) and not fields.get("_base64") and not fields.get("_url")
+    if beside is not None and named_alone and context.settings.files_root is None:
+        raise ImageError(f"there is no file {str(name)[:200]!r} beside the source")
     source = context.pictures.read_many([fields])[0]
     if isinstance(source, ImageError):
         raise source

@@ -5,6 +5,7 @@ import json
 import os
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -13,10 +14,11 @@ import pytest
 from app import create_context
 from app.config import Settings
 from app.domain.collections import Collection
-from app.domain.errors import InTheWay, InvalidRequest
+from app.domain.errors import ImageError, InTheWay, InvalidRequest
 from app.domain.jobs import State
 from app.services import collections
 from app.services.context import Context
+from app.services.folders import picture_of
 from app.services.importing.archives import zip_pictures
 from app.services.importing.entries import Reading
 from app.services.importing.job import IMPORT
@@ -143,6 +145,13 @@ def test_a_disk_that_is_full_fails_the_job_with_the_reason(
     monkeypatch.setattr("app.services.importing.sources.download", full)
     job, _ = run(context, collection, tmp_path, source={"url": "http://pictures.example/a"})
     assert (job.state, "is full" in str(job.error)) == (State.FAILED, True)
+
+
+def test_a_picture_that_is_not_beside_the_source_is_named(context: Context, tmp_path: Path) -> None:
+    without = replace(context, settings=context.settings.model_copy(update={"files_root": None}))
+    for name in ("none.png", "../none.png"):
+        with pytest.raises(ImageError, match=f"there is no file '{name}' beside the source"):
+            picture_of(without, {"_file": name}, tmp_path)
 
 
 def test_a_detached_import_names_its_file_as_a_worker_finds_it(
