@@ -28,9 +28,9 @@ class Token(TypedDict):
     last_used_at: Annotated[datetime | None, Field(description="When it was used last, within a minute; null: never.")]
     replaces: Annotated[int | None, Field(description="The token in whose place it was made.")]
     state: Annotated[str, Field(description="`good`, `expired` or `revoked`.")]
-    requests_per_second: Annotated[float | None, Field(description="Limit of its own; null: as the server is set up.")]
-    pictures_per_second: Annotated[float | None, Field(description="Limit of its own; null: as the server is set up.")]
-    concurrent_searches: Annotated[int | None, Field(description="Limit of its own; null: as the server is set up.")]
+    requests_per_second: Annotated[float | None, Field(description="Limit of its own, not enforced yet; null: none.")]
+    pictures_per_second: Annotated[float | None, Field(description="Limit of its own, not enforced yet; null: none.")]
+    concurrent_searches: Annotated[int | None, Field(description="Limit of its own, not enforced yet; null: none.")]
     own: Annotated[bool, Field(description="Whether it is the token of this request.")]
 
 

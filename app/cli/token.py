@@ -33,9 +33,9 @@ def _expires(command: Callable[..., None]) -> Callable[..., None]:
 
 def _limits(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options of a token's limits."""
-    command = click.option("--concurrent-searches", type=int, help="Searches at the same time at most.")(command)
-    command = click.option("--pictures-per-second", type=float, help="Pictures a second at most.")(command)
-    return click.option("--requests-per-second", type=float, help="Requests a second at most.")(command)
+    command = click.option("--concurrent-searches", type=int, help="Searches at once; kept, not enforced.")(command)
+    command = click.option("--pictures-per-second", type=float, help="Pictures a second; kept, not enforced.")(command)
+    return click.option("--requests-per-second", type=float, help="Requests a second; kept, not enforced.")(command)
 
 
 @click.group()

@@ -25,7 +25,7 @@ _INCLUDES = {
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much a token may ask for; None: as the server is set up, or, in its settings, any amount.
+    """How much a token is meant to ask for; None: any amount. Kept and shown; no server enforces it yet.
 
     Attributes:
         requests_per_second: requests a second, above 0.
