@@ -23,6 +23,7 @@ _LEAST_RATE = 50.0
 _FARTHEST = 5.0  # of one step
 _START = 1e-2  # spread of the first components at the start
 _HAIR = 1e-6
+_STRETCH = 1.15  # from one extent of the grid to the next
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +146,11 @@ class _Grid:
         self._kernels: tuple[Spectrum, Spectrum] | None = None
 
     def _fit(self, span: float) -> None:
-        if self._kernels is not None and 0.8 * self._extent <= span <= self._extent:
+        # By steps, so that it depends on nothing before: a layout that goes on goes on alike.
+        extent = _STRETCH ** np.ceil(np.log(max(span, _HAIR)) / np.log(_STRETCH))
+        if self._kernels is not None and extent == self._extent:
             return
-        self._extent = 1.1 * span or 1.0
+        self._extent = float(extent)
         self._nodes = int(np.clip(np.ceil(self._extent / self._SPACING), self._FEWEST, self._MOST))
         self._size = _smooth(self._nodes + self._AROUND)
         self._step = np.float32(self._extent / self._nodes)
