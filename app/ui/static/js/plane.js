@@ -40,6 +40,10 @@ export class PictureMap extends HTMLElement {
     this.whole = { x: 0, y: 0, span: 1 };
     this.frame = 0;
     this.drawings = 0;
+    this.budget = Infinity; // points that are drawn while the map moves: as many as the machine draws in time
+    this.movedAt = 0;
+    this.drawnAt = 0;
+    this.still = 0;
     this.drawing = false;
     /** @type {Point[] | null} */
     this.path = null;
@@ -176,6 +180,7 @@ export class PictureMap extends HTMLElement {
     next.x = Math.min(this.whole.x + reach, Math.max(this.whole.x - reach, next.x));
     next.y = Math.min(this.whole.y + reach, Math.max(this.whole.y - reach, next.y));
     this.view = next;
+    this.movedAt = performance.now();
     this.soon();
     if (!quietly) this.dispatchEvent(new CustomEvent("view"));
   }
@@ -227,7 +232,7 @@ export class PictureMap extends HTMLElement {
       gl.uniform2f(this.named.middle, this.view.x, this.view.y);
       gl.uniform2f(this.named.scale, (2 * this.unit) / width, (2 * this.unit) / height);
       gl.uniform1f(this.named.size, size + dense);
-      if (this.count) gl.drawArrays(gl.POINTS, 0, this.count);
+      if (this.count) gl.drawArrays(gl.POINTS, 0, this.inTime());
     } else if (this.flat) this.drawFlat(this.flat, size, dense);
     for (const { box, x, y } of this.marks) {
       const at = this.pixels(x, y);
@@ -236,6 +241,21 @@ export class PictureMap extends HTMLElement {
     }
     this.shape.setAttribute("d", this.path ? `M${this.path.map(([x, y]) => { const at = this.pixels(x, y); return `${at.x.toFixed(1)} ${at.y.toFixed(1)}`; }).join("L")}Z` : "");
     this.drawings += 1;
+  }
+
+  /**
+   * How many points to draw now: all, or while the map moves as many as are drawn in time. Places were drawn by lot, so that
+   * the first of them are a sample.
+   */
+  inTime() {
+    const now = performance.now();
+    const took = now - this.drawnAt;
+    this.drawnAt = now;
+    if (now - this.movedAt > 200) return this.count;
+    if (took < 1000) this.budget = Math.min(this.count, Math.max(2000, Math.min(this.budget, this.count) * (took > 30 ? Math.max(0.3, 25 / took) : 1.1)));
+    clearTimeout(this.still);
+    this.still = window.setTimeout(this.soon, 250);
+    return Math.min(this.count, Math.round(this.budget));
   }
 
   /** @param {CanvasRenderingContext2D} flat @param {number} size @param {number} dense */
