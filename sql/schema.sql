@@ -3353,6 +3353,25 @@ ALTER TABLE lookalike.audit_log ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY
     CACHE 1
 );
 
+CREATE TABLE lookalike.backups (
+    name text NOT NULL,
+    place text NOT NULL,
+    begun_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone NOT NULL,
+    bytes bigint NOT NULL,
+    records bigint NOT NULL,
+    verified_at timestamp with time zone,
+    differences text[] DEFAULT '{}'::text[] NOT NULL
+);
+
+COMMENT ON TABLE lookalike.backups IS 'Backups that were taken by lookalike backup: of which moment, where they lie, when each was last restored.';
+
+COMMENT ON COLUMN lookalike.backups.place IS 'The host and the folder.';
+
+COMMENT ON COLUMN lookalike.backups.verified_at IS 'When it was last restored elsewhere and compared.';
+
+COMMENT ON COLUMN lookalike.backups.differences IS 'What differed then; none: it holds what it should.';
+
 CREATE VIEW lookalike.collection_stats AS
  SELECT c.id,
     c.name,
@@ -4143,6 +4162,9 @@ ALTER TABLE ONLY lookalike.applied_sql
 
 ALTER TABLE ONLY lookalike.audit_log
     ADD CONSTRAINT audit_log_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY lookalike.backups
+    ADD CONSTRAINT backups_pkey PRIMARY KEY (name, place);
 
 ALTER TABLE ONLY lookalike.collections
     ADD CONSTRAINT collections_name_key UNIQUE (name);

@@ -14,6 +14,7 @@ from app.version import __version__
 # server's and the web framework's imports but those that use them.
 _COMMANDS = {
     "alias": "alias",
+    "backup": "backup",
     "audit": "audit",
     "collection": "collection",
     "db": "database",
@@ -35,6 +36,7 @@ _COMMANDS = {
 
 # What is said of a command that was stopped by a signal.
 _GO_ON = {
+    "backup": "a backup that was not finished is none; run the same command again",
     "load": "what was stored is kept; the same command goes on where it stopped",
     "update": "what was changed is kept; the same command changes the rest",
     "collection": "what was done is kept; the same command goes on with a reembed, and begins an index build anew",

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BeforeValidator, Field, ValidationError
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from app.config import sentences
+from app.config.long_work import LongWork
 from app.config.values import FilePath, Port, lower, parts
 from app.domain.errors import ConfigurationError
 from app.domain.options import FetchPolicy, ImageLimits, ModelOptions, Patience
@@ -17,7 +18,7 @@ _MOST = 2**31 - 1  # what PostgreSQL's integers hold
 _DAY = 86_400
 
 
-class Settings(BaseSettings):
+class Settings(LongWork):
     """The choices of a deployment. They are read once at start, passed down, and never changed.
 
     A variable that is empty counts as unset.
@@ -326,32 +327,6 @@ class Settings(BaseSettings):
         ge=0,
         le=2**50,
         description="Size of all files in the export folder at most; then it refuses.",
-    )
-    export_folder: FilePath | None = Field(
-        default=None,
-        description="Folder that `allRecords` and export jobs write their files to; unset: `exports` in "
-        "LOOKALIKE_HOME.",
-    )
-    export_days: int = Field(
-        default=30, ge=0, le=36_500, description="Days after which the file of an export job is deleted; 0: never."
-    )
-
-    job_workers: int = Field(
-        default=1,
-        ge=0,
-        le=64,
-        description="Jobs that a server does at the same time, beside its requests; 0: none, `lookalike worker` does "
-        "them.",
-    )
-    job_watchers: int = Field(
-        default=32,
-        ge=1,
-        le=1000,
-        description="Requests that may wait for a job or follow one at the same time; further ones are answered at "
-        "once.",
-    )
-    job_days: int = Field(
-        default=30, ge=1, le=36_500, description="Days after which a job that has ended is forgotten, with its rejects."
     )
 
     def __init__(self, **options: Any) -> None:

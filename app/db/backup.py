@@ -16,8 +16,13 @@ from app.db.uninstall import drop_schema
 from app.domain.errors import ConfigurationError, InvalidRequest
 
 
-def dump(url: str, file: Path) -> None:
+def dump(url: str, file: Path, snapshot: str | None = None) -> None:
     """Write everything in the schema, as of one moment, to a file in pg_dump's custom format, without owners or rights.
+
+    Args:
+        url: the database.
+        file: which is made, for the eyes of its owner alone.
+        snapshot: the moment, as `pg_export_snapshot()` named it; None: now.
 
     Raises:
         ConfigurationError: there is no pg_dump, or it fails; nothing is left of the file then.
@@ -31,19 +36,24 @@ def dump(url: str, file: Path) -> None:
     part.touch(0o600)
     try:
         arguments = ["--format=custom", "--schema=lookalike", "--no-owner", "--no-privileges", f"--file={part}"]
+        # Vectors are dumped as text, of which more pressing makes little less.
+        arguments += ["--compress=1", *([] if snapshot is None else [f"--snapshot={snapshot}"])]
         _run("pg_dump", [*arguments, f"--dbname={words}"], environment)
+        with part.open("rb") as written:
+            os.fsync(written.fileno())
         part.replace(file)
     finally:
         part.unlink(missing_ok=True)
 
 
-def restore(url: str, file: Path, *, replace: bool) -> None:
+def restore(url: str, file: Path, *, replace: bool, graphs: bool = True) -> None:
     """Put back what `dump` wrote, in one transaction, and upgrade it where it is of an older program.
 
     Args:
         url: the database; the extension vector is made in it where it is missing.
         file: what `dump` wrote.
         replace: whether collections that are there are dropped.
+        graphs: whether HNSW indexes are built, which takes longer than all else.
 
     Raises:
         ConfigurationError: the file is no dump of ours or of a newer program, or PostgreSQL's programs fail; nothing
@@ -64,7 +74,7 @@ def restore(url: str, file: Path, *, replace: bool) -> None:
                 raise InvalidRequest("this database holds collections or tokens already: --replace drops them")
             with connection.transaction(force_rollback=True):
                 drop_schema(connection)  # names what else in the database would go with it
-    _replay(url, file)
+    _replay(url, file, graphs=graphs)
     if not schema.ensure(url):
         schema.apply_sql(url)  # which gives the roles their rights again
 
@@ -78,10 +88,28 @@ def _revision(file: Path) -> str:
     return found[1]
 
 
-def _replay(url: str, file: Path) -> None:
+def _replay(url: str, file: Path, *, graphs: bool) -> None:
     """Let psql run the dump in one transaction, which it commits only once it has read the end of it."""
     words, environment = _access(url)
-    programs = [_program("pg_restore"), "--no-owner", "--no-privileges", "--file=-", os.fspath(file)]
+    with tempfile.NamedTemporaryFile("w", prefix="lookalike-list-") as listed:
+        chosen = []
+        if not graphs:
+            listed.writelines(_without_graphs(file))
+            listed.flush()
+            chosen = [f"--use-list={listed.name}"]
+        programs = [_program("pg_restore"), "--no-owner", "--no-privileges", *chosen, "--file=-", os.fspath(file)]
+        _piped(programs, words, environment)
+
+
+def _without_graphs(file: Path) -> list[str]:
+    """Return the contents of a dump, a line each, but for HNSW indexes."""
+    lines = _run("pg_restore", ["--list", os.fspath(file)]).splitlines(keepends=True)
+    script = _run("pg_restore", ["--section=post-data", "--file=-", os.fspath(file)])
+    graphs = set(re.findall(r"^CREATE INDEX (\w+) ON lookalike\.\w+ USING hnsw ", script, re.MULTILINE))
+    return [line for line in lines if not (" INDEX lookalike " in line and line.split()[5] in graphs)]
+
+
+def _piped(programs: list[str], words: str, environment: dict[str, str]) -> None:
     options = ["--single-transaction", "--set=ON_ERROR_STOP=1", "--no-psqlrc", "--quiet", "--output=/dev/null"]
     with (
         tempfile.TemporaryFile() as said,

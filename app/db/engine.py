@@ -76,7 +76,7 @@ class Database:
         metrics: Metrics | None = None,
     ) -> None:
         self.url = url = readable(url)
-        self._admin_url = readable(admin_url, "LOOKALIKE_ADMIN_DATABASE_URL") if admin_url else url
+        self.admin_url = readable(admin_url, "LOOKALIKE_ADMIN_DATABASE_URL") if admin_url else url
         self._pooler: Pooler = pooler
         self._settings = session_settings(statement_timeout_ms=statement_timeout_ms, ef_search=ef_search)
         self._behind_pooler: Session | None = None
@@ -297,7 +297,7 @@ class Database:
             ConfigurationError: a pooler stands between, which does not keep the lock of a session.
 
         """
-        with translated(), connect(self._admin_url) as connection:
+        with translated(), connect(self.admin_url) as connection:
             connection.autocommit = True
             connection.patience = CONNECT_SECONDS
             if begin(connection, self._unlimited(), self._pooler).pooled:

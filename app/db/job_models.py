@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, CheckConstraint, DateTime, Double, ForeignKey, Identity, Index, Text, func, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.model_base import SCHEMA, Base
@@ -120,3 +120,28 @@ class FetchedUrl(Base):
     etag: Mapped[str | None] = mapped_column(Text)
     modified: Mapped[str | None] = mapped_column(Text, comment="The header Last-Modified, as it came.")
     seen_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+class Backup(Base):
+    """A backup that was taken."""
+
+    __tablename__ = "backups"
+    __table_args__ = (
+        {
+            "comment": "Backups that were taken by lookalike backup: of which moment, where they lie, when each was "
+            "last restored."
+        },
+    )
+
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    place: Mapped[str] = mapped_column(Text, primary_key=True, comment="The host and the folder.")
+    begun_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    ended_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    records: Mapped[int] = mapped_column(BigInteger)
+    verified_at: Mapped[datetime | None] = mapped_column(
+        DateTime(timezone=True), comment="When it was last restored elsewhere and compared."
+    )
+    differences: Mapped[list[str]] = mapped_column(
+        ARRAY(Text), server_default=text("'{}'"), comment="What differed then; none: it holds what it should."
+    )

@@ -16,6 +16,7 @@ from app.search import plpgsql as search_plpgsql
 AREAS = (
     "aliases",
     "arranged",
+    "backups",
     "audit",
     "collections",
     "crowds",

@@ -35,10 +35,13 @@ from app.domain.waiting import Awaited
 from app.embedding.models import registry
 from app.embedding.models.inventory import inventory
 from app.services import collections, indexing, inserting, records, tokens
+from app.services.backups import Backups, folder_of
 from app.services.context import Context
 from app.services.exporting.files import forget_old
 from app.services.importing.uploads import Uploads
-from app.services.jobs.working import pace_of
+from app.services.jobs import asking
+from app.services.jobs.backup_job import BACKUP
+from app.services.jobs.working import Worker, pace_of
 from app.services.listing import export
 from app.services.searchlog import SearchLog
 from tests.api.conftest import Api, drawing, encoded, picture
@@ -109,6 +112,9 @@ _TOGETHER: dict[str, Any] = {
     "recall_target": 0.9,
     "recall_seconds": 0,
     "export_files": 1,
+    "backup_folder": "",
+    "backups_kept": 1,
+    "backup_hours": 3,
     "export_days": 0,
     "job_watchers": 3,
     "job_days": 2,
@@ -192,6 +198,7 @@ def everything(module_database_url: str, pictures: str, tmp_path_factory: pytest
         "fetch_ports": pictures.rsplit(":", 1)[1],
         "fashion_taxonomy": folder / "taxonomy.toml",
         "export_folder": folder / "exported",
+        "backup_folder": folder / "own-backups",
         "uploads_folder": folder / "uploaded",
     }
     with pytest.MonkeyPatch.context() as patched:
@@ -261,6 +268,16 @@ def _revoked(at: Set) -> int:
 def _exported(at: Set, name: str) -> str:
     body = {"output_file_name": name, "delete_file_after": False}
     return str(at.api.post("allRecords", body)["status"]) + str((at.folder / "exported" / "all" / name).is_file())
+
+
+def _backups_kept(at: Set) -> object:
+    worker = Worker(at.api.context, pace_of(at.settings), [BACKUP])
+    for _ in range(2):
+        job, _made = asking.start(at.api.context, BACKUP, None, {})
+        held = worker.take(job.id)
+        assert held is not None
+        worker.do(held)
+    return len(Backups(folder_of(at.settings)).listed())
 
 
 def _old_files_stay(at: Set) -> bool:
@@ -364,6 +381,9 @@ _FOUND: dict[str, tuple[Callable[[Set], Any], Any]] = {
     "export_folder": (lambda at: _exported(at, "all.jsonl").endswith("True"), True),
     "export_files": (lambda at: "1 files" in _exported(at, "second.jsonl"), True),
     "export_days": (_old_files_stay, True),
+    "backup_folder": (lambda at: folder_of(at.settings).name, "own-backups"),
+    "backups_kept": (_backups_kept, 1),
+    "backup_hours": (lambda _: "backup-watch" in {one.name for one in threading.enumerate()}, True),
 }
 
 

@@ -87,7 +87,7 @@ def start(
         elif principal.collections is not None:
             raise Forbidden("this token has its own collections, and this job is for all of them")
         else:
-            principal.check_scope(Scope.WRITE)
+            principal.check_scope(Scope.ADMIN)
     if idempotency_key is not None and not 1 <= len(idempotency_key.encode()) <= _LONGEST_KEY:
         raise InvalidRequest(f"an idempotency key has 1 to {_LONGEST_KEY} bytes")
     new = NewJob(
