@@ -173,14 +173,16 @@ export class Review {
       const small = thumbnail(shot.id);
       if (small) shot.image.src = small;
       picture(shot.id, host.originals).then(async (found) => {
-        if (!found || this.filesOf !== group) return;
+        // Meanwhile the review may be closed, or show another group.
+        if (!found || this.group !== group) return;
         shot.image.src = found.url;
         await shot.image.decode().catch(() => {});
+        if (this.group !== group) return;
         const side = found.whole ? `${shot.image.naturalWidth} × ${shot.image.naturalHeight}, ` : "thumbnail, ";
         this.files?.set(shot.id, `${side}${found.type.replace("image/", "").toUpperCase()}, ${size(found.bytes)}`);
         this.facts();
         if (this.differing) this.stage.difference(this.reference());
-      }, (error) => { if (this.filesOf === group) this.trouble?.replaceChildren(errorBox(error, () => this.pictures())); });
+      }, (error) => { if (this.group === group) this.trouble?.replaceChildren(errorBox(error, () => this.pictures())); });
     }
     this.choice();
   }
@@ -332,6 +334,7 @@ export class Review {
       } catch (error) {
         return this.trouble.replaceChildren(errorBox(error, () => void this.step(by)));
       }
+      if (this.at !== from) return;
       next = queue.next(from, by);
     }
     if (next < 0 && by > 0 && queue.left.length && queue.left[0] !== this.group) next = queue.groups.indexOf(queue.left[0]);
