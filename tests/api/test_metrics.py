@@ -217,6 +217,12 @@ def _table(api: Api) -> sql.Identifier:
     return sql.Identifier("lookalike", api.context.lookup.collection(api.collection).records_table)
 
 
+@pytest.fixture(autouse=True)
+def all_labels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every collection has a label of its own: those of all tests so far are in this database."""
+    monkeypatch.setattr("app.services.gauges.MOST_COLLECTIONS", 10_000)
+
+
 def _fresh(context: Context) -> Series:
     """Return the figures as they are now: the context's own are remembered for 15 s."""
     metrics = Metrics()
