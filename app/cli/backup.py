@@ -97,7 +97,7 @@ def restore(name: str, folder: Path | None, into: str | None, *, replace_all: bo
             left = backups.restore(chosen, url, replace_all=replace_all, step=_step)
     else:
         left = backups.restore(chosen, into, replace_all=replace_all, step=_step)
-    click.echo(f"{chosen.name} is restored: {chosen.records:,} records in {len(chosen.facts.collections)} collections")
+    click.echo(f"{chosen.name} is restored: {_holds(chosen)}")
     for sentence in left:
         click.echo(f"to do yet: {sentence}", err=True)
 
@@ -125,14 +125,16 @@ def _tell(one: Backup, *, as_json: bool) -> None:
     if as_json:
         print_json(_told(one))
     else:
-        click.echo(
-            f"{one.name}: {one.records:,} records in {len(one.facts.collections)} collections, {one.bytes / 2**20:.1f}"
-            f" MiB, {_state(one)}"
-        )
+        click.echo(f"{one.name}: {_holds(one)}, {one.bytes / 2**20:.1f} MiB, {_state(one)}")
     if one.differences:
         for sentence in one.differences:
             click.echo(f"lookalike: {sentence}", err=True)
         sys.exit(1)
+
+
+def _holds(one: Backup) -> str:
+    number = len(one.facts.collections)
+    return f"{one.records:,} records in {number} collection{'s' * (number != 1)}"
 
 
 def _state(one: Backup) -> str:
