@@ -99,22 +99,26 @@ class Backups:
         step("dumping")
         started, begun = time.monotonic(), self._moment()
         file = self.folder / f"{name_of(begun)}.dump"
-        with table.moment(url) as (connection, snapshot), ThreadPoolExecutor(1) as beside:
-            dumping = beside.submit(dumps.dump, url, file, snapshot)
-            versions, facts = table.versions(connection), table.facts(connection)
-            dumping.result()
-        step("checking")
-        made = Backup(
-            name=name_of(begun),
-            begun_at=begun,
-            seconds=round(time.monotonic() - started, 3),
-            program=__version__,
-            bytes=file.stat().st_size,
-            sha256=_digest(file),
-            facts=facts,
-            **versions,
-        )
-        self._describe(made)
+        try:
+            with table.moment(url) as (connection, snapshot), ThreadPoolExecutor(1) as beside:
+                dumping = beside.submit(dumps.dump, url, file, snapshot)
+                versions, facts = table.versions(connection), table.facts(connection)
+                dumping.result()
+            step("checking")
+            made = Backup(
+                name=name_of(begun),
+                begun_at=begun,
+                seconds=round(time.monotonic() - started, 3),
+                program=__version__,
+                bytes=file.stat().st_size,
+                sha256=_digest(file),
+                facts=facts,
+                **versions,
+            )
+            self._describe(made)
+        except BaseException:
+            file.unlink(missing_ok=True)  # without a description it is no backup
+            raise
         with translated(), connect(url) as connection:
             table.note(connection, made, self.place)
             table.forget(connection, self._prune(keep, made), self.place)

@@ -230,6 +230,16 @@ def test_what_fails_leaves_nothing(backups: Backups, database_url: str) -> None:
     assert backups.listed() == []
 
 
+def test_one_that_is_interrupted_leaves_no_dump(backups: Backups, database_url: str) -> None:
+    def step(name: str) -> None:
+        if name == "checking":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        backups.create(database_url, keep=0, step=step)
+    assert list(backups.folder.iterdir()) == []
+
+
 @pytest.mark.parametrize("name", ["../x", NEVER, "", "latest"])
 def test_a_name_of_none_is_refused(name: str, backups: Backups) -> None:
     with pytest.raises(InvalidRequest, match="there is no backup"):
