@@ -106,10 +106,11 @@ class Ladder:
             if self.complete:
                 return
 
-    def beware(self, candidates: Iterable[Found]) -> None:
-        """Give up where candidates show that there are too many copies for the index."""
-        nearest = sorted(candidates, key=order)
-        self.full_place = self.full_place or at_one_distance(nearest, PLACE)
+    def beware(self, nearest: Sequence[Found]) -> None:
+        """Give up where candidates, nearest first, show that there are too many copies for the index."""
+        if not at_one_distance(nearest, PLACE):
+            return
+        self.full_place = True
         if at_one_distance(nearest, ALIKE + 1):
             self.copies = True
             self.give_up()

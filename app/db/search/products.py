@@ -34,7 +34,7 @@ def climb(db: Database, query: Query, plan: Plan, ladder: Ladder) -> None:
         found = fetch(db, shaped(wide, walked(wide, plan, walk), knobs(plan, walk), generic=is_generic(plan)))
         if at_one_distance(sorted(found, key=order), _ALIKE):
             # They may be more copies than products: those of a product were sifted out.
-            ladder.beware(fetch(db, candidates(wide, plan, walk)))
+            ladder.beware(sorted(fetch(db, candidates(wide, plan, walk)), key=order))
         if not ladder.copies:
             ladder.climb(found, rung.keep if len(found) > rung.keep else int(_TRUSTED * len(found)))
 
