@@ -79,9 +79,7 @@ def begin(db: Database, collection: Collection, radius: float, *, hashes: bool) 
         MissingRights: the role does not own the tables.
 
     """
-    with db.session() as connection, connection.transaction():
-        connection.execute("SET LOCAL lock_timeout = '30s'")
-        locks.wait_for(connection, locks.DUPLICATES, collection)
+    with locks.changing(db, locks.DUPLICATES, collection) as connection:
         values = {"collection_id": collection.id, "radius": radius, "hashes": hashes}
         connection.execute(query("duplicates", "begin").render(), values)
         connection.execute(query("duplicates", "choose").render(), values)
@@ -94,9 +92,7 @@ def forget(db: Database, collection: Collection) -> bool:
         MissingRights: the role does not own the tables.
 
     """
-    with db.session() as connection, connection.transaction():
-        connection.execute("SET LOCAL lock_timeout = '30s'")
-        locks.wait_for(connection, locks.DUPLICATES, collection)
+    with locks.changing(db, locks.DUPLICATES, collection) as connection:
         row = connection.execute(query("duplicates", "forget").render(), {"collection_id": collection.id}).fetchone()
     return bool(row and row["forgotten"])
 

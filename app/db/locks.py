@@ -3,7 +3,10 @@
 A lock of the whole database is one number. A lock of a collection is two: what is done, and the collection's id.
 """
 
-from app.db.engine import Connection
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from app.db.engine import Connection, Database
 from app.domain.collections import Collection
 
 MIGRATIONS = 4_207_100_512
@@ -30,6 +33,23 @@ DUPLICATES = 42_076
 
 MAP = 42_078
 """A collection: the points of its map are changed by one transaction at a time."""
+
+
+@contextmanager
+def changing(db: Database, what: int, collection: Collection) -> Iterator[Connection]:
+    """Lend a connection of the tables' owner, in a transaction that holds a collection's lock, to change its tables.
+
+    It waits for others who use them no longer than 30 s, as those who come later wait behind it.
+
+    Raises:
+        MissingRights: the role does not own the tables.
+        Unavailable: they were in use for too long, or the database is away.
+
+    """
+    with db.session() as connection, connection.transaction():
+        connection.execute("SET LOCAL lock_timeout = '30s'")
+        wait_for(connection, what, collection)
+        yield connection
 
 
 def wait_for(connection: Connection, what: int, collection: Collection) -> None:

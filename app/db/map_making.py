@@ -78,9 +78,7 @@ def begin(db: Database, collection: Collection, seed: int) -> None:
         MissingRights: the role does not own the tables.
 
     """
-    with db.session() as connection, connection.transaction():
-        connection.execute("SET LOCAL lock_timeout = '30s'")
-        locks.wait_for(connection, locks.MAP, collection)
+    with locks.changing(db, locks.MAP, collection) as connection:
         values = {"collection_id": collection.id, "seed": seed}
         row = connection.execute(query("maps", "begin").render(), values).fetchone()
         if row is None or row["generation"] != collection.generation:

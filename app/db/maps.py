@@ -209,8 +209,6 @@ def forget(db: Database, collection: Collection) -> bool:
         MissingRights: the role does not own the tables.
 
     """
-    with db.session() as connection, connection.transaction():
-        connection.execute("SET LOCAL lock_timeout = '30s'")
-        locks.wait_for(connection, locks.MAP, collection)
+    with locks.changing(db, locks.MAP, collection) as connection:
         row = connection.execute(query("maps", "forget").render(), {"collection_id": collection.id}).fetchone()
     return bool(row and row["forgotten"])
