@@ -131,3 +131,6 @@ export function thumbnail(id) {
 
 /** The URL of the picture as it was stored. @param {string} id */
 export const original = (id) => `${root}/pictures/v1/${encodeURIComponent(collection)}/original?${new URLSearchParams({ id })}`;
+
+/** The page that follows a job. @param {{id: number}} job */
+export const pageOf = (job) => `${root}/console/jobs?${new URLSearchParams({ show: "all", job: String(job.id) })}`;

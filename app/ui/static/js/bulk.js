@@ -1,13 +1,13 @@
 /** The suggestion for all groups at once: shown first with counts and a sample, then done by a job. */
 
-import { call, learnThumbnails, root, thumbnail } from "./api.js";
+import { call, learnThumbnails, pageOf, thumbnail } from "./api.js";
 import { h, icon, number } from "./dom.js";
 import { decided, sentence } from "./rules.js";
 import { errorBox } from "./say.js";
 
 const SAMPLE = 6;
 
-/** @param {{radius: number, most: number, rules: any[], merge: boolean, root: string}} given */
+/** @param {{radius: number, most: number, rules: any[], merge: boolean}} given */
 export function askBulk({ radius, most, rules, merge }) {
   const within = h("input", { id: "bulk-radius", type: "number", min: 0, max: most, step: "any", value: String(radius), required: true });
   const chains = h("input", { type: "checkbox" });
@@ -60,7 +60,7 @@ export function askBulk({ radius, most, rules, merge }) {
     begin.disabled = true;
     try {
       const job = await call("/jobs/v1/duplicate-apply", { body: JSON.parse(tried) });
-      location.href = `${root}/console/jobs?${new URLSearchParams({ show: "all", job: job.id })}`;
+      location.href = pageOf(job);
     } catch (error) {
       begin.disabled = false;
       seen.append(errorBox(error));

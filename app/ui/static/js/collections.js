@@ -1,6 +1,6 @@
 /** The screen Collections: made, changed, looked after by jobs, and dropped; a build that runs is followed. */
 
-import { call, collection, root } from "./api.js";
+import { call, collection, pageOf } from "./api.js";
 import { dialogForm, labelled } from "./dialogs.js";
 import { byId, h, icon, number } from "./dom.js";
 import { bind } from "./keys.js";
@@ -14,7 +14,7 @@ const findings = byId("findings");
 /** @param {string} kind @param {Record<string, any>} body */
 async function startJob(kind, body) {
   const job = await call(`/jobs/v1/${kind}`, { body });
-  location.href = `${root}/console/jobs?${new URLSearchParams({ show: "all", job: job.id })}`;
+  location.href = pageOf(job);
 }
 
 /** Disable a button while something is done; what goes wrong is told below. @param {HTMLButtonElement} button @param {() => Promise<any>} action */

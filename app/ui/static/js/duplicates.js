@@ -1,6 +1,6 @@
 /** The screen Duplicates: the list of groups, what was decided, the trash. The URL is the state. */
 
-import { ApiError, call, collection, may, root, thumbnail } from "./api.js";
+import { ApiError, call, collection, may, thumbnail } from "./api.js";
 import { askBulk } from "./bulk.js";
 import { announce, byId, h, icon, number, settled } from "./dom.js";
 import { bind } from "./keys.js";
@@ -230,7 +230,7 @@ byId("rules-button").addEventListener("click", () => {
   byId("rules").hidden = !open;
   byId("rules-button").setAttribute("aria-expanded", String(open));
 });
-byId("bulk-button")?.addEventListener("click", () => askBulk({ radius: state.radius ?? stored.radius, most: stored.radius, rules: state.rules, merge: state.merge, root }));
+byId("bulk-button")?.addEventListener("click", () => askBulk({ radius: state.radius ?? stored.radius, most: stored.radius, rules: state.rules, merge: state.merge }));
 for (const one of /** @type {NodeListOf<HTMLElement>} */ (page.querySelectorAll("[data-tab]"))) {
   one.addEventListener("click", (event) => { event.preventDefault(); go({ tab: String(one.dataset.tab), review: "" }); });
 }

@@ -1,6 +1,6 @@
 /** Import: a file, or lines that were pasted, are sent, shown as they will be read, and imported once that is right. */
 
-import { call, root } from "./api.js";
+import { call, pageOf } from "./api.js";
 import { h, settled } from "./dom.js";
 import { errorBox } from "./say.js";
 
@@ -56,7 +56,7 @@ export function askFor(names, chosen, { paste = false } = {}) {
     begin.disabled = true;
     try {
       const job = await call("/jobs/v1/import", { body: { source, mode: mode.value }, collection: into.value });
-      location.href = `${root}/console/jobs?${new URLSearchParams({ show: "all", job: job.id })}`;
+      location.href = pageOf(job);
     } catch (error) {
       begin.disabled = false;
       seen.append(errorBox(error));

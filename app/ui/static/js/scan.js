@@ -1,6 +1,6 @@
 /** Scans for duplicates: begun here, followed until they end; and what lies just beyond a radius. */
 
-import { call, may, method, root } from "./api.js";
+import { call, may, method, pageOf } from "./api.js";
 import { announce, h, number } from "./dom.js";
 import { errorBox } from "./say.js";
 
@@ -13,7 +13,7 @@ const OPEN = new Set(["queued", "running", "pausing", "paused"]);
 export function follow(place, job, done) {
   const bar = h("progress", { max: 1, value: 0, "aria-label": job.kind });
   const said = h("span", { class: "soft" }, "queued");
-  place.replaceChildren(h("div", { class: "follow" }, bar, h("p", { class: "row" }, said, h("a", { href: `${root}/console/jobs?${new URLSearchParams({ show: "all", job: job.id })}` }, `job ${job.id}`))));
+  place.replaceChildren(h("div", { class: "follow" }, bar, h("p", { class: "row" }, said, h("a", { href: pageOf(job) }, `job ${job.id}`))));
   const look = async () => {
     if (!place.isConnected) return;
     try {

@@ -1,10 +1,11 @@
 /** The screen Search. The URL is the state; whatever changes it goes through `go`, and `run` shows it. */
 
-import { ApiError, collection, learnThumbnails, method, root, thumbnail } from "./api.js";
+import { collection, learnThumbnails, method, root, thumbnail } from "./api.js";
 import { askBox } from "./crop.js";
 import * as details from "./details.js";
 import { announce, byId, h, icon, number, settled } from "./dom.js";
 import * as facets from "./facets.js";
+import { bindFilter, drawFilter, filterError } from "./filterpanel.js";
 import { PictureGrid } from "./grid.js";
 import { bind } from "./keys.js";
 import { fetchRecords } from "./record-changes.js";
@@ -252,8 +253,7 @@ async function drop(file, beside = false) {
 /** Draw what the state says: chips, sliders, filter. */
 function controls() {
   byId("examples").replaceChildren(...state.examples.map((one, n) => exampleChip(one, n)));
-  byId("conditions").replaceChildren(...at.conditions(state.filter).map(({ field, text }) => h("li", { class: "chip" }, h("span", { title: text }, text),
-    h("button", { type: "button", "aria-label": `Remove ${text}`, onclick: () => go({ filter: at.without(state.filter, field) }) }, icon("close")))));
+  drawFilter(state.filter, (filter) => go({ filter }));
   byId("clear").hidden = !state.filter && !state.examples.length && state.radius === null;
   const likes = state.examples.some((one) => one.sign > 0);
   for (const one of /** @type {NodeListOf<HTMLElement>} */ (main.querySelectorAll(".of-likeness"))) one.hidden = !likes;
@@ -265,10 +265,6 @@ function controls() {
   byId("sort").value = state.sort;
   const every = byId("every");
   if (every) every.checked = state.every;
-  const json = byId("json");
-  if (document.activeElement !== json) json.value = state.filter ? JSON.stringify(state.filter, null, 2) : "";
-  byId("json-wrong").textContent = "";
-  json.removeAttribute("aria-invalid");
 }
 
 /** @param {at.Example} one @param {number} n */
@@ -295,14 +291,6 @@ function exampleChip(one, n) {
   }
   chip.append(h("button", { type: "button", "aria-label": `Remove ${name}`, onclick: () => go({ examples: state.examples.filter((_, m) => m !== n) }) }, icon("close")));
   return chip;
-}
-
-/** Show an error of the filter at the filter. @param {unknown} error */
-function filterError(error) {
-  if (!(error instanceof ApiError) || !error.message.startsWith("filter")) return;
-  byId("json-wrong").textContent = error.message;
-  byId("json").setAttribute("aria-invalid", "true");
-  byId("json-box").open = true;
 }
 
 // What is typed, dropped, pasted and chosen.
@@ -351,18 +339,7 @@ byId("clear").addEventListener("click", () => {
   go({ examples: [], filter: null, radius: null, variety: 0, sort: "", chosen: "" });
   toast("Cleared", { undo: () => go(before) });
 });
-byId("json-form").addEventListener("submit", (/** @type {SubmitEvent} */ event) => {
-  event.preventDefault();
-  const text = byId("json").value.trim();
-  try {
-    const filter = text ? JSON.parse(text) : null;
-    if (filter !== null && (typeof filter !== "object" || Array.isArray(filter))) throw new Error("a filter is a JSON object");
-    go({ filter });
-  } catch (error) {
-    byId("json-wrong").textContent = `This is no filter: ${/** @type {Error} */ (error).message}`;
-    byId("json").setAttribute("aria-invalid", "true");
-  }
-});
+bindFilter((filter) => go({ filter }));
 byId("facets-button").addEventListener("click", () => {
   const open = main.classList.toggle("filtering");
   byId("facets-button").setAttribute("aria-expanded", String(open));
