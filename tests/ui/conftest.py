@@ -26,7 +26,9 @@ from app.domain.tokens import Scope
 from app.services import collections, tokens
 from app.services.context import Context
 from app.services.inserting import insert
+from app.services.jobs.working import Workers
 from tests.support.databases import Databases
+from tests.support.jobs import QUICK
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 SCREENS = Path(__file__).resolve().parents[2] / "build" / "screens"
@@ -71,6 +73,16 @@ def console(databases: Databases, template: str, tmp_path_factory: pytest.TempPa
         thread.join()
         server.server_close()
         context.close()
+
+
+@pytest.fixture(scope="module")
+def workers(console: Console) -> Iterator[None]:
+    """A worker that does the jobs that the tests of one module ask for."""
+    made = Workers(console.context, 1, QUICK)
+    made.start()
+    yield
+    made.stop(10)
+    made.join()
 
 
 @contextmanager

@@ -12,8 +12,6 @@ from app.domain.records import Fields
 from app.domain.tokens import Scope
 from app.services import collections, duplicates, tokens
 from app.services.inserting import insert
-from app.services.jobs.working import Workers
-from tests.support.jobs import QUICK
 from tests.support.twins import twins
 from tests.ui.conftest import HOSTILE, Console, crowded
 
@@ -36,15 +34,6 @@ def shop(console: Console) -> Iterator[str]:
     duplicates.scan(console.context, made, 5.0)
     yield SHOP
     collections.drop(console.context, SHOP)
-
-
-@pytest.fixture(scope="module")
-def workers(console: Console) -> Iterator[None]:
-    made = Workers(console.context, 1, QUICK)
-    made.start()
-    yield
-    made.stop(10)
-    made.join()
 
 
 @pytest.fixture

@@ -10,9 +10,7 @@ import pytest
 
 from app.domain.tokens import Scope
 from app.services import collections
-from app.services.jobs.working import Workers
 from tests.support.importing import lines, vectors
-from tests.support.jobs import QUICK
 from tests.ui.conftest import HOSTILE, Console
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -40,15 +38,6 @@ def imports(console: Console) -> Iterator[str]:
     name = collections.create(console.context, "z-imports", "products").name
     yield name
     collections.drop(console.context, name)
-
-
-@pytest.fixture(scope="module")
-def workers(console: Console) -> Iterator[None]:
-    made = Workers(console.context, 1, QUICK)
-    made.start()
-    yield
-    made.stop(10)
-    made.join()
 
 
 def test_a_file_is_imported_with_a_preview(
