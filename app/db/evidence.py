@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from app.db.pairs import Unit, crossed, exact, exact_between, near_blocks, unit_rows
+from app.db.pairs import crossed, exact, exact_between, near_blocks, unit_rows
+from app.search.sketches import Unit
 
 HASH_BYTES = 32
 _BITS = 8 * HASH_BYTES
@@ -83,10 +84,10 @@ def within(
 
 def between(looks: Looks, others: Looks, scale: float, radius: float, *, hashes: bool) -> Near:
     """Return the pairs of a record of each."""
-    rows, columns = unit_rows(looks.matrix)(0, len(looks)), unit_rows(others.matrix)(0, len(others))
+    rows, columns = unit_rows(looks.matrix)(slice(len(looks))), unit_rows(others.matrix)(slice(len(others)))
     places = crossed(rows, columns, scale, radius)
     if hashes and looks.hashed.any() and others.hashed.any():
-        rows, columns = unit_hashes(looks)(0, len(looks)), unit_hashes(others)(0, len(others))
+        rows, columns = unit_hashes(looks)(slice(len(looks))), unit_hashes(others)(slice(len(others)))
         alike = crossed(rows, columns, _SCALE, radius)
         places = np.unique(np.concatenate((places, alike)), axis=0)
     return _near(looks, others, places, scale, radius)
@@ -95,13 +96,13 @@ def between(looks: Looks, others: Looks, scale: float, radius: float, *, hashes:
 def unit_hashes(looks: Looks) -> Unit:
     """Return what gives hashes as rows of unit length, +1/16 and -1/16; zeros where there is none."""
 
-    def block(start: int, size: int) -> NDArray[np.float32]:
-        bits = np.unpackbits(looks.hashes[start : start + size], axis=1).astype(np.float32)
+    def some(places: slice | NDArray[np.int64]) -> NDArray[np.float32]:
+        bits = np.unpackbits(looks.hashes[places], axis=1).astype(np.float32)
         bits = (2 * bits - 1) / np.float32(np.sqrt(_BITS))
-        bits[~looks.hashed[start : start + size]] = 0
+        bits[~looks.hashed[places]] = 0
         return bits
 
-    return block
+    return some
 
 
 def _near(looks: Looks, others: Looks, places: NDArray[np.int64], scale: float, radius: float) -> Near:

@@ -10,6 +10,7 @@ from app.db.engine import Database
 from app.db.listing import Listing
 from app.db.loader import query
 from app.domain.windows import Window
+from app.search.sketches import COMPONENTS, Unit, sketched
 
 _FETCH = 2000
 BLOCK = 2048
@@ -18,6 +19,11 @@ BLOCK = 2048
 _SLACK = 200_000
 # Largest error of a cosine distance of unit vectors in float32, with some room.
 _ROUNDING = 1e-5
+# Fewer rows are compared before sketches of them are made.
+_SKETCHED = 4 * BLOCK
+
+_Alike = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
+"""Pairs of rows of two blocks: their places within the one and the other, and their similarity, all of shape (m,)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +90,6 @@ def nearest_pairs(
     return [(int(one), int(other), float(value)) for value, one, other in best]
 
 
-Unit = Callable[[int, int], NDArray[np.float32]]
-"""Gives rows from one on, so many at most: (rows, dimensions) float32 of unit length."""
-
-
 def near_blocks(
     unit: Unit, total: int, scale: float, radius: float, start: int = 0
 ) -> Iterator[tuple[int | None, NDArray[np.float64]]]:
@@ -104,23 +106,55 @@ def near_blocks(
         The first row of a block whose rows are done with then, else None, and (m, 3): distance in float32, row, row.
 
     """
-    # What is compared with a threshold in one buffer takes half the time of what makes distances of all first.
     least = np.float32(1.0 - _rounded(scale, radius) / scale)
-    size = min(BLOCK, total)
-    similarities, masks = np.empty((size, size), np.float32), np.empty((size, size), np.bool_)
+    compare = _Comparison(unit, total, least)
     for row in range(start, total, BLOCK):
-        left = unit(row, BLOCK)
+        left = unit(slice(row, row + BLOCK))
         for column in range(row, total, BLOCK):
-            right = unit(column, BLOCK)
-            similar = np.matmul(left, right.T, out=similarities[: len(left), : len(right)])
-            near = np.greater_equal(similar, least, out=masks[: len(left), : len(right)])
-            one, other = np.divmod(np.flatnonzero(near), len(right))
+            one, other, similar = compare.block(left, row, column)
             if row == column:
                 once = one < other  # each pair once, no record with itself
-                one, other = one[once], other[once]
-            distance = scale * (1.0 - similar[one, other])
-            found = np.column_stack((distance, one + row, other + column)).astype(np.float64)
+                one, other, similar = one[once], other[once], similar[once]
+            found = np.column_stack((scale * (1.0 - similar), one + row, other + column)).astype(np.float64)
             yield row if column + BLOCK >= total else None, found
+
+
+class _Comparison:
+    """Finds the pairs of two blocks that are alike enough: where there are many rows, by their sketches first."""
+
+    def __init__(self, unit: Unit, total: int, least: np.float32) -> None:
+        self._unit = unit
+        self._least = least
+        size = min(BLOCK, total)
+        # What is compared with a threshold in one buffer takes half the time of what makes distances of all first.
+        self._similarities, self._masks = np.empty((size, size), np.float32), np.empty((size, size), np.bool_)
+        self._sketches: NDArray[np.float32] | None = None
+        if total > _SKETCHED and unit(slice(1)).shape[1] >= 2 * COMPONENTS:
+            sketches = sketched(unit, total)
+            if len(self._alike(sketches[:BLOCK], sketches[-BLOCK:])[0]) <= _few(BLOCK, BLOCK):
+                self._sketches = sketches
+
+    def block(self, left: NDArray[np.float32], row: int, column: int) -> _Alike:
+        """Return the pairs of the block `left`, the rows from `row` on, and of that from `column` on."""
+        if self._sketches is not None:
+            sketches = self._sketches[column : column + BLOCK]
+            one, other, _ = self._alike(self._sketches[row : row + BLOCK], sketches)
+            if len(one) <= _few(len(left), len(sketches)):
+                similar = np.einsum("ij,ij->i", left[one], self._unit(other + column))
+                kept = similar >= self._least
+                return one[kept], other[kept], similar[kept]
+        return self._alike(left, self._unit(slice(column, column + BLOCK)))
+
+    def _alike(self, left: NDArray[np.float32], right: NDArray[np.float32]) -> _Alike:
+        similar = np.matmul(left, right.T, out=self._similarities[: len(left), : len(right)])
+        near = np.greater_equal(similar, self._least, out=self._masks[: len(left), : len(right)])
+        one, other = np.divmod(np.flatnonzero(near), len(right))
+        return one, other, similar[one, other]
+
+
+def _few(rows: int, others: int) -> float:
+    """Return up to how many pairs of two blocks it takes less time to look at each than to compare all."""
+    return rows * others / 500
 
 
 def exact(matrix: NDArray[np.float16], pairs: NDArray[np.int64], scale: float) -> NDArray[np.float64]:
@@ -159,11 +193,11 @@ def _rounded(scale: float, radius: float) -> float:
 def unit_rows(matrix: NDArray[np.float16]) -> Unit:
     """Return what gives some rows of vectors of any length but 0 as float32 of unit length."""
 
-    def block(start: int, size: int) -> NDArray[np.float32]:
-        rows = matrix[start : start + size].astype(np.float32)
+    def some(places: slice | NDArray[np.int64]) -> NDArray[np.float32]:
+        rows = matrix[places].astype(np.float32)
         return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
 
-    return block
+    return some
 
 
 def _best(pairs: NDArray[np.float64], wanted: int) -> NDArray[np.float64]:
