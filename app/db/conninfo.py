@@ -4,7 +4,9 @@ libpq's own messages about a URL that it cannot read quote parts of it, so they 
 connection that was refused names host, port, user and database, and is.
 """
 
+import os
 import re
+from collections.abc import Mapping
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -13,6 +15,7 @@ from app.db.bounded import Bounded, connect_seconds
 from app.domain.errors import ConfigurationError
 
 CONNECT_SECONDS = 10
+_PRIMARY = "target_session_attrs=read-write"
 _LARGEST_PORT = 65_535
 _URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.:-]*)://(?P<rest>.*)", re.DOTALL)
 _FORMS = "write postgresql://USER:PASSWORD@HOST:PORT/DATABASE, or libpq's words: host=… port=… user=… dbname=…"
@@ -41,14 +44,16 @@ _ADVICE: tuple[tuple[str, str], ...] = (
 )
 
 
-def readable(text: str, setting: str = "DATABASE_URL") -> str:
+def readable(text: str, setting: str = "DATABASE_URL", *, writes: bool = True) -> str:
     """Return a database URL, or libpq's words, as libpq reads it.
 
     Spaces and quotes around it go, and the driver that SQLAlchemy writes into the scheme (`postgresql+psycopg://`).
+    Of several hosts the one is meant that takes writes, unless `target_session_attrs` says otherwise.
 
     Args:
         text: what the setting holds.
         setting: its name, for the sentence.
+        writes: whether it is to lead to a server that takes writes.
 
     Raises:
         ConfigurationError: it cannot be meant; the message quotes no part that may belong to a password.
@@ -74,7 +79,17 @@ def readable(text: str, setting: str = "DATABASE_URL") -> str:
     for port in filter(None, str(parts.get("port", "")).split(",")):
         if not (port.isascii() and port.isdecimal() and 0 < int(port) <= _LARGEST_PORT):
             raise ConfigurationError(f"{setting} names a port that is none, 1 to 65535: {_FORMS}")
-    return text
+    return _of_the_primary(text, parts) if writes else text
+
+
+def _of_the_primary(text: str, parts: Mapping[str, object]) -> str:
+    """Return a URL or words that lead, of several hosts, to the one that takes writes, where nothing else is said."""
+    several = any("," in str(parts.get(name, "")) for name in ("host", "hostaddr"))
+    if not several or "target_session_attrs" in parts or "PGTARGETSESSIONATTRS" in os.environ:
+        return text
+    if "://" not in text.partition("=")[0]:
+        return f"{text} {_PRIMARY}"
+    return f"{text}{'&' if '?' in text else '?'}{_PRIMARY}"
 
 
 def _misread(text: str, said: str, is_url: bool) -> str:

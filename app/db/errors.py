@@ -30,6 +30,10 @@ class ConnectionLost(Unavailable):
     """A connection died, or the server is going down: other connections are likely to be lost as well (503)."""
 
 
+class ReadOnly(ConnectionLost):
+    """The server takes no writes, as a standby or a primary that was made one: a new connection may lead to another."""
+
+
 _NUL = "a text of the request holds the character U+0000, which the database cannot take"
 
 _BY_CONSTRAINT: dict[str, str] = {
@@ -73,10 +77,6 @@ _BY_CLASS: tuple[tuple[tuple[type[psycopg.Error], ...], Callable[[], LookalikeEr
         lambda: InTheWay("other work on the same records is in the way; try again"),
     ),
     (
-        (pg.DiskFull, pg.OutOfMemory, pg.ReadOnlySqlTransaction),
-        lambda: Unavailable("the database cannot take this now", retry_after_seconds=10),
-    ),
-    (
         (pg.InvalidPassword, pg.InvalidAuthorizationSpecification, pg.InvalidCatalogName),
         lambda: ConfigurationError("the database refuses the user, password or database name of DATABASE_URL"),
     ),
@@ -87,14 +87,21 @@ _BY_CLASS: tuple[tuple[tuple[type[psycopg.Error], ...], Callable[[], LookalikeEr
             " (LOOKALIKE_ADMIN_DATABASE_URL); the rights of the server's role: lookalike db roles"
         ),
     ),
-    (
-        (pg.AdminShutdown, pg.CrashShutdown, pg.CannotConnectNow, pg.DatabaseDropped, pg.IdleSessionTimeout),
-        lambda: ConnectionLost(UNREACHABLE),
-    ),
-    (
-        (pg.TooManyConnections, pg.IdleInTransactionSessionTimeout, Overdue),
-        lambda: Unavailable(UNREACHABLE),
-    ),
+    ((Overdue,), lambda: Unavailable(UNREACHABLE)),
+)
+
+# What is no fault of the request, by how its SQLSTATE begins; the first that fits.
+_BY_STATE: tuple[tuple[str, Callable[[], LookalikeError]], ...] = (
+    ("08", lambda: ConnectionLost(UNREACHABLE)),
+    ("57P", lambda: ConnectionLost(UNREACHABLE)),
+    ("25006", lambda: ReadOnly("the database takes no writes now; try again in a moment")),
+    ("25P03", lambda: Unavailable(UNREACHABLE)),  # idle in a transaction for too long
+    ("25P04", lambda: Unavailable("the query took longer than the server allows; narrow it down or ask for less")),
+    ("53300", lambda: Unavailable(UNREACHABLE)),  # too many connections
+    ("53", lambda: Unavailable("the database cannot take this now", retry_after_seconds=10)),
+    ("58", lambda: Unavailable("the database cannot take this now", retry_after_seconds=10)),
+    ("57", lambda: Unavailable("the database cannot take this now", retry_after_seconds=10)),
+    ("40", lambda: InTheWay("other work on the same records is in the way; try again")),
 )
 
 # A collection's own table; the schema's others are there or the schema is not.
@@ -113,8 +120,10 @@ def translate(error: psycopg.Error) -> LookalikeError | None:
     for classes, make in _BY_CLASS:
         if isinstance(error, classes):
             return make()
-    if isinstance(error, psycopg.OperationalError) and (error.sqlstate or "08").startswith("08"):
-        return ConnectionLost(UNREACHABLE)
+    state = error.sqlstate or ("08" if isinstance(error, psycopg.OperationalError) else "")
+    for begins, make in _BY_STATE:
+        if state.startswith(begins):
+            return make()
     # psycopg refuses it by itself, before anything is sent.
     own = isinstance(error, psycopg.DataError) and error.sqlstate is None and "NUL" in str(error)
     return InvalidRequest(_NUL) if own else None

@@ -8,6 +8,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from app.db import roles
+from app.db.conninfo import readable
 from app.db.engine import connect
 from app.db.errors import translated
 from app.domain.errors import ConfigurationError, MissingRights
@@ -80,9 +81,24 @@ def url_of(admin: str, name: str, password: str, place: tuple[str, int] | None =
         password: its password.
         place: host and port, where they are not those of `admin`.
 
+    Raises:
+        Unavailable: `admin` names no host itself, and the database is away.
+
     """
-    parts: dict[str, Any] = conninfo_to_dict(admin)
-    host, port = place or (str(parts.get("host") or "localhost"), int(parts.get("port") or 5432))
+    parts: dict[str, Any] = conninfo_to_dict(readable(admin, writes=False))
+    hosts, ports = _places(admin, parts) if place is None else ([place[0]], [str(place[1])])
+    netloc = ",".join(f"{quote(host, safe='')}:{port}" for host, port in zip(hosts, ports, strict=True))
     database = quote(str(parts.get("dbname") or parts.get("user") or "postgres"), safe="")
     mode = f"?sslmode={parts['sslmode']}" if parts.get("sslmode") else ""
-    return f"postgresql://{quote(name, safe='')}:{password}@{quote(host, safe='')}:{port}/{database}{mode}"
+    return f"postgresql://{quote(name, safe='')}:{password}@{netloc}/{database}{mode}"
+
+
+def _places(admin: str, parts: dict[str, Any]) -> tuple[list[str], list[str]]:
+    """Return hosts and ports; where the words do not name them, as with `service=…`, those of a connection."""
+    if not parts.get("host"):
+        with translated(), connect(admin) as connection:
+            parts["dbname"] = connection.info.dbname
+            return [connection.info.host], [str(connection.info.port)]
+    hosts = str(parts["host"]).split(",")
+    ports = [port or "5432" for port in str(parts.get("port") or "5432").split(",")]
+    return hosts, ports * len(hosts) if len(ports) == 1 else ports

@@ -8,7 +8,7 @@ import pytest
 
 from app.db import schema
 from app.db.engine import Connection, Database
-from app.db.errors import ConnectionLost, translated
+from app.db.errors import ConnectionLost, ReadOnly, translated
 from app.domain.errors import InTheWay, LookalikeError, MissingRights, Unavailable
 from tests.support.waiting import eventually
 
@@ -96,8 +96,11 @@ def test_a_statement_that_the_server_does_not_end_is_ended_by_the_client(databas
     [
         *((code, ConnectionLost) for code in ("08000", "08001", "08003", "08006", "08P01")),
         *((code, ConnectionLost) for code in ("57P01", "57P02", "57P03", "57P04", "57P05")),
-        ("53300", Unavailable),
-        *((code, InTheWay) for code in ("55P03", "40P01", "40001")),
+        *((code, ConnectionLost) for code in ("08004", "08007", "08999", "57P99")),
+        ("25006", ReadOnly),
+        *((code, Unavailable) for code in ("53000", "53100", "53200", "53300", "53400", "53999")),
+        *((code, Unavailable) for code in ("57000", "57014", "58000", "58030", "25P03", "25P04")),
+        *((code, InTheWay) for code in ("55P03", "40P01", "40001", "40000", "40003")),
         ("42501", MissingRights),
     ],
 )
@@ -105,3 +108,18 @@ def test_an_error_of_the_database_is_one_of_these(code: str, kind: type[Lookalik
     with pytest.raises(LookalikeError) as raised, translated(), psycopg.connect(empty_database) as connection:
         connection.execute(f"DO $$ BEGIN RAISE SQLSTATE '{code}'; END $$".encode())
     assert type(raised.value) is kind
+
+
+def test_a_connection_that_takes_no_writes_is_given_up(db: Database, database_url: str) -> None:
+    """It leads to a server that was a primary once; a new one may lead to the primary of now."""
+    before = db.read(backend)
+
+    def work(connection: Connection) -> None:
+        connection.execute("SET LOCAL transaction_read_only = on")
+        connection.execute("CREATE TABLE public.written (id integer)")
+
+    with pytest.raises(ReadOnly, match="the database takes no writes now"):
+        db.write(work)
+    assert db.read(backend) != before
+    with psycopg.connect(database_url) as connection:
+        assert connection.execute("SELECT to_regclass('public.written')").fetchone() == (None,)

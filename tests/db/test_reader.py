@@ -9,10 +9,10 @@ import psycopg
 import pytest
 from click.testing import CliRunner, Result
 from psycopg import errors
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from app.cli import cli
-from app.db import schema
+from app.db import backup, reader, schema
 from app.db.conninfo import reach
 from app.db.embedded import EmbeddedDatabase
 from app.domain.errors import ConfigurationError
@@ -37,6 +37,36 @@ def test_the_url_of_a_server_that_is_not_running_is_that_of_the_next_one(tmp_pat
     before = database.url
     assert database.start() == before
     database.stop()
+
+
+@pytest.mark.parametrize(
+    ("admin", "places"),
+    [
+        ("postgresql://ana:open@a:1,b:2/shop?sslmode=require", "a:1,b:2/shop?sslmode=require"),
+        ("host=a,b dbname=shop", "a:5432,b:5432/shop"),
+        ("host=a,b port=,7 dbname=shop", "a:5432,b:7/shop"),
+        ("host=::1 port=7 user=ana", "%3A%3A1:7/ana"),
+    ],
+)
+def test_a_readers_url_names_every_host(admin: str, places: str) -> None:
+    assert reader.url_of(admin, "bi", "word") == f"postgresql://bi:word@{places}"
+
+
+def test_a_service_is_looked_up_for_a_readers_url(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A password of the passfile and a place of the service file serve for everything that connects."""
+    parts = conninfo_to_dict(database_url)
+    words = "".join(f"{name}={value}\n" for name, value in parts.items())
+    (tmp_path / "services").write_text(f"[shop]\n{words}")
+    monkeypatch.setenv("PGSERVICEFILE", str(tmp_path / "services"))
+    url = reach("service=shop")
+    assert schema.ensure(url) == []
+    assert schema.problems(url) == []
+    backup.dump(url, tmp_path / "dump")
+    assert (tmp_path / "dump").stat().st_size
+    made = conninfo_to_dict(reader.url_of(url, "bi", "word"))
+    assert {name: made[name] for name in ("host", "dbname")} == {name: parts[name] for name in ("host", "dbname")}
 
 
 def run(home: Path, port: int | None, *arguments: str) -> Result:

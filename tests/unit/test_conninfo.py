@@ -31,17 +31,34 @@ def test_what_can_only_be_meant_one_way_is_read_so(written: str) -> None:
 @pytest.mark.parametrize(
     "written",
     [
-        "postgresql://a:1,b:2/shop",
-        "postgresql://a,b/shop?target_session_attrs=read-write",
+        "postgresql://a,b/shop?target_session_attrs=any",
+        "host=a,b target_session_attrs=prefer-standby dbname=shop",
         "postgresql:///shop?host=/var/run/postgresql",
         "postgresql://[::1]:5432/shop",
         "service=shop",
         "postgresql://ana:s%40sam3@db.example/sh%40p",
-        "host=a,b port=1,2 dbname=shop",
     ],
 )
 def test_what_libpq_reads_is_left_as_it_is(written: str) -> None:
     assert readable(written) == written
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "postgresql://a:1,b:2/shop",
+        "postgresql:///shop?host=a,b&port=1,2",
+        "postgresql+psycopg://a:1,b:2/shop",
+        "host=a,b port=1,2 dbname=shop",
+        "host=a,b port=1,2 dbname=postgresql://shop",
+    ],
+)
+def test_of_several_hosts_the_one_that_takes_writes_is_meant(written: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    as_it_is = conninfo_to_dict(readable(written, writes=False))
+    assert conninfo_to_dict(readable(written)) == {**as_it_is, "target_session_attrs": "read-write"}
+    assert readable(readable(written)) == readable(written)
+    monkeypatch.setenv("PGTARGETSESSIONATTRS", "any")
+    assert conninfo_to_dict(readable(written)) == as_it_is
 
 
 @pytest.mark.parametrize(
