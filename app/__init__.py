@@ -25,7 +25,7 @@ def create_context(settings: "Settings", database_url: str) -> "Context":
         ConfigurationError: the fashion taxonomy cannot be read or is none.
 
     """
-    from app.db.bell import Bell  # noqa: PLC0415  (importing the package must stay cheap: the CLI imports it)
+    from app.db import bell  # noqa: PLC0415  (importing the package must stay cheap: the CLI imports it)
     from app.db.engine import Database  # noqa: PLC0415
     from app.embedding.fetch.sources import PictureSource  # noqa: PLC0415
     from app.embedding.models.batching import Models  # noqa: PLC0415
@@ -55,6 +55,10 @@ def create_context(settings: "Settings", database_url: str) -> "Context":
         queue_pictures=settings.model_queue_pictures,
         metrics=metrics,
     )
+    lookup = Lookup(db, settings.auth_cache_seconds, settings.public_url)
+    hearing = bell.Bell(db)
+    hearing.calls(bell.TOKENS, lookup.forget_tokens)
+    hearing.calls(bell.COLLECTIONS, lookup.forget_collections)
     return Context(
         settings=settings,
         db=db,
@@ -62,10 +66,10 @@ def create_context(settings: "Settings", database_url: str) -> "Context":
         pictures=PictureSource(settings.files_root, settings.images, settings.fetch, settings.fetch_workers, metrics),
         vector_cache=VectorCache(settings.vector_cache_bytes),
         tagger=Tagger(models, taxonomy, settings.home / "taxonomies"),
-        lookup=Lookup(db, settings.auth_cache_seconds, settings.public_url),
+        lookup=lookup,
         audit=Audit(db, settings.audit_days),
         metrics=metrics,
-        bell=Bell(db),
+        bell=hearing,
         watchers=BoundedSemaphore(settings.job_watchers),
     )
 
@@ -130,6 +134,7 @@ def create_app(settings: "Settings", database_url: str) -> "Flask":
     watch_requests(flask, context)
     flask.extensions["lookalike"] = context
     context.open()
+    context.bell.open()
     warm_up(context)
     expiring.watch(context)
     every(context, 10.0, "token-use", context.lookup.uses.write, "when tokens were used last was not noted")

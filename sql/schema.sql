@@ -3078,6 +3078,18 @@ END;
 
 COMMENT ON FUNCTION lookalike.tags_of(attributes jsonb, field text) IS 'The tags of a record: the strings in one of its attributes, each once. Caller''s rights.';
 
+CREATE FUNCTION lookalike.tell_change() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM pg_notify('lookalike_' || TG_ARGV[0], '');
+    RETURN NULL;
+END;
+$$;
+
+COMMENT ON FUNCTION lookalike.tell_change() IS 'Tells servers that listen that tokens or collections were changed: a trigger. Caller''s rights.';
+
 CREATE FUNCTION lookalike.undo_decision(collection text, decision bigint, undone_by text DEFAULT NULL::text) RETURNS TABLE(id text, outcome text)
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'public', 'pg_temp'
@@ -4036,6 +4048,16 @@ CREATE TABLE lookalike.reembeddings (
 
 COMMENT ON TABLE lookalike.reembeddings IS 'Collections whose vectors are being made anew by another model.';
 
+CREATE TABLE lookalike.schema_facts (
+    one boolean DEFAULT true NOT NULL,
+    oldest_program text NOT NULL,
+    CONSTRAINT schema_facts_one_check CHECK (one)
+);
+
+COMMENT ON TABLE lookalike.schema_facts IS 'One row: the oldest program that may use the schema.';
+
+COMMENT ON COLUMN lookalike.schema_facts.oldest_program IS 'Version of the oldest program that may use the schema; raised by a migration that contracts it.';
+
 CREATE TABLE lookalike.search_costs (
     dimensions integer NOT NULL,
     distance_us double precision NOT NULL,
@@ -4241,6 +4263,9 @@ ALTER TABLE ONLY lookalike.reembedding_failures
 ALTER TABLE ONLY lookalike.reembeddings
     ADD CONSTRAINT reembeddings_pkey PRIMARY KEY (collection_id);
 
+ALTER TABLE ONLY lookalike.schema_facts
+    ADD CONSTRAINT schema_facts_pkey PRIMARY KEY (one);
+
 ALTER TABLE ONLY lookalike.search_costs
     ADD CONSTRAINT search_costs_pkey PRIMARY KEY (dimensions);
 
@@ -4307,6 +4332,14 @@ CREATE TRIGGER keep_names_apart BEFORE INSERT OR UPDATE OF name ON lookalike.col
 CREATE TRIGGER note_expiry_of_changed BEFORE UPDATE OF attributes ON lookalike.records FOR EACH ROW WHEN (((new.attributes ? '_expires_at'::text) OR (old.expires_at IS NOT NULL))) EXECUTE FUNCTION lookalike.note_expiry();
 
 CREATE TRIGGER note_expiry_of_new BEFORE INSERT ON lookalike.records FOR EACH ROW WHEN ((new.attributes ? '_expires_at'::text)) EXECUTE FUNCTION lookalike.note_expiry();
+
+CREATE TRIGGER tell_change AFTER INSERT OR DELETE OR UPDATE ON lookalike.aliases FOR EACH ROW EXECUTE FUNCTION lookalike.tell_change('collections');
+
+CREATE TRIGGER tell_change AFTER DELETE OR UPDATE ON lookalike.collections FOR EACH ROW EXECUTE FUNCTION lookalike.tell_change('collections');
+
+CREATE TRIGGER tell_change AFTER INSERT OR DELETE OR UPDATE ON lookalike.token_collections FOR EACH ROW EXECUTE FUNCTION lookalike.tell_change('tokens');
+
+CREATE TRIGGER tell_change AFTER DELETE OR UPDATE OF digest, scopes, all_collections, revoked_at, expires_at, requests_per_second, pictures_per_second, concurrent_searches ON lookalike.tokens FOR EACH ROW EXECUTE FUNCTION lookalike.tell_change('tokens');
 
 ALTER TABLE ONLY lookalike.aliases
     ADD CONSTRAINT aliases_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES lookalike.collections(id);

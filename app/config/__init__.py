@@ -45,7 +45,8 @@ class Settings(LongWork):
     database_url: str | None = Field(
         default=None,
         validation_alias=AliasChoices("DATABASE_URL", "LOOKALIKE_DATABASE_URL", "database_url"),
-        description="PostgreSQL to use, as a libpq URL; unset: the embedded one, under LOOKALIKE_HOME.",
+        description="PostgreSQL to use, as libpq reads it: a URL or name=value, also of several hosts; unset: the "
+        "embedded one, under LOOKALIKE_HOME.",
     )
     embedded_port: int | None = Field(
         default=None,
@@ -124,7 +125,8 @@ class Settings(LongWork):
         default=5.0,
         ge=0,
         le=300,
-        description="How long tokens and collections are cached; a revoked token may work for this long.",
+        description="How long tokens and collections are cached; where changes cannot be heard of (a pooler in "
+        "transaction mode), a revoked token may work for this long.",
     )
 
     audit_days: int = Field(

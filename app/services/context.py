@@ -30,7 +30,8 @@ log = logging.getLogger(__name__)
 class Lookup:
     """Tokens and collections, remembered for `auth_cache_seconds`: what is older is read anew.
 
-    So a revoked token works for no longer than that, and a new index is used and an alias followed no later than that.
+    So a revoked token works for no longer than that, and a new index is used and an alias followed no later than that;
+    at once where the change was made here, and where it is heard of (`Bell`).
     What is *not* found is never remembered: a new token or collection works at once.
     """
 
@@ -39,6 +40,7 @@ class Lookup:
         self.public_url = public_url
         self.uses = TokenUse(db)
         self._lock = threading.Lock()
+        self._changes = 0
         self._tokens: TTLCache[bytes, Principal] = TTLCache(maxsize=4096, ttl=freshness_seconds)
         self._collections: TTLCache[str, Collection] = TTLCache(maxsize=4096, ttl=freshness_seconds)
 
@@ -46,12 +48,13 @@ class Lookup:
         """Return what a token may do, and note its use; None where it is unknown, revoked or has expired."""
         key = digest(token)
         with self._lock:
-            known = self._tokens.get(key)
+            known, changes = self._tokens.get(key), self._changes
         if known is None:
             known = tokens.find(self._db, key)
             if known is not None:
                 with self._lock:
-                    self._tokens[key] = known
+                    if changes == self._changes:  # else it may have been read before it was changed
+                        self._tokens[key] = known
         if known is not None:
             self.uses.noted(known.token_id)
         return known
@@ -64,11 +67,12 @@ class Lookup:
 
         """
         with self._lock:
-            known = None if anew else self._collections.get(name)
+            known, changes = None if anew else self._collections.get(name), self._changes
         if known is None:
             known = collections.get(self._db, name)
             with self._lock:
-                self._collections[name] = known
+                if changes == self._changes:
+                    self._collections[name] = known
         return known
 
     def forget(self, name: str) -> None:
@@ -77,8 +81,21 @@ class Lookup:
         Also where `name` is an alias: it leads to another one now.
         """
         with self._lock:
+            self._changes += 1
             for key in [key for key, known in self._collections.items() if name in (key, known.name)]:
                 self._collections.pop(key, None)
+
+    def forget_tokens(self) -> None:
+        """Read every token anew at its next use: one was changed or revoked."""
+        with self._lock:
+            self._changes += 1
+            self._tokens.clear()
+
+    def forget_collections(self) -> None:
+        """Read every collection anew at its next use: one was changed or dropped, or an alias set."""
+        with self._lock:
+            self._changes += 1
+            self._collections.clear()
 
 
 class Builds:
