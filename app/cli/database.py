@@ -80,10 +80,11 @@ def check() -> None:
         problems = schema.problems(url)
         if not problems and settings.database_url and settings.admin_database_url:
             problems = role_table.problems(reach(settings.database_url))
-    for problem in problems:
-        click.echo(problem, err=True)
-    if problems:
-        sys.exit(1)
+        for problem in problems:
+            click.echo(problem, err=True)
+        if problems:
+            sys.exit(1)
+        click.echo(schema.standing(url))
     click.echo("the database is ready to be served")
 
 

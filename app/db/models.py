@@ -65,6 +65,7 @@ __all__ = [
     "Reembedding",
     "ReembeddingChange",
     "ReembeddingFailure",
+    "SchemaFacts",
     "SearchCosts",
     "SearchLogEntry",
     "Thumbnail",
@@ -369,4 +370,19 @@ class AppliedSql(Base):
     applied_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     version: Mapped[str | None] = mapped_column(
         Text, comment="Version of the program that applied the file; null where that is not known."
+    )
+
+
+class SchemaFacts(Base):
+    """The one row of what programs must know of the schema before they use it."""
+
+    __tablename__ = "schema_facts"
+    __table_args__ = (
+        CheckConstraint("one", name="one"),
+        {"comment": "One row: the oldest program that may use the schema."},
+    )
+
+    one: Mapped[bool] = mapped_column(primary_key=True, server_default=text("true"))
+    oldest_program: Mapped[str] = mapped_column(
+        Text, comment="Version of the oldest program that may use the schema; raised by a migration that contracts it."
     )

@@ -61,14 +61,18 @@ def sql_files() -> Iterator[SqlFile]:
 def ensure(url: str) -> list[str]:
     """Bring the schema up to date where it is not; where it is, only look: any role that may read it may do that.
 
+    The schema of a newer program that lets this one serve stays as it is.
+
     Raises:
         ConfigurationError: the schema is older than this program, and something keeps it from being upgraded.
         Unavailable: the database is away, or a table stayed locked for too long.
 
     """
     with translated(), connect(url) as connection:
-        _refuse_newer(connection)
-        current = is_current(connection) and not _pending(connection)
+        newer = _is_newer(connection)
+        if newer and (reason := unfit(connection)):
+            raise ConfigurationError(reason)
+        current = newer or (is_current(connection) and not _pending(connection))
         if lacking := missing(connection, to_upgrade=not current):
             raise ConfigurationError("; ".join(lacking))
     return [] if current else upgrade(url)
@@ -112,16 +116,43 @@ def require(url: str) -> None:
 
 
 def _refuse_newer(connection: Plain) -> None:
+    if _is_newer(connection):
+        raise ConfigurationError(_newer(str(_revision(connection)), _oldest_program(connection)))
+
+
+def _is_newer(connection: Plain) -> bool:
     revision = _revision(connection)
-    if revision is not None and revision not in revisions():
-        raise ConfigurationError(_newer(revision))
+    return revision is not None and revision not in revisions()
 
 
-def _newer(revision: str) -> str:
+def _newer(revision: str, oldest: str | None) -> str:
+    takes = "" if oldest is None else f" and takes programs from {oldest} on"
     return (
         f"the schema is at revision {revision}, which this program ({__version__}) does not know: a newer Lookalike"
-        " upgraded it, so upgrade the program (pip install --upgrade lookalike), not the schema"
+        f" upgraded it{takes}, so upgrade the program (pip install --upgrade lookalike), not the schema"
     )
+
+
+def _oldest_program(connection: Plain) -> str | None:
+    """Return the oldest version that may use the schema; None where it does not say, as before revision 0021."""
+    row = connection.execute("SELECT to_regclass('lookalike.schema_facts') IS NOT NULL AS there").fetchone()
+    if row is None or not row["there"]:
+        return None
+    row = connection.execute("SELECT oldest_program FROM lookalike.schema_facts").fetchone()
+    return None if row is None else str(row["oldest_program"])
+
+
+def standing(url: str) -> str:
+    """Return, in a sentence, the revision of a schema that can be served, and which programs may use it.
+
+    Raises:
+        Unavailable: the database is away.
+
+    """
+    with translated(), connect(url) as connection:
+        oldest = _oldest_program(connection)
+        said = f"the schema is at revision {_revision(connection)} and takes programs from {oldest} on"
+        return f"{said}; this one is {__version__}, and does not know it" if _is_newer(connection) else said
 
 
 def _refuse_pooler(connection: Plain) -> None:
@@ -163,6 +194,8 @@ def apply_sql(url: str) -> list[str]:
 
 def _pending(connection: Plain) -> list[SqlFile]:
     """Return the files to apply; none where a newer program has applied its own, which older ones would undo."""
+    if _is_newer(connection):
+        return []
     # Through JSON, since an earlier revision's table has no such column.
     found = connection.execute(
         "SELECT name, digest, to_jsonb(a)->>'version' AS version FROM lookalike.applied_sql AS a"
@@ -209,7 +242,7 @@ def script(since: str | None = None) -> str:
 
     """
     if since is not None and since not in revisions():
-        raise ConfigurationError(_newer(since))
+        raise ConfigurationError(_newer(since, None))
     from app.db import migrations  # noqa: PLC0415  (Alembic)
 
     parts = [
@@ -248,12 +281,14 @@ def problems(url: str) -> list[str]:
     """
     with translated(), connect(url) as connection:
         reason = unfit(connection)
-        revision = _revision(connection)
-        if reason is not None and revision is not None and revision not in revisions():
+        newer = _is_newer(connection)
+        if reason is not None and newer:
             return [reason]
         found = missing(connection, to_upgrade=reason is not None)
     if found or reason:
         return found or [str(reason)]
+    if newer:  # how it differs from what this program knows is the newer program's affair
+        return []
     from app.db import migrations  # noqa: PLC0415  (SQLAlchemy)
 
     with translated():
@@ -272,7 +307,10 @@ def is_current(connection: Plain) -> bool:
 
 
 def unfit(connection: Plain) -> str | None:
-    """Return, in a sentence, why the schema is not the one that this program needs; None where it is."""
+    """Return, in a sentence, why this program cannot use the schema; None where it can.
+
+    That of a newer program can be used by the programs that it names, so that servers are upgraded one after the other.
+    """
     revision = _revision(connection)
     if revision == head():
         return None
@@ -282,7 +320,8 @@ def unfit(connection: Plain) -> str | None:
             return "this role may not read the schema lookalike, or it is not this program's: run lookalike db check"
         return f"this database holds no schema lookalike: {_UPGRADE}"
     if revision not in revisions():
-        return _newer(revision)
+        oldest = _oldest_program(connection)
+        return _newer(revision, oldest) if oldest is None or _version(oldest) > Version(__version__) else None
     return f"the schema is at revision {revision}, this program needs {head()}: {_UPGRADE}"
 
 

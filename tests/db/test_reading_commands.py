@@ -76,10 +76,13 @@ def test_a_function_that_is_missing_is_told(database_url: str) -> None:
 def test_an_older_program_leaves_a_newer_schema_alone(database_url: str) -> None:
     with psycopg.connect(database_url) as connection:
         connection.execute("UPDATE lookalike.alembic_version SET version_num = '9999'")
+        connection.execute("UPDATE lookalike.schema_facts SET oldest_program = '99.0'")
     for arguments in READING + WRITING:
         sentence = said(database_url, *arguments)
         assert "the schema is at revision 9999, which this program" in sentence
         assert "upgrade the program (pip install --upgrade lookalike), not the schema" in sentence
+    sentence = said(database_url, *READING[0])
+    assert "takes programs from 99.0 on" in sentence
     assert schema.problems(database_url) == [sentence]
     db = Database(database_url)
     db.open()
