@@ -12,7 +12,8 @@ def folder(name: str) -> Path:
         FileNotFoundError: neither a checkout nor a complete wheel.
 
     """
-    for root in (_PACKAGE.parent, _PACKAGE / "_data"):
+    # The wheel's own first: beside an installed package lie those of others, some of which are called `sql`, too.
+    for root in (_PACKAGE / "_data", _PACKAGE.parent):
         if (root / name).is_dir():
             return root / name
     raise FileNotFoundError(f"the folder {name} of the project is missing: the installation is incomplete")

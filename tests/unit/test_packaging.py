@@ -3,18 +3,19 @@
 import os
 import shutil
 import subprocess
-import sys
 import tomllib
-import zipfile
 from importlib import metadata
 from pathlib import Path
 
 import pytest
+from hatchling.builders.sdist import SdistBuilder
+from hatchling.builders.wheel import WheelBuilder
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-ROOT = Path(__file__).resolve().parents[2]
+from app.db import resources
+from tests.support.places import ROOT
 
 
 def test_compose_accepts_the_file() -> None:
@@ -22,30 +23,66 @@ def test_compose_accepts_the_file() -> None:
     if program is None:
         pytest.skip("docker-compose is not installed")
     command, passwords = [program, "config", "--quiet"], ("POSTGRES_PASSWORD", "OWNER_PASSWORD", "SERVER_PASSWORD")
-    given = os.environ | dict.fromkeys(passwords, "0a")
-    done = subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, env=os.environ | dict.fromkeys(passwords, "0a"), capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
-    for name in passwords:
-        less = {key: value for key, value in given.items() if key != name}
-        done = subprocess.run(command, cwd=ROOT, env=less, capture_output=True, text=True, check=False)
-        assert done.returncode != 0
-        assert "file .env first" in done.stderr
+    written = (ROOT / "docker-compose.yml").read_text("utf-8")
+    assert all(f"${{{name}:?write the three passwords to the file .env first" in written for name in passwords)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "file .env first" in done.stderr
 
 
-def test_the_wheel_holds_the_sql_the_migrations_and_the_model_with_its_licence(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), str(ROOT)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    (wheel,) = tmp_path.glob("*.whl")
-    held = set(zipfile.ZipFile(wheel).namelist())
-    sql = {f"app/_data/sql/{path.relative_to(ROOT / 'sql')}" for path in (ROOT / "sql").rglob("*.sql")}
-    assert sql <= held
-    assert "app/_data/migrations/env.py" in held
-    model = "app/embedding/models/efficientnet_lite0"
-    assert {f"{model}.onnx", f"{model}.NOTICE", f"{model}_gem_pca256.npz"} <= held
-    assert not [name for name in held if name.startswith(("tests/", "tools/"))]
-    assert any(name.endswith(f"dist-info/licenses/{model}.NOTICE") for name in held)
-    assert "app/embedding/tags/fashion.toml" in held
+def _tracked(*folders: str) -> set[str]:
+    """Return the files of the project in some folders, without what Python or an editor leaves beside them."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *folders],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if listed.returncode != 0:
+        pytest.skip("this is no checkout of git, which knows the project's files")
+    return {name for name in listed.stdout.splitlines() if (ROOT / name).exists()}
+
+
+def test_the_wheel_holds_every_file_of_the_package_the_sql_and_the_migrations() -> None:
+    held = {file.distribution_path for file in WheelBuilder(str(ROOT)).recurse_included_files()}
+    packed = {f"app/_data/{name}" for name in _tracked("sql", "migrations")}
+    assert held == _tracked("app") | packed
+    ends = {Path(name).suffix for name in held}
+    assert {".sql", ".mako", ".onnx", ".npz", ".toml", ".zip", ".html", ".css", ".js", ".svg"} <= ends
+
+
+def test_a_wheel_can_be_built_from_the_sdist_and_holds_the_licences() -> None:
+    builder = SdistBuilder(str(ROOT))
+    held = {file.distribution_path for file in builder.recurse_included_files()}
+    assert held >= _tracked("app", "sql", "migrations", "LICENSE", "README.md", "pyproject.toml")
+    assert builder.metadata.core.license_files == ["LICENSE", "app/embedding/models/efficientnet_lite0.NOTICE"]
+
+
+def test_an_installed_package_reads_its_own_sql_and_no_other_packages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in ("sql", "migrations", "app/_data/sql"):  # jupysql, say, installs a package that is called `sql`
+        (tmp_path / place).mkdir(parents=True)
+    monkeypatch.setattr(resources, "_PACKAGE", tmp_path / "app")
+    assert resources.folder("sql") == tmp_path / "app/_data/sql"
+    (tmp_path / "app/_data/sql").rmdir()
+    assert resources.folder("sql") == tmp_path / "sql"  # a checkout
+    (tmp_path / "sql").rmdir()
+    with pytest.raises(FileNotFoundError, match="the folder sql of the project is missing"):
+        resources.folder("sql")
+
+
+def test_the_versions_of_python_are_those_that_are_stated() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    stated = [one.rpartition(" ")[2] for one in project["classifiers"] if ":: Python :: 3." in one]
+    assert stated == ["3.11", "3.12", "3.13"]
+    assert project["requires-python"] == f">={stated[0]}"
+    assert f"Python {stated[0]} to {stated[-1]}" in (ROOT / "README.md").read_text()
 
 
 def _pins() -> dict[str, str]:
