@@ -27,7 +27,7 @@ from tests.support.databases import Databases
 # A worker a core: a model that took more threads would take them from the other workers. Servers of tests inherit it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 _LONG_FIRST = ("server", "house", "api", "db", "unit")
-IMAGE = "pgvector/pgvector:pg18"
+IMAGE = "pgvector/pgvector:0.8.5-pg18-trixie"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -23,7 +23,7 @@ import psutil
 from app.domain.errors import ConfigurationError
 
 _QUIT_SECONDS = 5  # as PostgreSQL's own server gives its children after SIGQUIT
-_STOP_SECONDS = 60
+STOP_SECONDS = 60
 
 
 def as_user(name: str | None) -> dict[str, Any]:
@@ -126,7 +126,7 @@ class Postmaster:
         """Stop the server: running statements are ended, and everything is written to the disk."""
         found = self.process()
         if found is not None:
-            self._end([found], (signal.SIGINT, _STOP_SECONDS), (signal.SIGQUIT, _QUIT_SECONDS))
+            self._end([found], (signal.SIGINT, STOP_SECONDS), (signal.SIGQUIT, _QUIT_SECONDS))
 
     def _end(self, processes: list[psutil.Process], *steps: tuple[int, float]) -> bool:
         """Send signals to processes of this folder, each followed by so many seconds; say whether all have ended."""

@@ -33,7 +33,7 @@ T = TypeVar("T")
 _TRIES = 8
 _LONGEST_PAUSE_SECONDS = 30.0
 # A worker that is to stop, and whose job does not come to a safe point, gives the job back after this.
-_STOP_SECONDS = 20.0
+STOP_SECONDS = 20.0
 UNEXPECTED = "an error that nobody expected; the log of the worker {worker} has the details"
 
 
@@ -289,7 +289,7 @@ class Workers:
         for worker in self._workers:
             worker.stop()
 
-    def stop(self, seconds: float = _STOP_SECONDS) -> None:
+    def stop(self, seconds: float = STOP_SECONDS) -> None:
         """Give back what runs, and wait for that, so many seconds at most."""
         until = time.monotonic() + seconds
         self.begin_to_stop()
