@@ -55,31 +55,90 @@ CREATE FUNCTION lookalike.add_records_table(collection_id integer, generation in
 DECLARE
     made text := lookalike.records_table(collection_id, generation);
 BEGIN
-    EXECUTE format(
-        'CREATE TABLE lookalike.%I (LIKE lookalike.records INCLUDING DEFAULTS INCLUDING CONSTRAINTS)
-             WITH (toast_tuple_target = 4080, autovacuum_vacuum_scale_factor = 0.3,
-                   autovacuum_vacuum_insert_scale_factor = 0.5, autovacuum_analyze_scale_factor = 0.05)',
-        made);
-    -- toast_tuple_target: the vector stays in the row (docs/adr/0002-vector-storage.md).
-    -- vacuum_scale_factor: sweeping dead rows out of the graph takes several times as long as building it, so the
-    --   server rebuilds it first, at a fifth of deleted rows, and vacuum comes after.
-    -- vacuum_insert_scale_factor: rows that are only added need no sweeping; freezing them can wait.
-    -- analyze_scale_factor: the planner's estimates say where a filtered search begins, so they are kept fresh.
-    -- The CHECK on collection_id is the partition's bound: ATTACH then needs no scan.
-    EXECUTE format(
-        'ALTER TABLE lookalike.%I
-             ADD PRIMARY KEY (collection_id, id),
-             ADD CHECK (collection_id = %s),
-             ADD CHECK (vector_dims(embedding) = %s),
-             ALTER COLUMN attributes SET STATISTICS 1000',
-        made, collection_id, dimensions);
-    -- By it the server finds what has expired; records that never do take no room in it.
-    EXECUTE format('CREATE INDEX ON lookalike.%I (expires_at) WHERE expires_at IS NOT NULL', made);
+    EXECUTE format('CREATE TABLE lookalike.%I (LIKE lookalike.records INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', made);
+    PERFORM lookalike.fit_records_table(made, collection_id, dimensions);
     RETURN made;
 END;
 $$;
 
 COMMENT ON FUNCTION lookalike.add_records_table(collection_id integer, generation integer, dimensions integer) IS 'Makes the table of a collection''s records; returns its name. Caller''s rights.';
+
+CREATE FUNCTION lookalike.add_side_table(kind text, collection_id integer, template text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$
+DECLARE
+    made constant text := format('%s_%s', kind, collection_id);
+BEGIN
+    PERFORM lookalike.create_like(made, template, kind);
+    EXECUTE format(
+        'ALTER TABLE lookalike.%I ADD PRIMARY KEY (collection_id, id), ADD CHECK (collection_id = %s)',
+        made, collection_id);
+END;
+$$;
+
+COMMENT ON FUNCTION lookalike.add_side_table(kind text, collection_id integer, template text) IS 'Internal: makes the table of a collection''s thumbnails or originals, not yet a partition. Caller''s rights.';
+
+CREATE FUNCTION lookalike.attach_collection(collection_id integer) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$
+DECLARE
+    records_partition constant text := lookalike.records_table(collection_id, 1);
+    kind text;
+BEGIN
+    -- What reads rows comes first: nobody waits for it, as the parents are locked from the first ATTACH on.
+    PERFORM lookalike.add_attributes_index(records_partition);
+    FOREACH kind IN ARRAY ARRAY['thumbnails', 'originals'] LOOP
+        -- The key reaches the partition itself: a record that is deleted takes what belongs to it along, also in plain
+        -- SQL.
+        EXECUTE format(
+            'ALTER TABLE lookalike.%I
+                 ADD FOREIGN KEY (collection_id, id) REFERENCES lookalike.%I ON DELETE CASCADE',
+            format('%s_%s', kind, collection_id), records_partition);
+    END LOOP;
+    EXECUTE format(
+        'ALTER TABLE lookalike.records ATTACH PARTITION lookalike.%I FOR VALUES IN (%s)',
+        records_partition, collection_id);
+    FOREACH kind IN ARRAY ARRAY['thumbnails', 'originals'] LOOP
+        EXECUTE format(
+            'ALTER TABLE lookalike.%I ATTACH PARTITION lookalike.%I FOR VALUES IN (%s)',
+            kind, format('%s_%s', kind, collection_id), collection_id);
+    END LOOP;
+    PERFORM lookalike.create_collection_view(collection_id);
+    PERFORM lookalike.grant_rights();
+END;
+$$;
+
+COMMENT ON FUNCTION lookalike.attach_collection(collection_id integer) IS 'Internal: makes the tables of a collection partitions, with all that belongs to them. Caller''s rights.';
+
+CREATE FUNCTION lookalike.begin_copy(collection_id integer, name text, job_id bigint) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $_$
+DECLARE
+    new_id integer;
+    dimensions integer;
+    source text;
+    made text;
+BEGIN
+    INSERT INTO lookalike.collections AS made
+        (name, service, model, model_revision, dimensions, distance_scale, capacity, settings, expires)
+    SELECT $2, c.service, c.model, c.model_revision, c.dimensions, c.distance_scale, c.capacity,
+           c.settings - 'indexed_fields' || jsonb_build_object('copied_by', $3), c.expires
+    FROM lookalike.collections AS c WHERE c.id = $1
+    RETURNING made.id, made.dimensions INTO STRICT new_id, dimensions;
+    SELECT lookalike.records_table(c.id, c.generation) INTO STRICT source FROM lookalike.collections AS c WHERE c.id = $1;
+    made := lookalike.records_table(new_id, 1);
+    PERFORM lookalike.create_like(made, source, 'records');
+    PERFORM lookalike.fit_records_table(made, new_id, dimensions);
+    PERFORM lookalike.add_side_table('thumbnails', new_id, format('thumbnails_%s', $1));
+    PERFORM lookalike.add_side_table('originals', new_id, format('originals_%s', $1));
+    RETURN new_id;
+END;
+$_$;
+
+COMMENT ON FUNCTION lookalike.begin_copy(collection_id integer, name text, job_id bigint) IS 'Internal: begins a copy of a collection; returns its id. Caller''s rights.';
 
 CREATE FUNCTION lookalike.begin_duplicate_scan(collection_id integer, radius double precision) RETURNS integer
     LANGUAGE plpgsql
@@ -245,39 +304,16 @@ CREATE FUNCTION lookalike.create_collection(name text, service text, model text,
     AS $_$
 DECLARE
     new_id integer;
-    records_partition text;
-    kind text;
 BEGIN
     INSERT INTO lookalike.collections AS c
         (name, service, model, model_revision, dimensions, distance_scale, capacity, settings)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
     RETURNING c.id INTO new_id;
 
-    records_partition := lookalike.add_records_table(new_id, 1, dimensions);
-    PERFORM lookalike.add_attributes_index(records_partition);
-    EXECUTE format(
-        'ALTER TABLE lookalike.records ATTACH PARTITION lookalike.%I FOR VALUES IN (%s)',
-        records_partition, new_id);
-
-    FOREACH kind IN ARRAY ARRAY['thumbnails', 'originals'] LOOP
-        EXECUTE format(
-            'CREATE TABLE lookalike.%I
-                 (LIKE lookalike.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE)',
-            format('%s_%s', kind, new_id), kind);
-        -- The key reaches the partition itself: a record that is deleted takes what belongs to it along, also in plain
-        -- SQL.
-        EXECUTE format(
-            'ALTER TABLE lookalike.%I
-                 ADD PRIMARY KEY (collection_id, id),
-                 ADD CHECK (collection_id = %s),
-                 ADD FOREIGN KEY (collection_id, id) REFERENCES lookalike.%I ON DELETE CASCADE',
-            format('%s_%s', kind, new_id), new_id, records_partition);
-        EXECUTE format(
-            'ALTER TABLE lookalike.%I ATTACH PARTITION lookalike.%I FOR VALUES IN (%s)',
-            kind, format('%s_%s', kind, new_id), new_id);
-    END LOOP;
-    PERFORM lookalike.create_collection_view(new_id);
-    PERFORM lookalike.grant_rights();
+    PERFORM lookalike.add_records_table(new_id, 1, dimensions);
+    PERFORM lookalike.add_side_table('thumbnails', new_id, 'thumbnails');
+    PERFORM lookalike.add_side_table('originals', new_id, 'originals');
+    PERFORM lookalike.attach_collection(new_id);
     RETURN new_id;
 END;
 $_$;
@@ -328,6 +364,29 @@ END;
 $$;
 
 COMMENT ON FUNCTION lookalike.create_collection_view(collection_id integer) IS 'Makes the view of a collection''s records anew; returns its name. Caller''s rights.';
+
+CREATE FUNCTION lookalike.create_like(made text, template text, parent text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$
+DECLARE
+    own name;
+BEGIN
+    EXECUTE format(
+        'CREATE TABLE lookalike.%I (LIKE lookalike.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE)',
+        made, template);
+    FOR own IN
+        SELECT k.conname FROM pg_catalog.pg_constraint AS k
+        WHERE k.contype = 'c' AND k.conrelid = format('lookalike.%I', made)::regclass
+            AND k.conname NOT IN (SELECT p.conname FROM pg_catalog.pg_constraint AS p
+                                  WHERE p.conrelid = format('lookalike.%I', parent)::regclass)
+    LOOP
+        EXECUTE format('ALTER TABLE lookalike.%I DROP CONSTRAINT %I', made, own);
+    END LOOP;
+END;
+$$;
+
+COMMENT ON FUNCTION lookalike.create_like(made text, template text, parent text) IS 'Internal: makes a table like another, without checks of its own. Caller''s rights.';
 
 CREATE FUNCTION lookalike.dismiss_duplicates(collection text, members text[], reason text DEFAULT NULL::text, made_by text DEFAULT NULL::text) RETURNS bigint
     LANGUAGE plpgsql
@@ -1522,6 +1581,36 @@ END;
 $_$;
 
 COMMENT ON FUNCTION lookalike.finish_reembedding(collection_id integer) IS 'Puts a collection''s new vectors in the place of the old ones; returns the generation in use then. Caller''s rights.';
+
+CREATE FUNCTION lookalike.fit_records_table(made text, collection_id integer, dimensions integer) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$
+BEGIN
+    -- toast_tuple_target: the vector stays in the row (docs/adr/0002-vector-storage.md).
+    -- vacuum_scale_factor: sweeping dead rows out of the graph takes several times as long as building it, so the
+    --   server rebuilds it first, at a fifth of deleted rows, and vacuum comes after.
+    -- vacuum_insert_scale_factor: rows that are only added need no sweeping; freezing them can wait.
+    -- analyze_scale_factor: the planner's estimates say where a filtered search begins, so they are kept fresh.
+    EXECUTE format(
+        'ALTER TABLE lookalike.%I
+             SET (toast_tuple_target = 4080, autovacuum_vacuum_scale_factor = 0.3,
+                  autovacuum_vacuum_insert_scale_factor = 0.5, autovacuum_analyze_scale_factor = 0.05)',
+        made);
+    -- The CHECK on collection_id is the partition's bound: ATTACH then needs no scan.
+    EXECUTE format(
+        'ALTER TABLE lookalike.%I
+             ADD PRIMARY KEY (collection_id, id),
+             ADD CHECK (collection_id = %s),
+             ADD CHECK (vector_dims(embedding) = %s),
+             ALTER COLUMN attributes SET STATISTICS 1000',
+        made, collection_id, dimensions);
+    -- By it the server finds what has expired; records that never do take no room in it.
+    EXECUTE format('CREATE INDEX ON lookalike.%I (expires_at) WHERE expires_at IS NOT NULL', made);
+END;
+$$;
+
+COMMENT ON FUNCTION lookalike.fit_records_table(made text, collection_id integer, dimensions integer) IS 'Internal: gives a table of records what every one has. Caller''s rights.';
 
 CREATE FUNCTION lookalike.forget_duplicates(collection_id integer) RETURNS boolean
     LANGUAGE plpgsql

@@ -39,7 +39,7 @@ _GO_ON = {
     "backup": "a backup that was not finished is none; run the same command again",
     "load": "what was stored is kept; the same command goes on where it stopped",
     "update": "what was changed is kept; the same command changes the rest",
-    "collection": "what was done is kept; the same command goes on with a reembed, and begins an index build anew",
+    "collection": "what was done is kept; the same command goes on with a reembed, and begins a copy or a build anew",
     "duplicates": "what was compared or decided is kept; the same command goes on where it stopped",
     "map": "what was made is kept; the same command goes on where it stopped",
     "export": "what was written is no whole export; run the same command again",

@@ -14,6 +14,7 @@ from app.domain.jsontext import loads
 from app.domain.records import Json
 from app.domain.services import SERVICES
 from app.services import collections, indexing, measuring, overview, recalling, records
+from app.services.jobs.copy_job import COPY
 from app.services.jobs.index_jobs import FIELD_INDEX, INDEX
 
 # Count a table exactly if it has at most this many bytes: that takes some tens of milliseconds.
@@ -212,6 +213,25 @@ def _tell_values(name: str, field: str, values: list[dict[str, Any]]) -> None:
         click.echo(f"{name}: {field} {one['value']}: {one['records']} records, {built}")
     if not values:
         click.echo(f"{name}: no value of {field} is that of {indexing.LEAST_OF_A_VALUE} records or more")
+
+
+@collection.command()
+@click.argument("name")
+@click.argument("to")
+@detach_option
+def copy(name: str, to: str, *, detach: bool) -> None:
+    """Copy a collection, as it is at one moment, to a new one of the name TO.
+
+    Records, vectors, thumbnails, kept pictures and settings are copied, and the same indexes built. Duplicates and maps
+    are not. The copy is there as a whole or not at all; Ctrl-C leaves none.
+    """
+    with opened() as context:
+        found = collections.get(context, name)
+        if detach:
+            detached(context, COPY, found, {"to": to})
+            return
+        outcome = done_here(context, COPY, found, {"to": to})
+    click.echo(f"{to}: {outcome['records']} records copied from {found.name}")
 
 
 @collection.command()

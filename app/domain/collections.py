@@ -96,6 +96,19 @@ class Collection:
         return f"records_{self.id}" if self.generation == 1 else f"records_{self.id}_v{self.generation}"
 
 
+def check_name(name: str) -> None:
+    """Refuse what is no collection's name.
+
+    Raises:
+        InvalidRequest: it has another form.
+
+    """
+    if not _COLLECTION_NAME.fullmatch(name):
+        raise InvalidRequest(
+            "a collection's name has 1 to 128 letters, digits, '.', '_' or '-', and begins with a letter or digit"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class NewCollection:
     """The facts that a collection is created with."""
@@ -114,10 +127,7 @@ class NewCollection:
 
     def __post_init__(self) -> None:
         """Refuse what the table would refuse, in words."""
-        if not _COLLECTION_NAME.fullmatch(self.name):
-            raise InvalidRequest(
-                "a collection's name has 1 to 128 letters, digits, '.', '_' or '-', and begins with a letter or digit"
-            )
+        check_name(self.name)
         service_of(self.service)
         facts = {
             "capacity": self.capacity,

@@ -21,39 +21,16 @@ SET search_path = pg_catalog, public, pg_temp
 AS $$
 DECLARE
     new_id integer;
-    records_partition text;
-    kind text;
 BEGIN
     INSERT INTO lookalike.collections AS c
         (name, service, model, model_revision, dimensions, distance_scale, capacity, settings)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
     RETURNING c.id INTO new_id;
 
-    records_partition := lookalike.add_records_table(new_id, 1, dimensions);
-    PERFORM lookalike.add_attributes_index(records_partition);
-    EXECUTE format(
-        'ALTER TABLE lookalike.records ATTACH PARTITION lookalike.%I FOR VALUES IN (%s)',
-        records_partition, new_id);
-
-    FOREACH kind IN ARRAY ARRAY['thumbnails', 'originals'] LOOP
-        EXECUTE format(
-            'CREATE TABLE lookalike.%I
-                 (LIKE lookalike.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE)',
-            format('%s_%s', kind, new_id), kind);
-        -- The key reaches the partition itself: a record that is deleted takes what belongs to it along, also in plain
-        -- SQL.
-        EXECUTE format(
-            'ALTER TABLE lookalike.%I
-                 ADD PRIMARY KEY (collection_id, id),
-                 ADD CHECK (collection_id = %s),
-                 ADD FOREIGN KEY (collection_id, id) REFERENCES lookalike.%I ON DELETE CASCADE',
-            format('%s_%s', kind, new_id), new_id, records_partition);
-        EXECUTE format(
-            'ALTER TABLE lookalike.%I ATTACH PARTITION lookalike.%I FOR VALUES IN (%s)',
-            kind, format('%s_%s', kind, new_id), new_id);
-    END LOOP;
-    PERFORM lookalike.create_collection_view(new_id);
-    PERFORM lookalike.grant_rights();
+    PERFORM lookalike.add_records_table(new_id, 1, dimensions);
+    PERFORM lookalike.add_side_table('thumbnails', new_id, 'thumbnails');
+    PERFORM lookalike.add_side_table('originals', new_id, 'originals');
+    PERFORM lookalike.attach_collection(new_id);
     RETURN new_id;
 END;
 $$;

@@ -82,12 +82,7 @@ def start(
     if kind.of_collection and collection is None:
         raise InvalidRequest(f"name the collection of a job of the kind {kind.name!r}")
     if principal is not None:
-        if collection is not None:
-            principal.require(Scope.WRITE, collection.id)
-        elif principal.collections is not None:
-            raise Forbidden("this token has its own collections, and this job is for all of them")
-        else:
-            principal.check_scope(Scope.ADMIN)
+        _check_rights(kind, collection, principal)
     if idempotency_key is not None and not 1 <= len(idempotency_key.encode()) <= _LONGEST_KEY:
         raise InvalidRequest(f"an idempotency key has 1 to {_LONGEST_KEY} bytes")
     new = NewJob(
@@ -105,6 +100,15 @@ def start(
     )
     job_id, made = job_table.create(context.db, new)
     return get(context, job_id), made
+
+
+def _check_rights(kind: Kind, collection: Collection | None, principal: Principal) -> None:
+    if collection is not None:
+        principal.require(Scope.WRITE, collection.id)
+    if collection is None or kind.for_all:
+        if principal.collections is not None:
+            raise Forbidden("this token has its own collections, and this job is for all of them")
+        principal.check_scope(Scope.ADMIN)
 
 
 def get(context: Context, job_id: int, sight: Sight = EVERYTHING) -> Job:

@@ -28,6 +28,7 @@ class Kind:
         of_collection: whether it is done on a collection.
         interruptible: whether a statement that runs is broken off where the job is to stop: for index builds, which
             take long and can be begun anew, and which run on connections of `Database.session`.
+        for_all: whether a token needs the scope `admin` for all collections, as for one that makes a collection.
 
     """
 
@@ -37,3 +38,4 @@ class Kind:
     check: Callable[[Context, Collection | None, Mapping[str, Json]], Parameters] = _none
     of_collection: bool = True
     interruptible: bool = False
+    for_all: bool = False
