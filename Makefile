@@ -11,7 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONDONTWRITEBYTECODE :=  # the tests start a hundred programs: compile them once
 
 .DEFAULT_GOAL := help
-.PHONY: help setup develop demo test check lint docs bench clean
+.PHONY: help setup develop demo test check lint docs bench drills clean
 
 help:  ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -50,6 +50,9 @@ check: lint test  ## Linters, types, import contracts, then the tests (snapshots
 
 bench: $(DEV)  ## Measure, with a table at the end
 	$(BIN)/python -m tests.bench $(ARGS)
+
+drills: $(DEV)  ## Break one thing after another under load, and count what is lost (ARGS="--only postmaster")
+	$(BIN)/python -m tests.drills $(ARGS)
 
 clean:  ## Remove what was built
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
