@@ -35,6 +35,7 @@ def create_context(settings: "Settings", database_url: str) -> "Context":
     from app.metrics import Metrics  # noqa: PLC0415
     from app.services.audit import Audit  # noqa: PLC0415
     from app.services.context import Context, Lookup  # noqa: PLC0415
+    from app.services.limiting import Limiter  # noqa: PLC0415
 
     metrics = Metrics(counting=settings.metrics != "off")
     taxonomy = read_taxonomy(settings.fashion_taxonomy)
@@ -55,7 +56,7 @@ def create_context(settings: "Settings", database_url: str) -> "Context":
         queue_pictures=settings.model_queue_pictures,
         metrics=metrics,
     )
-    lookup = Lookup(db, settings.auth_cache_seconds, settings.public_url)
+    lookup = Lookup(db, settings.auth_cache_seconds, Limiter(metrics), settings.public_url)
     hearing = bell.Bell(db)
     hearing.calls(bell.TOKENS, lookup.forget_tokens)
     hearing.calls(bell.COLLECTIONS, lookup.forget_collections)
@@ -92,6 +93,7 @@ def create_app(settings: "Settings", database_url: str) -> "Flask":
     from app.api.headers import completed  # noqa: PLC0415
     from app.api.health import health  # noqa: PLC0415
     from app.api.jobs import jobs  # noqa: PLC0415
+    from app.api.limits import tell  # noqa: PLC0415
     from app.api.maps import maps  # noqa: PLC0415
     from app.api.metrics import metrics  # noqa: PLC0415
     from app.api.pictures import pictures  # noqa: PLC0415
@@ -131,6 +133,7 @@ def create_app(settings: "Settings", database_url: str) -> "Flask":
         flask.register_blueprint(made)
     errors.register(flask)
     flask.after_request(completed)
+    flask.after_request(tell)
     watch_requests(flask, context)
     flask.extensions["lookalike"] = context
     context.open()

@@ -28,9 +28,11 @@ class Token(TypedDict):
     last_used_at: Annotated[datetime | None, Field(description="When it was used last, within a minute; null: never.")]
     replaces: Annotated[int | None, Field(description="The token in whose place it was made.")]
     state: Annotated[str, Field(description="`good`, `expired` or `revoked`.")]
-    requests_per_second: Annotated[float | None, Field(description="Limit of its own, not enforced yet; null: none.")]
-    pictures_per_second: Annotated[float | None, Field(description="Limit of its own, not enforced yet; null: none.")]
-    concurrent_searches: Annotated[int | None, Field(description="Limit of its own, not enforced yet; null: none.")]
+    requests_per_second: Annotated[float | None, Field(description="Requests a second in each server; null: any.")]
+    pictures_per_second: Annotated[float | None, Field(description="Pictures a second in each server; null: any.")]
+    concurrent_searches: Annotated[int | None, Field(description="Searches at once in each server; null: any.")]
+    body_bytes: Annotated[int | None, Field(description="Bytes of a request body; null: as the server is set up.")]
+    batch_records: Annotated[int | None, Field(description="Records in one request; null: as the server is set up.")]
     own: Annotated[bool, Field(description="Whether it is the token of this request.")]
 
 

@@ -34,11 +34,20 @@ Expires = Annotated[
     Field(description="When it expires: a while from now, as `90d` or `12h`, or a moment with its time zone."),
 ]
 PerSecond = Annotated[
-    Annotated[Distance, Field(gt=0)] | None, Field(description="So many a second at most; left out: as the server is.")
+    Annotated[Distance, Field(gt=0)] | None,
+    Field(description="So many a second in each server at most; left out: any number."),
 ]
 Concurrent = Annotated[
     Annotated[Count, Field(ge=1)] | None,
-    Field(description="Searches at the same time at most; left out: as the server is set up."),
+    Field(description="Searches at the same time in each server at most; left out: any number."),
+]
+BodyBytes = Annotated[
+    Annotated[Count, Field(ge=1024)] | None,
+    Field(description="Bytes of a request body at most; left out: as the server is set up."),
+]
+BatchRecords = Annotated[
+    Annotated[Count, Field(ge=1)] | None,
+    Field(description="Records in one request at most; left out: as the server is set up."),
 ]
 
 
@@ -49,6 +58,8 @@ class TokenSetting(StrEnum):
     REQUESTS_PER_SECOND = "requests_per_second"
     PICTURES_PER_SECOND = "pictures_per_second"
     CONCURRENT_SEARCHES = "concurrent_searches"
+    BODY_BYTES = "body_bytes"
+    BATCH_RECORDS = "batch_records"
 
 
 class NoParameters(Parameters):
@@ -73,6 +84,8 @@ class NewTokenParameters(Parameters):
     requests_per_second: PerSecond = None
     pictures_per_second: PerSecond = None
     concurrent_searches: Concurrent = None
+    body_bytes: BodyBytes = None
+    batch_records: BatchRecords = None
 
 
 class ChangedTokenParameters(Parameters):
@@ -82,11 +95,13 @@ class ChangedTokenParameters(Parameters):
     label: Label | None = None
     expires: Expires = None
     unset: Annotated[
-        list[TokenSetting], Field(max_length=4, description="Settings that are taken away: it expires no more.")
+        list[TokenSetting], Field(max_length=6, description="Settings that are taken away: it expires no more.")
     ] = Field(default=[])
     requests_per_second: PerSecond = None
     pictures_per_second: PerSecond = None
     concurrent_searches: Concurrent = None
+    body_bytes: BodyBytes = None
+    batch_records: BatchRecords = None
 
 
 class RotationParameters(Parameters):

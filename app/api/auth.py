@@ -5,10 +5,11 @@ The console's pages call with the cookie of their session instead of the first: 
 
 from flask import Request, g
 
+from app.api.limits import admit
 from app.domain.browser import COOKIE, is_own_request
 from app.domain.collections import Collection
 from app.domain.errors import Forbidden, InvalidRequest, Unauthorized
-from app.domain.tokens import Principal, Scope
+from app.domain.tokens import NO_LIMITS, Principal, Scope
 from app.services.context import Lookup
 
 # The stock client writes "Token", or "JWT" where a token is long; "Bearer" is what everyone else writes.
@@ -21,6 +22,7 @@ def principal_of(request: Request, lookup: Lookup) -> Principal:
     Raises:
         Unauthorized: there is no token, or it is unknown or revoked.
         Forbidden: it is that of a browser's session, and another site's page sent the request.
+        TooManyRequests: its limits allow no further request now.
 
     """
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -34,6 +36,8 @@ def principal_of(request: Request, lookup: Lookup) -> Principal:
     if principal is None:
         raise Unauthorized("this API token is not known, was revoked or has expired")
     g.token_id = principal.token_id
+    if principal.limits is not NO_LIMITS:
+        admit(request, principal, lookup.limiter)
     return principal
 
 

@@ -9,6 +9,7 @@ from flask import Blueprint, Response, g, request
 
 from app.api import envelope
 from app.api.auth import collection_of, principal_of
+from app.api.limits import within
 from app.api.methods import METHODS, Answer, Call, Method
 from app.api.parsing import body_of, parse
 from app.api.searchnote import tell
@@ -68,19 +69,20 @@ def _view(context: Context, entry: Method, service: str | None) -> Callable[[], 
             expiring.tidy(context, target)
             return answer
 
-        for last in (*[False] * (_TRIES - 1), True):
-            try:
-                return _answered(call(collection))
-            except CollectionNotFound:
-                # Since it was looked up it was dropped, and perhaps created again under its name, its alias was
-                # switched, or it was given another model, and with it other tables: look once more, and do it all anew,
-                # from the picture to the answer.
-                context.lookup.forget(collection.name)
-                again = collection_of(request, context.lookup, principal, entry.scope, service, anew=True)
-                if last or again.records_table == collection.records_table:
-                    raise
-                collection = again
-        raise AssertionError("unreachable")
+        with within(context.lookup.limiter, principal, entry, body):
+            for last in (*[False] * (_TRIES - 1), True):
+                try:
+                    return _answered(call(collection))
+                except CollectionNotFound:
+                    # Since it was looked up it was dropped, and perhaps created again under its name, its alias was
+                    # switched, or it was given another model, and with it other tables: look once more, and do it all
+                    # anew, from the picture to the answer.
+                    context.lookup.forget(collection.name)
+                    again = collection_of(request, context.lookup, principal, entry.scope, service, anew=True)
+                    if last or again.records_table == collection.records_table:
+                        raise
+                    collection = again
+            raise AssertionError("unreachable")
 
     return view
 

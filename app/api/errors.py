@@ -13,6 +13,7 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import ClientDisconnected, HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
 
 from app.api import envelope
+from app.api.limits import too_large
 from app.api.methods import METHODS
 from app.api.tracing import trace_of
 from app.api.v2.collection import PING
@@ -76,7 +77,7 @@ def _wrong_verb(error: MethodNotAllowed) -> Response:
 
 
 def _too_large(_: RequestEntityTooLarge) -> Response:
-    return failed(BodyTooLarge("the request body is larger than the server takes"))
+    return failed(BodyTooLarge(too_large()))
 
 
 def _broken_off(_: ClientDisconnected) -> Response:

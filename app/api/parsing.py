@@ -7,9 +7,10 @@ from typing import Annotated, Any, TypeVar
 
 from flask import Request
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.api import shapes
-from app.domain.errors import BodyTooLarge, InvalidRequest
+from app.domain.errors import InvalidRequest
 from app.domain.facets import MAX_FACETS, facets_of
 from app.domain.jsontext import check, check_text, is_integer, loads
 from app.domain.records import Json
@@ -197,12 +198,12 @@ def body_of(request: Request) -> dict[str, Json]:
 
     Raises:
         InvalidRequest: it is not JSON, or not an object.
-        BodyTooLarge: it came in chunks, and they are more than the server takes.
+        RequestEntityTooLarge: it is larger than the server takes, or than its token may send.
 
     """
     data = request.get_data(cache=False)
     if request.content_length is None and request.environ["wsgi.input"].read(1):
-        raise BodyTooLarge("the request body is larger than the server takes")  # in chunks, cut off at the limit
+        raise RequestEntityTooLarge  # in chunks, cut off at the limit
     if not data.removeprefix(BOM_UTF8).strip():
         return {}
     body = loads(data)

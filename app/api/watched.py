@@ -41,7 +41,7 @@ def watch_requests(flask: Flask, context: Context) -> None:
         if context.metrics.counting:
             _count(context.metrics, answer)
         _log(answer)
-        if changes():
+        if changes() and answer.status_code != statuses.TOO_MANY_REQUESTS.http.value:
             context.audit.note(_act(answer.status_code))
         return answer
 

@@ -16,6 +16,8 @@ _LIMITS = {
     "requests_per_second": "requests a second",
     "pictures_per_second": "pictures a second",
     "concurrent_searches": "searches at once",
+    "body_bytes": "bytes a body",
+    "batch_records": "records a request",
 }
 _OPTIONS = {name.replace("_", "-"): name for name in _LIMITS}
 _id = click.argument("token_id", type=click.IntRange(1, 2**31 - 1))
@@ -33,9 +35,11 @@ def _expires(command: Callable[..., None]) -> Callable[..., None]:
 
 def _limits(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options of a token's limits."""
-    command = click.option("--concurrent-searches", type=int, help="Searches at once; kept, not enforced.")(command)
-    command = click.option("--pictures-per-second", type=float, help="Pictures a second; kept, not enforced.")(command)
-    return click.option("--requests-per-second", type=float, help="Requests a second; kept, not enforced.")(command)
+    command = click.option("--batch-records", type=int, help="Records in one request at most.")(command)
+    command = click.option("--body-bytes", type=int, help="Bytes of a request body at most.")(command)
+    command = click.option("--concurrent-searches", type=int, help="Searches at once, in each server.")(command)
+    command = click.option("--pictures-per-second", type=float, help="Pictures a second, in each server.")(command)
+    return click.option("--requests-per-second", type=float, help="Requests a second, in each server.")(command)
 
 
 @click.group()
@@ -107,7 +111,7 @@ def _told(row: Mapping[str, Any]) -> str:
     parts.append(f"used {row['last_used_at']:%Y-%m-%d %H:%M}" if row["last_used_at"] else "never used")
     if row["replaces"]:
         parts.append(f"in place of {row['replaces']}")
-    parts += [f"{row[name]:g} {said}" for name, said in _LIMITS.items() if row[name]]
+    parts += [f"{row[name]:.15g} {said}" for name, said in _LIMITS.items() if row[name]]
     return ", ".join(parts)
 
 

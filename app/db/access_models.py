@@ -33,6 +33,8 @@ class Token(Base):
         CheckConstraint("requests_per_second > 0", name="requests_per_second"),
         CheckConstraint("pictures_per_second > 0", name="pictures_per_second"),
         CheckConstraint("concurrent_searches > 0", name="concurrent_searches"),
+        CheckConstraint("body_bytes > 0", name="body_bytes"),
+        CheckConstraint("batch_records > 0", name="batch_records"),
         {"comment": "API tokens, by the SHA-256 of the token; revoked ones stay on record."},
     )
 
@@ -55,6 +57,8 @@ class Token(Base):
     requests_per_second: Mapped[float | None] = mapped_column(Double)
     pictures_per_second: Mapped[float | None] = mapped_column(Double)
     concurrent_searches: Mapped[int | None]
+    body_bytes: Mapped[int | None]
+    batch_records: Mapped[int | None]
 
 
 class TokenCollection(Base):

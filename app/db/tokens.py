@@ -66,7 +66,9 @@ def find(db: Database, digest: bytes) -> Principal | None:
     if row is None:
         return None
     collections = None if row["collections"] is None else frozenset(row["collections"])
-    limits = Limits(row["requests_per_second"], row["pictures_per_second"], row["concurrent_searches"])
+    limits = Limits(**{name: row[name] for name in asdict(NO_LIMITS)})
+    # One without limits has this very object, so that nothing but a comparison of two addresses is done for it.
+    limits = NO_LIMITS if limits == NO_LIMITS else limits
     return Principal(row["id"], frozenset(map(Scope, row["scopes"])), collections, limits)
 
 

@@ -100,6 +100,16 @@ class Unavailable(LookalikeError):
         self.retry_after_seconds = retry_after_seconds
 
 
+class TooManyRequests(LookalikeError):
+    """The token asks for more than its limits allow; nothing was done, and a later try may succeed (429)."""
+
+    status = statuses.TOO_MANY_REQUESTS
+
+    def __init__(self, message: str, retry_after_seconds: int) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
 class InTheWay(Unavailable):
     """Other work holds a lock on what is needed; nothing was done, and another try may succeed (503)."""
 

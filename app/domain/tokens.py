@@ -25,18 +25,22 @@ _INCLUDES = {
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much a token is meant to ask for; None: any amount. Kept and shown; no server enforces it yet.
+    """How much a token may ask for; None: as much as the server takes. `app.services.limiting` enforces it.
 
     Attributes:
         requests_per_second: requests a second, above 0.
-        pictures_per_second: pictures a second that the model looks at or that are stored, above 0.
+        pictures_per_second: pictures and texts a second that requests bring along, above 0.
         concurrent_searches: searches at the same time, at least 1.
+        body_bytes: size of a request body, at least 1,024 bytes.
+        batch_records: records in one request, at least 1.
 
     """
 
     requests_per_second: float | None = None
     pictures_per_second: float | None = None
     concurrent_searches: int | None = None
+    body_bytes: int | None = None
+    batch_records: int | None = None
 
     def check(self) -> None:
         """Check that each is a number that can be meant.
@@ -49,11 +53,18 @@ class Limits:
             value = getattr(self, name)
             if value is not None and not 0.001 <= value <= 1_000_000:
                 raise InvalidRequest(f"{name}: it is a number from 0.001 to 1,000,000")
-        if self.concurrent_searches is not None and not 1 <= self.concurrent_searches <= 1_000_000:
-            raise InvalidRequest("concurrent_searches: it is a whole number from 1 to 1,000,000")
+        for name, least, most in _WHOLE:
+            value = getattr(self, name)
+            if value is not None and not least <= value <= most:
+                raise InvalidRequest(f"{name}: it is a whole number from {least:,} to {most:,}")
 
 
 NO_LIMITS = Limits()
+_WHOLE = (
+    ("concurrent_searches", 1, 1_000_000),
+    ("body_bytes", 1024, 2**31 - 1),
+    ("batch_records", 1, 1_000_000),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,7 @@ class Metrics:
             families.SEARCH_FALLBACKS: families.FALLBACKS,
             families.FETCHES: families.FETCH_OUTCOMES,
             families.AUTH_FAILURES: families.AUTH_REASONS,
+            families.LIMIT_REFUSALS: families.LIMITS,
         }
         for family, values in known.items():
             for value in values:

@@ -55,6 +55,7 @@ def _gauge(name: str, text: str, *labels: str) -> Family:
 REQUESTS = _counter("requests", "Requests that were answered.", "service", "method", "status", "code")
 REQUEST_SECONDS = _histogram("request_seconds", "Time from a request's begin to its answer's end.", "method")
 REFUSALS = _counter("refusals", "Requests that were answered with an error, by what it is.", "reason")
+LIMIT_REFUSALS = _counter("limit_refusals", "Requests that a limit of their token refused, by which.", "limit")
 AUTH_FAILURES = _counter("auth_failures", "Requests without a good token, or with one that may not.", "reason")
 STAGE_SECONDS = _histogram("stage_seconds", "Time of a stage of the work.", "stage")
 THREADS = _gauge("threads", "Threads that serve requests.")
@@ -125,5 +126,6 @@ WAYS = {"exact": "exact", "index": "index", "index, then exact": "index_then_exa
 """The label `way` by what `statistics.search` says."""
 FALLBACKS = ("copies", "deep", "incomplete")
 FETCH_OUTCOMES = ("ok", "unchanged", "transient", "failed")
+LIMITS = ("requests", "pictures", "searches", "body", "batch")
 AUTH_REASONS = ("missing", "unknown", "forbidden")
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)

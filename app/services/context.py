@@ -22,6 +22,7 @@ from app.embedding.models.vector_cache import VectorCache
 from app.embedding.tags.tagger import Tagger
 from app.metrics import Metrics
 from app.services.audit import Audit
+from app.services.limiting import Limiter
 from app.services.tokenuse import TokenUse
 
 log = logging.getLogger(__name__)
@@ -35,8 +36,9 @@ class Lookup:
     What is *not* found is never remembered: a new token or collection works at once.
     """
 
-    def __init__(self, db: Database, freshness_seconds: float, public_url: str | None = None) -> None:
+    def __init__(self, db: Database, freshness_seconds: float, limiter: Limiter, public_url: str | None = None) -> None:
         self._db = db
+        self.limiter = limiter
         self.public_url = public_url
         self.uses = TokenUse(db)
         self._lock = threading.Lock()

@@ -1,14 +1,19 @@
 """The screen Access: tokens, what each may do, and how it is made and revoked."""
 
-from dataclasses import asdict
 from typing import Any
 
-from app.domain.tokens import NO_LIMITS
 from app.services import tokens
 from app.services.context import Context
 from app.ui.page import Page, Shown
 
-_LIMITS = tuple(asdict(NO_LIMITS))
+LIMITS = {
+    "requests_per_second": "Requests a second",
+    "pictures_per_second": "Pictures a second",
+    "concurrent_searches": "Searches at the same time",
+    "body_bytes": "Bytes of a request",
+    "batch_records": "Records in a request",
+}
+"""The limits of a token by their names in the API, as a person reads them."""
 GROUPS = ("good", "ended", "all")
 
 
@@ -25,6 +30,7 @@ def view(context: Context, page: Page) -> Shown:
         "chosen": next((one for one in rows if str(one["id"]) == number), None),
         "missing": bool(number) and all(str(one["id"]) != number for one in rows),
         "seconds": context.settings.auth_cache_seconds,
+        "limits": LIMITS,
     }
 
 
@@ -35,5 +41,5 @@ def _row(facts: dict[str, Any], own: int) -> dict[str, Any]:
         "own": facts["id"] == own,
         "title": facts["label"] or f"Token {facts['id']}",
         "where": "all collections" if facts["all_collections"] else ", ".join(facts["collections"]) or "no collection",
-        "limits": {name.replace("_", " "): facts[name] for name in _LIMITS if facts[name] is not None},
+        "limits": {name: facts[name] for name in LIMITS if facts[name] is not None},
     }

@@ -86,13 +86,17 @@ class _Console:
         answer.headers["Cache-Control"] = _FOR_GOOD if hash_ == version() else "no-cache"
         return answer
 
-    def failed(self, error: LookalikeError) -> AnyResponse | tuple[str, int]:
+    def failed(self, error: LookalikeError) -> AnyResponse:
         """Show an error as a page; who is not signed in is asked to, and comes back."""
         if isinstance(error, Unauthorized):
             here = request.full_path.rstrip("?") if request.method == "GET" else ""
             asked = f"?{urlencode({'next': self.root + here})}" if here else ""
             return session.end(redirect(f"{self.root}/console/sign-in{asked}"), self.root)
-        return self._error(error.status.code, error.status.http, str(error))
+        page, status = self._error(error.status.code, error.status.http, str(error))
+        answer = Response(page, status)
+        if error.retry_after_seconds is not None:
+            answer.headers["Retry-After"] = str(error.retry_after_seconds)
+        return answer
 
     def failed_http(self, error: HTTPException) -> tuple[str, int]:
         """Show an error of HTTP itself as a page."""

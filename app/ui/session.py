@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response
 
 from app.domain.browser import COOKIE, is_own_request
 from app.domain.errors import Forbidden, Unauthorized
-from app.domain.tokens import Principal
+from app.domain.tokens import NO_LIMITS, Principal
 from app.services.context import Context
 
 _SECONDS = 30 * 24 * 3600
@@ -21,6 +21,7 @@ def principal(context: Context) -> Principal:
 
     Raises:
         Unauthorized: nobody is, or the token is no longer good.
+        TooManyRequests: its limits allow no further request now.
 
     """
     known: Principal | None = g.get("principal")
@@ -30,6 +31,10 @@ def principal(context: Context) -> Principal:
         if known is None:
             raise Unauthorized("sign in with an API token" if not token else "this API token was revoked")
         g.principal = known
+        if known.limits is not NO_LIMITS:
+            limiter = context.lookup.limiter
+            g.limited = known, limiter
+            limiter.request(known)
     return known
 
 

@@ -3,9 +3,10 @@
 -- name: create
 -- Stores a token by its digest and returns its id.
 INSERT INTO lookalike.tokens
-    (label, digest, scopes, all_collections, expires_at, requests_per_second, pictures_per_second, concurrent_searches)
+    (label, digest, scopes, all_collections, expires_at, requests_per_second, pictures_per_second, concurrent_searches,
+     body_bytes, batch_records)
 VALUES (:label, :digest, :scopes, :all_collections, :expires_at, :requests_per_second, :pictures_per_second,
-        :concurrent_searches)
+        :concurrent_searches, :body_bytes, :batch_records)
 RETURNING id;
 
 -- name: grant
@@ -23,14 +24,14 @@ SELECT t.id, t.scopes, t.label,
        CASE WHEN NOT t.all_collections THEN
            ARRAY(SELECT g.collection_id FROM lookalike.token_collections AS g WHERE g.token_id = t.id)
        END AS collections,
-       t.requests_per_second, t.pictures_per_second, t.concurrent_searches
+       t.requests_per_second, t.pictures_per_second, t.concurrent_searches, t.body_bytes, t.batch_records
 FROM lookalike.tokens AS t
 WHERE t.digest = :digest AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > now());
 
 -- name: list
 -- Every token, without anything that could be used in its place.
 SELECT t.id, t.label, t.scopes, t.all_collections, t.created_at, t.revoked_at, t.expires_at, t.last_used_at, t.replaces,
-       t.requests_per_second, t.pictures_per_second, t.concurrent_searches,
+       t.requests_per_second, t.pictures_per_second, t.concurrent_searches, t.body_bytes, t.batch_records,
        CASE WHEN t.revoked_at IS NOT NULL THEN 'revoked'
             WHEN t.expires_at <= now() THEN 'expired'
             ELSE 'good' END AS state,
@@ -49,10 +50,10 @@ UPDATE lookalike.tokens SET revoked_at = now() WHERE id = :id AND revoked_at IS 
 -- that one is not good.
 INSERT INTO lookalike.tokens
     (label, digest, scopes, all_collections, expires_at, replaces, requests_per_second, pictures_per_second,
-     concurrent_searches)
+     concurrent_searches, body_bytes, batch_records)
 SELECT t.label, :digest, t.scopes, t.all_collections,
        coalesce(:expires_at::timestamptz, now() + (t.expires_at - t.created_at)), t.id,
-       t.requests_per_second, t.pictures_per_second, t.concurrent_searches
+       t.requests_per_second, t.pictures_per_second, t.concurrent_searches, t.body_bytes, t.batch_records
 FROM lookalike.tokens AS t
 WHERE t.id = :id AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > now())
 FOR UPDATE OF t
@@ -80,7 +81,9 @@ SET label = CASE WHEN 'label' = ANY (:names) THEN :label ELSE label END,
     pictures_per_second = CASE WHEN 'pictures_per_second' = ANY (:names) THEN :pictures_per_second
                                ELSE pictures_per_second END,
     concurrent_searches = CASE WHEN 'concurrent_searches' = ANY (:names) THEN :concurrent_searches
-                               ELSE concurrent_searches END
+                               ELSE concurrent_searches END,
+    body_bytes = CASE WHEN 'body_bytes' = ANY (:names) THEN :body_bytes ELSE body_bytes END,
+    batch_records = CASE WHEN 'batch_records' = ANY (:names) THEN :batch_records ELSE batch_records END
 WHERE id = :id AND revoked_at IS NULL
 RETURNING id;
 

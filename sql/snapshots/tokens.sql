@@ -2,9 +2,10 @@
 
 -- tokens.create: Stores a token by its digest and returns its id.
 INSERT INTO lookalike.tokens
-    (label, digest, scopes, all_collections, expires_at, requests_per_second, pictures_per_second, concurrent_searches)
+    (label, digest, scopes, all_collections, expires_at, requests_per_second, pictures_per_second, concurrent_searches,
+     body_bytes, batch_records)
 VALUES (%(label)s, %(digest)s, %(scopes)s, %(all_collections)s, %(expires_at)s, %(requests_per_second)s, %(pictures_per_second)s,
-        %(concurrent_searches)s)
+        %(concurrent_searches)s, %(body_bytes)s, %(batch_records)s)
 RETURNING id;
 
 -- tokens.grant: Grants collections, by name, to a token and returns the names that were found.
@@ -20,13 +21,13 @@ SELECT t.id, t.scopes, t.label,
        CASE WHEN NOT t.all_collections THEN
            ARRAY(SELECT g.collection_id FROM lookalike.token_collections AS g WHERE g.token_id = t.id)
        END AS collections,
-       t.requests_per_second, t.pictures_per_second, t.concurrent_searches
+       t.requests_per_second, t.pictures_per_second, t.concurrent_searches, t.body_bytes, t.batch_records
 FROM lookalike.tokens AS t
 WHERE t.digest = %(digest)s AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > now());
 
 -- tokens.list: Every token, without anything that could be used in its place.
 SELECT t.id, t.label, t.scopes, t.all_collections, t.created_at, t.revoked_at, t.expires_at, t.last_used_at, t.replaces,
-       t.requests_per_second, t.pictures_per_second, t.concurrent_searches,
+       t.requests_per_second, t.pictures_per_second, t.concurrent_searches, t.body_bytes, t.batch_records,
        CASE WHEN t.revoked_at IS NOT NULL THEN 'revoked'
             WHEN t.expires_at <= now() THEN 'expired'
             ELSE 'good' END AS state,
@@ -42,10 +43,10 @@ UPDATE lookalike.tokens SET revoked_at = now() WHERE id = %(id)s AND revoked_at 
 -- tokens.replace: Stores a token with all that a good one may do, and returns its id; it lives as long as that one was to. No row where that one is not good.
 INSERT INTO lookalike.tokens
     (label, digest, scopes, all_collections, expires_at, replaces, requests_per_second, pictures_per_second,
-     concurrent_searches)
+     concurrent_searches, body_bytes, batch_records)
 SELECT t.label, %(digest)s, t.scopes, t.all_collections,
        coalesce(%(expires_at)s::timestamptz, now() + (t.expires_at - t.created_at)), t.id,
-       t.requests_per_second, t.pictures_per_second, t.concurrent_searches
+       t.requests_per_second, t.pictures_per_second, t.concurrent_searches, t.body_bytes, t.batch_records
 FROM lookalike.tokens AS t
 WHERE t.id = %(id)s AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > now())
 FOR UPDATE OF t
@@ -70,7 +71,9 @@ SET label = CASE WHEN 'label' = ANY (%(names)s) THEN %(label)s ELSE label END,
     pictures_per_second = CASE WHEN 'pictures_per_second' = ANY (%(names)s) THEN %(pictures_per_second)s
                                ELSE pictures_per_second END,
     concurrent_searches = CASE WHEN 'concurrent_searches' = ANY (%(names)s) THEN %(concurrent_searches)s
-                               ELSE concurrent_searches END
+                               ELSE concurrent_searches END,
+    body_bytes = CASE WHEN 'body_bytes' = ANY (%(names)s) THEN %(body_bytes)s ELSE body_bytes END,
+    batch_records = CASE WHEN 'batch_records' = ANY (%(names)s) THEN %(batch_records)s ELSE batch_records END
 WHERE id = %(id)s AND revoked_at IS NULL
 RETURNING id;
 

@@ -14,6 +14,17 @@ const names = String(page.dataset.collections).split("\n").filter(Boolean);
 /** @param {string} id @param {[string, string][]} first choices before the usual ones */
 const expiry = (id, first) => h("select", { id, name: "expires" }, ...first.map(([value, text]) => h("option", { value }, text)), ...[["7d", "In 7 days"], ["30d", "In 30 days"], ["90d", "In 90 days"], ["365d", "In a year"]].map(([value, text]) => h("option", { value }, text)));
 
+/** What each limit is called, by its name in the API. @type {Record<string, string>} */
+const limits = JSON.parse(String(page.dataset.limits));
+
+/** @param {Record<string, number>} now the limits that a token has */
+const limitFields = (now) => h("details", { open: Object.keys(now).length > 0 }, h("summary", {}, "Limits"), h("div", { class: "stack" },
+  h("p", { class: "soft" }, "Each server counts for itself. An empty field is no limit."),
+  ...Object.entries(limits).map(([name, said]) => labelled(said, h("input", { id: name, name, type: "number", min: name.endsWith("second") ? "0.001" : name === "body_bytes" ? "1024" : "1", step: name.endsWith("second") ? "any" : "1", value: String(now[name] ?? ""), autocomplete: "off" })))));
+
+/** The limits that a form holds: a number, or null where its field is empty. @param {FormData} given @returns {Record<string, number|null>} */
+const limitsOf = (given) => Object.fromEntries(Object.keys(limits).map((name) => [name, given.get(name) ? Number(given.get(name)) : null]));
+
 /** @param {{id: number, token: string}} made */
 function show(made) {
   const secret = h("input", { id: "secret", class: "mono", value: made.token, readOnly: true, onfocus: () => secret.select() });
@@ -43,13 +54,14 @@ function create() {
     radios("It may", "scope", [["read", "Read: search, and see records and pictures"], ["write", "Write: also change records, import, decide about duplicates"], ["admin", "Administer: also look after collections, and after tokens where it is for all"]]),
     which, some,
     labelled("Expires", expiry("expires", [["", "Never"]])),
+    limitFields({}),
   ], {
     button: "Make the token",
     send: async (form) => {
       const given = new FormData(form);
       const chosen = given.get("which") === "some" ? given.getAll("collection") : null;
       if (chosen?.length === 0) throw new Error("Choose one collection at least.");
-      made = await call("/admin/v1/tokens/create", { collection: "", body: { scopes: [given.get("scope")], collections: chosen, label: given.get("label"), expires: given.get("expires") || null } });
+      made = await call("/admin/v1/tokens/create", { collection: "", body: { scopes: [given.get("scope")], collections: chosen, label: given.get("label"), expires: given.get("expires") || null, ...limitsOf(given) } });
     },
     closed: () => made && show(made),
   });
@@ -57,12 +69,14 @@ function create() {
 
 function change() {
   const label = h("input", { id: "label", name: "label", maxLength: 200, autocomplete: "off", value: details.dataset.label });
-  dialogForm(`Change ${details.dataset.title}`, [labelled("Note", label), labelled("Expires", expiry("expires", [["", "As it is"], ["never", "Never"]]))], {
+  dialogForm(`Change ${details.dataset.title}`, [labelled("Note", label), labelled("Expires", expiry("expires", [["", "As it is"], ["never", "Never"]])), limitFields(JSON.parse(String(details.dataset.limits)))], {
     button: "Change it",
     send: async (form) => {
       const given = new FormData(form);
       const expires = given.get("expires");
-      await call("/admin/v1/tokens/change", { collection: "", body: { token: Number(details.dataset.token), label: given.get("label"), ...(expires === "never" ? { unset: ["expires"] } : expires ? { expires } : {}) } });
+      const wanted = limitsOf(given);
+      const unset = [...(expires === "never" ? ["expires"] : []), ...Object.keys(wanted).filter((name) => wanted[name] === null)];
+      await call("/admin/v1/tokens/change", { collection: "", body: { token: Number(details.dataset.token), label: given.get("label"), ...(expires && expires !== "never" ? { expires } : {}), ...wanted, unset } });
       location.reload();
     },
   });
