@@ -83,9 +83,7 @@ def create_app(settings: "Settings", database_url: str) -> "Flask":
         database_url: the database; `settings.database_url` is only a wish, the embedded one has a URL of its own.
 
     """
-    from flask import Flask  # noqa: PLC0415
-
-    from app.api import errors  # noqa: PLC0415
+    from app.api import cors, errors  # noqa: PLC0415
     from app.api.admin import admin  # noqa: PLC0415
     from app.api.blueprint import blueprint  # noqa: PLC0415
     from app.api.docs import docs  # noqa: PLC0415
@@ -97,6 +95,7 @@ def create_app(settings: "Settings", database_url: str) -> "Flask":
     from app.api.maps import maps  # noqa: PLC0415
     from app.api.metrics import metrics  # noqa: PLC0415
     from app.api.pictures import pictures  # noqa: PLC0415
+    from app.api.proxies import Application, Proxies  # noqa: PLC0415
     from app.api.uploads import uploads  # noqa: PLC0415
     from app.api.watched import watch_requests  # noqa: PLC0415
     from app.domain.searches import SearchObserver  # noqa: PLC0415
@@ -114,7 +113,7 @@ def create_app(settings: "Settings", database_url: str) -> "Flask":
         observers.append(SearchLog(context.db, settings.search_log_rows))
     context = replace(context, observers=tuple(observers))
     gauges.register(context)
-    flask = Flask("lookalike", static_folder=None)
+    flask = Application("lookalike", Proxies(settings.trusted_proxies))
     flask.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     for prefix, service in prefixes().items():
         flask.register_blueprint(blueprint(context, prefix, service))
@@ -134,6 +133,7 @@ def create_app(settings: "Settings", database_url: str) -> "Flask":
     errors.register(flask)
     flask.after_request(completed)
     flask.after_request(tell)
+    cors.allow(flask, settings.cors_origins)
     watch_requests(flask, context)
     flask.extensions["lookalike"] = context
     context.open()

@@ -2,6 +2,8 @@
 
 from flask import Request
 
+from app.api.proxies import BELIEVED
+
 # Each of them says that a proxy is in between. What else it says may be anybody's invention, and is not read.
 _OF_PROXIES = (
     "Forwarded",
@@ -20,11 +22,13 @@ _OF_PROXIES = (
 def own_url(request: Request, public_url: str | None) -> str:
     """Return the URL of a request, without its query, as the client can call it again.
 
-    It begins with the setting `public_url` where there is one. Else it is the URL that was asked for or, through a
-    proxy, of whose host and path the server knows nothing, empty: a relative link, which leads there again.
+    It begins with the setting `public_url` where there is one. Else it is the URL that was asked for, also through a
+    proxy that is trusted and says so. Through another one, of whose host and path the server knows nothing, it is
+    empty: a relative link, which leads there again.
     """
     if public_url is not None:
         return public_url.rstrip("/") + request.path
-    if any(name in request.headers for name in _OF_PROXIES):
+    believed = BELIEVED in request.environ and "X-Forwarded-Prefix" not in request.headers
+    if not believed and any(name in request.headers for name in _OF_PROXIES):
         return ""
     return request.base_url

@@ -136,6 +136,7 @@ def _log(answer: Response) -> None:
         "status": answer.status_code,
         "code": told,
         "milliseconds": round((time.perf_counter() - g.started) * 1000, 2),
+        "address": request.remote_addr,
         "token_id": g.get("token_id"),
         "collection": g.get("collection"),
         "way": g.get("way"),

@@ -60,6 +60,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "logger_class": ServerLog,
             "proc_name": "lookalike",
             "control_socket_disable": True,
+            "forwarded_allow_ips": "",  # it believes 127.0.0.1 by itself; app.api.proxies knows whom to believe
         }
         for key, value in values.items():
             if key in self.cfg.settings:

@@ -9,7 +9,7 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 
 from app.config import sentences
 from app.config.long_work import LongWork
-from app.config.values import FilePath, Port, lower, parts
+from app.config.values import FilePath, Network, Origin, Port, lower, parts
 from app.domain.errors import ConfigurationError
 from app.domain.options import FetchPolicy, ImageLimits, ModelOptions, Patience
 from app.domain.recall import RECALL_TARGET
@@ -165,6 +165,19 @@ class Settings(LongWork):
         json_schema_extra={"allowed": "an http:// or https:// URL without a query"},
         description="URL that clients reach the server by, with the path of a proxy before it; unset: as they call it, "
         "and relative links through proxies.",
+    )
+
+    cors_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(parts)] = Field(
+        default=(),
+        description="Origins whose pages may call the API from a browser, separated by commas, as "
+        "`https://shop.example`; `*`: all; unset: none but the server's own.",
+        json_schema_extra={"allowed": "origins as https://shop.example, separated by commas, or *"},
+    )
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(parts)] = Field(
+        default=(),
+        description="Addresses and networks of the proxies whose X-Forwarded-For, -Proto and -Host are believed, "
+        "separated by commas; unset: nobody's are.",
+        json_schema_extra={"allowed": "addresses and networks as 127.0.0.1,10.0.0.0/8, separated by commas"},
     )
 
     max_image_bytes: int = Field(

@@ -61,7 +61,12 @@ def app_context(
 ) -> Iterator[tuple[FlaskClient, Context]]:
     files = tmp_path_factory.mktemp("files")
     settings = Settings(
-        home=tmp_path_factory.mktemp("home"), files_root=files, max_body_bytes=8 * 2**20, auth_cache_seconds=0.2
+        home=tmp_path_factory.mktemp("home"),
+        files_root=files,
+        max_body_bytes=8 * 2**20,
+        auth_cache_seconds=0.2,
+        cors_origins=("https://shop.example", "http://[::1]:8080"),
+        trusted_proxies=("192.0.2.7", "10.0.0.0/8"),
     )
     with databases.copy(template) as url:
         application = create_app(settings, url)

@@ -49,7 +49,7 @@ def test_a_value_that_is_not_allowed_is_said(name: str, value: str, told: str, m
     monkeypatch.setenv(variable_of(name), value)
     with pytest.raises(ConfigurationError) as caught:
         Settings()
-    verb = "has" if name == "fetch_ports" else "is"
+    verb = "has" if name in {"fetch_ports", "cors_origins", "trusted_proxies"} else "is"
     assert str(caught.value) == f"{variable_of(name)} {verb} {value!r}; it takes {told}"
 
 
