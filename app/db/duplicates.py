@@ -11,6 +11,7 @@ Thousands of records may have one vector ("no picture yet"): their pairs would b
 its `first`; the others are its copies, and have its pairs.
 """
 
+import hashlib
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -32,6 +33,7 @@ from app.domain.errors import InvalidRequest
 _FETCH = 2000
 _CHANGES = 1000
 _ROWS = 10_000
+_DIGEST = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +120,11 @@ def scan(
         InvalidRequest: another scan of the collection began meanwhile.
 
     """
-    with tempfile.TemporaryFile(prefix="lookalike-vectors-") as file:
+    with _vectors_file() as file, _vectors_file() as other:
         everything = _spooled(db, collection, file)
         firsts, copies = _distinct(everything)
         total = len(everything)
-        looks = everything if len(firsts) == total else everything.take(firsts)
+        looks = everything if len(firsts) == total else _taken(everything, firsts, other)
         ids = looks.ids
         start = (
             0 if begun.compared_to is None else int(np.searchsorted(np.array(ids, object), begun.compared_to, "right"))
@@ -186,13 +188,28 @@ def _spooled(db: Database, collection: Collection, file: IO[bytes]) -> Looks:
         for part in _all_looks(connection, collection):
             file.write(part.matrix.tobytes())
             parts.append(replace(part, matrix=part.matrix[:0]))
-    file.flush()
     if not parts:
         return looks_of([], collection.dimensions)
     ids = [record_id for part in parts for record_id in part.ids]
-    matrix = np.memmap(file, np.float16, "r", shape=(len(ids), collection.dimensions))
     hashes = np.concatenate([part.hashes for part in parts])
-    return Looks(ids, matrix, hashes, np.concatenate([part.hashed for part in parts]))
+    return Looks(ids, _mapped(file, collection.dimensions), hashes, np.concatenate([part.hashed for part in parts]))
+
+
+def _taken(looks: Looks, places: NDArray[np.int64], file: IO[bytes]) -> Looks:
+    """Return some of the records, one at least, with their vectors in a file."""
+    for start in range(0, len(places), _FETCH):
+        file.write(looks.matrix[places[start : start + _FETCH]].tobytes())
+    ids = [looks.ids[place] for place in places]
+    return Looks(ids, _mapped(file, looks.matrix.shape[1]), looks.hashes[places], looks.hashed[places])
+
+
+def _vectors_file() -> IO[bytes]:
+    return tempfile.TemporaryFile(prefix="lookalike-vectors-")
+
+
+def _mapped(file: IO[bytes], dimensions: int) -> NDArray[np.float16]:
+    file.flush()
+    return np.memmap(file, np.float16, "r").reshape(-1, dimensions)
 
 
 def _all_looks(connection: Connection, collection: Collection) -> Iterator[Looks]:
@@ -209,7 +226,9 @@ def _distinct(vectors: Looks) -> tuple[NDArray[np.int64], dict[int, list[str]]]:
     """Return the places of the first records of each vector, ascending, and the copies of those that have some."""
     if not vectors.ids:
         return np.empty(0, np.int64), {}
-    rows = np.ascontiguousarray(vectors.matrix).view(np.dtype((np.void, vectors.matrix.shape[1] * 2))).ravel()
+    # Digests take a thirtieth of the memory that sorting the vectors does.
+    digests = [hashlib.blake2b(row.data, digest_size=_DIGEST).digest() for row in vectors.matrix]
+    rows = np.frombuffer(b"".join(digests), np.dtype((np.void, _DIGEST)))
     _, first_of, group_of = np.unique(rows, return_index=True, return_inverse=True)
     firsts = np.sort(first_of)
     place_of = np.searchsorted(firsts, first_of)
