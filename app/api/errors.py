@@ -18,12 +18,13 @@ from app.api.methods import METHODS
 from app.api.tracing import trace_of
 from app.api.v2.collection import PING
 from app.domain import statuses
-from app.domain.errors import BodyTooLarge, InvalidRequest, LookalikeError
+from app.domain.errors import BodyTooLarge, InvalidRequest, LookalikeError, Unavailable
 from app.domain.services import prefixes
 
 log = logging.getLogger(__name__)
 
 UNEXPECTED = "an error that the server did not expect; its log has the details under this request_id"
+_NO_MEMORY_SECONDS = 3
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
@@ -48,6 +49,7 @@ def register(app: Flask) -> None:
     app.register_error_handler(RequestEntityTooLarge, _too_large)
     app.register_error_handler(ClientDisconnected, _broken_off)
     app.register_error_handler(HTTPException, _http_failure)
+    app.register_error_handler(MemoryError, _no_memory)
     app.register_error_handler(Exception, _unexpected)
 
 
@@ -93,6 +95,11 @@ def _unexpected(error: Exception) -> Response:
     """Answer an error that nobody expected; what it was goes to the log, not to the caller."""
     log.error("request %s failed", g.request_id, exc_info=error, extra={"fields": {"request_id": g.request_id}})
     return failed(LookalikeError(UNEXPECTED))
+
+
+def _no_memory(_: MemoryError) -> Response:
+    log.error("request %s was given up: there is no memory left", g.request_id)
+    return failed(Unavailable("the server has no memory left; try again in a moment", _NO_MEMORY_SECONDS))
 
 
 def _right_path(path: str) -> str:

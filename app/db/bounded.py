@@ -4,13 +4,23 @@ Behind a pooler a statement may wait for a server that is down, as long as the p
 """
 
 import time
+from typing import Any, Self
 
 import psycopg
 from psycopg.abc import RV, PQGen
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import DictRow
 
 # The least that libpq takes, in seconds.
 _CONNECT_AT_LEAST = 2
+# A network that loses everything, and a firewall that forgot a connection, tell nobody: it is taken for lost where the
+# other end acknowledges nothing for three seconds (3,000 ms to libpq), nor that it is there after two quiet ones.
+_NOTICED: dict[str, Any] = {
+    "tcp_user_timeout": 3000,
+    "keepalives_idle": 2,
+    "keepalives_interval": 1,
+    "keepalives_count": 3,
+}
 
 
 class Overdue(psycopg.OperationalError):
@@ -24,6 +34,12 @@ class Bounded(psycopg.Connection[DictRow]):
     """Seconds that one statement may take, as the client sees it; None: for ever."""
     generic = False
     """Whether statements are planned once for all values (`plan_cache_mode`); else as PostgreSQL thinks best."""
+
+    @classmethod
+    def connect(cls, conninfo: str = "", **given: Any) -> Self:
+        """Connect as psycopg does; what the URL does not say of lost connections is said here."""
+        known = conninfo_to_dict(conninfo)
+        return super().connect(conninfo, **{key: value for key, value in _NOTICED.items() if key not in known}, **given)
 
     def plan(self, *, generic: bool | None) -> None:
         """Have the session plan as is wanted, None: either way; a round trip where a statement before wanted another.

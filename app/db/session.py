@@ -16,6 +16,14 @@ from psycopg.rows import dict_row
 
 Pooler = Literal["auto", "none", "transaction"]
 
+# So the server, too, notices a client that the network has lost, and gives back what its transaction had locked.
+_NOTICED = {
+    "tcp_user_timeout": "5000",
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "3",
+}
+
 # One round trip: who is at the other end, and where pgvector's types and operators live.
 _FACTS = """
     SELECT pg_catalog.pg_backend_pid() AS pid, (
@@ -75,7 +83,7 @@ def begin(connection: psycopg.Connection[Any], values: dict[str, str], pooler: P
             session.set(connection, local=True)
             _register(connection, row["vector_schema"])
     else:
-        session.set(connection, local=False)
+        Session(values | _NOTICED, pooled=False).set(connection, local=False)
         _register(connection, row["vector_schema"])
     return session
 

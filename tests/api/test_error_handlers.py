@@ -23,6 +23,7 @@ def client() -> FlaskClient:
     for made in (api, pages):
         raising(made, "/filter", FilterError("no such operator", "$.price"))
         raising(made, "/way", InTheWay("wait a moment", 3))
+        raising(made, "/memory", MemoryError("secret"))
         raising(made, "/bug", ZeroDivisionError("secret"))
     pages.add_url_rule("/<path:_>", "any", lambda **_: abort(404))
     pages.register_error_handler(NotFound, lambda _: ("no such page", 404))
@@ -38,6 +39,7 @@ def client() -> FlaskClient:
         ("/filter", 400, 402, "filter, at $.price: no such operator"),
         ("/way", 503, 503, "wait a moment"),
         ("/pages/way", 503, 503, "wait a moment"),
+        ("/memory", 503, 503, "the server has no memory left; try again in a moment"),
         ("/bug", 500, 500, errors.UNEXPECTED),
         ("/pages/bug", 500, 500, errors.UNEXPECTED),
     ],

@@ -2,14 +2,17 @@
 
 import threading
 from contextlib import suppress
+from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from app.db import schema
 from app.db.engine import Connection, Database
 from app.db.errors import ConnectionLost, ReadOnly, translated
 from app.domain.errors import InTheWay, LookalikeError, MissingRights, Unavailable
+from tests.drills.proxy import Proxy
 from tests.support.waiting import eventually
 
 
@@ -24,6 +27,28 @@ def test_a_read_on_a_connection_that_died_is_done_again(db: Database, server_url
     with psycopg.connect(server_url) as administrator:
         administrator.execute("SELECT pg_terminate_backend(%s)", (dead,))
     assert db.read(backend) != dead
+
+
+def test_a_connection_that_the_network_has_forgotten_is_noticed(database_url: str) -> None:
+    place = conninfo_to_dict(database_url)
+    socket = Path(str(place.get("host", ""))) / f".s.PGSQL.{place.get('port')}"
+    if not socket.is_socket():
+        pytest.skip("the network is cut in front of a server on a Unix socket of this machine")
+    proxy = Proxy(socket)
+    url = make_conninfo(database_url, host="127.0.0.1", port=proxy.port)
+    # Without an end of its own a statement would wait for three minutes.
+    db = Database(url, timeout_seconds=60, statement_timeout_ms=180_000)
+    db.open()
+    before = db.read(backend)
+    proxy.cut()
+    proxy.mend(forget=True)
+    assert db.read(backend) != before
+    settings = (
+        "SELECT current_setting('tcp_user_timeout') AS it"  # over a Unix socket nothing is lost, and this reads 0
+    )
+    assert db.one(settings) == {"it": "0"}
+    db.close()
+    proxy.reset()
 
 
 def test_a_write_on_a_connection_that_died_is_not_done_again(db: Database, server_url: str) -> None:

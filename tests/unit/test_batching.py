@@ -183,6 +183,41 @@ def test_a_picture_that_breaks_the_model_spoils_no_other(batched: Make, fails: C
     assert embedder.embed(numbers(1)).tolist() == [[1, 1]]
 
 
+def no_memory(values: list[int]) -> None:
+    if 13 in values:
+        raise MemoryError
+
+
+def no_memory_in_words(values: list[int]) -> None:
+    if 13 in values:
+        raise RuntimeError("[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : std::bad_alloc")
+
+
+@pytest.mark.parametrize("fails", [no_memory, no_memory_in_words])
+def test_a_model_without_memory_is_tried_again_later(batched: Make, fails: Callable[[list[int]], Any]) -> None:
+    model, embedder = batched(fails)
+    model.gate.set()
+    with pytest.raises(Unavailable, match="no memory left for the model"):
+        embedder.embed(numbers(12, 13))
+    assert embedder.embed(numbers(12, 14)).tolist() == [[12, 1], [14, 1]]
+
+
+def test_where_memory_lacks_for_the_error_itself_nobody_waits_in_vain(
+    batched: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, embedder = batched(no_memory)
+    model.gate.set()
+    monkeypatch.setattr("app.embedding.models.batching.log.warning", no_memory_for_it)
+    with pytest.raises(Unavailable, match="no memory left for the model"):
+        embedder.embed(numbers(13))
+    assert embedder.embed(numbers(14)).tolist() == [[14, 1]]
+    assert len(model.threads) == 1
+
+
+def no_memory_for_it(*_: object) -> None:
+    raise MemoryError
+
+
 def test_texts_and_pictures_share_the_thread_and_the_queue_and_never_a_batch(batched: Make) -> None:
     model, embedder = batched(capacity=6, kind=Worded)
     with ThreadPoolExecutor(4) as pool:

@@ -23,6 +23,10 @@ from app.metrics import Metrics, families
 log = logging.getLogger(__name__)
 
 
+_NO_MEMORY = "the server has no memory left for the model; try again in a moment"
+_NO_MEMORY_SECONDS = 5
+
+
 class ModelFailed(LookalikeError):
     """The model itself failed on pictures or texts that were fit to be read (500)."""
 
@@ -147,8 +151,13 @@ class BatchedEmbedder:
 
     def _work(self) -> None:
         while batch := self._next():
-            for _, alike in groupby(sorted(batch, key=_is_text), key=_is_text):
-                self._run(list(alike))
+            try:
+                for _, alike in groupby(sorted(batch, key=_is_text), key=_is_text):
+                    self._run(list(alike))
+            except MemoryError:  # to tell of an error takes memory as well: nobody may wait in vain, nor the thread end
+                for job in batch:
+                    if not job.result.done():
+                        job.result.set_exception(Unavailable(_NO_MEMORY, _NO_MEMORY_SECONDS))
 
     def _next(self) -> list[_Job]:
         with self._changed:
@@ -172,6 +181,10 @@ class BatchedEmbedder:
                 for job in batch:
                     self._run([job])
                 return
+            if _lacks_memory(error):
+                log.warning("the model %s has no memory left: %s", self.facts.name, error)
+                batch[0].result.set_exception(Unavailable(_NO_MEMORY, _NO_MEMORY_SECONDS))
+                return
             what = "text" if _is_text(batch[0]) else "picture"
             log.exception("the model %s failed on a %s", self.facts.name, what)
             failure = ModelFailed(f"the model {self.facts.name} failed on this {what}")
@@ -192,6 +205,11 @@ class BatchedEmbedder:
         if isinstance(given[0], str) and isinstance(self._embedder, TextEmbedder):
             return self._embedder.embed_text(given)
         return self._embedder.embed(given)
+
+
+def _lacks_memory(error: BaseException) -> bool:
+    """Say whether an error is about memory, which other requests may give back; ONNX Runtime says so in words alone."""
+    return isinstance(error, MemoryError) or "alloc" in str(error).lower()
 
 
 def _is_text(job: _Job) -> bool:
