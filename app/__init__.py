@@ -100,7 +100,7 @@ def create_app(settings: "Settings", database_url: str) -> "Flask":
     from app.api.watched import watch_requests  # noqa: PLC0415
     from app.domain.searches import SearchObserver  # noqa: PLC0415
     from app.domain.services import prefixes  # noqa: PLC0415
-    from app.services import backing_up, expiring, gauges, selftuning  # noqa: PLC0415
+    from app.services import backing_up, expiring, gauges, selftuning, warming  # noqa: PLC0415
     from app.services.readiness import warm_up  # noqa: PLC0415
     from app.services.searchlog import SearchLog  # noqa: PLC0415
     from app.services.searchmetrics import SearchMetrics  # noqa: PLC0415
@@ -143,4 +143,5 @@ def create_app(settings: "Settings", database_url: str) -> "Flask":
     every(context, 10.0, "token-use", context.lookup.uses.write, "when tokens were used last was not noted")
     selftuning.watch(context)
     backing_up.watch(context)
+    warming.at_start(context)
     return flask

@@ -1,9 +1,11 @@
 """Settings of what takes long: jobs, and the files that they write."""
 
-from pydantic import Field
-from pydantic_settings import BaseSettings
+from typing import Annotated
 
-from app.config.values import FilePath
+from pydantic import BeforeValidator, Field
+from pydantic_settings import BaseSettings, NoDecode
+
+from app.config.values import FilePath, parts
 
 
 class LongWork(BaseSettings):
@@ -32,6 +34,13 @@ class LongWork(BaseSettings):
     )
     export_days: int = Field(
         default=30, ge=0, le=36_500, description="Days after which the file of an export job is deleted; 0: never."
+    )
+
+    warm: Annotated[tuple[str, ...], NoDecode, BeforeValidator(parts)] = Field(
+        default=(),
+        description="Collections that a server reads into memory at its start, in the background: their names, "
+        "separated by commas (or as JSON), or all; unset: none.",
+        json_schema_extra={"allowed": "names of collections separated by commas, or all"},
     )
 
     job_workers: int = Field(

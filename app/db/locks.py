@@ -34,6 +34,9 @@ DUPLICATES = 42_076
 MAP = 42_078
 """A collection: the points of its map are changed by one transaction at a time."""
 
+WARMING = 42_079
+"""A collection: one process at a time reads it into memory."""
+
 
 @contextmanager
 def changing(db: Database, what: int, collection: Collection) -> Iterator[Connection]:

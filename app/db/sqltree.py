@@ -43,6 +43,7 @@ AREAS = (
     "searchlog",
     "tags",
     "tokens",
+    "warming",
 )
 # An example for every span, as the server fills it for collection 1 with 256 dimensions.
 EXAMPLE_SPANS = {

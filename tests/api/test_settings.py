@@ -34,7 +34,7 @@ from app.domain.tokens import Scope
 from app.domain.waiting import Awaited
 from app.embedding.models import registry
 from app.embedding.models.inventory import inventory
-from app.services import collections, indexing, inserting, records, tokens
+from app.services import collections, indexing, inserting, records, tokens, warming
 from app.services.backups import Backups, folder_of
 from app.services.context import Context
 from app.services.exporting.files import forget_old
@@ -112,6 +112,7 @@ _TOGETHER: dict[str, Any] = {
     "recall_target": 0.9,
     "recall_seconds": 0,
     "export_files": 1,
+    "warm": ("all",),
     "backup_folder": "",
     "backups_kept": 1,
     "backup_hours": 3,
@@ -382,6 +383,7 @@ _FOUND: dict[str, tuple[Callable[[Set], Any], Any]] = {
     "export_files": (lambda at: "1 files" in _exported(at, "second.jsonl"), True),
     "export_days": (_old_files_stay, True),
     "backup_folder": (lambda at: folder_of(at.settings).name, "own-backups"),
+    "warm": (lambda at: warming.at_start(at.api.context) is not None, True),
     "backups_kept": (_backups_kept, 1),
     "backup_hours": (lambda _: "backup-watch" in {one.name for one in threading.enumerate()}, True),
 }
