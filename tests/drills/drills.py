@@ -122,7 +122,7 @@ def _judged(drill: Drill, at: Scene, seen: Sequence[Fault], seconds: float) -> R
     load, verdict = at.load, at.verdict()
     first = [load.first_good("search", one.over) for one in seen]
     first_write = [load.first_good("write", one.over) for one in seen]
-    errors = Counter(one.status for one in load.answers if not one.good)
+    errors = Counter(one.status for one in load.refused())
     longest, longest_write = (max(one if one is not None else seconds for one in some) for some in (first, first_write))
     fails = [
         *(f"lost or twice: {example}" for example in verdict.examples),

@@ -14,6 +14,7 @@ import psycopg
 from tests.drills.scene import Scene
 
 AWAY_SECONDS = 5.0
+_REFUSED_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +87,17 @@ def restart(at: Scene) -> Fault:
 
 
 def fill_disk(at: Scene) -> Fault:
-    filler = at.home / "filler"
-    began = time.monotonic()
+    """Fill the disk, what is freed meanwhile included, until five seconds after the first request that was refused."""
+    filler, before = at.home / "filler", len(at.load.refused())
+    began, refused = time.monotonic(), None
     with filler.open("wb", buffering=0) as file:
-        end = time.monotonic() + AWAY_SECONDS
-        while time.monotonic() < end:  # what is freed meanwhile is taken, too
+        while refused is None or time.monotonic() < refused + AWAY_SECONDS:
             try:
                 file.write(b"\0" * 2**20)
             except OSError:
                 time.sleep(0.05)
+            if refused is None and (len(at.load.refused()) > before or time.monotonic() > began + _REFUSED_SECONDS):
+                refused = time.monotonic()
     filler.unlink()
     return Fault(began, at.wait_database())
 
@@ -131,12 +134,16 @@ def stop_processes(at: Scene) -> Fault:
 
 
 def no_memory(at: Scene) -> Fault:
-    """Let the worker have no more address space than it has now: what it asks for is refused."""
+    """Let the worker have no more address space than it has: what it asks the system for is refused.
+
+    What it has would do for small pictures; a large one is searched for meanwhile.
+    """
     worker = at.worker()
     limit = worker.memory_info().vms
     before = resource.prlimit(worker.pid, resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
     began = time.monotonic()
-    time.sleep(AWAY_SECONDS)
+    while time.monotonic() < began + AWAY_SECONDS:
+        at.load.search_for_a_large_picture()
     resource.prlimit(worker.pid, resource.RLIMIT_AS, before)
     return Fault(began, time.monotonic())
 

@@ -26,7 +26,7 @@ BATCH = 20
 _TIMEOUT_SECONDS = 60.0
 _PAUSE_SECONDS = 0.05
 _UPDATE_EVERY, _DELETE_EVERY = 3, 5
-Kind = Literal["write", "search"]
+Kind = Literal["write", "search", "large"]
 
 
 def picture(number: int) -> str:
@@ -123,6 +123,19 @@ class Load:
         """Return the seconds from a moment to the first good answer after it; None where there was none."""
         ends = [one.ended for one in tuple(self.answers) if one.kind == kind and one.good and one.ended >= since]
         return min(ends) - since if ends else None
+
+    def refused(self) -> list[Answer]:
+        """Return what was not answered as it should be."""
+        return [one for one in tuple(self.answers) if not one.good]
+
+    def search_for_a_large_picture(self) -> None:
+        """Search for a picture of 48 million pixels, which takes 140 MB once it is decoded."""
+        pixels = Image.linear_gradient("L").resize((8000, 6000)).convert("RGB")
+        buffer = io.BytesIO()
+        pixels.save(buffer, "PNG")
+        query = {"_base64": base64.b64encode(buffer.getvalue()).decode()}
+        status, _, times = _Client(self.port, self.token, BASE).ask("visualKNN", {"query_record": query})
+        self.answers.append(Answer("large", *times, status, status.startswith("200")))
 
     def _write(self, number: int) -> None:
         client = _Client(self.port, self.token, WRITTEN)
