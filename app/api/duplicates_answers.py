@@ -100,6 +100,9 @@ class DecisionMade(TypedDict):
     made_by: str
     undone_at: datetime | None
     undone_by: str | None
+    trashed: Annotated[
+        dict[str, int], Field(description="By `_id`, the numbers of those removed that are in the trash still.")
+    ]
 
 
 class DecisionsAnswer(Envelope):

@@ -65,7 +65,7 @@ class _Jobs:
             self._context,
             sight,
             states=_states(given.get("state")),
-            kinds=_words(given.get("kind")),
+            kinds=_kinds(given.get("kind")),
             collection_id=None if name is None else self._context.lookup.collection(name).id,
             before=_number(given, "before", 2**62, 0, 2**62),
             most=size,
@@ -186,6 +186,14 @@ def _number(given: Mapping[str, str], name: str, default: int, least: int, most:
 
 def _words(text: str | None) -> list[str] | None:
     return [word.strip() for word in text.split(",")] if text else None
+
+
+def _kinds(text: str | None) -> list[str] | None:
+    words = _words(text)
+    try:
+        return None if words is None else [asking.kind_of(word).name for word in words]
+    except InvalidRequest as error:
+        raise InvalidRequest(f"kind: {error}") from None
 
 
 def _states(text: str | None) -> list[State] | None:

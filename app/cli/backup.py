@@ -9,6 +9,7 @@ from app.cli.common import database, json_option, print_json
 from app.config import Settings
 from app.domain.backups import Backup
 from app.domain.errors import LookalikeError
+from app.domain.wording import counted
 from app.services.backups import Backups, folder_of
 
 _folder_option = click.option(
@@ -133,8 +134,7 @@ def _tell(one: Backup, *, as_json: bool) -> None:
 
 
 def _holds(one: Backup) -> str:
-    number = len(one.facts.collections)
-    return f"{one.records:,} records in {number} collection{'s' * (number != 1)}"
+    return f"{counted(one.records, 'record')} in {counted(len(one.facts.collections), 'collection')}"
 
 
 def _state(one: Backup) -> str:

@@ -13,6 +13,7 @@ from app.cli.reembed import reembed
 from app.domain.jsontext import loads
 from app.domain.records import Json
 from app.domain.services import SERVICES
+from app.domain.wording import counted
 from app.services import collections, indexing, measuring, overview, recalling, records, warming
 from app.services.jobs.copy_job import COPY
 from app.services.jobs.index_jobs import FIELD_INDEX, INDEX
@@ -117,7 +118,7 @@ def list_(*, as_json: bool) -> None:
         size = sum(row[f"{part}_bytes"] for part in ("table", "index", "thumbnail", "original")) / 2**20
         click.echo(
             f"{row['name']:<32} {row['service']:<15} {row['model']:<24}"
-            f" {'' if row['counted'] else '~'}{row['estimated_records']} records, {size:.1f} MiB"
+            f" {'' if row['counted'] else '~'}{counted(row['estimated_records'], 'record')}, {size:.1f} MiB"
         )
 
 
@@ -170,9 +171,9 @@ def drop(name: str, *, yes: bool) -> None:
     with opened() as context:
         number = records.count(context, collections.to_drop(context, name))
         if not yes:
-            click.confirm(f"Drop {name} with its {number} records? There is no way back", abort=True)
+            click.confirm(f"Drop {name} with its {counted(number, 'record')}? There is no way back", abort=True)
         collections.drop(context, name)
-    click.echo(f"dropped {name} ({number} records)")
+    click.echo(f"dropped {name} ({counted(number, 'record')})")
 
 
 @collection.command()
@@ -210,7 +211,7 @@ def index(name: str, field: str, *, each_value: bool | None, detach: bool) -> No
 def _tell_values(name: str, field: str, values: list[dict[str, Any]]) -> None:
     for one in values:
         built = "index built" if one["built"] else "has its index"
-        click.echo(f"{name}: {field} {one['value']}: {one['records']} records, {built}")
+        click.echo(f"{name}: {field} {one['value']}: {counted(one['records'], 'record')}, {built}")
     if not values:
         click.echo(f"{name}: no value of {field} is that of {indexing.LEAST_OF_A_VALUE} records or more")
 

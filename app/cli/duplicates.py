@@ -11,6 +11,7 @@ from app.cli.tuning import curator, tune
 from app.domain.errors import InvalidRequest
 from app.domain.jsontext import loads
 from app.domain.records import Fields, Json
+from app.domain.wording import counted
 from app.services import collections, duplicate_bulk, pairs
 from app.services import duplicates as service
 from app.services import listing as listings
@@ -175,7 +176,7 @@ def groups(
     if as_json:
         print_json({"groups": [asdict(group) for group in page.groups], "total": page.total, "records": page.records})
         return
-    click.echo(f"{page.total} groups of {page.records} records")
+    click.echo(f"{counted(page.total, 'group')} of {counted(page.records, 'record')}")
     for group in page.groups:
         kind = "all alike" if group.complete else "a chain"
         keep = f"; keep {group.suggestion} ({group.reason})" if group.suggestion is not None else ""
@@ -307,7 +308,7 @@ def trash(collection: str, limit: int, *, as_json: bool) -> None:
     if as_json:
         print_json({"records": [asdict(one) for one in found], "total": total})
         return
-    click.echo(f"{total} records")
+    click.echo(counted(total, "record"))
     for one in found:
         click.echo(
             f"{one.id:<32}  removed {one.removed_at:%Y-%m-%d %H:%M} by {one.removed_by}, until {one.purge_at:%Y-%m-%d}"
@@ -335,7 +336,7 @@ def purge(collection: str, records: tuple[str, ...], *, everything: bool) -> Non
         raise click.UsageError("name records, or give --all")
     with opened() as context:
         number = service.purge(context, collections.get(context, collection), None if everything else records)
-    click.echo(f"deleted {number} records for good")
+    click.echo(f"deleted {counted(number, 'record')} for good")
 
 
 @duplicates.command()

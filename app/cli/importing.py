@@ -14,6 +14,7 @@ from app.config import Settings
 from app.domain.errors import InvalidRequest
 from app.domain.jobs import State
 from app.domain.records import Json
+from app.domain.wording import counted
 from app.services import collections
 from app.services.importing.formats import FORMATS
 from app.services.importing.job import IMPORT, preview
@@ -121,7 +122,7 @@ def import_(
     else:
         now = job.progress
         reason = f": {job.error}" if job.error else ""
-        click.echo(f"job {job.id} is {job.state}: {now.done} records, {now.rejected} rejected{reason}")
+        click.echo(f"job {job.id} is {job.state}: {counted(now.done, 'record')}, {now.rejected} rejected{reason}")
     if not detach and job.state not in _DONE:
         sys.exit(1)
 

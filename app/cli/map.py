@@ -7,6 +7,7 @@ import click
 
 from app.cli.common import json_option, opened, print_json
 from app.cli.jobs_here import detach_option, detached, done_here
+from app.domain.wording import counted
 from app.services import collections, maps
 from app.services.jobs.map_job import MAP
 
@@ -36,7 +37,9 @@ def build(collection: str, *, anew: bool, seed: int, detach: bool, as_json: bool
     if as_json:
         print_json(outcome)
         return
-    click.echo(f"{found.name}: {outcome['records']} records lie on the map, in {outcome['clusters']} clusters")
+    lie = "lies" if outcome["records"] == 1 else "lie"
+    where = counted(outcome["clusters"], "cluster")
+    click.echo(f"{found.name}: {counted(outcome['records'], 'record')} {lie} on the map, in {where}")
 
 
 @map_.command()

@@ -13,6 +13,7 @@ from app.config import Settings
 from app.domain.errors import LookalikeError
 from app.domain.jobs import State
 from app.domain.records import Json
+from app.domain.wording import counted
 from app.services import collections, reembedding
 from app.services.jobs.reembed_job import REEMBED, run
 from app.services.reembedding import ReembeddingReport
@@ -111,13 +112,14 @@ def _tell(report: ReembeddingReport, unreadable_to: Path | None) -> None:
     if report.switched:
         dropped = f", {report.dropped} unreadable ones deleted" if report.dropped else ""
         click.echo(
-            f"{name}: {report.embedded} records embedded with {report.collection.model}{dropped};"
+            f"{name}: {counted(report.embedded, 'record')} embedded with {report.collection.model}{dropped};"
             f" searches were held up for {report.seconds * 1000:.0f} ms at most"
         )
         return
+    unreadable = counted(report.unreadable, "picture")
     everything = f"all of them are in {unreadable_to}" if unreadable_to else "--unreadable-to FILE writes all of them"
     click.echo(
-        f"{name}: {report.embedded} records embedded; {report.unreadable} pictures cannot be read ({everything}).\n"
+        f"{name}: {counted(report.embedded, 'record')} embedded; {unreadable} cannot be read ({everything}).\n"
         "The old vectors are still in use. Bring the pictures back and run it again (--files FOLDER says where _file"
         " is),\nor delete those records with --drop-unreadable, or give up with --abandon.",
         err=True,

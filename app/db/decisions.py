@@ -76,7 +76,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A decision about a group, and whether it was undone."""
+    """A decision about a group, and whether it was undone; `trashed` has the numbers of the removed in the trash."""
 
     decision: int
     kind: str
@@ -88,6 +88,7 @@ class Decision:
     made_by: str
     undone_at: datetime | None
     undone_by: str | None
+    trashed: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from app.domain.errors import CapacityExceeded
 from app.domain.expiry import is_first_to_expire
 from app.domain.jsontext import dumps
 from app.domain.records import Fields, Found
+from app.domain.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +170,7 @@ def check_capacity(connection: Connection, collection: Collection) -> None:
         text = query("records", "more_than").render(records=partition("records", collection))
         row = connection.execute(text, {"rows": collection.capacity}).fetchone()
         if row is None or row["more"]:
-            raise CapacityExceeded(f"the collection holds at most {collection.capacity} records")
+            raise CapacityExceeded(f"the collection holds at most {counted(collection.capacity, 'record')}")
 
 
 def get(db: Database, collection: Collection, ids: Sequence[str], fields: Fields) -> dict[str, Found]:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from app.domain.wording import counted
+
 _NAME = re.compile(r"\d{8}T\d{6}Z(-\d+)?")
 # Distances are computed in float32, and a processor adds up in an order of its own.
 _ROUNDING = 1e-3
@@ -118,7 +120,7 @@ def differences(wanted: Facts, found: Facts) -> list[str]:
             sentences.append(f"the collection {one.name!r} is missing")
         elif (other.records, other.digest) != (one.records, one.digest):
             sentences.append(
-                f"the collection {one.name!r} has {other.records} records with digest {other.digest}, not"
+                f"the collection {one.name!r} has {counted(other.records, 'record')} with digest {other.digest}, not"
                 f" {one.records} with {one.digest}"
             )
         else:

@@ -29,6 +29,7 @@ from app.db.engine import connect
 from app.db.errors import translated
 from app.domain.backups import Backup, differences, is_name, name_of
 from app.domain.errors import ConfigurationError, InvalidRequest, MissingRights
+from app.services import backup_leftovers
 from app.services.exporting.files import appearing
 from app.version import __version__
 
@@ -207,6 +208,7 @@ class Backups:
             raise ConfigurationError(f"LOOKALIKE_BACKUP_FOLDER, {self.folder}, cannot be made: {error}") from error
         if not os.access(self.folder, os.W_OK | os.X_OK):
             raise ConfigurationError(f"LOOKALIKE_BACKUP_FOLDER, {self.folder}, cannot be written to by this user")
+        backup_leftovers.forget(self.folder)
 
     def _moment(self) -> datetime:
         """Return the moment after which a backup may be called: not that of another, of a second."""
@@ -241,7 +243,7 @@ def _scratch(folder: Path, into: str | None) -> Iterator[str]:
     if into is not None:
         yield into
         return
-    with tempfile.TemporaryDirectory(prefix="verify-", dir=folder) as home:
+    with tempfile.TemporaryDirectory(prefix=backup_leftovers.SCRATCH, dir=folder) as home:
         embedded = EmbeddedDatabase(Path(home))
         try:
             yield embedded.start()

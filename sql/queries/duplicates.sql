@@ -211,8 +211,10 @@ SELECT lookalike.dismiss_duplicates(:name, :members, :reason, :made_by) AS decis
 SELECT u.id, u.outcome FROM lookalike.undo_decision(:name, :decision, :undone_by) AS u ORDER BY u.id;
 
 -- name: decisions
--- Decisions about a collection, the latest first, before a number.
-SELECT d.id AS decision, d.kind, d.members, d.removed, d.reason, d.merged, d.made_at, d.made_by, d.undone_at, d.undone_by
+-- Decisions about a collection, the latest first, before a number; `trashed` are the numbers of the removed in the trash.
+SELECT d.id AS decision, d.kind, d.members, d.removed, d.reason, d.merged, d.made_at, d.made_by, d.undone_at, d.undone_by,
+       coalesce((SELECT jsonb_object_agg(t.id, t.number) FROM lookalike.trash AS t
+                 WHERE t.collection_id = d.collection_id AND t.decision_id = d.id AND t.purge_at > now()), '{}') AS trashed
 FROM lookalike.duplicate_decisions AS d
 WHERE d.collection_id = :collection_id AND (:before::bigint IS NULL OR d.id < :before)
 ORDER BY d.id DESC LIMIT /*limit*/ 100 /*end*/;

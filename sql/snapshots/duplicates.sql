@@ -180,8 +180,10 @@ SELECT lookalike.dismiss_duplicates(%(name)s, %(members)s, %(reason)s, %(made_by
 -- duplicates.undo: Undoes a decision, and says of each record that it had removed what became of it.
 SELECT u.id, u.outcome FROM lookalike.undo_decision(%(name)s, %(decision)s, %(undone_by)s) AS u ORDER BY u.id;
 
--- duplicates.decisions: Decisions about a collection, the latest first, before a number.
-SELECT d.id AS decision, d.kind, d.members, d.removed, d.reason, d.merged, d.made_at, d.made_by, d.undone_at, d.undone_by
+-- duplicates.decisions: Decisions about a collection, the latest first, before a number; `trashed` are the numbers of the removed in the trash.
+SELECT d.id AS decision, d.kind, d.members, d.removed, d.reason, d.merged, d.made_at, d.made_by, d.undone_at, d.undone_by,
+       coalesce((SELECT jsonb_object_agg(t.id, t.number) FROM lookalike.trash AS t
+                 WHERE t.collection_id = d.collection_id AND t.decision_id = d.id AND t.purge_at > now()), '{}') AS trashed
 FROM lookalike.duplicate_decisions AS d
 WHERE d.collection_id = %(collection_id)s AND (%(before)s::bigint IS NULL OR d.id < %(before)s)
 ORDER BY d.id DESC LIMIT 30;

@@ -97,9 +97,11 @@ def test_groups_are_reviewed_from_end_to_end(twins: Api) -> None:
     assert trash["records"][0]["attributes"] == {"n": 0, "tags": ["of 11"]}
     (made,) = ask(twins, "decisions")["decisions"]
     assert (made["decision"], made["reason"], made["made_by"][:6]) == (decision, "the same shoe", "token ")
+    assert made["trashed"] == {one["id"]: one["number"] for one in trash["records"]}
     assert ask(twins, "resolve", body, 409)["status"]["error_description"].startswith("the record '10' is not stored")
     assert ask(twins, "undo", {"decision": decision})["outcomes"] == {"10": "restored", "11": "restored"}
     assert ask(twins, "undo", {"decision": decision}, 409)["status"]["code"] == 409
+    assert ask(twins, "decisions")["decisions"][0]["trashed"] == {}
     assert twins.post("visualKNN", {"query_record": {"_id": "10"}, "k": 3})["answer_distances"][:3] == [0, 0, 0]
     dismissed = ask(twins, "dismiss", {"records": ["1", "20"]})["decision"]
     assert ask(twins, "groups")["group_count"] == 1
@@ -357,7 +359,7 @@ def test_the_command_line_has_the_same_workflow(twins: Api, run: Any, tmp_path: 
     run("purge", name, code=2)
     run("undo", name, "99999999999999999999", code=2)
     run("scan", name, "--radius", "nan", code=1)
-    assert "1 records" in run("purge", name, "--all").stdout
+    assert "1 record for good" in run("purge", name, "--all").stdout
     pairs = [json.loads(line)["records"] for line in run(name, "--radius", "0.5").stdout.splitlines()]
     assert sorted(pairs) == [["0", "10"], ["1", "20"]]
     run("forget", name)

@@ -170,7 +170,7 @@ def test_jobs_are_listed_page_by_page(api: Api, counting: Counting) -> None:
     assert seen == made[::-1]
     some = call(api, f"jobs?collection={api.collection}&state=cancelled,done&kind=count,index")["jobs"]
     assert [job["id"] for job in some] == [made[0]]
-    for query in ("state=odd", "size=0", "size=1001", "size=x", "before=-1"):
+    for query in ("state=odd", "kind=odd", "kind=count,odd", "kind=%00", "size=0", "size=1001", "size=x", "before=-1"):
         assert call(api, f"jobs?{query}")["status"]["code"] == 402
     assert call(api, "jobs?collection=none")["http"] == 404
     for number in ("x", "-1", "9" * 18, "9" * 40):

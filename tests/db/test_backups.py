@@ -1,6 +1,7 @@
 """Backups: of one moment while others write, verified by restoring them, put back, and never half of one."""
 
 import json
+import os
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -238,6 +239,27 @@ def test_one_that_is_interrupted_leaves_no_dump(backups: Backups, database_url: 
     with pytest.raises(KeyboardInterrupt):
         backups.create(database_url, keep=0, step=step)
     assert list(backups.folder.iterdir()) == []
+
+
+def test_what_was_killed_goes_once_it_is_old(backups: Backups, taken: Backup, database_url: str) -> None:
+    """Dumps without a description, and scratch databases, go with the next backup; nothing else does."""
+    left = ["19990101T000000Z.dump", "19990101T000001Z.dump.part", ".19990101T000002Z.json.abcd_1.partial"]
+    others = ["notes.dump", "19990101T000003Z.txt", "19990101T000004Z.json.partial", "verify"]
+    fresh = "19990101T000005Z.dump"
+    for name in (*left, *others, fresh):
+        (backups.folder / name).write_text("x")
+    (backups.folder / "verify-begun").mkdir()
+    (backups.folder / "19990101T000006Z.dump").symlink_to(backups.folder / "notes.dump")
+    for path in backups.folder.iterdir():
+        if path.name != fresh:
+            os.utime(path, (0, 0), follow_symlinks=False)
+    made = backups.create(database_url, keep=0)
+    assert {path.name for path in backups.folder.iterdir()} == {
+        *others,
+        fresh,
+        "19990101T000006Z.dump",
+        *(f"{one.name}.{end}" for one in (taken, made) for end in ("dump", "json")),
+    }
 
 
 @pytest.mark.parametrize("name", ["../x", NEVER, "", "latest"])

@@ -22,6 +22,7 @@ from app.domain.collections import Collection
 from app.domain.errors import InvalidRequest, Unavailable
 from app.domain.jsontext import dumps
 from app.domain.records import Found, Json
+from app.domain.wording import counted
 from app.services.context import Context
 from app.services.importing.entries import Entry
 from app.services.importing.plan import Plan
@@ -212,7 +213,10 @@ class Writer:
         rejected, met = self.tally.rejected, self.tally.met
         most = self._plan.max_rejects
         if most is not None and rejected > most:
-            raise InvalidRequest(f"{rejected} records were rejected, and {most} may be: see the job's rejects")
+            were = "was" if rejected == 1 else "were"
+            raise InvalidRequest(
+                f"{counted(rejected, 'record')} {were} rejected, and {most} may be: see the job's rejects"
+            )
         share = self._plan.max_reject_share
         if share < 1 and rejected > share * met and (met >= _SHARE_FROM or at_end):
             raise InvalidRequest(

@@ -1,11 +1,12 @@
 /** What was decided about duplicates, the latest first, each with its way back. */
 
-import { call, may } from "./api.js";
-import { h, number } from "./dom.js";
+import { call, collection, learnThumbnails, may, root, thumbnail } from "./api.js";
+import { h, icon, number } from "./dom.js";
 import { decided } from "./rules.js";
 import { empty, errorBox, toast } from "./say.js";
 
 const PAGE = 50;
+const PICTURES = 6;
 
 /**
  * List decisions.
@@ -17,6 +18,7 @@ export async function listDecisions(list, end, count, signal) {
   let told = 0;
   const load = async () => {
     const page = await call("/duplicates/v1/decisions", { body: { k: PAGE, ...(before ? { before } : {}) }, signal });
+    await learnThumbnails(page.decisions.flatMap((/** @type {any} */ one) => seen(one).filter((id) => !(id in one.trashed))), signal);
     if (signal.aborted) return;
     list.append(...page.decisions.map(row));
     told += page.decisions.length;
@@ -28,6 +30,19 @@ export async function listDecisions(list, end, count, signal) {
   await load();
 }
 
+/** The records whose pictures are shown. @param {any} one @returns {string[]} */
+const seen = (one) => one.members.slice(0, PICTURES);
+
+/** Whether a record was kept or removed is told by a mark, too. @param {any} one @param {string} id */
+function picture(one, id) {
+  const removed = (one.removed ?? []).includes(id);
+  const url = id in one.trashed ? `${root}/pictures/v1/${encodeURIComponent(collection)}/trashed?number=${one.trashed[id]}` : thumbnail(id);
+  const none = () => h("div", { class: "no-picture" }, icon("picture"));
+  const shown = url ? h("img", { src: url, alt: "", width: 64, height: 64, loading: "lazy", onerror: () => shown.replaceWith(none()) }) : none();
+  return h("li", {}, h("figure", { class: removed ? "removed" : "" }, shown,
+    h("figcaption", {}, one.kind === "resolved" && icon(removed ? "close" : "check"), h("span", { class: "hidden" }, removed ? "removed" : "kept"), h("span", { title: id }, id))));
+}
+
 /** @param {any} one */
 function row(one) {
   const removed = one.removed ?? [];
@@ -37,7 +52,8 @@ function row(one) {
   const status = h("span", { class: "soft" }, one.undone_at ? `undone by ${one.undone_by}, ${new Date(one.undone_at).toLocaleString()}` : "");
   const box = h("li", { class: `decision${one.undone_at ? " undone" : ""}` },
     h("div", {}, h("p", {}, h("span", { class: "state" }, one.kind), ` ${words}`),
-      h("p", { class: "soft" }, `${one.decision}, by ${one.made_by}, `, h("time", { dateTime: one.made_at }, at.toLocaleString()), one.reason ? `: ${reason(one.reason)}` : "", one.merged ? `; ${Object.keys(one.merged.after ?? {}).join(", ")} taken over` : ""), status));
+      h("p", { class: "soft" }, `${one.decision}, by ${one.made_by}, `, h("time", { dateTime: one.made_at }, at.toLocaleString()), one.reason ? `: ${reason(one.reason)}` : "", one.merged ? `; ${Object.keys(one.merged.after ?? {}).join(", ")} taken over` : ""), status),
+    h("ul", { class: "strip" }, ...seen(one).map((id) => picture(one, id)), one.members.length > PICTURES && h("li", { class: "soft" }, `and ${number(one.members.length - PICTURES)} more`)));
   if (!one.undone_at && may.has("write")) {
     const button = h("button", { type: "button", class: "small", onclick: async () => {
       button.disabled = true;
