@@ -14,6 +14,7 @@ from app.api.blueprint import blueprint_name
 from app.api.envelope import Enveloped
 from app.api.health import PATHS
 from app.api.methods import METHODS
+from app.api.v2.collection import PING
 from app.domain import statuses
 from app.domain.audit import Act
 from app.domain.browser import COOKIE
@@ -82,6 +83,11 @@ def _service_of(blueprint: str | None) -> str:
     return "unknown" if blueprint is None else _SERVICES.get(blueprint, blueprint)
 
 
+def _timed(service: str, method: str) -> str:
+    """Return what a request's time is told of: the API's methods each, other parts of the server as a whole."""
+    return method if method in METHODS or method == PING.name else service
+
+
 def _begin(flask: Flask, metrics: Metrics) -> None:
     """Let the series of all that can be asked for begin at 0, with the answer that is hoped for."""
     for status in vars(statuses).values():
@@ -91,7 +97,7 @@ def _begin(flask: Flask, metrics: Metrics) -> None:
     for service, method in _asked(flask):
         for status in METHODS[method].statuses if method in METHODS else (statuses.OK,):
             metrics.begin(families.REQUESTS, service, method, str(status.http.value), str(status.code))
-        metrics.begin(families.REQUEST_SECONDS, method)
+        metrics.begin(families.REQUEST_SECONDS, _timed(service, method))
 
 
 def _asked(flask: Flask) -> Iterator[tuple[str, str]]:
@@ -102,16 +108,18 @@ def _asked(flask: Flask) -> Iterator[tuple[str, str]]:
 
 def _count(metrics: Metrics, answer: Response) -> None:
     method, started = method_of(request.url_rule, request.method), g.started
+    service = _service_of(request.blueprint)
+    timed = _timed(service, method)
     told = answer.told if isinstance(answer, Enveloped) else None
     code = answer.status_code if told is None else told.code
-    metrics.count(families.REQUESTS, _service_of(request.blueprint), method, str(answer.status_code), str(code))
+    metrics.count(families.REQUESTS, service, method, str(answer.status_code), str(code))
     if answer.status_code >= 400:
         metrics.count(families.REFUSALS, _PAGE if told is None else reason_of(told))
     if (reason := _auth_failure(answer, told)) is not None:
         metrics.count(families.AUTH_FAILURES, reason)
 
     def measured() -> None:
-        metrics.observe(families.REQUEST_SECONDS, time.perf_counter() - started, method)
+        metrics.observe(families.REQUEST_SECONDS, time.perf_counter() - started, timed)
 
     if answer.is_streamed:
         answer.call_on_close(measured)

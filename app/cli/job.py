@@ -11,12 +11,14 @@ import orjson
 
 from app.cli.collector import leave_out_what_stays
 from app.cli.common import json_option, opened, print_json
+from app.cli.listening import check_free, serve_metrics
 from app.cli.progress import progress_bar
 from app.config import Settings
 from app.domain.jobs import Job, State
-from app.services import collections, expiring
+from app.services import collections, expiring, gauges
 from app.services.context import Context
 from app.services.jobs import asking
+from app.services.jobs.kinds import KINDS
 from app.services.jobs.working import Workers, pace_of
 
 _WAIT_SECONDS = 1.0
@@ -31,7 +33,7 @@ def job() -> None:
 @click.option(
     "--state", type=click.Choice([str(state) for state in State]), multiple=True, help="Only jobs in this state."
 )
-@click.option("--kind", multiple=True, help="Only jobs of this kind.")
+@click.option("--kind", type=click.Choice(sorted(KINDS)), multiple=True, help="Only jobs of this kind.")
 @click.option("--collection", help="Only jobs of this collection.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Jobs at most.")
 @json_option
@@ -156,7 +158,10 @@ def worker(jobs: int) -> None:
     over after a minute.
     """
     settings = Settings()
+    if settings.worker_metrics_port is not None and settings.metrics != "off":
+        check_free(settings, settings.worker_metrics_port, "choose another with LOOKALIKE_WORKER_METRICS_PORT")
     with opened(settings) as context:
+        stop_metrics = serve_own_metrics(context)
         workers = Workers(context, jobs, pace_of(settings))
         workers.start()
         leave_out_what_stays(context)
@@ -169,4 +174,11 @@ def worker(jobs: int) -> None:
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):  # a second one would leave the job behind
                 signal.signal(number, signal.SIG_IGN)
             workers.stop()
+            stop_metrics()
     click.echo("lookalike: stopped; what ran goes on where another worker is", err=True)
+
+
+def serve_own_metrics(context: Context) -> Callable[[], None]:
+    """Serve what this worker counts where the settings name a port; return what ends that."""
+    gauges.register_process(context)
+    return serve_metrics(context.settings, context.metrics, context.settings.worker_metrics_port)

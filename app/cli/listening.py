@@ -2,9 +2,11 @@
 
 import errno
 import socket
+from collections.abc import Callable
 
 from app.config import Settings
 from app.domain.errors import ConfigurationError
+from app.metrics import Metrics
 
 _PORT_ADVICE = "choose another with LOOKALIKE_PORT or --port (make demo: PORT=)"
 
@@ -60,6 +62,13 @@ def check_free(settings: Settings, port: int | None = None, advice: str = _PORT_
             probe.listen(1)
     except OSError as error:
         raise ConfigurationError(_refused(settings, error, port, advice)) from None
+
+
+def serve_metrics(settings: Settings, metrics: Metrics, port: int | None) -> Callable[[], None]:
+    """Serve the metrics on a port of their own, where there is one; return what ends that."""
+    if port is None or not metrics.counting:
+        return lambda: None
+    return metrics.serve(address_of(settings), port)
 
 
 def _refused(settings: Settings, error: OSError, port: int, advice: str) -> str:

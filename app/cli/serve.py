@@ -14,7 +14,7 @@ from gunicorn.app.base import BaseApplication
 from app import create_app
 from app.cli.collector import leave_out_what_stays
 from app.cli.common import check_folders
-from app.cli.listening import address_of, check_free, netloc, url_of
+from app.cli.listening import address_of, check_free, netloc, serve_metrics, url_of
 from app.cli.logs import ServerLog, log_to_stderr
 from app.cli.worker import BoundedWorker
 from app.config import Settings
@@ -87,11 +87,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         leave_out_what_stays(context)
 
     def _serve_metrics(self, metrics: Metrics) -> Callable[[], None]:
-        """Serve the metrics on the port of their own, where there is one; return what ends that."""
-        port = self.settings.metrics_port
-        if port is None or not metrics.counting:
-            return lambda: None
-        return metrics.serve(address_of(self.settings), port)
+        return serve_metrics(self.settings, metrics, self.settings.metrics_port)
 
     def _worker_stopped(self, _: object, worker: Any) -> None:
         application = getattr(worker, "application", None)  # None where it could not be made

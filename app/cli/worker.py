@@ -70,7 +70,7 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         self.application = self.app.wsgi()
         metrics = self.application.extensions["lookalike"].metrics
         self._metrics = metrics
-        metrics.source(self._figures)
+        metrics.source(self._figures, of_process=True)
         self.wsgi = whole_requests(refusing(self.application, partial(count_refusal, metrics)))
 
     def _figures(self) -> Iterator[Reading]:

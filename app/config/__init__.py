@@ -111,6 +111,12 @@ class Settings(LongWork):
         description="Port of LOOKALIKE_HOST on which /metrics is open to everybody, and no longer on the server's; "
         "unset: it is on the server's.",
     )
+    worker_metrics_port: int | None = Field(
+        default=None,
+        ge=1,
+        le=65_535,
+        description="Port of LOOKALIKE_HOST on which lookalike worker opens /metrics to everybody; unset: nowhere.",
+    )
     pool_connections: int = Field(default=8, ge=1, le=200, description="Database connections of one process at most.")
     pool_timeout_seconds: float = Field(
         default=5.0,

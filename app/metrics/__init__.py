@@ -5,9 +5,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, start_http_server
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    start_http_server,
+)
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.samples import Sample
 
 from app.metrics import families
 from app.metrics.families import FAMILIES, PREFIX, SECONDS, Family, Kind
@@ -23,6 +31,9 @@ class Reading(NamedTuple):
     labels: tuple[str, ...] = ()
 
 
+# When each series began: as many series again, which no board and no alert asks for.
+disable_created_metrics()  # type: ignore[no-untyped-call]  # prometheus-client types its classes alone
+
 Source = Callable[[], Iterable[Reading]]
 
 
@@ -37,6 +48,7 @@ class Metrics:
     def __init__(self, *, counting: bool = True) -> None:
         self.counting = counting
         self._sources: list[Source] = []
+        self._of_process: list[Source] = []
         self._counters: dict[str, Counter] = {}
         self._histograms: dict[str, Histogram] = {}
         self._counted: dict[tuple[str, ...], Counter] = {}
@@ -106,9 +118,33 @@ class Metrics:
         finally:
             self.observe(families.STAGE_SECONDS, time.perf_counter() - started, stage)
 
-    def source(self, read: Source) -> None:
-        """Have a function asked at each scrape; it must not wait for long."""
+    def source(self, read: Source, *, of_process: bool = False) -> None:
+        """Have a function asked at each scrape; it must not wait for long, or at all if it is `of_process`."""
         self._sources.append(read)
+        if of_process:
+            self._of_process.append(read)
+
+    def process(self) -> Iterator[Reading]:
+        """Yield what the sources of this process tell now."""
+        for read in list(self._of_process):
+            yield from read()
+
+    def totals(self, family: Family) -> dict[tuple[str, ...], float]:
+        """Return what a counter has counted so far, by the values of its labels."""
+        found = [(key[1:], one) for key, one in list(self._counted.items()) if key[0] == family.name]
+        return {labels: _value(one, "_total") for labels, one in found}
+
+    def buckets(self, family: Family, begins: str) -> list[float]:
+        """Return how many times a histogram noted up to each of `SECONDS`, and any at all, in that order.
+
+        The series whose first label begins so are taken together.
+        """
+        sums = [0.0] * (len(SECONDS) + 1)
+        for key, one in list(self._observed.items()):
+            if key[0] == family.name and key[1].startswith(begins):
+                counts = [sample.value for sample in _samples(one, "_bucket")]
+                sums = [a + b for a, b in zip(sums, counts, strict=True)]
+        return sums
 
     def exposed(self, accept: str) -> tuple[bytes, str]:
         """Return all metrics as text, and its media type, in the form that a scraper's `Accept` prefers."""
@@ -137,6 +173,14 @@ class Metrics:
             whole = self._histograms[family.name]
             one = self._observed[key] = whole.labels(*labels) if labels else whole
         return one
+
+
+def _samples(one: Counter | Histogram, ending: str) -> list[Sample]:
+    return [sample for metric in one.collect() for sample in metric.samples if sample.name.endswith(ending)]
+
+
+def _value(one: Counter, ending: str) -> float:
+    return float(_samples(one, ending)[0].value)
 
 
 class _Sources:

@@ -95,6 +95,10 @@ DATABASE_CONNECTIONS = _gauge("database_connections", "Connections to the databa
 DATABASE_CONNECTIONS_MOST = _gauge("database_connections_most", "Connections that the database server takes.")
 SHARED_BUFFERS = _gauge("shared_buffers_bytes", "Memory that PostgreSQL keeps tables and indexes in.")
 
+REPLICAS = _gauge("replicas", "Servers that stream from this database.")
+REPLICA_LAG_SECONDS = _gauge("replica_lag_seconds", "How far a replica is behind, in time.", "replica")
+REPLICA_LAG_BYTES = _gauge("replica_lag_bytes", "How far a replica is behind, in bytes of the WAL.", "replica")
+
 # Collections, the 200 largest and "other".
 RECORDS = _gauge("records", "Records, as PostgreSQL's statistics have them.", "collection")
 CAPACITY = _gauge("capacity", "Records that a collection may hold, where that is limited.", "collection")
@@ -115,6 +119,14 @@ DUPLICATE_PAIRS = _gauge("duplicate_pairs", "Stored pairs of near duplicates; co
 JOBS = _gauge("jobs", "Jobs that are kept, by kind and state.", "kind", "state")
 JOB_OLDEST = _gauge("job_oldest_queued_seconds", "How long the oldest job has waited for a worker; 0: none waits.")
 JOB_WORKERS = _gauge("job_workers", "Workers that were seen within a minute.")
+BACKUP_AT = _gauge("backup_timestamp_seconds", "When the last backup was begun; 0: none was taken.")
+BACKUP_VERIFIED_AT = _gauge(
+    "backup_verified_timestamp_seconds", "When a backup was last restored elsewhere and held what it should; 0: never."
+)
+BACKUP_DIFFERENCES = _gauge("backup_differences", "What differed in the backup that was verified last.")
+BACKUP_BYTES = _gauge("backup_bytes", "Size of the last backup.")
+DISK_BYTES = _gauge("disk_bytes", "Size of the disk that a folder of the server lies on.", "folder")
+DISK_FREE = _gauge("disk_free_bytes", "What is free on it for this user.", "folder")
 AUDIT_WAITING = _gauge("audit_waiting", "Entries of the audit log that are not written yet.")
 AUDIT_LOST = _counter("audit_lost", "Entries of the audit log that could not be written.", read=True)
 BUILD_INFO = _gauge("build_info", "Always 1; the labels tell what runs.", "version", "python")

@@ -2,9 +2,12 @@
 
 import logging
 import platform
+import shutil
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
 from app.db import gauges
 from app.db.gauges import Figure
@@ -12,7 +15,9 @@ from app.domain.errors import LookalikeError
 from app.domain.jobs import State
 from app.metrics import Reading, families
 from app.metrics.families import FAMILIES
+from app.services.backups import folder_of
 from app.services.context import Context
+from app.services.exporting.files import export_root
 from app.services.jobs.kinds import KINDS
 from app.version import __version__
 
@@ -70,7 +75,12 @@ def register(context: Context) -> None:
     """Have the context's metrics read these figures at a scrape."""
     if context.metrics.counting:
         context.metrics.source(Gauges(context).readings)
-        context.metrics.source(lambda: _of_process(context))
+    register_process(context)
+
+
+def register_process(context: Context) -> None:
+    """Have the context's metrics read the figures of this process alone: a worker leaves the database's to servers."""
+    context.metrics.source(lambda: of_process(context), of_process=True)
 
 
 def _of_database(figures: list[Figure]) -> Iterator[Reading]:
@@ -96,7 +106,16 @@ def _of_database(figures: list[Figure]) -> Iterator[Reading]:
         yield Reading(families.JOBS, number, key)
 
 
-def _of_process(context: Context) -> Iterator[Reading]:
+def _folders(context: Context) -> dict[str, Path]:
+    return {
+        "home": context.settings.home.expanduser(),
+        "backups": folder_of(context.settings),
+        "exports": export_root(context),
+    }
+
+
+def of_process(context: Context) -> Iterator[Reading]:
+    """Yield the figures of this process: cache, models, pool, audit log. Nothing is waited for."""
     cache = context.vector_cache.figures()
     yield Reading(families.CACHE_HITS, cache.hits)
     yield Reading(families.CACHE_MISSES, cache.misses)
@@ -116,4 +135,9 @@ def _of_process(context: Context) -> Iterator[Reading]:
     yield Reading(families.POOL_LOST, pool.get("connections_lost", 0))
     yield Reading(families.AUDIT_WAITING, context.audit.waiting)
     yield Reading(families.AUDIT_LOST, context.audit.lost)
+    for name, folder in _folders(context).items():
+        with suppress(OSError):  # it is made when it is needed first
+            disk = shutil.disk_usage(folder)
+            yield Reading(families.DISK_BYTES, disk.total, (name,))
+            yield Reading(families.DISK_FREE, disk.free, (name,))
     yield Reading(families.BUILD_INFO, 1, (__version__, platform.python_version()))

@@ -3,7 +3,8 @@
 -- name: now
 -- Every figure, one a row: which one, of which collection or kind, and its value. The collections with the most records have
 -- rows of their own, so many; all others together are "other". Sizes and numbers are sums, recall is the least, and its
--- time the earliest. `index_rows` is from which number of records a collection should have an index.
+-- time the earliest. `index_rows` is from which number of records a collection should have an index. Replicas are those that
+-- stream from this server, by their application_name; where this server is one itself, its own lag is that of `self`.
 WITH listed AS (
     SELECT c.id, c.name, c.capacity, t.oid AS table_id, x.oid AS index_id, x.reltuples AS index_rows,
            coalesce(nullif(pg_catalog.pg_stat_get_live_tuples(t.oid), 0), greatest(t.reltuples, 0)::bigint) AS records,
@@ -76,6 +77,40 @@ FROM lookalike.jobs AS j WHERE j.state = 'queued'
 UNION ALL
 SELECT 'job_workers', NULL, count(*)::double precision
 FROM lookalike.job_workers AS w WHERE w.seen_at > now() - interval '1 minute'
+UNION ALL
+SELECT g.gauge, NULL, g.value
+FROM (SELECT max(b.begun_at) AS begun_at,
+             max(b.verified_at) FILTER (WHERE b.differences = '{}') AS verified_at,
+             (array_agg(cardinality(b.differences) ORDER BY b.verified_at DESC NULLS LAST))[1] AS differences,
+             (array_agg(b.bytes ORDER BY b.begun_at DESC))[1] AS bytes
+      FROM lookalike.backups AS b) AS l
+CROSS JOIN LATERAL (VALUES
+    ('backup_timestamp_seconds', coalesce(extract(epoch FROM l.begun_at), 0)::double precision),
+    ('backup_verified_timestamp_seconds', coalesce(extract(epoch FROM l.verified_at), 0)::double precision),
+    ('backup_differences', coalesce(l.differences, 0)::double precision),
+    ('backup_bytes', coalesce(l.bytes, 0)::double precision)
+) AS g (gauge, value)
+UNION ALL
+SELECT 'replicas', NULL, count(*)::double precision
+FROM pg_catalog.pg_stat_replication AS p WHERE p.replay_lsn IS NOT NULL
+UNION ALL
+SELECT g.gauge, coalesce(nullif(p.application_name, ''), 'unnamed'), max(g.value)
+FROM pg_catalog.pg_stat_replication AS p
+CROSS JOIN LATERAL (VALUES
+    ('replica_lag_seconds', coalesce(extract(epoch FROM p.replay_lag), 0)::double precision),
+    ('replica_lag_bytes',
+     CASE WHEN NOT pg_catalog.pg_is_in_recovery()
+          THEN greatest(pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), p.replay_lsn), 0)::double precision END)
+) AS g (gauge, value)
+WHERE p.replay_lsn IS NOT NULL AND g.value IS NOT NULL
+GROUP BY g.gauge, coalesce(nullif(p.application_name, ''), 'unnamed')
+UNION ALL
+SELECT 'replica_lag_seconds', 'self',
+       CASE WHEN pg_catalog.pg_last_wal_receive_lsn() = pg_catalog.pg_last_wal_replay_lsn() THEN 0
+            ELSE greatest(extract(epoch FROM now() - coalesce(pg_catalog.pg_last_xact_replay_timestamp(),
+                                                              pg_catalog.pg_postmaster_start_time())), 0)
+       END::double precision
+WHERE pg_catalog.pg_is_in_recovery()
 UNION ALL
 SELECT 'database_bytes', NULL, pg_catalog.pg_database_size(current_database())::double precision
 UNION ALL

@@ -1,5 +1,6 @@
 """Metrics: each series begins at 0, moves when its thing happens, has bounded labels, and is read by who may."""
 
+import gzip
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -31,6 +32,8 @@ from app.services.searchmetrics import SearchMetrics
 from tests.api.conftest import Api, picture
 from tests.server.conftest import free_port
 from tests.support.databases import Databases
+from tests.support.replicas import replica
+from tests.support.waiting import eventually
 
 Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
 # What only the server's process has, whose own test is in tests/server.
@@ -85,7 +88,9 @@ def test_every_series_that_can_be_named_begins_at_0(app_context: tuple[FlaskClie
     asked = {"service": "photo", "method": "visualKNN", "status": "200", "code": "200"}
     assert key(families.REQUESTS, **asked) in now
     assert key(families.REQUESTS, **asked | {"service": "homedecor", "method": "insert", "code": "210"}) in now
-    assert key(families.REQUEST_SECONDS, method="POST /jobs/v1/import") in now
+    assert key(families.REQUEST_SECONDS, method="jobs") in now
+    assert key(families.REQUEST_SECONDS, method="POST /jobs/v1/import") not in now, "the parts of the server as a whole"
+    assert not any(name.endswith("_created") for name, _ in now)
     states = {dict(labels)["state"] for name, labels in now if name == families.JOBS.full_name}
     assert {"queued", "running", "failed", "done"} <= states
 
@@ -99,7 +104,7 @@ def test_every_family_is_in_a_scrape_with_what_it_tells(app_context: tuple[Flask
     assert "lookalike_process_resident_memory_bytes" in text
     now = parsed(text)
     for family in set(FAMILIES) - OF_THE_PROCESS:
-        if {"collection", "model"} & set(family.labels):
+        if {"collection", "model", "replica"} & set(family.labels):
             continue  # there are none yet
         assert any(name == named(family) for name, _ in now), family.name
 
@@ -211,6 +216,43 @@ def test_what_the_database_holds_is_read(api: Api) -> None:
     assert now[key(families.DATABASE_CONNECTIONS_MOST)] >= 20
     assert now[key(families.SHARED_BUFFERS)] >= 2**20
     assert now[key(families.DATABASE_BYTES)] > 2**20
+
+
+def test_the_age_of_backups_is_told(api: Api) -> None:
+    """The latest counts, and of those that were verified the latest that held what it should."""
+    hour = 3600
+    note = (
+        "INSERT INTO lookalike.backups (name, place, begun_at, ended_at, bytes, records, verified_at, differences)"
+        " VALUES (%s, 'here', to_timestamp(%s), now(), %s, 1, to_timestamp(%s), %s)"
+    )
+    assert _fresh(api.context)[key(families.BACKUP_AT)] == 0
+    with api.context.db.session() as connection:
+        connection.execute(note, ("good", hour, 10, 2 * hour, []))
+        connection.execute(note, ("bad", 3 * hour, 20, 4 * hour, ["a table is missing", "another, too"]))
+        connection.execute(note, ("latest", 5 * hour, 30, None, []))
+    try:
+        now = _fresh(api.context)
+        assert now[key(families.BACKUP_AT)] == 5 * hour
+        assert now[key(families.BACKUP_VERIFIED_AT)] == 2 * hour
+        assert now[key(families.BACKUP_DIFFERENCES)] == 2
+        assert now[key(families.BACKUP_BYTES)] == 30
+    finally:
+        with api.context.db.session() as connection:
+            connection.execute("DELETE FROM lookalike.backups")
+
+
+def test_replicas_are_told_with_how_far_they_are_behind(api: Api) -> None:
+    """What streams and confirms what it has replayed is a replica, by the protocol of replication."""
+    before = _fresh(api.context)
+    assert before[key(families.REPLICAS)] == 0
+    with replica(api.context.db.url, "nearby") as confirm:
+        api.fill(3)
+        confirm(behind=1 << 20)
+        behind = key(families.REPLICA_LAG_BYTES, replica="nearby")
+        now = eventually(lambda: _fresh(api.context), lambda found: behind in found)
+        assert now[key(families.REPLICAS)] == 1
+        assert now[behind] >= 1 << 20
+        assert now[key(families.REPLICA_LAG_SECONDS, replica="nearby")] >= 0
 
 
 def _table(api: Api) -> sql.Identifier:
@@ -346,6 +388,16 @@ def test_the_form_is_the_one_that_a_scraper_prefers(app_context: tuple[FlaskClie
     text, media_type = app_context[1].metrics.exposed("application/openmetrics-text; version=1.0.0")
     assert media_type.startswith("application/openmetrics-text")
     assert text.endswith(b"# EOF\n")
+
+
+def test_it_is_compressed_where_that_is_taken(app_context: tuple[FlaskClient, Context]) -> None:
+    client, context = app_context
+    admin = tokens.create(context, [Scope.ADMIN], None).token
+    sent = {"Authorization": f"Bearer {admin}", "Accept-Encoding": "gzip"}
+    answer = client.get("/metrics", headers=sent)
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert key(families.DATABASE_UP) in parsed(gzip.decompress(answer.data).decode())
+    assert len(answer.data) < len(get(client, admin).data) / 5
 
 
 def test_a_scrape_while_the_database_is_away_answers_what_it_has(doomed: tuple[FlaskClient, Context, str]) -> None:

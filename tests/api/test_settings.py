@@ -19,6 +19,7 @@ from sqlalchemy import make_url
 
 from app import create_app, create_context
 from app.cli.common import database, opened
+from app.cli.job import serve_own_metrics
 from app.cli.serve import Server
 from app.cli.worker import BoundedWorker
 from app.config import Settings
@@ -34,6 +35,7 @@ from app.domain.tokens import Scope
 from app.domain.waiting import Awaited
 from app.embedding.models import registry
 from app.embedding.models.inventory import inventory
+from app.metrics import Metrics
 from app.services import collections, indexing, inserting, records, tokens, warming
 from app.services.backups import Backups, folder_of
 from app.services.context import Context
@@ -414,6 +416,7 @@ _APART = {
     "test_exports_are_as_large_as_the_setting_says": ("export_bytes",),
     "test_a_server_does_so_many_jobs_as_the_setting_says": ("job_workers",),
     "test_metrics_have_the_port_that_is_set": ("metrics_port",),
+    "test_a_worker_has_the_port_of_metrics_that_is_set": ("worker_metrics_port",),
 }
 
 
@@ -532,3 +535,20 @@ def test_metrics_have_the_port_that_is_set(settings: Callable[..., Settings], ev
     finally:
         end()
     assert Server(settings(), "", None)._serve_metrics(everything.api.context.metrics)() is None
+
+
+def test_a_worker_has_the_port_of_metrics_that_is_set(settings: Callable[..., Settings], everything: Set) -> None:
+    """It tells of its own process, and leaves what the database holds to servers."""
+    port = free_port()
+    context = replace(
+        everything.api.context, settings=settings(worker_metrics_port=port, metrics_port=None), metrics=Metrics()
+    )
+    end = serve_own_metrics(context)
+    try:
+        found = requests.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text
+        assert "lookalike_build_info{" in found
+        assert 'lookalike_stage_seconds_count{stage="embed"} 0.0' in found
+        assert "\nlookalike_database_bytes " not in found
+    finally:
+        end()
+    assert serve_own_metrics(replace(context, settings=settings()))() is None

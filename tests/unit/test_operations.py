@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from app.domain.alerts import ALERTS
 from app.metrics import Metrics
 from app.metrics.families import FAMILIES, Kind
 
@@ -47,6 +48,12 @@ def test_every_alert_is_explained() -> None:
     named = re.findall(r"^\| `(Lookalike\w+)` \|", PAGE.read_text("utf-8"), re.MULTILINE)
     assert sorted(named) == sorted(rule["alert"] for rule in rules)
     assert all(rule["labels"]["severity"] in {"critical", "warning"} for rule in rules)
+
+
+def test_the_table_of_alerts_is_what_the_page_says() -> None:
+    """The console tells what this table says; the page has links in the same sentences."""
+    rows = re.findall(r"^\| `(Lookalike\w+)` \| (.*?) \| (.*) \|$", PAGE.read_text("utf-8"), re.MULTILINE)
+    assert [tuple(re.sub(r"\[(.*?)\]\([^)]*\)", r"\1", part) for part in row) for row in rows] == [*ALERTS]
 
 
 def test_the_labels_of_expressions_are_those_of_the_metrics() -> None:
