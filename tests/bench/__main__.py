@@ -61,7 +61,7 @@ def bench(
     """Measure loading, quality, recall and serving, beside the bare model and the bare SQL.
 
     Without DATABASE_URL an embedded database of its own is used, in LOOKALIKE_HOME/bench. Collections named bench-… are
-    made and dropped again. Embeddings are kept there, so that a second run starts at once.
+    made and dropped again, but for those of `console` and `map`. Embeddings are kept for the next run.
     """
     own = Settings()
     home = own.home.expanduser() / "bench"

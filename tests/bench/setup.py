@@ -11,7 +11,7 @@ from app.demo.catalogue import catalogue
 from app.domain.collections import Collection
 from app.domain.errors import CollectionNotFound
 from app.domain.options import ImageLimits
-from app.services import collections
+from app.services import collections, records
 from app.services.context import Context
 from app.services.folders import folder_items
 from app.services.pipeline import Item
@@ -63,6 +63,15 @@ class Setup:
             yield collections.create(self.context, name, _SERVICE)
         finally:
             self._drop(name)
+
+    def lasting(self, name: str) -> tuple[Collection, bool]:
+        """Return a collection that is kept for the next run, and whether it was made now and is to be filled."""
+        with suppress(CollectionNotFound):
+            found = self.context.lookup.collection(name)
+            if records.count(self.context, found) and found.indexed:
+                return found, False
+            self._drop(name)
+        return collections.create(self.context, name, _SERVICE), True
 
     def _drop(self, name: str) -> None:
         with suppress(CollectionNotFound):

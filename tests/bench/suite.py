@@ -8,6 +8,7 @@ from app.db import tokens as tokens_table
 from app.domain.tokens import Scope
 from app.services import tokens
 from tests.bench import (
+    console,
     duplicates,
     engines,
     facets,
@@ -17,6 +18,7 @@ from tests.bench import (
     jobs,
     layers,
     loading,
+    mapping,
     models,
     quality,
     recall,
@@ -48,9 +50,12 @@ TABLES = (
     "pictures",
     "layers",
     "jobs",
+    "console",
+    "map",
     "peers",
     "growth",
 )
+_PAGES = {"console": console.measure, "map": mapping.measure}
 _PHOTOS = "bench-photos"
 _CROPS = "bench-crops"
 _TAGGED = "bench-tags"
@@ -79,6 +84,7 @@ def run(
     if "jobs" in only:
         with setup.collection(_CROPS) as searched, setup.collection(_PHOTOS) as imported:
             yield jobs.measure(setup, searched, imported)
+    yield from (measure(setup) for name, measure in _PAGES.items() if name in only)
     if "peers" in only:
         yield from engines.measure(setup)
     if "growth" in only:

@@ -56,18 +56,26 @@ def _shares(total: int, parts: int) -> list[int]:
 def _cached(setup: Setup, path: Path, model: str, items: Sequence[Item], shares: Sequence[int]) -> NDArray[np.float16]:
     if path.is_file():
         return np.asarray(np.load(path), np.float16)
-    rows = _embed(setup, model, items, shares)
     unfinished = path.with_suffix(".part.npy")
-    np.save(unfinished, rows)
+    dimensions = registry.describe(model, setup.context.models.options).dimensions
+    if unfinished.is_file():
+        rows = np.lib.format.open_memmap(unfinished, "r+")
+    else:
+        rows = np.lib.format.open_memmap(unfinished, "w+", np.float16, (sum(shares), dimensions))
+    _embed(setup, model, items, shares, rows)
+    rows.flush()
     unfinished.replace(path)
-    return rows
+    return np.asarray(rows, np.float16)
 
 
-def _embed(setup: Setup, model: str, items: Sequence[Item], shares: Sequence[int]) -> NDArray[np.float16]:
-    """Embed crops on all cores: each thread with a model of its own, each photo decoded once."""
-    rows = np.zeros((sum(shares), registry.describe(model, setup.context.models.options).dimensions), np.float16)
+def _embed(setup: Setup, model: str, items: Sequence[Item], shares: Sequence[int], rows: NDArray[np.float16]) -> None:
+    """Embed crops on all cores: each thread with a model of its own, each photo decoded once.
+
+    Photos whose rows are there, none of them zero, are left as they are: a run that was interrupted goes on.
+    """
     starts = [0, *itertools.accumulate(shares)]
-    progress = _Progress(len(rows), setup.tell)
+    left = [at for at in range(len(items)) if not rows[starts[at] : starts[at + 1], 0].all()]
+    progress = _Progress(sum(shares[at] for at in left), setup.tell)
     embedders = [registry.load(model, setup.context.models.options) for _ in range(os.cpu_count() or 1)]
 
     def work(worker: int) -> None:
@@ -81,7 +89,7 @@ def _embed(setup: Setup, model: str, items: Sequence[Item], shares: Sequence[int
             progress.add(len(pending))
             pending.clear()
 
-        for position in range(worker, len(items), len(embedders)):
+        for position in left[worker :: len(embedders)]:
             crops_of = _crops(setup, embedder, items[position], position, shares[position])
             for row, prepared in enumerate(crops_of, starts[position]):
                 pending.append((row, prepared))
@@ -91,7 +99,6 @@ def _embed(setup: Setup, model: str, items: Sequence[Item], shares: Sequence[int
 
     with ThreadPoolExecutor(len(embedders)) as pool:
         list(pool.map(work, range(len(embedders))))
-    return rows
 
 
 def _crops(setup: Setup, embedder: Embedder, item: Item, position: int, count: int) -> Iterator[Prepared]:

@@ -13,22 +13,10 @@ from app.mapping.clusters import clusters
 from app.mapping.layout import Layout, beginning, edges
 from app.mapping.neighbours import NEIGHBOURS, Comparison
 from app.mapping.principal import principal
+from tests.support.rows import Kept
 
 Floats = NDArray[np.float32]
 PHOTOS = 240
-
-
-class Kept:
-    """Rows in memory."""
-
-    def __init__(self, matrix: Floats) -> None:
-        self.matrix = matrix
-
-    def __call__(self, start: int, size: int) -> Floats:
-        return self.matrix[start : start + size]
-
-    def at(self, places: NDArray[np.int32]) -> Floats:
-        return self.matrix[places]
 
 
 @pytest.fixture(scope="module")
