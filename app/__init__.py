@@ -36,6 +36,7 @@ def create_context(settings: "Settings", database_url: str) -> "Context":
     from app.services.audit import Audit  # noqa: PLC0415
     from app.services.context import Context, Lookup  # noqa: PLC0415
     from app.services.limiting import Limiter  # noqa: PLC0415
+    from app.services.traffic import Traffic  # noqa: PLC0415
 
     metrics = Metrics(counting=settings.metrics != "off")
     taxonomy = read_taxonomy(settings.fashion_taxonomy)
@@ -70,6 +71,7 @@ def create_context(settings: "Settings", database_url: str) -> "Context":
         lookup=lookup,
         audit=Audit(db, settings.audit_days),
         metrics=metrics,
+        traffic=Traffic(metrics),
         bell=hearing,
         watchers=BoundedSemaphore(settings.job_watchers),
     )
@@ -100,7 +102,7 @@ def create_app(settings: "Settings", database_url: str) -> "Flask":
     from app.api.watched import watch_requests  # noqa: PLC0415
     from app.domain.searches import SearchObserver  # noqa: PLC0415
     from app.domain.services import prefixes  # noqa: PLC0415
-    from app.services import backing_up, expiring, gauges, selftuning, warming  # noqa: PLC0415
+    from app.services import backing_up, expiring, gauges, operations, selftuning, warming  # noqa: PLC0415
     from app.services.readiness import warm_up  # noqa: PLC0415
     from app.services.searchlog import SearchLog  # noqa: PLC0415
     from app.services.searchmetrics import SearchMetrics  # noqa: PLC0415
@@ -141,6 +143,7 @@ def create_app(settings: "Settings", database_url: str) -> "Flask":
     warm_up(context)
     expiring.watch(context)
     every(context, 10.0, "token-use", context.lookup.uses.write, "when tokens were used last was not noted")
+    operations.watch(context)
     selftuning.watch(context)
     backing_up.watch(context)
     warming.at_start(context)

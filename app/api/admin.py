@@ -13,6 +13,7 @@ from flask import Blueprint, jsonify, request
 
 from app.api import admin_answers as answers
 from app.api import admin_parameters as given_as
+from app.api import operations_answers
 from app.api.errors import failed
 from app.api.openapi_parts import Document
 from app.api.views import Call, View, add
@@ -20,7 +21,18 @@ from app.api.views_document import described
 from app.domain.errors import Forbidden, InvalidRequest, MissingRights
 from app.domain.moments import moment_of, while_of
 from app.domain.tokens import NO_LIMITS, Limits, Scope
-from app.services import advising, aliases, collections, indexing, modelling, overview, recalling, records, tokens
+from app.services import (
+    advising,
+    aliases,
+    collections,
+    indexing,
+    modelling,
+    operations,
+    overview,
+    recalling,
+    records,
+    tokens,
+)
 from app.services.context import Context
 
 PREFIX = "/admin/v1"
@@ -172,6 +184,19 @@ def delete_alias(call: Call, given: given_as.AliasParameters) -> Body:
     return {"deleted": given.alias}
 
 
+def show_operations(call: Call, _: given_as.NoParameters) -> Body:
+    """Tell how everything does: what is wrong, traffic, database, indexes, jobs, backups, replicas, the audit log."""
+    return operations.state(call.context, call.principal)
+
+
+def list_audit(call: Call, given: given_as.AuditParameters) -> Body:
+    """List who changed what, the latest first."""
+    found = call.context.audit.entries(
+        call.principal, token_id=given.token, collection=given.collection, before=given.before, most=given.size
+    )
+    return {"entries": found, "next": found[-1]["id"] if len(found) == given.size else None}
+
+
 _ADMIN, _READ = Scope.ADMIN, Scope.READ
 _EVERYWHERE = {"of_collection": False, "of_all": True}
 VIEWS: dict[str, View] = {
@@ -194,6 +219,12 @@ VIEWS: dict[str, View] = {
     "collection/estimate": View(_ADMIN, given_as.ModelParameters, estimate_collection, answers.EstimateAnswer),
     "models": View(_READ, given_as.NoParameters, list_models, answers.ModelsAnswer, of_collection=False),
     "collection/drop-values": View(_ADMIN, given_as.FieldParameters, drop_values, answers.IndexesDroppedAnswer),
+    "operations": View(
+        _ADMIN, given_as.NoParameters, show_operations, operations_answers.OperationsAnswer, **_EVERYWHERE, reads=True
+    ),
+    "audit": View(
+        _ADMIN, given_as.AuditParameters, list_audit, operations_answers.AuditAnswer, **_EVERYWHERE, reads=True
+    ),
     "aliases": View(_READ, given_as.NoParameters, list_aliases, answers.AliasesAnswer, of_collection=False),
     "aliases/set": View(_ADMIN, given_as.AliasesParameters, set_aliases, answers.SwitchedAnswer, **_EVERYWHERE),
     "aliases/delete": View(_ADMIN, given_as.AliasParameters, delete_alias, answers.AliasDeletedAnswer, **_EVERYWHERE),

@@ -200,3 +200,14 @@ class AliasParameters(Parameters):
     """Which alias is meant."""
 
     alias: Annotated[Name, Field(description="The name.")]
+
+
+class AuditParameters(Parameters):
+    """Which entries of the audit log are listed."""
+
+    size: Annotated[Count, Field(ge=1, le=1000, description="Entries at most.")] = 100
+    before: Annotated[
+        Annotated[Count, Field(ge=1)] | None, Field(description="`next` of the page before; left out: the latest.")
+    ] = None
+    token: Annotated[TokenNumber | None, Field(description="Those of one token, by its number.")] = None
+    collection: Annotated[Name | None, Field(description="Those about one collection.")] = None

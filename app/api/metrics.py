@@ -1,5 +1,7 @@
 """`/metrics`: what Prometheus reads."""
 
+import gzip
+
 from cachetools import LRUCache
 from flask import Blueprint, Response, abort, request
 
@@ -53,6 +55,10 @@ def metrics(context: Context) -> Blueprint:
         if settings.metrics == "token":
             scrapers.check()
         text, media_type = context.metrics.exposed(request.headers.get("Accept", ""))
-        return Response(text, content_type=media_type)
+        answer = Response(text, content_type=media_type, headers={"Vary": "Accept-Encoding"})
+        if request.accept_encodings.quality("gzip") > 0:
+            answer.data = gzip.compress(text, 1)
+            answer.headers["Content-Encoding"] = "gzip"
+        return answer
 
     return made

@@ -50,6 +50,7 @@ class View(NamedTuple):
         answer: the shape of its answer.
         of_collection: whether the header `collection-id` names a collection.
         of_all: whether the token must be one for all collections.
+        reads: whether it changes nothing, whatever its scope: then the audit log does not note it.
 
     """
 
@@ -59,6 +60,7 @@ class View(NamedTuple):
     answer: type[Any]
     of_collection: bool = True
     of_all: bool = False
+    reads: bool = False
 
 
 def add(made: Blueprint, context: Context, views: Mapping[str, View]) -> None:
@@ -70,7 +72,7 @@ def add(made: Blueprint, context: Context, views: Mapping[str, View]) -> None:
 def _answered(context: Context, view: View) -> Callable[[], Response]:
     def answer() -> Response:
         principal = principal_of(request, context.lookup)
-        g.scope = view.scope
+        g.scope = Scope.READ if view.reads else view.scope
         if view.of_collection:
             anew = view.scope is Scope.ADMIN  # what is remembered may have been dropped, and made again, meanwhile
             named = collection_of(request, context.lookup, principal, view.scope, None, anew=anew)

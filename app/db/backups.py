@@ -90,6 +90,16 @@ def latest(db: Database) -> datetime | None:
     return row["begun_at"] if row else None
 
 
+def listed(db: Database, most: int) -> list[dict[str, Any]]:
+    """Return the backups that were taken, the latest first, so many at most, wherever they lie."""
+    return db.all(query("backups", "listed").render(), {"most": most})
+
+
+def versions_of(db: Database) -> dict[str, Any]:
+    """Return the revision, the versions of PostgreSQL and pgvector, the roles and their members."""
+    return dict(db.one(query("backups", "versions").render()) or {})
+
+
 def forget(connection: Connection, names: Sequence[str], place: str) -> None:
     """Forget backups that were deleted."""
     connection.execute(query("backups", "forget").render(), {"names": list(names), "place": place})

@@ -341,3 +341,8 @@ def is_valid(connection: Connection, name: str) -> bool:
 def drop_found(connection: Connection, name: str) -> None:
     """Drop an index if it is there, whether its build ended or not; searches go on meanwhile."""
     connection.execute(sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS lookalike.{}").format(sql.Identifier(name)))
+
+
+def unhealthy(db: Database, most: int) -> list[dict[str, Any]]:
+    """Return the indexes that something is to be done about, with what, as the view `index_health` has them."""
+    return db.all(query("indexes", "unhealthy").render(), {"most": most})

@@ -114,3 +114,8 @@ def _plain(curves: Mapping[Depth, Curve]) -> dict[str, list[list[float]]]:
         depth.value: [[one.effort, round(one.recall, 6), round(one.low, 6)] for one in points]
         for depth, points in curves.items()
     }
+
+
+def listed(db: Database, most: int) -> list[dict[str, Any]]:
+    """Return what was measured of indexes, the lowest recall first, as the view `search_recall` has it."""
+    return db.all(query("recall", "listed").render(), {"most": most})

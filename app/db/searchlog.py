@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from app.db.engine import Connection, Database
 from app.db.loader import query
@@ -46,3 +47,8 @@ def filters(db: Database, collection: Collection, most: int) -> list[Logged]:
 def filtered(db: Database, least: int) -> list[str]:
     """Return the names of the collections with at least so many logged searches with a filter."""
     return [row["name"] for row in db.all(query("searchlog", "filtered").render(), {"least": least})]
+
+
+def slowest(db: Database, most: int) -> list[dict[str, Any]]:
+    """Return the slowest of the logged searches; `filter` is JSON text, or None."""
+    return db.all(query("searchlog", "slowest").render(), {"most": most})

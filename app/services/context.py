@@ -24,6 +24,7 @@ from app.metrics import Metrics
 from app.services.audit import Audit
 from app.services.limiting import Limiter
 from app.services.tokenuse import TokenUse
+from app.services.traffic import Traffic
 
 log = logging.getLogger(__name__)
 
@@ -143,6 +144,7 @@ class Context:
     lookup: Lookup
     audit: Audit
     metrics: Metrics
+    traffic: Traffic
     bell: Bell
     """It rings when a job changes."""
     watchers: threading.BoundedSemaphore

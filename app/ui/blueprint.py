@@ -45,8 +45,7 @@ class _Console:
 
         def view() -> str:
             principal = session.principal(self._context)
-            if not screen.open_to(principal):
-                abort(404)
+            screen.check(principal)
             names = overview.names(self._context, principal)
             collection = self._chosen(principal, names) if screen.collection else None
             page = Page(principal, names, collection, request.args.to_dict(), self.root)

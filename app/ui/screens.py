@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from app.domain.errors import Forbidden
 from app.domain.tokens import Principal, Scope
 from app.services.context import Context
-from app.ui import access, collections, duplicates, jobs, records, search, trying
+from app.ui import access, collections, duplicates, jobs, operations, records, search, trying
 from app.ui import map as map_
 from app.ui.page import Page, Shown
 
@@ -37,6 +38,17 @@ class Screen:
         """Say whether a token may see it."""
         return self.scope in principal.allowed and (principal.collections is None or not self.everywhere)
 
+    def check(self, principal: Principal) -> None:
+        """Check that a token may see it.
+
+        Raises:
+            Forbidden: it may not; the sentence says what it lacks.
+
+        """
+        if not self.open_to(principal):
+            where = " for all collections" if self.everywhere else ""
+            raise Forbidden(f"{self.title} is for tokens with the scope {self.scope}{where}; yours may do less")
+
 
 SCREENS = (
     Screen("search", "Search", "s", search.view),
@@ -46,5 +58,6 @@ SCREENS = (
     Screen("collections", "Collections", "c", collections.view),
     Screen("jobs", "Jobs", "j", jobs.view, collection=False),
     Screen("access", "Access", "a", access.view, scope=Scope.ADMIN, collection=False, everywhere=True),
+    Screen("operations", "Operations", "o", operations.view, scope=Scope.ADMIN, collection=False, everywhere=True),
     Screen("try", "Try it", "t", trying.view),
 )

@@ -41,3 +41,8 @@ SELECT coalesce(sum(pg_catalog.pg_relation_size(i.indexrelid)), 0)::bigint AS by
 FROM pg_catalog.pg_index AS i
 INNER JOIN pg_catalog.pg_class AS c ON i.indexrelid = c.oid
 WHERE i.indrelid = pg_catalog.to_regclass(:records_table::text) AND c.relname ~ '_[fp]_[0-9a-f]{16}$';
+
+-- name: unhealthy
+-- The indexes of collections that something is to be done about, with what, by collection.
+SELECT h.collection, h.index_name, h.kind, h.bytes, h.dead_share, h.advice
+FROM lookalike.index_health AS h WHERE h.advice <> 'healthy' ORDER BY h.collection, h.index_name LIMIT :most;

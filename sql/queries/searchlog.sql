@@ -33,3 +33,10 @@ WHERE l.way IS NOT NULL AND jsonb_typeof(l.filter) = 'object' AND l.filter <> '{
 GROUP BY c.name
 HAVING count(*) >= :least
 ORDER BY c.name;
+
+-- name: slowest
+-- The slowest of the logged searches, with their collection and filter.
+SELECT l.at, c.name AS collection, l.method, l.way, l.k, l.results, l.milliseconds, l.filter::text AS filter
+FROM lookalike.search_log AS l
+LEFT JOIN lookalike.collections AS c ON c.id = l.collection_id
+ORDER BY l.milliseconds DESC, l.id LIMIT :most;

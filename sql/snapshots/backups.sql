@@ -60,3 +60,8 @@ DELETE FROM lookalike.backups AS b WHERE b.place = %(place)s AND b.name = ANY (%
 
 -- backups.latest: When the last backup was begun.
 SELECT max(b.begun_at) AS begun_at FROM lookalike.backups AS b;
+
+-- backups.listed: The backups that were taken, the latest first, wherever they lie.
+SELECT b.name, b.place, b.begun_at, extract(epoch FROM b.ended_at - b.begun_at)::double precision AS seconds, b.bytes,
+       b.records, b.verified_at, b.differences
+FROM lookalike.backups AS b ORDER BY b.begun_at DESC, b.place LIMIT %(most)s;

@@ -39,3 +39,8 @@ WHERE m.index_name = %(index_name)s;
 -- recall.forget: Forgets what was measured of indexes that are gone.
 DELETE FROM lookalike.index_recall AS m
 WHERE m.collection_id = %(collection_id)s AND pg_catalog.to_regclass('lookalike.' || m.index_name) IS NULL;
+
+-- recall.listed: What was measured of the recall of indexes, the lowest first.
+SELECT s.collection, s.condition, s.recall_target, s.effort, s.recall_10, s.recall_100, s.queries, s.rows, s.seconds,
+       s.measured_at, s.current
+FROM lookalike.search_recall AS s WHERE s.measured_at IS NOT NULL ORDER BY s.recall_10, s.collection LIMIT %(most)s;

@@ -110,7 +110,7 @@ def test_it_is_for_administrators_of_all_collections(opened: Opened, console: Co
     everywhere = tokens.create(console.context, [Scope.WRITE], None).token
     for token in (console.new_token(Scope.ADMIN)[1], everywhere):
         page = opened("access", token)
-        expect(page.get_by_role("heading", level=1)).to_contain_text("not found", ignore_case=True)
+        expect(page.get_by_role("heading", level=1)).to_contain_text("is for tokens with the scope admin")
         page.goto(f"{console.url}/console/jobs")
         expect(page.get_by_role("navigation").get_by_text("Access")).to_have_count(0)
 
