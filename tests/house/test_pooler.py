@@ -133,7 +133,8 @@ def test_a_database_that_is_down_behind_the_pooler_is_told_in_time(tmp_path: Pat
     database = EmbeddedDatabase(tmp_path / "home")
     migrated = database.start()
     schema.upgrade(migrated)
-    with pgbouncer.in_front_of(migrated, tmp_path) as url:
+    # As long as it does not try again it refuses at once; by itself that is 15 seconds.
+    with pgbouncer.in_front_of(migrated, tmp_path, more="server_login_retry = 1") as url:
         db = Database(url, connections=4, timeout_seconds=1)
         db.open()
         with ThreadPoolExecutor(4) as pool:
@@ -147,7 +148,7 @@ def test_a_database_that_is_down_behind_the_pooler_is_told_in_time(tmp_path: Pat
             reach(url)
         assert "the database cannot be reached: " in str(away(url, 1))
         database.start()
-        eventually(lambda: away(url, 1) is None)  # pgbouncer's server_login_retry is 15 seconds
+        eventually(lambda: away(url, 1) is None)
         assert db.read(schema.is_current)
         db.close()
     database.stop()
