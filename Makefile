@@ -33,7 +33,7 @@ $(DEV): $(STAMP)
 demo: $(STAMP)  ## Load the sample photographs (or PHOTOS=dir: your own), print a token and a curl line, serve
 	@$(BIN)/lookalike demo $(if $(PHOTOS),--photos '$(PHOTOS)') $(if $(PORT),--port $(PORT))
 
-test: $(DEV)  ## Run the whole suite on a real PostgreSQL, a worker a core (ARGS="-n0 -k word": some of it, in one process)
+test: $(DEV)  ## Run the whole suite on a real PostgreSQL, by a worker more than cores (ARGS="-n0 -k word": some of it, in one process)
 	$(BIN)/python -m pytest -n auto --dist loadscope --no-loadscope-reorder $(ARGS)
 
 lint: $(DEV)  ## Run the linters alone

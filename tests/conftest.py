@@ -1,7 +1,7 @@
 """A real PostgreSQL for every test: one server a worker, a template database, a copy of it a test.
 
-`-n auto` (what `make test` says) starts a worker a core; `-n0` runs all tests in one process. Workers get modules, not
-tests, so that what a module shares is made once.
+`-n auto` (what `make test` says) starts a worker more than there are cores; `-n0` runs all tests in one process.
+Workers get modules, not tests, so that what a module shares is made once.
 
 `--db=URL` or `LOOKALIKE_TEST_DATABASE_URL` names a server of one's own (a superuser's URL); `--db=container` runs the
 image of docker-compose through testcontainers; else the embedded server is used. A given server has all tests run
@@ -25,7 +25,7 @@ from app.db import schema
 from app.db.engine import Database
 from tests.support.databases import Databases
 
-# A worker a core: a model that took more threads would take them from the other workers. Servers of tests inherit it.
+# Workers take all cores: a model that took more threads would take them from the other workers. Servers inherit it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 _LONG_FIRST = ("server", "house", "db", "api", "ui", "unit")
 IMAGE = "pgvector/pgvector:0.8.5-pg18-trixie"
@@ -63,20 +63,25 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)  # a test or two are run without pytest-xdist, too
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Return how many workers `-n auto` starts: one a core, at most eight; none where the server is given."""
-    return 0 if _named(config) else min(8, len(os.sched_getaffinity(0)))
+    """Return how many workers `-n auto` starts: none where the server is given.
+
+    One more than cores, at most eight: of two, each waits for servers, browsers and clocks a fifth of its time.
+    """
+    return 0 if _named(config) else min(8, len(os.sched_getaffinity(0)) + 1)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
     """Collect without Python's garbage collector, and keep what was collected out of its sight.
 
-    Tests, modules and libraries stay until the end: to look through them again and again found nothing.
+    Tests, modules and libraries stay until the end: to look through them again and again found nothing. What comes
+    later is looked through more seldom than by itself, too.
     """
     gc.disable()
     collected = yield
     gc.freeze()
     gc.enable()
+    gc.set_threshold(10_000, 20, 20)
     return collected
 
 
