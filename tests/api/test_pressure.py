@@ -32,6 +32,7 @@ def narrow(database_url: str, settings: Callable[..., Settings]) -> Iterator[Api
     """The application with four connections, and a wait of half a second for one."""
     application = create_app(settings(pool_connections=4, pool_timeout_seconds=_WAIT), database_url)
     context: Context = application.extensions["lookalike"]
+    eventually(context.db._pool.get_stats, lambda now: now.get("pool_available"))  # a busy machine connects more slowly
     made = collections.create(context, "c", "photo")
     api = Api(application.test_client(), context, made.name, tokens.create(context, [Scope.ADMIN], None).token)
     api.fill(10)
