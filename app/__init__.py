@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from flask import Flask
 
     from app.config import Settings
+    from app.domain.searches import SearchObserver
     from app.services.context import Context
 
 __all__ = ["__version__", "create_app", "create_context"]
@@ -77,6 +78,21 @@ def create_context(settings: "Settings", database_url: str) -> "Context":
     )
 
 
+def _observers(context: "Context") -> "tuple[SearchObserver, ...]":
+    """Return those that are told of searches, as the settings have them."""
+    from app.services.searchlog import SearchLog  # noqa: PLC0415
+    from app.services.searchmetrics import SearchMetrics  # noqa: PLC0415
+    from app.services.slowsearches import SlowSearches  # noqa: PLC0415
+
+    settings = context.settings
+    made: list[SearchObserver] = [SearchMetrics(context.metrics)] if context.metrics.counting else []
+    if settings.log_searches:
+        made.append(SearchLog(context.db, settings.search_log_rows))
+    if settings.slow_search_seconds:
+        made.append(SlowSearches(context.db, settings.slow_search_seconds))
+    return tuple(made)
+
+
 def create_app(settings: "Settings", database_url: str) -> "Flask":
     """Return the WSGI application on a database whose schema is up to date.
 
@@ -100,20 +116,14 @@ def create_app(settings: "Settings", database_url: str) -> "Flask":
     from app.api.proxies import Application, Proxies  # noqa: PLC0415
     from app.api.uploads import uploads  # noqa: PLC0415
     from app.api.watched import watch_requests  # noqa: PLC0415
-    from app.domain.searches import SearchObserver  # noqa: PLC0415
     from app.domain.services import prefixes  # noqa: PLC0415
     from app.services import backing_up, expiring, gauges, operations, selftuning, warming  # noqa: PLC0415
     from app.services.readiness import warm_up  # noqa: PLC0415
-    from app.services.searchlog import SearchLog  # noqa: PLC0415
-    from app.services.searchmetrics import SearchMetrics  # noqa: PLC0415
     from app.services.watching import every  # noqa: PLC0415
     from app.ui.blueprint import console  # noqa: PLC0415
 
     context = create_context(settings, database_url)
-    observers: list[SearchObserver] = [SearchMetrics(context.metrics)] if context.metrics.counting else []
-    if settings.log_searches:
-        observers.append(SearchLog(context.db, settings.search_log_rows))
-    context = replace(context, observers=tuple(observers))
+    context = replace(context, observers=_observers(context))
     gauges.register(context)
     flask = Application("lookalike", Proxies(settings.trusted_proxies))
     flask.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes

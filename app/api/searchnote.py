@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 
+from flask import g
+
 from app.api.methods import Call
 from app.domain.collections import Collection
 from app.domain.searches import Entry, Searched
@@ -25,6 +27,7 @@ def tell(call: Call, method: str, search: Searched, seconds: float) -> None:
         compared=_compared(call.collection, search),
         copies=search.copies,
         end=search.end,
+        request_id=g.request_id,
     )
     for observer in call.context.observers:
         observer.searched(entry)

@@ -294,6 +294,12 @@ class Settings(LongWork):
     log_searches: bool = Field(
         default=False, description="Note every search in the table search_log, for the view recent_searches."
     )
+    slow_search_seconds: float = Field(
+        default=1.0,
+        ge=0,
+        le=_DAY,
+        description="Time from which a search is told in the log, with its plan; 0: none is.",
+    )
     search_log_rows: int = Field(
         default=100_000, ge=1, le=_MOST, description="Searches that are kept in the log at most."
     )

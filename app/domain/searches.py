@@ -37,7 +37,7 @@ class Searched:
 class Entry:
     """One search that was answered: when, for whom, in which collection, by which method, and what it did.
 
-    The other fields are those of `Searched`.
+    `request_id` is that of the answer. The other fields are those of `Searched`.
     """
 
     at: datetime
@@ -53,6 +53,7 @@ class Entry:
     compared: int | None = None
     copies: bool = False
     end: int = 0
+    request_id: str | None = None
 
 
 class SearchObserver(Protocol):

@@ -30,7 +30,9 @@ KEEP = 20
 def logging_app(
     module_database_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[FlaskClient, Context]]:
-    settings = Settings(home=tmp_path_factory.mktemp("home"), log_searches=True, search_log_rows=KEEP)
+    settings = Settings(
+        home=tmp_path_factory.mktemp("home"), log_searches=True, search_log_rows=KEEP, slow_search_seconds=0
+    )
     application = create_app(settings, module_database_url)
     context: Context = application.extensions["lookalike"]
     yield application.test_client(), context

@@ -6,7 +6,7 @@ from time import perf_counter
 from typing import Protocol
 
 from app.db.engine import Database
-from app.db.search import beside, products, ranks, tags
+from app.db.search import beside, products, ranks, slow, tags
 from app.db.search.reads import count_matches, expectation, stored, with_fields
 from app.db.search.send import compared, compared_and_counted
 from app.domain.ranking import Nearest
@@ -37,6 +37,7 @@ def find(db: Database, query: Query) -> Nearest | None:
     less.
     """
     started = perf_counter()
+    slow.begin()
     nearest = _found(db, query)
     if nearest is None:
         return None

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from time import perf_counter
 from typing import Any
 
 from psycopg.rows import tuple_row
 
 from app.db.engine import Connection, Database
+from app.db.search.slow import note
 from app.db.search.statements import Statement, compare, few
 from app.domain.records import Found
 from app.search.plan import is_expensive
@@ -21,7 +23,10 @@ def fetch(db: Database, statement: Statement) -> list[Found]:
         with connection.cursor(binary=True, row_factory=_as_found) as cursor:
             return cursor.execute(statement.text, statement.values, prepare=statement.prepare).fetchall()
 
-    return db.read(work, generic=statement.generic or statement.prepare)
+    started = perf_counter()
+    rows = db.read(work, generic=statement.generic or statement.prepare)
+    note(statement, started)
+    return rows
 
 
 def reading_all(db: Database, query: Query) -> AbstractContextManager[None]:
@@ -47,7 +52,10 @@ def compared_and_counted(db: Database, query: Query, bound_: int, indexes: froze
             rows = cursor.execute(statement.text, statement.values, prepare=statement.prepare).fetchall()
         return [Found(row[0], row[2], row[1]) for row in rows if row[0] is not None], int(rows[0][3])
 
-    return db.read(work, generic=statement.generic or statement.prepare)
+    started = perf_counter()
+    found = db.read(work, generic=statement.generic or statement.prepare)
+    note(statement, started)
+    return found
 
 
 def _as_found(_: object) -> Callable[[Sequence[Any]], Found]:
