@@ -12,6 +12,7 @@ import click
 from gunicorn.app.base import BaseApplication
 
 from app import create_app
+from app.cli import telemetry
 from app.cli.collector import leave_out_what_stays
 from app.cli.common import check_folders
 from app.cli.listening import address_of, check_free, netloc, serve_metrics, url_of
@@ -39,6 +40,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         self.settings = settings
         self._database_url = database_url
         self._embedded = embedded
+        self._end_telemetry: Callable[[], None] = lambda: None
         super().__init__()
 
     def load_config(self) -> None:
@@ -95,6 +97,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             return
         worker.jobs.stop()
         worker.stop_metrics()
+        self._end_telemetry()
         application.extensions["lookalike"].close()
         ended = sys.exc_info()[1]
         if os.getpid() == worker.pid and isinstance(ended, SystemExit):
@@ -104,7 +107,11 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
 
     def load(self) -> WSGIApplication:
         """Make the application, in the worker: connections and threads do not survive a fork."""
-        return create_app(self.settings, self._database_url)
+        follow = telemetry.begin() if telemetry.wanted() else None
+        application = create_app(self.settings, self._database_url)
+        if follow is not None:
+            self._end_telemetry = follow(application)
+        return application
 
 
 def _end(code: int) -> NoReturn:
