@@ -227,7 +227,12 @@ if (said) {
 
 bindRows("collection");
 bind("Escape", "close the details", () => details && (location.href = "?"));
-// Only the server knows how far a build is; nothing on the page is lost by asking it again while nobody types.
-if (details?.querySelector("progress")) {
-  window.setTimeout(() => document.activeElement?.matches("input") || document.querySelector("dialog[open]") || location.reload(), collection ? 3_000 : 10_000);
+// Only the server knows how far a build is; nothing on the page is lost by asking it again while nobody types, and
+// nothing stands there that was said with a way back.
+if (details?.querySelector("#build")) {
+  const again = () => {
+    if (document.activeElement?.matches("input") || document.querySelector("dialog[open], .toast")) window.setTimeout(again, 3_000);
+    else location.reload();
+  };
+  window.setTimeout(again, 3_000);
 }
