@@ -322,13 +322,23 @@ def _package() -> ModuleType | None:
 
 def _binaries(utils: ModuleType, data: Path) -> Path:
     """Return the folder of the programs that fit a data folder, which is of one major version for good."""
+    held, newest = utils.POSTGRES_VERSIONS, utils.TARGET_POSTGRES_VERSION
     try:
-        version = int((data / "PG_VERSION").read_text())
+        version = (data / "PG_VERSION").read_text().strip()
     except FileNotFoundError:
-        version = utils.TARGET_POSTGRES_VERSION
-    if version not in utils.POSTGRES_VERSIONS:
-        raise ConfigurationError(f"{data} is of PostgreSQL {version}, which the embedded package does not hold")
-    return Path(utils.POSTGRES_VERSIONS[version])
+        version = str(newest)
+    if version not in map(str, held):
+        raise ConfigurationError(
+            f"{data} is of PostgreSQL {version or 'no version'}, and the embedded package holds"
+            f" {' and '.join(map(str, sorted(held)))}: take a backup with a package that holds it, and restore that"
+            " into a new LOOKALIKE_HOME with this one (docs/operations/upgrades.md)"
+        )
+    if int(version) < newest:
+        log.warning(
+            "the embedded database is of PostgreSQL %s, and goes on as it is; the package holds %d, too: a backup,"
+            " restored into a new LOOKALIKE_HOME, is of that (docs/operations/upgrades.md)", version, newest,
+        )  # fmt: skip
+    return Path(held[int(version)])
 
 
 def _system_user(utils: ModuleType) -> str:

@@ -47,7 +47,7 @@ _BY_CONSTRAINT: dict[str, str] = {
 
 _BY_CLASS: tuple[tuple[tuple[type[psycopg.Error], ...], Callable[[], LookalikeError]], ...] = (
     (
-        (pg.UndefinedTable, pg.InvalidSchemaName),
+        (pg.UndefinedTable, pg.UndefinedColumn, pg.UndefinedFunction, pg.InvalidSchemaName),
         lambda: Unavailable("the database holds no schema of Lookalike, or one of another version", 10),
     ),
     (

