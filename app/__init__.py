@@ -5,7 +5,7 @@
 
 from dataclasses import replace
 from threading import BoundedSemaphore
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from app.version import __version__
 
@@ -15,19 +15,27 @@ if TYPE_CHECKING:
     from app.config import Settings
     from app.domain.searches import SearchObserver
     from app.services.context import Context
+    from app.services.sharing import Sharing
 
 __all__ = ["__version__", "create_app", "create_context"]
 
 
-def create_context(settings: "Settings", database_url: str) -> "Context":
+def create_context(settings: "Settings", database_url: str, sharing: "Sharing | None" = None) -> "Context":
     """Put the parts together that services work with; nothing is connected or loaded yet.
+
+    Args:
+        settings: the deployment's choices.
+        database_url: the database.
+        sharing: what the process shares with others of one server; None: it is alone.
 
     Raises:
         ConfigurationError: the fashion taxonomy cannot be read or is none.
 
     """
     from app.db import bell  # noqa: PLC0415  (importing the package must stay cheap: the CLI imports it)
+    from app.db.conninfo import readable  # noqa: PLC0415
     from app.db.engine import Database  # noqa: PLC0415
+    from app.db.replicas import Replicated  # noqa: PLC0415
     from app.embedding.fetch.sources import PictureSource  # noqa: PLC0415
     from app.embedding.models.batching import Models  # noqa: PLC0415
     from app.embedding.models.vector_cache import VectorCache  # noqa: PLC0415
@@ -37,28 +45,36 @@ def create_context(settings: "Settings", database_url: str) -> "Context":
     from app.services.audit import Audit  # noqa: PLC0415
     from app.services.context import Context, Lookup  # noqa: PLC0415
     from app.services.limiting import Limiter  # noqa: PLC0415
+    from app.services.sharing import ALONE  # noqa: PLC0415
     from app.services.traffic import Traffic  # noqa: PLC0415
 
-    metrics = Metrics(counting=settings.metrics != "off")
+    sharing = sharing or ALONE
+    metrics = Metrics(counting=settings.metrics != "off", folder=sharing.metrics)
     taxonomy = read_taxonomy(settings.fashion_taxonomy)
-    db = Database(
-        database_url,
-        admin_url=settings.admin_database_url,
-        pooler=settings.pooler,
-        connections=settings.pool_connections,
-        timeout_seconds=settings.pool_timeout_seconds,
-        statement_timeout_ms=settings.statement_timeout_ms,
-        ef_search=settings.ef_search,
-        recall_target=settings.recall_target,
-        metrics=metrics,
-    )
+    options: dict[str, Any] = {
+        "pooler": settings.pooler,
+        "connections": settings.pool_connections,
+        "timeout_seconds": settings.pool_timeout_seconds,
+        "statement_timeout_ms": settings.statement_timeout_ms,
+        "ef_search": settings.ef_search,
+        "recall_target": settings.recall_target,
+        "metrics": metrics,
+    }
+    if settings.read_database_url is None:
+        db = Database(database_url, admin_url=settings.admin_database_url, **options)
+    else:
+        standbys = readable(settings.read_database_url, "LOOKALIKE_READ_DATABASE_URL", writes=False)
+        replicas = Database(standbys, **options)
+        wait_ms, owner = settings.read_wait_ms, settings.admin_database_url
+        db = Replicated(database_url, admin_url=owner, replicas=replicas, wait_ms=wait_ms, **options)
     models = Models(
         settings.models,
         threads=settings.model_threads,
         queue_pictures=settings.model_queue_pictures,
         metrics=metrics,
     )
-    lookup = Lookup(db, settings.auth_cache_seconds, Limiter(metrics), settings.public_url)
+    limiter, public = Limiter(metrics), settings.public_url
+    lookup = Lookup(db, settings.auth_cache_seconds, limiter, public, sharing, read_only=settings.read_only)
     hearing = bell.Bell(db)
     hearing.calls(bell.TOKENS, lookup.forget_tokens)
     hearing.calls(bell.COLLECTIONS, lookup.forget_collections)
@@ -70,7 +86,7 @@ def create_context(settings: "Settings", database_url: str) -> "Context":
         vector_cache=VectorCache(settings.vector_cache_bytes),
         tagger=Tagger(models, taxonomy, settings.home / "taxonomies"),
         lookup=lookup,
-        audit=Audit(db, settings.audit_days),
+        audit=Audit(db, 0 if settings.read_only else settings.audit_days),
         metrics=metrics,
         traffic=Traffic(metrics),
         bell=hearing,
@@ -86,19 +102,20 @@ def _observers(context: "Context") -> "tuple[SearchObserver, ...]":
 
     settings = context.settings
     made: list[SearchObserver] = [SearchMetrics(context.metrics)] if context.metrics.counting else []
-    if settings.log_searches:
+    if settings.log_searches and not settings.read_only:
         made.append(SearchLog(context.db, settings.search_log_rows))
     if settings.slow_search_seconds:
         made.append(SlowSearches(context.db, settings.slow_search_seconds))
     return tuple(made)
 
 
-def create_app(settings: "Settings", database_url: str) -> "Flask":
+def create_app(settings: "Settings", database_url: str, sharing: "Sharing | None" = None) -> "Flask":
     """Return the WSGI application on a database whose schema is up to date.
 
     Args:
         settings: the deployment's choices.
         database_url: the database; `settings.database_url` is only a wish, the embedded one has a URL of its own.
+        sharing: what this process shares with others that serve with it; None: it serves alone.
 
     """
     from app.api import cors, errors  # noqa: PLC0415
@@ -122,7 +139,7 @@ def create_app(settings: "Settings", database_url: str) -> "Flask":
     from app.services.watching import every  # noqa: PLC0415
     from app.ui.blueprint import console  # noqa: PLC0415
 
-    context = create_context(settings, database_url)
+    context = create_context(settings, database_url, sharing)
     context = replace(context, observers=_observers(context))
     gauges.register(context)
     flask = Application("lookalike", Proxies(settings.trusted_proxies))
@@ -149,8 +166,10 @@ def create_app(settings: "Settings", database_url: str) -> "Flask":
     watch_requests(flask, context)
     flask.extensions["lookalike"] = context
     context.open()
-    context.bell.open()
     warm_up(context)
+    if settings.read_only:
+        return flask
+    context.bell.open()
     expiring.watch(context)
     every(context, 10.0, "token-use", context.lookup.uses.write, "when tokens were used last was not noted")
     operations.watch(context)

@@ -17,6 +17,8 @@ from app.api.unknown import refuse, unknown
 from app.api.v2.collection import PING  # and with it the package, which registers the methods
 from app.domain.collections import Collection
 from app.domain.errors import CollectionNotFound
+from app.domain.freshness import HEADER, Asked, asking, position_in
+from app.domain.tokens import Scope
 from app.services import expiring
 from app.services.context import Context
 
@@ -69,10 +71,12 @@ def _view(context: Context, entry: Method, service: str | None) -> Callable[[], 
             expiring.tidy(context, target)
             return answer
 
+        reads, position = entry.scope is Scope.READ, position_in(request.headers.get(HEADER))
         with within(context.lookup.limiter, principal, entry, body):
             for last in (*[False] * (_TRIES - 1), True):
                 try:
-                    return _answered(call(collection))
+                    with asking(Asked(collection.id, reads, position)):
+                        return _marked(_answered(call(collection)), None if reads else context.written(collection.id))
                 except CollectionNotFound:
                     # Since it was looked up it was dropped, and perhaps created again under its name, its alias was
                     # switched, or it was given another model, and with it other tables: look once more, and do it all
@@ -85,6 +89,13 @@ def _view(context: Context, entry: Method, service: str | None) -> Callable[[], 
             raise AssertionError("unreachable")
 
     return view
+
+
+def _marked(answer: Response, written: str | None) -> Response:
+    """Return the answer to a write with what a read must have seen to know of it."""
+    if written is not None:
+        answer.headers[HEADER] = written
+    return answer
 
 
 def _answered(answer: Answer) -> Response:

@@ -11,8 +11,11 @@ from flask import Flask, Response, request
 _OWN = frozenset({"console", "metrics"})
 """Blueprints that other sites' pages never get to read."""
 _VERBS = "GET, HEAD, POST, PATCH"
-_SENT = "Authorization, Content-Type, collection-id, Idempotency-Key, traceparent, Upload-Offset, X-Request-ID"
-_SHOWN = "RateLimit, RateLimit-Policy, Retry-After, traceparent, Upload-Offset, X-Request-ID"
+_SENT = (
+    "Authorization, Content-Type, collection-id, Idempotency-Key, lookalike-version, traceparent, Upload-Offset,"
+    " X-Request-ID"
+)
+_SHOWN = "lookalike-version, RateLimit, RateLimit-Policy, Retry-After, traceparent, Upload-Offset, X-Request-ID"
 _SECONDS = "7200"  # the most that Chromium remembers
 
 

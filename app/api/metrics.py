@@ -34,7 +34,7 @@ class _Scrapers:
         try:
             principal = principal_of(request, self._context.lookup)
             self._known.pop(key, None)
-            principal.check_scope(Scope.ADMIN)
+            principal.check_scope(Scope.ADMIN, changes=False)
             principal.check_everywhere()
             self._known[key] = True
         except Unavailable:

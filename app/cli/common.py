@@ -85,7 +85,7 @@ def database(settings: Settings, *, make: bool = True) -> Iterator[str]:
         yield reach(settings.admin_database_url, "LOOKALIKE_ADMIN_DATABASE_URL")
         return
     if settings.database_url:
-        yield reach(settings.database_url)
+        yield reach(settings.database_url, writes=not settings.read_only)
         return
     embedded = EmbeddedDatabase(settings.home, make=make, port=settings.embedded_port)
     try:

@@ -3,7 +3,7 @@
 import errno
 import socket
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -75,11 +75,12 @@ class _Input:
         return data
 
 
-def whole_requests(application: WSGIApplication) -> WSGIApplication:
+def whole_requests(application: WSGIApplication, ends: Callable[[], bool] = lambda: False) -> WSGIApplication:
     """Return the application, before whose answers the rest of the request is read, or the connection given up.
 
     An answer that comes before the body was read, as for a wrong token, would leave the rest of it on the connection.
-    A small rest is read and thrown away; with a larger one the answer says `Connection: close`.
+    A small rest is read and thrown away; with a larger one the answer says `Connection: close`, and so it does where
+    `ends` says that the server is about to stop: the client's next request goes to another one.
     """
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -88,7 +89,7 @@ def whole_requests(application: WSGIApplication) -> WSGIApplication:
         environ["wsgi.input"] = _Input(body)
 
         def start(status: str, headers: list[tuple[str, str]], error: _Error | None = None, /) -> Any:
-            if not _drained(body, environ.get("CONTENT_LENGTH")):
+            if not _drained(body, environ.get("CONTENT_LENGTH")) or ends():
                 response.force_close()
             return start_response(status, headers, error)
 

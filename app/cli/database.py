@@ -77,7 +77,7 @@ def check() -> None:
     """Report what keeps this database from being served, and how to mend it; exit with 1 if there is anything."""
     settings = Settings()
     with database(settings, make=False) as url:
-        problems = schema.problems(url)
+        problems = schema.problems(url, writes=not settings.read_only)
         if not problems and settings.database_url and settings.admin_database_url:
             problems = role_table.problems(reach(settings.database_url))
         for problem in problems:

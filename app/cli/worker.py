@@ -53,6 +53,7 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         self._seconds: float = settings.queue_seconds
         self._patience: float = settings.client_seconds
         self._in_flight = 0
+        self._ends_at: float | None = None
         self._waiting: deque[tuple[float, TConn, Future[Any]]] = deque()
         self._closing: deque[TConn] = deque()
         self._most_unread: int = _LINGER_BODIES * settings.max_body_bytes
@@ -71,7 +72,9 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         metrics = self.application.extensions["lookalike"].metrics
         self._metrics = metrics
         metrics.source(self._figures, of_process=True)
-        self.wsgi = whole_requests(refusing(self.application, partial(count_refusal, metrics)))
+        self._stopping = self.application.extensions["lookalike"].stopping
+        refused = partial(count_refusal, metrics)
+        self.wsgi = whole_requests(refusing(self.application, refused), self._stopping.is_set)
 
     def _figures(self) -> Iterator[Reading]:
         """Yield how busy the threads are; called by the thread that answers a scrape, which only looks."""
@@ -87,11 +90,39 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
             self._refusing.shutdown(wait=False)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
-        """Begin to stop: jobs are given back, and requests that wait for one are answered."""
+        """Begin to stop: jobs are given back, and `/readyz` says no; requests are served on for `drain_seconds`.
+
+        So that proxies send no more of them before connections are refused. A second signal ends that.
+        """
         if (jobs := getattr(self, "jobs", None)) is not None:  # the server had begun
             jobs.begin_to_stop()
+            drains = self.app.settings.drain_seconds if not self._stopping.is_set() else 0.0
+            self._stopping.set()
+            self._ends_at = time.monotonic() + drains
+            if drains:
+                return
+        self._end(sig, frame)
+
+    def _end(self, sig: int = 0, frame: Any = None) -> None:
+        """Take no more connections, and answer what has come; requests that wait for a job are answered."""
+        if hasattr(self, "jobs"):
             self.application.extensions["lookalike"].bell.silence()
         super().handle_exit(sig, frame)
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """Take new connections or not; at the end those that wait are taken, and further ones refused at once.
+
+        gunicorn leaves them waiting for as long as others are served, and then resets them.
+        """
+        super().set_accept_enabled(enabled)
+        if enabled or self.alive:
+            return
+        for listener in self.sockets:
+            waits = select.poll()
+            waits.register(listener, select.POLLIN)
+            while waits.poll(0):
+                self.accept(listener)
+            listener.close()
 
     def enqueue_req(self, conn: TConn) -> None:
         """Hand a connection to a thread that serves, or, if too many wait already, to one that refuses."""
@@ -127,7 +158,11 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         """Do what came up, and refuse those that have waited too long; called every second at least."""
+        if self._ends_at is not None and self.alive:
+            timeout = max(0.0, min(timeout, self._ends_at - time.monotonic()))
         super().wait_for_and_dispatch_events(timeout)
+        if self._ends_at is not None and self.alive and time.monotonic() >= self._ends_at:
+            self._end()
         while self._closing and (self._closing[0].timeout < time.monotonic()):
             self._close(self._closing[0])
         oldest = time.monotonic() - self._seconds

@@ -8,7 +8,7 @@ from pydantic import AliasChoices, BeforeValidator, Field, ValidationError
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from app.config import sentences
-from app.config.long_work import LongWork
+from app.config.several_servers import SeveralServers
 from app.config.values import FilePath, Network, Origin, Port, lower, parts
 from app.domain.errors import ConfigurationError
 from app.domain.options import FetchPolicy, ImageLimits, ModelOptions, Patience
@@ -18,7 +18,7 @@ _MOST = 2**31 - 1  # what PostgreSQL's integers hold
 _DAY = 86_400
 
 
-class Settings(LongWork):
+class Settings(SeveralServers):
     """The choices of a deployment. They are read once at start, passed down, and never changed.
 
     A variable that is empty counts as unset.
@@ -88,9 +88,6 @@ class Settings(LongWork):
         ge=0.1,
         le=_DAY,
         description="Time after which a request that comes no further is given up; answers likewise.",
-    )
-    shutdown_seconds: int = Field(
-        default=30, ge=1, le=_DAY, description="Time that running requests get to end at a stop."
     )
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(lower)] = Field(
         default="info", description="debug, info, warning or error."

@@ -16,6 +16,7 @@ from app.domain.errors import ConfigurationError
 
 CONNECT_SECONDS = 10
 _PRIMARY = "target_session_attrs=read-write"
+_STANDBY = "target_session_attrs=prefer-standby load_balance_hosts=random"
 _LARGEST_PORT = 65_535
 _URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.:-]*)://(?P<rest>.*)", re.DOTALL)
 _FORMS = "write postgresql://USER:PASSWORD@HOST:PORT/DATABASE, or libpq's words: host=… port=… user=… dbname=…"
@@ -53,7 +54,7 @@ def readable(text: str, setting: str = "DATABASE_URL", *, writes: bool = True) -
     Args:
         text: what the setting holds.
         setting: its name, for the sentence.
-        writes: whether it is to lead to a server that takes writes.
+        writes: whether it is to lead to a server that takes writes; else to a standby, where there is one.
 
     Raises:
         ConfigurationError: it cannot be meant; the message quotes no part that may belong to a password.
@@ -79,17 +80,17 @@ def readable(text: str, setting: str = "DATABASE_URL", *, writes: bool = True) -
     for port in filter(None, str(parts.get("port", "")).split(",")):
         if not (port.isascii() and port.isdecimal() and 0 < int(port) <= _LARGEST_PORT):
             raise ConfigurationError(f"{setting} names a port that is none, 1 to 65535: {_FORMS}")
-    return _of_the_primary(text, parts) if writes else text
+    return _of_several(text, parts, _PRIMARY if writes else _STANDBY)
 
 
-def _of_the_primary(text: str, parts: Mapping[str, object]) -> str:
-    """Return a URL or words that lead, of several hosts, to the one that takes writes, where nothing else is said."""
+def _of_several(text: str, parts: Mapping[str, object], wanted: str) -> str:
+    """Return a URL or words that lead, of several hosts, to the wanted one, where nothing else is said."""
     several = any("," in str(parts.get(name, "")) for name in ("host", "hostaddr"))
     if not several or "target_session_attrs" in parts or "PGTARGETSESSIONATTRS" in os.environ:
         return text
     if "://" not in text.partition("=")[0]:
-        return f"{text} {_PRIMARY}"
-    return f"{text}{'&' if '?' in text else '?'}{_PRIMARY}"
+        return f"{text} {wanted}"
+    return f"{text}{'&' if '?' in text else '?'}{wanted.replace(' ', '&')}"
 
 
 def _misread(text: str, said: str, is_url: bool) -> str:
@@ -112,14 +113,14 @@ def without_password(text: str) -> tuple[str, str | None]:
     return make_conninfo("", **words), None if password is None else str(password)
 
 
-def reach(text: str, setting: str = "DATABASE_URL") -> str:
+def reach(text: str, setting: str = "DATABASE_URL", *, writes: bool = True) -> str:
     """Connect once, so that what keeps anybody from it is said at once; return the URL as libpq reads it.
 
     Raises:
         ConfigurationError: no connection can be had; the message is libpq's reason and an advice.
 
     """
-    url = readable(text, setting)
+    url = readable(text, setting, writes=writes)
     try:
         _try(url, CONNECT_SECONDS)
     except psycopg.Error as error:

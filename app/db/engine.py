@@ -207,6 +207,11 @@ class Database:
         """Return what the pool counts, by psycopg's names."""
         return self._pool.get_stats()
 
+    def version(self, collection_id: int) -> str | None:
+        """Return what a read of a replica must have seen; None, as there is none."""
+        del collection_id
+        return None
+
     def busy(self) -> bool:
         """Say whether all connections are in use, which is why none can be had."""
         return self._lent >= self._connections

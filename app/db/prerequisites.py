@@ -30,8 +30,40 @@ _FACTS = """
 """
 
 
-def missing(connection: psycopg.Connection[Any], *, to_upgrade: bool) -> list[str]:
-    """Return what is missing; empty where the schema can be used or, with `to_upgrade`, made and changed."""
+_STANDBY = """
+    SELECT current_setting('hot_standby_feedback')::boolean AS feedback,
+        current_setting('max_standby_streaming_delay') AS delay,
+        pg_catalog.pg_is_wal_replay_paused() AS paused,
+        coalesce(pg_catalog.pg_wal_lsn_diff(
+            pg_catalog.pg_last_wal_receive_lsn(), pg_catalog.pg_last_wal_replay_lsn()), 0) AS behind,
+        (SELECT w.status FROM pg_catalog.pg_stat_wal_receiver AS w) AS receiver
+    WHERE pg_catalog.pg_is_in_recovery()
+"""
+
+
+def standby(connection: psycopg.Connection[Any]) -> list[str]:
+    """Return how a standby stands, a sentence each; nothing of a server that is none."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(_STANDBY).fetchone()
+    if row is None:
+        return []
+    receives = f"its receiver is {row['receiver']}" if row["receiver"] else "it receives nothing"
+    paused = ", since replay is paused" if row["paused"] else ""
+    behind = f"{int(row['behind'])} bytes of what it has are not replayed{paused}"
+    said = [f"this server is a standby: {receives}, and {behind}"]
+    if not row["feedback"]:
+        said.append(
+            "hot_standby_feedback is off: a vacuum on the primary ends reads here that last longer than"
+            f" max_standby_streaming_delay ({row['delay']}), so set it on"
+        )
+    return said
+
+
+def missing(connection: psycopg.Connection[Any], *, to_upgrade: bool, writes: bool = True) -> list[str]:
+    """Return what is missing; empty where the schema can be used or, with `to_upgrade`, made and changed.
+
+    A server that only reads (`writes` False) may be a standby.
+    """
     with connection.cursor(row_factory=dict_row) as cursor:
         facts: dict[str, Any] = cursor.execute(_FACTS).fetchone() or {}
     found = []
@@ -46,8 +78,11 @@ def missing(connection: psycopg.Connection[Any], *, to_upgrade: bool) -> list[st
             f"the database {facts['database']} is in {facts['encoding']}, records are in UTF-8; an encoding cannot be"
             " changed: CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0;"
         )
-    if facts["standby"]:
-        found.append("this server is a standby, which takes no writes: let DATABASE_URL name the primary")
+    if facts["standby"] and writes:
+        found.append(
+            "this server is a standby, which takes no writes: let DATABASE_URL name the primary, or serve reads alone"
+            " (LOOKALIKE_READ_ONLY)"
+        )
     return found + (_schema(facts) if to_upgrade else [])
 
 

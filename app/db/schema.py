@@ -143,7 +143,7 @@ def _oldest_program(connection: Plain) -> str | None:
 
 
 def standing(url: str) -> str:
-    """Return, in a sentence, the revision of a schema that can be served, and which programs may use it.
+    """Return the revision of a schema that can be served, which programs may use it, and how a standby stands.
 
     Raises:
         Unavailable: the database is away.
@@ -152,7 +152,8 @@ def standing(url: str) -> str:
     with translated(), connect(url) as connection:
         oldest = _oldest_program(connection)
         said = f"the schema is at revision {_revision(connection)} and takes programs from {oldest} on"
-        return f"{said}; this one is {__version__}, and does not know it" if _is_newer(connection) else said
+        said = f"{said}; this one is {__version__}, and does not know it" if _is_newer(connection) else said
+        return "\n".join([said, *prerequisites.standby(connection)])
 
 
 def _refuse_pooler(connection: Plain) -> None:
@@ -272,8 +273,12 @@ def head() -> str:
     return revisions()[-1]
 
 
-def problems(url: str) -> list[str]:
+def problems(url: str, *, writes: bool = True) -> list[str]:
     """Return what keeps this database from being served, a sentence each; an empty list where all is well.
+
+    Args:
+        url: the database.
+        writes: whether it is to take writes; else it may be a standby.
 
     Raises:
         Unavailable: the database is away.
@@ -284,7 +289,7 @@ def problems(url: str) -> list[str]:
         newer = _is_newer(connection)
         if reason is not None and newer:
             return [reason]
-        found = missing(connection, to_upgrade=reason is not None)
+        found = missing(connection, to_upgrade=reason is not None and writes, writes=writes)
     if found or reason:
         return found or [str(reason)]
     if newer:  # how it differs from what this program knows is the newer program's affair

@@ -5,7 +5,7 @@ import secrets
 from dataclasses import dataclass
 from enum import StrEnum
 
-from app.domain.errors import Forbidden, InvalidRequest
+from app.domain.errors import Forbidden, InvalidRequest, Unavailable
 
 
 class Scope(StrEnum):
@@ -69,12 +69,16 @@ _WHOLE = (
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The holder of a token: its scopes, the ids of its collections (None: all of them), and its limits."""
+    """The holder of a token: its scopes, the ids of its collections (None: all of them), and its limits.
+
+    `reads_only`: the server that was asked takes no writes, whatever the token may do.
+    """
 
     token_id: int
     scopes: frozenset[Scope]
     collections: frozenset[int] | None
     limits: Limits = NO_LIMITS
+    reads_only: bool = False
 
     @property
     def allowed(self) -> frozenset[Scope]:
@@ -86,21 +90,29 @@ class Principal:
 
         Raises:
             Forbidden: it may not.
+            Unavailable: it may, and this server only reads.
 
         """
         if self.collections is not None and collection_id not in self.collections:
             raise Forbidden("this token has no access to this collection")
         self.check_scope(scope)
 
-    def check_scope(self, scope: Scope) -> None:
+    def check_scope(self, scope: Scope, *, changes: bool = True) -> None:
         """Check that the token may do this somewhere.
+
+        Args:
+            scope: what is to be done.
+            changes: whether what needs a scope beyond reading is to change something.
 
         Raises:
             Forbidden: it may not.
+            Unavailable: it may, and this server only reads.
 
         """
         if scope not in self.allowed:
             raise Forbidden(f"this token may not {scope}: it has the scope {', '.join(sorted(self.scopes))}")
+        if self.reads_only and changes and scope is not Scope.READ:
+            raise Unavailable("this server only reads; send what changes something to another one", 10)
 
     def check_everywhere(self) -> None:
         """Check that the token is one for all collections: what is made or given to others may be of any.

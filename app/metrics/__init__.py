@@ -1,8 +1,11 @@
-"""Metrics of the process, in the forms that Prometheus reads. Prometheus' client library is used here alone."""
+"""Metrics of the server, in the forms that Prometheus reads. Prometheus' client library is used here alone."""
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
 from typing import NamedTuple
 
 from prometheus_client import (
@@ -17,10 +20,13 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.samples import Sample
 
-from app.metrics import families
+from app.metrics import families, several
 from app.metrics.families import FAMILIES, PREFIX, SECONDS, Family, Kind
 
 __all__ = ["Metrics", "Reading", "families"]
+
+
+_PUBLISH_SECONDS = 5.0
 
 
 class Reading(NamedTuple):
@@ -38,17 +44,20 @@ Source = Callable[[], Iterable[Reading]]
 
 
 class Metrics:
-    """The metrics of one process; safe for threads.
+    """The metrics of one process, or of one of several that serve together; safe for threads.
 
     Args:
         counting: whether anything is counted; else every call returns at once.
+        folder: where the processes of one server count together; None: there is one.
 
     """
 
-    def __init__(self, *, counting: bool = True) -> None:
+    def __init__(self, *, counting: bool = True, folder: Path | None = None) -> None:
         self.counting = counting
         self._sources: list[Source] = []
         self._of_process: list[Source] = []
+        self._published: several.Published | None = None
+        self._publishing = threading.Lock()
         self._counters: dict[str, Counter] = {}
         self._histograms: dict[str, Histogram] = {}
         self._counted: dict[tuple[str, ...], Counter] = {}
@@ -56,6 +65,8 @@ class Metrics:
         self.registry = CollectorRegistry()
         if not counting:
             return
+        if folder is not None:
+            several.begin(folder)
         for family in FAMILIES:
             name = f"{PREFIX}_{family.name}"
             if family.read:
@@ -66,8 +77,14 @@ class Metrics:
                 self._histograms[family.name] = Histogram(
                     name, family.text, family.labels, registry=self.registry, buckets=SECONDS
                 )
-        ProcessCollector(namespace=PREFIX, registry=self.registry)
-        self.registry.register(_Sources(self._sources))
+        if folder is None:
+            ProcessCollector(namespace=PREFIX, registry=self.registry)
+            self.registry.register(_Sources(self._sources, self._of_process))
+        else:
+            own = _Sources(self._of_process)
+            self._published = several.Published(own.collected, PREFIX)
+            self.registry = several.all_processes(folder)
+            self.registry.register(_Sources(self._sources, others=own))
         self._begin()
 
     def _begin(self) -> None:
@@ -119,10 +136,14 @@ class Metrics:
             self.observe(families.STAGE_SECONDS, time.perf_counter() - started, stage)
 
     def source(self, read: Source, *, of_process: bool = False) -> None:
-        """Have a function asked at each scrape; it must not wait for long, or at all if it is `of_process`."""
-        self._sources.append(read)
-        if of_process:
-            self._of_process.append(read)
+        """Have a function asked at each scrape; it must not wait for long, or at all if it is `of_process`.
+
+        Args:
+            read: yields figures.
+            of_process: whether they are of this process, so that those of several are added up; else of all that is.
+
+        """
+        (self._of_process if of_process else self._sources).append(read)
 
     def process(self) -> Iterator[Reading]:
         """Yield what the sources of this process tell now."""
@@ -130,7 +151,7 @@ class Metrics:
             yield from read()
 
     def totals(self, family: Family) -> dict[tuple[str, ...], float]:
-        """Return what a counter has counted so far, by the values of its labels."""
+        """Return what a counter has counted so far in this process, by the values of its labels."""
         found = [(key[1:], one) for key, one in list(self._counted.items()) if key[0] == family.name]
         return {labels: _value(one, "_total") for labels, one in found}
 
@@ -146,9 +167,27 @@ class Metrics:
                 sums = [a + b for a, b in zip(sums, counts, strict=True)]
         return sums
 
+    def publish(self, ended: threading.Event) -> None:
+        """Let the processes beside this one see its figures, every few seconds until it has ended; return at once."""
+        if self._published is None:
+            return
+
+        def go_on() -> None:
+            while not ended.wait(_PUBLISH_SECONDS):
+                self._publish()
+
+        self._publish()
+        threading.Thread(target=go_on, name="metrics", daemon=True).start()
+
+    def _publish(self) -> None:
+        if self._published is not None:
+            with self._publishing:
+                self._published.publish()
+
     def exposed(self, accept: str) -> tuple[bytes, str]:
         """Return all metrics as text, and its media type, in the form that a scraper's `Accept` prefers."""
         encode, media_type = choose_encoder(accept)
+        self._publish()
         return encode(self.registry), media_type
 
     def serve(self, address: str, port: int) -> Callable[[], None]:
@@ -186,20 +225,32 @@ def _value(one: Counter, ending: str) -> float:
 class _Sources:
     """Asks the sources at a scrape, and gives each family once, whichever of them its figures come from."""
 
-    def __init__(self, sources: list[Source]) -> None:
+    def __init__(self, *sources: list[Source], others: "_Sources | None" = None) -> None:
         self._sources = sources
+        self._others = others
+        self.known: set[str] = set()
+        """Names of the families of which there was a figure."""
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the families whose figures are read; one without a figure is named all the same."""
+        """Yield the families whose figures are read; one without a figure is named all the same.
+
+        But for those that are of each process, where they are collected otherwise.
+        """
+        elsewhere = self._others.known if self._others is not None else set()
         made: dict[str, CounterMetricFamily | GaugeMetricFamily] = {}
         for family in FAMILIES:
-            if family.read:
+            if family.read and family.name not in elsewhere:
                 kind = CounterMetricFamily if family.kind is Kind.COUNTER else GaugeMetricFamily
                 made[family.name] = kind(f"{PREFIX}_{family.name}", family.text, labels=family.labels)
-        for source in list(self._sources):
+        for source in chain.from_iterable(map(list, self._sources)):
             for reading in source():
                 made[reading.family.name].add_metric(reading.labels, reading.value)
+                self.known.add(reading.family.name)
         yield from made.values()
+
+    def collected(self) -> list[Metric]:
+        """Return the families of which there is a figure."""
+        return [metric for metric in self.collect() if metric.samples]
 
     def describe(self) -> Iterator[Metric]:
         """Name no family: nothing is read while the registry is made."""

@@ -97,7 +97,7 @@ class Audit:
 
         """
         if principal is not None:
-            principal.check_scope(Scope.ADMIN)
+            principal.check_scope(Scope.ADMIN, changes=False)
             principal.check_everywhere()
         if not 1 <= most <= _MOST_LISTED:
             raise InvalidRequest(f"most: 1 to {_MOST_LISTED} entries are listed at once")

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from cachetools import TTLCache
@@ -23,6 +23,7 @@ from app.embedding.tags.tagger import Tagger
 from app.metrics import Metrics
 from app.services.audit import Audit
 from app.services.limiting import Limiter
+from app.services.sharing import ALONE, Sharing
 from app.services.tokenuse import TokenUse
 from app.services.traffic import Traffic
 
@@ -37,9 +38,21 @@ class Lookup:
     What is *not* found is never remembered: a new token or collection works at once.
     """
 
-    def __init__(self, db: Database, freshness_seconds: float, limiter: Limiter, public_url: str | None = None) -> None:
+    def __init__(
+        self,
+        db: Database,
+        freshness_seconds: float,
+        limiter: Limiter,
+        public_url: str | None = None,
+        sharing: Sharing = ALONE,
+        *,
+        read_only: bool = False,
+    ) -> None:
         self._db = db
         self.limiter = limiter
+        self._read_only = read_only
+        self._sharing = sharing
+        self._told = b"" if sharing.changes is None else sharing.changes.told()
         self.public_url = public_url
         self.uses = TokenUse(db)
         self._lock = threading.Lock()
@@ -50,15 +63,17 @@ class Lookup:
     def principal(self, token: str) -> Principal | None:
         """Return what a token may do, and note its use; None where it is unknown, revoked or has expired."""
         key = digest(token)
+        self._follow()
         with self._lock:
             known, changes = self._tokens.get(key), self._changes
         if known is None:
             known = tokens.find(self._db, key)
             if known is not None:
+                known = replace(known, reads_only=self._read_only)
                 with self._lock:
                     if changes == self._changes:  # else it may have been read before it was changed
                         self._tokens[key] = known
-        if known is not None:
+        if known is not None and not self._read_only:
             self.uses.noted(known.token_id)
         return known
 
@@ -69,6 +84,7 @@ class Lookup:
             CollectionNotFound: there is none of this name.
 
         """
+        self._follow()
         with self._lock:
             known, changes = None if anew else self._collections.get(name), self._changes
         if known is None:
@@ -87,6 +103,12 @@ class Lookup:
             self._changes += 1
             for key in [key for key, known in self._collections.items() if name in (key, known.name)]:
                 self._collections.pop(key, None)
+        self._tell()
+
+    def changed_tokens(self) -> None:
+        """Read every token anew at its next use, in all processes of the server: one was changed or revoked here."""
+        self.forget_tokens()
+        self._tell()
 
     def forget_tokens(self) -> None:
         """Read every token anew at its next use: one was changed or revoked."""
@@ -99,6 +121,18 @@ class Lookup:
         with self._lock:
             self._changes += 1
             self._collections.clear()
+
+    def _tell(self) -> None:
+        if self._sharing.changes is not None:
+            self._sharing.changes.tell(self._sharing.place)
+
+    def _follow(self) -> None:
+        """Forget all where another process of the server has changed something since."""
+        if self._sharing.changes is None or (told := self._sharing.changes.told()) == self._told:
+            return
+        self._told = told
+        self.forget_tokens()
+        self.forget_collections()
 
 
 class Builds:
@@ -156,6 +190,12 @@ class Context:
     crowds: Builds = field(default_factory=Builds)
     closed: threading.Event = field(default_factory=threading.Event)
     """It is set when the context is closed, for threads that look after things now and then."""
+    stopping: threading.Event = field(default_factory=threading.Event)
+    """It is set once the server is told to stop: it still answers, and is not ready."""
+
+    def written(self, collection_id: int) -> str | None:
+        """Return what a read must have seen to know of all that was written to a collection; None without replicas."""
+        return self.db.version(collection_id)
 
     def open(self) -> None:
         """Begin to connect to the database, and start the observers' threads; models are loaded at their first use."""

@@ -35,7 +35,7 @@ def tidy(context: Context, collection: Collection) -> None:
 
     Costs nothing but a look at the clock when called again within some seconds, or where no record ever expires.
     """
-    if collection.expires and context.expiries.begin(collection.id, _PAUSE_SECONDS):
+    if collection.expires and not context.settings.read_only and context.expiries.begin(collection.id, _PAUSE_SECONDS):
         threading.Thread(target=_tidy, args=(context, collection), name="expiry", daemon=True).start()
 
 

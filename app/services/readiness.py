@@ -17,6 +17,8 @@ _READY_SECONDS = 1.0
 
 def not_ready(context: Context) -> str | None:
     """Return why the server cannot serve now; None where it can."""
+    if context.stopping.is_set():
+        return "the server is stopping"
     try:
         if reason := context.db.read(schema.unfit, _READY_SECONDS):
             return reason

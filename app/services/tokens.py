@@ -69,7 +69,7 @@ def change(context: Context, token_id: int, changes: Mapping[str, Any]) -> None:
     replace(NO_LIMITS, **{name: value for name, value in changes.items() if hasattr(NO_LIMITS, name)}).check()
     if not token_table.change(context.db, token_id, changes):
         raise InvalidRequest(f"there is no token {token_id} that is not revoked already")
-    context.lookup.forget_tokens()
+    context.lookup.changed_tokens()
 
 
 def rotate(context: Context, token_id: int, grace: timedelta = GRACE, expires_at: datetime | None = None) -> NewToken:
@@ -91,7 +91,7 @@ def rotate(context: Context, token_id: int, grace: timedelta = GRACE, expires_at
     made = token_table.replace(context.db, token_id, digest(token), grace.total_seconds(), expires_at)
     if made is None:
         raise InvalidRequest(f"there is no token {token_id} that is neither revoked nor expired")
-    context.lookup.forget_tokens()
+    context.lookup.changed_tokens()
     return NewToken(made[0], token, made[1])
 
 
@@ -104,7 +104,7 @@ def revoke(context: Context, token_id: int) -> None:
     """
     if not token_table.revoke(context.db, token_id):
         raise InvalidRequest(f"there is no token {token_id} that is not revoked already")
-    context.lookup.forget_tokens()
+    context.lookup.changed_tokens()
 
 
 def _check_label(label: object) -> None:

@@ -158,8 +158,8 @@ def test_pages_of_a_known_origin_may_call_the_api(api: Api, origin: str) -> None
         assert answer.status_code == status
         assert cors_of(answer) == {
             "Access-Control-Allow-Origin": origin,
-            "Access-Control-Expose-Headers": "RateLimit, RateLimit-Policy, Retry-After, traceparent, Upload-Offset, "
-            "X-Request-ID",
+            "Access-Control-Expose-Headers": "lookalike-version, RateLimit, RateLimit-Policy, Retry-After, "
+            "traceparent, Upload-Offset, X-Request-ID",
         }
         assert "Origin" in answer.headers["Vary"]
 

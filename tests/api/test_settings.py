@@ -28,6 +28,7 @@ from app.db import indexes, schema
 from app.db import tokens as token_table
 from app.db.engine import Connection
 from app.db.listing import Listing
+from app.db.replicas import Replicated
 from app.domain.collections import Collection
 from app.domain.errors import ConfigurationError, InvalidRequest
 from app.domain.records import Fields
@@ -63,11 +64,13 @@ _TOGETHER: dict[str, Any] = {
     "admin_database_url": "",  # filled in
     "host": "127.0.0.2",
     "port": 8123,
+    "workers": 3,
     "threads": 3,
     "queue_requests": 17,
     "queue_seconds": 1.5,
     "client_seconds": 2.5,
     "shutdown_seconds": 7,
+    "drain_seconds": 1.5,
     "log_level": "error",
     "log_format": "text",
     "metrics": "open",
@@ -322,8 +325,10 @@ def _valid(context: Context, collection: Collection) -> bool:
 _FOUND: dict[str, tuple[Callable[[Set], Any], Any]] = {
     "host": (lambda at: _server(at).bind, ["127.0.0.2:8123"]),
     "port": (lambda at: _server(at).bind, ["127.0.0.2:8123"]),
+    "workers": (lambda at: _server(at).workers, 3),
     "threads": (lambda at: _server(at).threads, 3),
-    "shutdown_seconds": (lambda at: _server(at).graceful_timeout, 7),
+    "shutdown_seconds": (lambda at: _server(at).graceful_timeout, 9),
+    "drain_seconds": (lambda at: _server(at).graceful_timeout, 9),  # 7 seconds, and these
     "log_level": (lambda at: _server(at).loglevel, "error"),
     "log_format": (lambda at: at.settings.log_format, "text"),
     "metrics": (lambda at: at.api.client.get("/metrics").status_code, 200),
@@ -417,6 +422,8 @@ _APART = {
     "test_a_server_does_so_many_jobs_as_the_setting_says": ("job_workers",),
     "test_metrics_have_the_port_that_is_set": ("metrics_port",),
     "test_a_worker_has_the_port_of_metrics_that_is_set": ("worker_metrics_port",),
+    "test_standbys_are_read_as_the_settings_say": ("read_database_url", "read_wait_ms"),
+    "test_a_server_that_only_reads_notes_nothing": ("read_only",),
 }
 
 
@@ -430,10 +437,24 @@ def test_a_server_does_so_many_jobs_as_the_setting_says(
     monkeypatch.setattr("threading.Thread.start", lambda _: None)
     monkeypatch.setattr("sys.setswitchinterval", lambda _: None)
     application = everything.api.client.application
-    for number in (0, 3):
-        worker = SimpleNamespace(application=application)
-        Server(settings(job_workers=number), "postgresql:///", None)._worker_started(worker)
+    for number, place in ((0, 0), (3, 0), (0, 1)):  # of several processes the first one does the jobs
+        worker = SimpleNamespace(application=application, place=place)
+        Server(settings(job_workers=number or place), "postgresql:///", None)._worker_started(worker)
         assert len(worker.jobs._workers) == number
+
+
+def test_standbys_are_read_as_the_settings_say(settings: Callable[..., Settings]) -> None:
+    db = create_context(settings(read_database_url="host=a,b", read_wait_ms=250), "postgresql:///").db
+    assert isinstance(db, Replicated)
+    assert db._replicas.url == "host=a,b target_session_attrs=prefer-standby load_balance_hosts=random"
+    assert db._wait_seconds == 0.25
+
+
+def test_a_server_that_only_reads_notes_nothing(settings: Callable[..., Settings]) -> None:
+    """What it answers has tests beside those of standbys."""
+    context = create_context(settings(read_only=True), "postgresql:///")
+    assert context.audit._days == 0
+    context.lookup.uses.write()  # nothing, so that no database is asked
 
 
 def test_models_run_where_and_in_what_the_settings_say(settings: Callable[..., Settings]) -> None:

@@ -34,7 +34,7 @@ def running(environment: dict[str, str], log: Path) -> Iterator[int]:
     with log.open("wb") as stream:
         process = subprocess.Popen(
             [sys.executable, "-c", _PROGRAM, "serve", "--host", "127.0.0.1", "--port", str(port)],
-            env=os.environ | environment,
+            env=os.environ | {"LOOKALIKE_WORKERS": "1"} | environment,
             stdout=stream,
             stderr=stream,
         )

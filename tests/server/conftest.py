@@ -31,7 +31,7 @@ def free_port() -> int:
 
 def clean_environment(**given: str) -> dict[str, str]:
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("LOOKALIKE_", "DATABASE_URL"))}
-    return {**kept, **given}
+    return {**kept, "LOOKALIKE_WORKERS": "1", **given}  # on many cores, too: what is tested is one process
 
 
 @dataclass

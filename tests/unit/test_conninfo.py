@@ -54,11 +54,13 @@ def test_what_libpq_reads_is_left_as_it_is(written: str) -> None:
     ],
 )
 def test_of_several_hosts_the_one_that_takes_writes_is_meant(written: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    as_it_is = conninfo_to_dict(readable(written, writes=False))
-    assert conninfo_to_dict(readable(written)) == {**as_it_is, "target_session_attrs": "read-write"}
+    to_read = conninfo_to_dict(readable(written, writes=False))
+    assert to_read.pop("target_session_attrs") == "prefer-standby"
+    assert to_read.pop("load_balance_hosts") == "random"
+    assert conninfo_to_dict(readable(written)) == {**to_read, "target_session_attrs": "read-write"}
     assert readable(readable(written)) == readable(written)
     monkeypatch.setenv("PGTARGETSESSIONATTRS", "any")
-    assert conninfo_to_dict(readable(written)) == as_it_is
+    assert conninfo_to_dict(readable(written)) == conninfo_to_dict(readable(written, writes=False)) == to_read
 
 
 @pytest.mark.parametrize(
