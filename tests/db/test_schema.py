@@ -209,6 +209,7 @@ def test_every_query_can_be_prepared(db: Database) -> None:
     """What the snapshots show is what the database takes: each query is planned with NULL for every parameter."""
     created = collections.create(db, new(dimensions=256))
     assert created.id == 1
+    assert collections.create(db, new("next", dimensions=256)).id == 2, "the examples copy from one to the other"
     reembedding.begin(db, created, {"model": "m", "model_revision": "1", "dimensions": 8, "distance_scale": 1.0})
     with db.session() as connection:
         for name in sqltree.AREAS:
