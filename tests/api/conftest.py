@@ -15,11 +15,13 @@ from werkzeug.test import TestResponse
 from app import create_app
 from app.config import Settings
 from app.domain.tokens import Scope
+from app.metrics.families import Family
 from app.services import collections, tokens
 from app.services.context import Context
 from app.services.pipeline import Pipeline
 from tests.api.planes import place
 from tests.support.databases import Databases
+from tests.support.scraping import key, scraped
 
 _numbers = itertools.count()
 Json = dict[str, Any]
@@ -150,3 +152,15 @@ def plane(app_context: tuple[FlaskClient, Context]) -> Api:
     api = with_collection(app_context)
     place(api, {f"a{degrees:02}": degrees for degrees in range(0, 91, 5)})
     return api
+
+
+@pytest.fixture
+def moved(api: Api) -> Callable[..., float]:
+    """By how much a series has moved since the fixture was made."""
+    before = scraped(api.context.metrics)
+
+    def by(family: Family, **labels: str) -> float:
+        now = scraped(api.context.metrics)
+        return now[key(family, **labels)] - before.get(key(family, **labels), 0.0)
+
+    return by

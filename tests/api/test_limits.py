@@ -13,9 +13,7 @@ from app.domain.tokens import NO_LIMITS, Limits, Principal, Scope
 from app.metrics import families
 from app.services import tokens
 from tests.api.conftest import Api, picture
-from tests.api.test_metrics import moved
 
-__all__ = ["moved"]
 Limited = Callable[..., str]
 Moved = Callable[..., float]
 

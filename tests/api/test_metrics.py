@@ -9,7 +9,6 @@ import psycopg
 import pytest
 import requests
 from flask.testing import FlaskClient
-from prometheus_client.parser import text_string_to_metric_families
 from psycopg import sql
 from sqlalchemy import make_url
 
@@ -33,44 +32,15 @@ from tests.api.conftest import Api, picture
 from tests.server.conftest import free_port
 from tests.support.databases import Databases
 from tests.support.replicas import replica
+from tests.support.scraping import Series, key, parsed, scraped
 from tests.support.waiting import eventually
 
-Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
 # What only the server's process has, whose own test is in tests/server.
 OF_THE_PROCESS = {families.THREADS, families.THREADS_BUSY, families.REQUESTS_WAITING}
 
 
-def parsed(text: str) -> Series:
-    return {
-        (one.name, frozenset(one.labels.items())): one.value
-        for family in text_string_to_metric_families(text)
-        for one in family.samples
-    }
-
-
-def scraped(metrics: Metrics) -> Series:
-    return parsed(metrics.exposed("")[0].decode())
-
-
-def key(family: Family, **labels: str) -> tuple[str, frozenset[tuple[str, str]]]:
-    name = family.full_name + "_count" * (family.kind is Kind.HISTOGRAM)
-    return name, frozenset(labels.items())
-
-
 def named(family: Family) -> str:
     return family.full_name + "_count" * (family.kind is Kind.HISTOGRAM)
-
-
-@pytest.fixture
-def moved(api: Api) -> Callable[..., float]:
-    """By how much a series has moved since the fixture was made."""
-    before = scraped(api.context.metrics)
-
-    def by(family: Family, **labels: str) -> float:
-        now = scraped(api.context.metrics)
-        return now[key(family, **labels)] - before.get(key(family, **labels), 0.0)
-
-    return by
 
 
 def test_every_series_that_can_be_named_begins_at_0(app_context: tuple[FlaskClient, Context]) -> None:

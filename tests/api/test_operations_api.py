@@ -5,6 +5,7 @@ import html
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,9 +27,9 @@ from app.services.searchlog import SearchLog
 from app.services.traffic import Traffic, quantile
 from app.ui.words import ago, lasting
 from tests.api.conftest import Api
-from tests.api.test_admin import ask, said
-from tests.unit.test_operations import RULES
+from tests.support.admin import ask, said
 
+RULES = Path(__file__).resolve().parents[2] / "docs" / "operations" / "alerts.yaml"
 HOSTILE = "<img src=x onerror=alert(1)>\"'&lt;"
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 NOTE = (
