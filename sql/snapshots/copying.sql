@@ -24,7 +24,7 @@ SELECT count(*) AS copied FROM copied;
 
 -- copying.thumbnails: Copies the thumbnails of some blocks whose records were copied; returns their number.
 WITH copied AS (
-    INSERT INTO "lookalike"."thumbnails_2" AS n (collection_id, id, webp)
+    INSERT INTO "lookalike"."thumbnails_1" AS n (collection_id, id, webp)
     SELECT %(new_id)s, t.id, t.webp
     FROM "lookalike"."thumbnails_1" AS t
     WHERE t.ctid >= %(first)s::text::tid AND t.ctid < %(behind)s::text::tid
@@ -35,7 +35,7 @@ SELECT count(*) AS copied FROM copied;
 
 -- copying.originals: Copies the kept pictures of some blocks whose records were copied; returns their number.
 WITH copied AS (
-    INSERT INTO "lookalike"."originals_2" AS n (collection_id, id, picture, box)
+    INSERT INTO "lookalike"."originals_1" AS n (collection_id, id, picture, box)
     SELECT %(new_id)s, o.id, o.picture, o.box
     FROM "lookalike"."originals_1" AS o
     WHERE o.ctid >= %(first)s::text::tid AND o.ctid < %(behind)s::text::tid
