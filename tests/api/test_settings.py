@@ -47,6 +47,7 @@ from app.services.jobs.backup_job import BACKUP
 from app.services.jobs.working import Worker, pace_of
 from app.services.listing import export
 from app.services.searchlog import SearchLog
+from app.services.slowsearches import SlowSearches
 from tests.api.conftest import Api, drawing, encoded, picture
 from tests.server.conftest import free_port
 from tests.support.checkpoints import with_own_code
@@ -422,6 +423,11 @@ _APART = {
     "test_a_server_does_so_many_jobs_as_the_setting_says": ("job_workers",),
     "test_metrics_have_the_port_that_is_set": ("metrics_port",),
     "test_a_worker_has_the_port_of_metrics_that_is_set": ("worker_metrics_port",),
+    "test_origins_proxies_and_slow_searches_are_those_that_are_set": (
+        "cors_origins",
+        "trusted_proxies",
+        "slow_search_seconds",
+    ),
     "test_standbys_are_read_as_the_settings_say": ("read_database_url", "read_wait_ms"),
     "test_a_server_that_only_reads_notes_nothing": ("read_only",),
 }
@@ -441,6 +447,20 @@ def test_a_server_does_so_many_jobs_as_the_setting_says(
         worker = SimpleNamespace(application=application, place=place)
         Server(settings(job_workers=number or place), "postgresql:///", None)._worker_started(worker)
         assert len(worker.jobs._workers) == number
+
+
+def test_origins_proxies_and_slow_searches_are_those_that_are_set(
+    settings: Callable[..., Settings], database_url: str
+) -> None:
+    chosen = settings(cors_origins="https://a.example", trusted_proxies="192.0.2.7", slow_search_seconds=2.5)
+    application = create_app(chosen, database_url)
+    context = application.extensions["lookalike"]
+    asked = {"Origin": "https://a.example", "X-Forwarded-Proto": "https"}
+    answer = application.test_client().get("/healthz", headers=asked)
+    context.close()
+    assert answer.headers["Access-Control-Allow-Origin"] == "https://a.example"
+    assert [one._milliseconds for one in context.observers if isinstance(one, SlowSearches)] == [2500]
+    assert [str(one) for one in chosen.trusted_proxies] == ["192.0.2.7/32"]
 
 
 def test_standbys_are_read_as_the_settings_say(settings: Callable[..., Settings]) -> None:
