@@ -52,6 +52,9 @@ _LONGEST_SOCKET = 100  # of 103 to 107 bytes that systems allow
 _LONGEST_FOLDER = 900  # PostgreSQL cuts paths at 1,024 bytes
 # What stands for itself in a shell, in a URL and in a list of hosts.
 _PLAIN = re.compile(r"[A-Za-z0-9/._~-]+")
+# At the top of postgresql.conf, so that what an administrator writes below it wins. What initdb wrote there must not.
+_INCLUDED = "include_if_exists = 'lookalike.conf'  # what stands below it wins"
+_OF_INITDB = re.compile(r"^(shared_buffers|max_wal_size|max_connections) = .*$", re.MULTILINE)
 # What a server says of itself before it says what is wrong.
 _USUAL = re.compile(r"LOG:\s+(starting|ending|listening|redirecting|database system)|HINT|\s")
 
@@ -176,9 +179,9 @@ class EmbeddedDatabase:
         settings = fitted(memory_bytes(), os.cpu_count() or 1)
         _write(self._data / "lookalike.conf", "".join(f"{name} = '{value}'\n" for name, value in settings.items()))
         main = self._data / "postgresql.conf"
-        if "lookalike.conf" not in (text := main.read_text()):
-            # At the top, so that what an administrator writes below it wins.
-            _write(main, f"include_if_exists = 'lookalike.conf'\n{text}")
+        if _INCLUDED not in (text := main.read_text()):  # homes of earlier versions have the bare line
+            text = _OF_INITDB.sub(r"#\g<0>", text.removeprefix("include_if_exists = 'lookalike.conf'\n"))
+            _write(main, f"{_INCLUDED}\n{text}")
 
     def _ensure_running(self) -> None:
         """Start the server unless it runs, and wait until it takes connections."""

@@ -18,6 +18,7 @@ from app.cli import cli
 from app.db import collections, loads, records, schema
 from app.db.embedded import EmbeddedDatabase
 from app.db.engine import Database
+from app.db.server_settings import fitted, memory_bytes
 from app.domain.collections import NewCollection
 from app.domain.errors import ConfigurationError
 from app.services.backups import Backups
@@ -67,6 +68,22 @@ def process(home: Path) -> psutil.Process:
 def works(url: str) -> bool:
     with psycopg.connect(url) as connection:
         return connection.execute("SELECT current_database()").fetchone() == ("lookalike",)
+
+
+def test_settings_are_those_that_were_fitted_but_for_what_an_administrator_writes(home: Path) -> None:
+    """A home of an earlier version, in which what initdb had written came after them, is mended once."""
+    main = home / "postgres" / "postgresql.conf"
+    written = main.read_text().split("\n", 1)[1].replace("#shared_buffers = ", "shared_buffers = ", 1)
+    main.write_text(f"include_if_exists = 'lookalike.conf'\n{written}work_mem = '40MB'\n")
+    wanted = fitted(memory_bytes(), os.cpu_count() or 1) | {"work_mem": "40MB"}
+    for _ in range(2):
+        database = EmbeddedDatabase(home)
+        with psycopg.connect(database.start()) as connection:
+            rows = connection.execute("SELECT name, setting FROM pg_file_settings WHERE applied").fetchall()
+        database.stop()
+        assert wanted.items() <= dict(rows).items()
+        main.write_text(f"{main.read_text()}max_wal_size = '2GB'\n")
+        wanted["max_wal_size"] = "2GB"
 
 
 def ended(process: psutil.Process) -> bool:
