@@ -3,6 +3,7 @@
 A driver's message never reaches a caller: it may hold values of other people's rows.
 """
 
+import logging
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,6 +35,8 @@ class ReadOnly(ConnectionLost):
     """The server takes no writes, as a standby or a primary that was made one: a new connection may lead to another."""
 
 
+log = logging.getLogger(__name__)
+
 _NUL = "a text of the request holds the character U+0000, which the database cannot take"
 
 _BY_CONSTRAINT: dict[str, str] = {
@@ -45,9 +48,12 @@ _BY_CONSTRAINT: dict[str, str] = {
     "records_id_check": "an _id has 1 to 1024 bytes",
 }
 
+# What a schema of another version lacks, or a fault of ours names: the log tells which.
+_MISSING = (pg.UndefinedTable, pg.UndefinedColumn, pg.UndefinedFunction, pg.InvalidSchemaName)
+
 _BY_CLASS: tuple[tuple[tuple[type[psycopg.Error], ...], Callable[[], LookalikeError]], ...] = (
     (
-        (pg.UndefinedTable, pg.UndefinedColumn, pg.UndefinedFunction, pg.InvalidSchemaName),
+        _MISSING,
         lambda: Unavailable("the database holds no schema of Lookalike, or one of another version", 10),
     ),
     (
@@ -117,6 +123,8 @@ def translate(error: psycopg.Error) -> LookalikeError | None:
         return InvalidRequest("the vector has another dimension than those of the collection")
     if isinstance(error, pg.UndefinedTable) and _PARTITION.search(error.diag.message_primary or ""):
         return CollectionNotFound("the collection was dropped, or given another model, meanwhile; try again")
+    if isinstance(error, _MISSING):
+        log.warning("the database: %s", error.diag.message_primary)
     for classes, make in _BY_CLASS:
         if isinstance(error, classes):
             return make()

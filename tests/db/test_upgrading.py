@@ -139,5 +139,8 @@ def test_answers_are_the_same_and_nothing_is_lost_while_the_schema_is_upgraded(
 
 
 @pytest.mark.parametrize("error", [psycopg.errors.UndefinedColumn(), psycopg.errors.UndefinedFunction()])
-def test_what_an_older_schema_lacks_is_there_soon(error: psycopg.Error) -> None:
+def test_what_an_older_schema_lacks_is_there_soon_and_the_log_names_it(
+    error: psycopg.Error, caplog: pytest.LogCaptureFixture
+) -> None:
     assert isinstance(translate(error), Unavailable)
+    assert "the database:" in caplog.text
