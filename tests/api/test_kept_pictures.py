@@ -42,7 +42,7 @@ def test_thumbnails_are_kept_for_good_by_their_content(kept: Api) -> None:
         assert answer.content_type == "image/webp"
         assert hashlib.sha256(answer.data).hexdigest().startswith(versions[one])
         assert answer.headers["Cache-Control"] == "private, max-age=31536000, immutable"
-        assert set(answer.headers["Vary"].split(", ")) == {"Authorization", "Cookie"}
+        assert set(answer.headers["Vary"].split(", ")) == {"Authorization", "Cookie", "Origin"}
         assert get(kept, "thumbnail", id=one, v="0").headers["Cache-Control"] == "private, no-cache"
     again = kept.client.get(
         f"/pictures/v1/{kept.collection}/thumbnail?id=1",

@@ -249,8 +249,9 @@ def test_an_index_tells_its_size_and_what_was_read_of_it(new_collection: Callabl
     with api.context.db.session() as connection:
         connection.execute(
             "INSERT INTO lookalike.index_recall"
-            " (index_name, collection_id, generation, recall_10, recall_100, measured_at)"
-            " VALUES (%s, %s, 1, 0.991, 0.985, now())",
+            " (index_name, collection_id, generation, target, effort, effort_deep, effort_matches, recall_10,"
+            " recall_100, queries, rows, seconds, measured_at)"
+            " VALUES (%s, %s, 1, .99, 60, 60, 60, .991, .985, 9, 9, 1, now())",
             (f"{own.records_table}_hnsw", own.id),
         )
         connection.execute(

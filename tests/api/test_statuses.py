@@ -6,6 +6,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from app import create_app
 from app.config import Settings
@@ -165,13 +166,15 @@ def unavailable(api: Api) -> Answered:
 
 @produces("UNKNOWN_ERROR")
 def unknown_error(api: Api) -> Answered:
-    """Somebody renames a column under the running server: an error for which no other answer is foreseen."""
+    """A trigger of somebody's own fails: an error for which no other answer is foreseen."""
+    table = sql.Identifier("lookalike", api.context.lookup.collection(api.collection).records_table)
     with psycopg.connect(api.context.db.url, autocommit=True) as other:
-        other.execute("ALTER TABLE lookalike.records RENAME COLUMN attributes TO renamed")
+        other.execute("CREATE FUNCTION public.fails() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN 1 / 0; END'")
+        other.execute(sql.SQL("CREATE TRIGGER fails BEFORE DELETE ON {} EXECUTE FUNCTION public.fails()").format(table))
         try:
-            return answered(api, "find", {"filter": {"n": 1}})
+            return answered(api, "delete", {"records": [{"_id": "1"}]})
         finally:
-            other.execute("ALTER TABLE lookalike.records RENAME COLUMN renamed TO attributes")
+            other.execute("DROP FUNCTION public.fails CASCADE")
 
 
 @pytest.fixture(scope="module")

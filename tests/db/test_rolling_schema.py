@@ -26,6 +26,7 @@ _FIRST = "0021"
 _EXPANDING: tuple[LiteralString, ...] = (
     "ALTER TABLE lookalike.tokens ADD COLUMN added text",
     "ALTER TABLE lookalike.tokens ADD COLUMN added text NOT NULL DEFAULT ''",
+    "ALTER TABLE lookalike.tokens ADD COLUMN added integer CHECK (added > 0)",
     "ALTER TABLE lookalike.tokens ALTER COLUMN label DROP NOT NULL",
     "CREATE TABLE lookalike.added (id integer PRIMARY KEY, name text NOT NULL UNIQUE CHECK (name <> ''))",
     "CREATE INDEX ON lookalike.tokens (label)",

@@ -156,7 +156,7 @@ def test_an_index_of_each_value(shell: Server, module_database_url: str) -> None
     told = few.json("collection", "advise", "valued")
     assert (told["searches"], told["advice"]) == (10, [])
     again = few.command("collection", "index", "valued", "kind", "--each-value").stdout
-    assert again == 'valued: kind "boots": 2400 records, has its index\n'
+    assert again == 'valued: kind "boots": 2,400 records, has its index\n'
     assert few.json("collection", "show", "valued")["partial_indexes"] == {"kind": ["boots"]}
     none = few.command("collection", "index", "valued", "n", "--each-value").stdout
     assert none == "valued: no value of n is that of 2000 records or more\n"

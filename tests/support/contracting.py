@@ -19,14 +19,18 @@ _USED = """
     FROM tables AS t JOIN pg_attribute AS a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
     WHERE a.attnotnull AND NOT a.atthasdef AND a.attidentity = ''
     UNION ALL
-    SELECT 'asks', t.relname, format('%s: %s', t.relname, pg_get_constraintdef(k.oid))
+    SELECT 'asks', CASE WHEN cardinality(k.conkey) = 1
+                        THEN (SELECT format('%s.%s', t.relname, a.attname) FROM pg_attribute AS a
+                              WHERE a.attrelid = k.conrelid AND a.attnum = k.conkey[1])
+                        ELSE t.relname END,
+           format('%s: %s', t.relname, pg_get_constraintdef(k.oid))
     FROM tables AS t JOIN pg_constraint AS k ON k.conrelid = t.oid WHERE k.contype <> 'n'
     UNION ALL
     SELECT 'asks', t.relname, format('%s: unique %s', t.relname, pg_get_indexdef(i.indexrelid))
     FROM tables AS t JOIN pg_index AS i ON i.indrelid = t.oid WHERE i.indisunique
 """
 Used = dict[tuple[str, str], str]
-"""What is offered to programs and asked of them, each with its table or function."""
+"""What is offered to programs and asked of them, each with its table, column or function."""
 
 
 def used(connection: "psycopg.Connection[tuple[str, str, str]]") -> Used:
@@ -35,10 +39,13 @@ def used(connection: "psycopg.Connection[tuple[str, str, str]]") -> Used:
 
 
 def contracted(before: Used, after: Used) -> list[str]:
-    """Return what a program that knows the schema of before misses afterwards, or is newly asked; in order."""
+    """Return what a program that knows the schema of before misses afterwards, or is newly asked; in order.
+
+    What is asked of a column that it does not know of is nothing to it: it writes none there.
+    """
     gone = [f"gone: {what}" for kind, what in before.keys() - after.keys() if kind == "offers"]
-    tables = set(before.values())
+    known = set(before.values()) | {what.split()[0] for kind, what in before if kind == "offers"}
     new = [
-        f"new: {what}" for kind, what in after.keys() - before.keys() if kind == "asks" and after[kind, what] in tables
+        f"new: {what}" for kind, what in after.keys() - before.keys() if kind == "asks" and after[kind, what] in known
     ]
     return sorted(gone + new)

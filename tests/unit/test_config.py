@@ -16,7 +16,8 @@ from app.config.sentences import allowed, misspelt, variable_of
 from app.domain.errors import ConfigurationError
 from tests.support.commands import signals_kept
 
-_FREE = {"database_url", "admin_database_url", "host"}  # text: what is wrong with it is found where it is used
+# Text: what is wrong with it is found where it is used.
+_FREE = {"database_url", "admin_database_url", "read_database_url", "host", "warm"}
 _FIELDS = Settings.model_fields
 
 
