@@ -1,6 +1,5 @@
 """A collection is copied within the database: all of it in one transaction, as of the moment of its snapshot."""
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,15 +7,13 @@ from typing import Literal
 
 from psycopg.pq import TransactionStatus
 
+from app.db import locks
 from app.db.engine import Connection, Database, partition, table_of
-from app.db.errors import translated
 from app.db.loader import query
 from app.domain.collections import Collection
-from app.domain.errors import InTheWay
 
 _BLOCKS = 1024  # 8 MiB: a second of work at most, so that progress is seen and a job can stop
-# The parents of the tables are locked for a moment, and others wait behind who waits for that.
-_LOCK_WAIT = "300ms"
+# The parents of the tables are locked for a moment.
 _ATTEMPTS = 30
 _PAUSE_SECONDS = 1.0
 
@@ -68,17 +65,13 @@ class Copy:
             InTheWay: the tables of all collections stayed in use, as by a long query through them.
 
         """
-        self.connection.execute("SELECT set_config('lock_timeout', %s, true)", (_LOCK_WAIT,))
-        for attempt in range(_ATTEMPTS):
-            try:
-                with translated(), self.connection.transaction():
-                    self.connection.execute(query("copying", "attach").render(), {"new_id": self.new_id})
-            except InTheWay:
-                if attempt == _ATTEMPTS - 1:
-                    raise
-                time.sleep(_PAUSE_SECONDS)
-            else:
-                return
+        text = query("copying", "attach").render()
+        locks.insist(
+            self.connection,
+            lambda: self.connection.execute(text, {"new_id": self.new_id}),
+            _ATTEMPTS,
+            _PAUSE_SECONDS,
+        )
 
     def finish(self, note: Callable[[], None]) -> None:
         """Have it noted that the copy is there, and let everybody see it; nobody does where `note` raises an error."""

@@ -3,11 +3,20 @@
 A lock of the whole database is one number. A lock of a collection is two: what is done, and the collection's id.
 """
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from app.db.engine import Connection, Database
+from app.db.errors import translated
 from app.domain.collections import Collection
+from app.domain.errors import InTheWay
+
+T = TypeVar("T")
+
+SHORT_WAIT = "300ms"
+"""How long a lock is waited for that searches would wait behind."""
 
 MIGRATIONS = 4_207_100_512
 """The whole database: one process at a time runs migrations, or two would run the same one."""
@@ -53,6 +62,26 @@ def changing(db: Database, what: int, collection: Collection) -> Iterator[Connec
         connection.execute("SET LOCAL lock_timeout = '30s'")
         wait_for(connection, what, collection)
         yield connection
+
+
+def insist(connection: Connection, work: Callable[[], T], attempts: int, pause_seconds: float) -> T:
+    """Do work that locks tables, inside a transaction, and again after a pause where they stay in use.
+
+    Others wait behind a lock that waits itself, so it waits no longer than `SHORT_WAIT` at a time.
+
+    Raises:
+        InTheWay: the tables stayed in use at all attempts.
+
+    """
+    connection.execute("SELECT set_config('lock_timeout', %s, true)", (SHORT_WAIT,))
+    for _ in range(attempts - 1):
+        try:
+            with translated(), connection.transaction():
+                return work()
+        except InTheWay:
+            time.sleep(pause_seconds)
+    with translated(), connection.transaction():
+        return work()
 
 
 def wait_for(connection: Connection, what: int, collection: Collection) -> None:

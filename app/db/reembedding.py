@@ -16,14 +16,11 @@ from psycopg import sql
 
 from app.db import locks
 from app.db.engine import Connection, Database, partition, table_of
-from app.db.errors import translated
 from app.db.loader import query
 from app.domain.collections import Collection
 from app.domain.errors import InTheWay, InvalidRequest, Unavailable
 from app.search.request import half
 
-# Searches wait behind a lock that waits itself; so it waits no longer than this, and is asked for again.
-_LOCK_WAIT = "300ms"
 _ATTEMPTS = 3  # with writers kept out
 _ROUNDS = 120  # with everyone let through in between
 _PAUSE_SECONDS = 1.0
@@ -92,7 +89,7 @@ def _patiently(db: Database, text: str, values: Mapping[str, object]) -> Mapping
     """Run a statement that needs a table to itself, without holding up those that come after it for long."""
 
     def work(connection: Connection) -> Mapping[str, Any] | None:
-        connection.execute("SELECT set_config('lock_timeout', %s, true)", (_LOCK_WAIT,))
+        connection.execute("SELECT set_config('lock_timeout', %s, true)", (locks.SHORT_WAIT,))
         return connection.execute(text, values).fetchone()
 
     for attempt in range(_ROUNDS):
@@ -223,7 +220,7 @@ def switch(
     `settle`, given the number of the round, copies the last changes, or raises NotYet where they are too many: then it
     all begins again. Only at the end are searches blocked as well, for the milliseconds of a change in the
     catalogue; where a long query is in the way they are let through again, so that none waits for longer than
-    `_LOCK_WAIT` and the change itself.
+    `locks.SHORT_WAIT` and the change itself.
 
     Raises:
         Unavailable: the tables stayed in use for minutes; nothing was changed.
@@ -273,19 +270,13 @@ def _drop_unreadable(connection: Connection, job: ModelChange) -> int:
 
 def _finish(connection: Connection, job: ModelChange) -> float:
     """Change the catalogue; return when the lock that did it was asked for, by `time.perf_counter`."""
-    connection.execute("SELECT set_config('lock_timeout', %s, true)", (_LOCK_WAIT,))
-    for attempt in range(_ATTEMPTS):
+
+    def finish() -> float:
         started = time.perf_counter()
-        try:
-            with translated(), connection.transaction():
-                connection.execute(query("reembedding", "finish").render(), {"id": job.collection.id})
-        except InTheWay:
-            if attempt == _ATTEMPTS - 1:
-                raise
-            time.sleep(_PAUSE_SECONDS / 5)
-        else:
-            return started
-    raise AssertionError("unreachable")
+        connection.execute(query("reembedding", "finish").render(), {"id": job.collection.id})
+        return started
+
+    return locks.insist(connection, finish, _ATTEMPTS, _PAUSE_SECONDS / 5)
 
 
 def tidy(db: Database, collection: Collection) -> None:
