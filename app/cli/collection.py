@@ -232,7 +232,7 @@ def copy(name: str, to: str, *, detach: bool) -> None:
             detached(context, COPY, found, {"to": to})
             return
         outcome = done_here(context, COPY, found, {"to": to})
-    click.echo(f"{to}: {outcome['records']} records copied from {found.name}")
+    click.echo(f"{to}: {counted(outcome['records'], 'record')} copied from {found.name}")
 
 
 @collection.command()

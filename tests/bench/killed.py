@@ -7,7 +7,6 @@ import json
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -30,6 +29,7 @@ from app.services import collections
 from app.services.context import Context
 from app.services.importing.job import IMPORT
 from app.services.jobs import asking
+from tests.server.conftest import free_port
 
 VICTIMS = ("worker", "server", "postmaster")
 # A worker that is killed is taken for dead after three seconds, not a minute.
@@ -100,10 +100,7 @@ def _file(records: int) -> Iterator[tuple[Path, int]]:
 
 
 def _started(what: str, environment: dict[str, str], log: Path) -> "subprocess.Popen[bytes]":
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
-    arguments = {"worker": ["worker", "--jobs", "1"], "server": ["serve", "--port", port]}[what]
+    arguments = {"worker": ["worker", "--jobs", "1"], "server": ["serve", "--port", str(free_port())]}[what]
     with log.open("ab") as stream:
         return subprocess.Popen(
             [sys.executable, "-c", _PROGRAM, *arguments], env=os.environ | environment, stdout=stream, stderr=stream

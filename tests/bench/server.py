@@ -3,7 +3,6 @@
 import http.client
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from app.domain.errors import ConfigurationError
+from tests.server.conftest import free_port
 
 _READY_SECONDS = 120
 _STOP_SECONDS = 40
@@ -30,7 +30,7 @@ def running(environment: dict[str, str], log: Path) -> Iterator[int]:
         ConfigurationError: it ended, or was not ready in time; the message names the log.
 
     """
-    port = _free_port()
+    port = free_port()
     with log.open("wb") as stream:
         process = subprocess.Popen(
             [sys.executable, "-c", _PROGRAM, "serve", "--host", "127.0.0.1", "--port", str(port)],
@@ -55,13 +55,14 @@ def _wait(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
     while time.monotonic() < deadline:
         if process.poll() is not None:
             break
-        if _ready(port):
+        if is_ready(port):
             return
         time.sleep(0.1)
     raise ConfigurationError(f"the server did not start; see {log}")
 
 
-def _ready(port: int) -> bool:
+def is_ready(port: int) -> bool:
+    """Say whether a server on this machine can serve."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("GET", "/readyz")
@@ -70,9 +71,3 @@ def _ready(port: int) -> bool:
         return False
     finally:
         connection.close()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

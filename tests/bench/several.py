@@ -30,7 +30,7 @@ from app.domain.collections import NewCollection
 from app.domain.tokens import Scope
 from app.services import tokens
 from tests.bench.clients import Clients, HttpJob, post
-from tests.bench.server import running
+from tests.bench.server import is_ready, running
 from tests.server.conftest import free_port
 
 RECORDS = 20_000
@@ -122,17 +122,7 @@ class _Balancer:
 
     def _look(self) -> None:
         while not self._ended.wait(_LOOK_SECONDS):
-            self._ready = {port for port in self._ports if self._is_ready(port)}
-
-    def _is_ready(self, port: int) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-        try:
-            connection.request("GET", "/readyz")
-            return connection.getresponse().status == 200
-        except OSError:
-            return False
-        finally:
-            connection.close()
+            self._ready = {port for port in self._ports if is_ready(port)}
 
     def _ask(self, number: int) -> None:
         kept: dict[int, http.client.HTTPConnection] = {}
@@ -206,8 +196,7 @@ class _Replaceable:
                 stdout=log,
                 stderr=log,
             )
-        looks = _Balancer((), "")
-        while not looks._is_ready(self.port):
+        while not is_ready(self.port):
             if self._process.poll() is not None:
                 raise RuntimeError(f"the server did not start; see {self._log}")
             time.sleep(0.1)

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -28,6 +27,7 @@ from tests.drills.ledger import Verdict
 from tests.drills.load import BASE, BATCH, NEAREST, WRITTEN, Load
 from tests.drills.odd_machine import OddMachine
 from tests.drills.proxy import Proxy
+from tests.server.conftest import free_port
 
 _PROGRAM = "from app.cli import main; main()"
 _READY_SECONDS = 120.0
@@ -132,13 +132,6 @@ class Scene:
 
 def _plain_environment() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if not key.startswith(("LOOKALIKE_", "DATABASE_URL"))}
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager
