@@ -167,12 +167,12 @@ def create_app(settings: "Settings", database_url: str, sharing: "Sharing | None
     flask.extensions["lookalike"] = context
     context.open()
     warm_up(context)
+    operations.watch(context)
     if settings.read_only:
         return flask
     context.bell.open()
     expiring.watch(context)
     every(context, 10.0, "token-use", context.lookup.uses.write, "when tokens were used last was not noted")
-    operations.watch(context)
     selftuning.watch(context)
     backing_up.watch(context)
     warming.at_start(context)

@@ -13,6 +13,7 @@ import yaml
 from psycopg import sql
 from werkzeug.test import TestResponse
 
+from app import create_app
 from app.config import Settings
 from app.domain.alerts import BY_NAME
 from app.domain.browser import COOKIE
@@ -252,6 +253,17 @@ def test_urgent_are_those_that_prometheus_calls_critical() -> None:
 
 
 # Traffic, and words.
+
+
+def test_a_server_that_only_reads_tells_its_traffic(
+    settings: Callable[..., Settings], database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.services.traffic._LEAST_SECONDS", 1e-9)
+    context = create_app(settings(read_only=True), database_url).extensions["lookalike"]
+    try:
+        assert context.traffic.told() is not None
+    finally:
+        context.close()
 
 
 def test_traffic_is_what_was_counted_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
