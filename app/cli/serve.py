@@ -31,7 +31,7 @@ from app.db.embedded import EmbeddedDatabase
 from app.db.server_settings import memory_bytes
 from app.embedding.models.options import check_options
 from app.embedding.tags import taxonomy
-from app.metrics import several
+from app.metrics import Metrics, several
 from app.services.jobs.working import Workers, pace_of
 from app.services.sharing import Changes, Sharing
 
@@ -114,10 +114,11 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         worker.jobs = Workers(context, self.settings.job_workers if does_jobs else 0, pace_of(self.settings))
         worker.jobs.start()
         context.metrics.publish(context.closed)
-        worker.stop_metrics = (
-            serve_metrics(self.settings, context.metrics, self.settings.metrics_port) if first else lambda: None
-        )
+        worker.stop_metrics = self._serve_metrics(context.metrics) if first else lambda: None
         leave_out_what_stays(context)
+
+    def _serve_metrics(self, metrics: Metrics) -> Callable[[], None]:
+        return serve_metrics(self.settings, metrics, self.settings.metrics_port)
 
     def _worker_stopped(self, _: object, worker: Any) -> None:
         application = getattr(worker, "application", None)  # None where it could not be made
