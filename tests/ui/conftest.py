@@ -142,6 +142,20 @@ def opened(browser: Any, console: Console) -> Iterator[Callable[..., Any]]:
     assert not wrong
 
 
+def press(page: Any, key: str) -> None:
+    """Press a key of the page, once its scripts listen and no dialog takes it: one whose form is sent closes when that
+    is answered. What the server has drawn is there before the scripts are, and tells nothing about them.
+    """
+    page.wait_for_function("document.readyState === 'complete' && !document.querySelector('dialog[open]')")
+    page.keyboard.press(key)
+
+
+def press_inside(page: Any, key: str) -> None:
+    """Press a key of the open dialog, once there is one."""
+    page.locator("dialog[open]").wait_for()
+    page.keyboard.press(key)
+
+
 @pytest.fixture(scope="session")
 def screenshot() -> Callable[[Any, str], None]:
     """Keep a picture of a page, for people."""

@@ -11,7 +11,7 @@ import pytest
 from app.domain.tokens import Scope
 from app.services import collections
 from tests.support.importing import lines, vectors
-from tests.ui.conftest import HOSTILE, Console
+from tests.ui.conftest import HOSTILE, Console, press, press_inside
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 expect = sync_api.expect
@@ -44,7 +44,7 @@ def test_a_file_is_imported_with_a_preview(
     opened: Opened, screenshot: Screenshot, source: Path, imports: str, workers: None
 ) -> None:
     page = opened("jobs")
-    page.keyboard.press("i")
+    press(page, "i")
     dialog = page.get_by_role("dialog", name="Import")
     expect(dialog.get_by_role("button", name="Import")).to_be_disabled()
     dialog.get_by_label("Collection").select_option(imports)
@@ -61,7 +61,7 @@ def test_a_file_is_imported_with_a_preview(
         details.get_by_role("link", name="Download all 1").click()
     (reject,) = Path(download.value.path()).read_text().splitlines()
     assert json.loads(reject)["source"]["note"] == HOSTILE
-    page.keyboard.press("Escape")
+    press(page, "Escape")
     expect(page.locator("#details")).to_have_count(0)
     assert page.evaluate("window.hacked") is None
 
@@ -96,7 +96,7 @@ def test_a_collection_is_made_changed_named_and_dropped(
     opened: Opened, screenshot: Screenshot, console: Console
 ) -> None:
     page = opened("collections")
-    page.keyboard.press("n")
+    press(page, "n")
     dialog = page.get_by_role("dialog", name="New collection")
     dialog.get_by_label("Name").fill("shop")
     dialog.get_by_label("Service").select_option("products")
@@ -110,7 +110,7 @@ def test_a_collection_is_made_changed_named_and_dropped(
     details = page.locator("#details")
     expect(details).to_contain_text("sku")
     page.wait_for_load_state()  # keys and buttons are bound by then
-    page.keyboard.press("e")
+    press(page, "e")
     dialog = page.get_by_role("dialog", name="Settings of z-made")
     dialog.get_by_label("Capacity").fill("7")
     dialog.get_by_label("Product field").fill("")
@@ -124,7 +124,7 @@ def test_a_collection_is_made_changed_named_and_dropped(
     expect(details.get_by_role("alert")).to_contain_text("no record")
     page.get_by_role("button", name="Which index would help?").click()
     expect(details).to_contain_text(re.compile("keeps no log of searches|was logged yet"))
-    page.keyboard.press("a")
+    press(page, "a")
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Alias").fill("no alias")
     dialog.get_by_role("button", name="Set the alias").click()
@@ -134,7 +134,7 @@ def test_a_collection_is_made_changed_named_and_dropped(
     chip = page.locator("#aliases li")
     expect(chip).to_contain_text("live")
     page.wait_for_load_state()
-    page.keyboard.press("Delete")
+    press(page, "Delete")
     dialog = page.get_by_role("dialog", name="Drop z-made?")
     drop = dialog.get_by_role("button", name="Drop it")
     dialog.get_by_label("Its name").fill("z-mad")
@@ -143,7 +143,7 @@ def test_a_collection_is_made_changed_named_and_dropped(
     screenshot(page, "collections-drop-light")
     drop.click()
     expect(dialog.get_by_role("alert")).to_contain_text("aliases lead to the collection 'z-made': live")
-    page.keyboard.press("Escape")
+    press_inside(page, "Escape")
     page.get_by_role("button", name="Delete the alias live").click()
     expect(chip).to_be_hidden()
     page.wait_for_load_state()
@@ -171,7 +171,7 @@ def test_another_model_is_estimated_before_it_is_begun(
     dialog.get_by_label("Model").select_option("phash")
     expect(dialog).to_contain_text("76 records take about")
     screenshot(page, "collections-reembed-light")
-    page.keyboard.press("Escape")
+    press_inside(page, "Escape")
     assert collections.get(console.context, "shop").model != "phash"
 
 

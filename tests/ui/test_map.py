@@ -14,7 +14,7 @@ from app.services.jobs import asking
 from app.services.jobs.map_job import MAP
 from app.services.jobs.working import Worker
 from tests.support.jobs import QUICK
-from tests.ui.conftest import HOSTILE, PHOTOS, Console
+from tests.ui.conftest import HOSTILE, PHOTOS, Console, press
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 expect = sync_api.expect
@@ -81,7 +81,7 @@ def test_a_map_is_looked_at(mapped: Console, opened: Opened, screenshot: Screens
     lit = page.evaluate("[...document.querySelector('picture-map').lit].filter((one) => one).length")
     assert 0 < lit < PHOTOS
     # By the distance to the picture, on a key.
-    page.keyboard.press("n")
+    press(page, "n")
     expect(page.locator("#legend .scale")).to_be_visible()
     assert f"by=like%3A{named}" in page.url
     page.go_back()
@@ -95,7 +95,7 @@ def test_the_wheel_and_the_keys_move_it(mapped: Console, opened: Opened) -> None
     whole = page.evaluate(view)
     page.locator("picture-map canvas").focus()
     for key in ("+", "ArrowRight", "ArrowUp"):
-        page.keyboard.press(key)
+        press(page, key)
     moved = page.evaluate(view)
     assert moved["zoom"] > whole["zoom"]
     assert (moved["x"] > whole["x"], moved["y"] > whole["y"]) == (True, True)
@@ -118,7 +118,7 @@ def test_a_lasso_selects(mapped: Console, opened: Opened, screenshot: Screenshot
     page = opened("map?c=shop")
     ready(page)
     box = page.locator("picture-map").bounding_box()
-    page.keyboard.press("l")
+    press(page, "l")
     expect(page.locator("#lasso")).to_have_attribute("aria-pressed", "true")
     left, top = box["x"] + 8, box["y"] + 8
     right, bottom = box["x"] + box["width"] / 2, box["y"] + box["height"] - 8

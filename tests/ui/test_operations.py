@@ -12,7 +12,7 @@ from app.domain.tokens import Scope
 from app.services import tokens
 from app.services.jobs import asking
 from tests.support.waiting import eventually
-from tests.ui.conftest import HOSTILE, Console, crowded
+from tests.ui.conftest import HOSTILE, Console, crowded, press
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 expect = sync_api.expect
@@ -71,24 +71,24 @@ def test_an_administrator_sees_what_is_wrong_and_takes_a_backup(opened: Opened, 
     expect(warnings).to_contain_text("LOOKALIKE_BACKUP_HOURS")
     page.wait_for_load_state()
     with crowded(console.context):
-        page.keyboard.press("r")
+        press(page, "r")
         trouble = page.locator("#trouble")
         expect(trouble).to_contain_text("Error 503")
         expect(trouble).to_contain_text("Trying again in")
         expect(page.locator("#database")).to_contain_text("pgvector")
     expect(trouble).to_be_empty()
-    page.locator("body").press("j")
+    press(page, "j")
     expect(warnings).to_be_focused()
-    page.keyboard.press("j")
+    press(page, "j")
     expect(page.locator("#traffic")).to_be_focused()
     tokens.revoke(console.context, mine.id)
     eventually(lambda: console.context.lookup.principal(mine.token) is None)
-    page.keyboard.press("r")
+    press(page, "r")
     again = page.get_by_role("dialog", name="Sign in again")
     again.get_by_label("API token").fill(console.token)
     again.get_by_role("button", name="Sign in").click()
     expect(page.locator("#audit")).to_be_visible()
-    page.keyboard.press("b")
+    press(page, "b")
     dialog = page.get_by_role("dialog", name="Take a backup?")
     dialog.get_by_label("Restore it").uncheck()
     dialog.get_by_role("button", name="Take it").click()

@@ -17,7 +17,7 @@ from app.domain.tokens import Scope
 from app.services import collections, duplicates, tokens
 from app.services.inserting import insert
 from tests.support.waiting import eventually
-from tests.ui.conftest import HOSTILE, PHOTOS, Console, crowded
+from tests.ui.conftest import HOSTILE, PHOTOS, Console, crowded, press, press_inside
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 expect = sync_api.expect
@@ -85,17 +85,17 @@ def test_facets_filter_and_back_undoes(opened: Opened, screenshot: Screenshot) -
 def test_search_by_id_and_by_keys(opened: Opened, screenshot: Screenshot) -> None:
     page = opened()
     painted(page)
-    page.keyboard.press("/")
+    press(page, "/")
     page.keyboard.type("t-shirt-001")
-    page.keyboard.press("Enter")
+    press(page, "Enter")
     expect(page.locator("picture-grid .note").first).to_have_text("0.0")
     found = distances(page)
     assert found == sorted(found)
-    page.keyboard.press("Escape")
+    press(page, "Escape")
     page.locator("picture-grid .pick").first.focus()
-    page.keyboard.press("ArrowRight")
+    press(page, "ArrowRight")
     second = page.evaluate("document.activeElement.title")
-    page.keyboard.press("m")
+    press(page, "m")
     expect(page.locator("#examples")).not_to_contain_text("t-shirt-001")
     expect(page.locator("picture-grid .pick").first).to_have_attribute("title", second)
     page.locator("picture-grid .pick").nth(2).click()
@@ -108,14 +108,14 @@ def test_search_by_id_and_by_keys(opened: Opened, screenshot: Screenshot) -> Non
     page.get_by_role("button", name="Unlike", exact=True).click()
     expect(page.locator("#examples .unlike")).to_have_count(1)
     assert "q=-id" in page.url
-    page.keyboard.press("Escape")
+    press(page, "Escape")
     expect(page.locator("#details")).to_be_hidden()
-    page.keyboard.press("Control+k")
+    press(page, "Control+k")
     page.keyboard.type("as json")
-    page.keyboard.press("Enter")
+    press_inside(page, "Enter")
     expect(page.get_by_label("Filter as JSON")).to_be_focused()
-    page.keyboard.press("Escape")
-    page.keyboard.press("?")
+    press(page, "Escape")
+    press(page, "?")
     expect(page.get_by_role("dialog", name="Keys")).to_contain_text("more like this")
 
 
@@ -212,7 +212,7 @@ def test_words_that_no_model_reads_say_why(opened: Opened) -> None:
     page = opened()
     expect(page.locator(".hint")).to_contain_text("knows pictures only")
     page.locator("#words").fill("red shoes")
-    page.keyboard.press("Enter")
+    press(page, "Enter")
     expect(page.get_by_role("alert")).to_contain_text("There is no record red shoes. The model of this collection")
     expect(page.locator("#words")).to_have_value("red shoes")
 
@@ -242,14 +242,14 @@ def test_records_are_selected_changed_removed_and_back(
     page = opened(f"search?c={rack}")
     painted(page)
     page.locator("picture-grid .pick").nth(1).focus()
-    page.keyboard.press("x")
+    press(page, "x")
     expect(page.locator("#picked")).to_contain_text("1 selected")
-    page.keyboard.press("Shift+ArrowRight")
-    page.keyboard.press("Shift+ArrowRight")
+    press(page, "Shift+ArrowRight")
+    press(page, "Shift+ArrowRight")
     expect(page.locator("#picked")).to_contain_text("3 selected")
     assert page.url.count("picked=") == 3
     screenshot(page, "search-selected-light")
-    page.keyboard.press("e")
+    press(page, "e")
     dialog = page.get_by_role("dialog", name="Edit 3 records")
     dialog.get_by_role("textbox").fill('{"season": "any"}')
     expect(dialog).to_contain_text("3 records change")
@@ -257,35 +257,35 @@ def test_records_are_selected_changed_removed_and_back(
     expect(page.locator("#toasts")).to_contain_text("3 changed")
     assert sorted(seasons()) == ["any"] * 3 + ["winter"] * 5
     page.locator("picture-grid .pick").first.focus()
-    page.keyboard.press("u")
+    press(page, "u")
     expect(page.locator("#toasts")).to_contain_text("3 as before")
     assert seasons() == ["winter"] * 8
     painted(page)
     expect(page.locator("#picked")).to_contain_text("3 selected")
     page.locator("picture-grid .pick").first.focus()
-    page.keyboard.press("Delete")
+    press(page, "Delete")
     dialog = page.get_by_role("dialog", name="Remove 3 records?")
     expect(dialog.locator("img")).to_have_count(3)
     dialog.get_by_role("button", name="Remove them").click()
     expect(page.locator("#count")).to_have_text("5 pictures")
     expect(page.locator("#picked")).to_be_hidden()
     assert len(seasons()) == 5
-    page.keyboard.press("Delete")  # one goes at once
+    press(page, "Delete")  # one goes at once
     expect(page.locator("#count")).to_have_text("4 pictures")
-    page.keyboard.press("u")
+    press(page, "u")
     expect(page.locator("#count")).to_have_text("5 pictures")
-    page.keyboard.press("u")
+    press(page, "u")
     expect(page.locator("#count")).to_have_text("8 pictures")
     page.locator("picture-grid .pick").nth(0).click(modifiers=["Control"])
     page.locator("picture-grid .pick").nth(4).click(modifiers=["Shift"])
     expect(page.locator("#picked")).to_contain_text("5 selected")
-    page.keyboard.press("Escape")
+    press(page, "Escape")
     expect(page.locator("#picked")).to_be_hidden()
     page.locator("picture-grid .pick").nth(0).focus()
-    page.keyboard.press("x")
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("x")
-    page.keyboard.press("m")
+    press(page, "x")
+    press(page, "ArrowRight")
+    press(page, "x")
+    press(page, "m")
     expect(page.locator("#examples .example")).to_have_count(2)
     _, reader = console.new_token(Scope.READ)
     page = opened("search?c=shop&picked=t-shirt-001", reader)
@@ -296,7 +296,7 @@ def test_records_are_selected_changed_removed_and_back(
 def test_filters_as_json_both_ways(opened: Opened) -> None:
     page = opened('search?c=shop&filter={"season":"summer"}')
     painted(page)
-    page.keyboard.press("f")
+    press(page, "f")
     field = page.get_by_label("Filter as JSON")
     assert json.loads(field.input_value()) == {"season": "summer"}
     apply = page.get_by_role("button", name="Apply")
@@ -380,13 +380,13 @@ def test_a_token_that_ends_loses_nothing(opened: Opened, console: Console) -> No
     tokens.revoke(console.context, number)
     eventually(lambda: console.context.lookup.principal(token) is None)
     page.locator("#words").fill("dress-001")
-    page.keyboard.press("Enter")
+    press(page, "Enter")
     dialog = page.get_by_role("dialog", name="Sign in again")
     dialog.get_by_label("API token").fill("wrong")
-    page.keyboard.press("Enter")
+    press_inside(page, "Enter")
     expect(dialog.get_by_role("alert")).to_contain_text("not known")
     dialog.get_by_label("API token").fill(console.new_token()[1])
-    page.keyboard.press("Enter")
+    press_inside(page, "Enter")
     expect(page.locator("#examples")).to_contain_text("dress-001")
     expect(page.locator("picture-grid .note").first).to_have_text("0.0")
 
@@ -414,7 +414,7 @@ def test_errors_leave_the_page_and_try_again(opened: Opened, console: Console) -
     collections.drop(console.context, "soon-gone")
     console.context.lookup.forget("soon-gone")
     page.locator("#words").fill("1")
-    page.keyboard.press("Enter")
+    press(page, "Enter")
     expect(page.get_by_role("alert").filter(has_text="Error 404")).to_be_visible()
 
 

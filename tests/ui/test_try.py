@@ -8,7 +8,7 @@ import pytest
 
 from app.domain.tokens import Scope
 from app.ui.trying import DOCUMENTS
-from tests.ui.conftest import HOSTILE, Console
+from tests.ui.conftest import HOSTILE, Console, press
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 expect = sync_api.expect
@@ -27,7 +27,7 @@ def test_a_method_is_called_and_kept_in_the_history(opened: Opened, screenshot: 
     expect(page.get_by_label("collection-id *")).to_have_value("shop")
     body = page.get_by_label("Body", exact=True)
     body.fill(json.dumps({"filter": {"_id": HOSTILE}, "fields_to_return": ["*"]}))
-    page.keyboard.press("Control+Enter")
+    press(page, "Control+Enter")
     expect(page.locator("#http")).to_have_text("200 OK")
     expect(page.locator("#answer pre")).to_contain_text(json.dumps(HOSTILE))
     assert json.loads(page.locator("#answer pre").inner_text())["answer_count"] == 1

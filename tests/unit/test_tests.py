@@ -1,4 +1,4 @@
-"""What the tests share lies in tests/support: no module of tests imports from another one."""
+"""What all tests keep to: what they share lies in tests/support, and keys are pressed once the page listens."""
 
 import ast
 from collections.abc import Iterator
@@ -32,3 +32,10 @@ def test_every_form_of_such_an_import_is_seen() -> None:
     assert from_tests("def f():\n    from tests.api import test_listing as listing") == ["tests.api.test_listing"]
     assert from_tests("import tests.db.test_search") == ["tests.db.test_search"]
     assert from_tests("from tests.support.waiting import eventually") == []
+
+
+def test_keys_are_pressed_once_the_page_listens() -> None:
+    """A key that is pressed while a page or the answer to a dialog is under way is lost: `press` waits for both."""
+    modules = list((TESTS / "ui").glob("test_*.py"))
+    assert len(modules) >= 8
+    assert [file.name for file in modules if ".keyboard.press(" in file.read_text(encoding="utf-8")] == []
