@@ -37,7 +37,7 @@ def main() -> None:
         server = subprocess.Popen(command, env={**os.environ, "LOOKALIKE_HOME": folder})  # noqa: S603  (our own program)
         try:
             _wait(f"http://localhost:{PORT}/readyz")
-            token = (home / "demo.token").read_text("utf-8").strip()
+            token = (home / "console.token").read_text("utf-8").strip()
             with sync_playwright() as playwright:
                 browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
                 page = browser.new_page(viewport={"width": 1360, "height": 850})

@@ -2,12 +2,13 @@
 
 import base64
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
 
 from app.cli.common import opened
-from app.cli.listening import check_free, url_of
+from app.cli.listening import check_free, here_alone, url_of
 from app.cli.load import load_with_progress
 from app.cli.serve import run
 from app.config import Settings
@@ -27,6 +28,8 @@ from app.services.search import NEAR_DUPLICATE_RADIUS
 
 _SAMPLE = "demo"
 _OWN = "photos"
+_WHOLE = "console"
+_WHOLE_DAYS = 30
 
 
 @click.command()
@@ -61,8 +64,7 @@ def demo(photos: Path | None, port: int | None, *, prepare_only: bool) -> None:
             first = report.failed[0]
             told = f"{len(report.failed)} pictures could not be read, e.g. {first.place}: {first.reason}"
             click.echo(told, err=True)
-        token = _token(context, name)
-        click.echo(_guide(settings, context, name, service, token))
+        click.echo(_guide(settings, context, name, service))
     if not prepare_only:
         run(settings)
 
@@ -77,7 +79,24 @@ def _plant(context: Context, collection: Collection) -> None:
 
 
 def _token(context: Context, name: str) -> str:
-    """Return the demo's token for a collection: that of the last run, as long as it is good, else a new one.
+    """Return the demo's token for a collection."""
+    return _kept(context, name, [name], None)
+
+
+def _whole_token(context: Context) -> str | None:
+    """Return a token for all screens of the console; None where others than who runs the demo would be concerned.
+
+    It may do everything, as looking after the server takes it. So there is none where the server is reached from other
+    machines, or where its database is not its own but one that holds more.
+    """
+    settings = context.settings
+    if settings.database_url or settings.admin_database_url or not here_alone(settings):
+        return None
+    return _kept(context, _WHOLE, None, datetime.now(UTC) + timedelta(days=_WHOLE_DAYS))
+
+
+def _kept(context: Context, name: str, only: list[str] | None, expires_at: datetime | None) -> str:
+    """Return the token of the last run, as long as it is good for these collections, else a new one.
 
     Only its owner may read the file that it is kept in, so that each run need not leave one more administrator behind.
     """
@@ -85,10 +104,11 @@ def _token(context: Context, name: str) -> str:
     if kept.is_file():
         token = kept.read_text("utf-8").strip()
         principal = context.lookup.principal(token)
-        if principal is not None and collections.get(context, name).id in (principal.collections or ()):
+        wanted = None if only is None else frozenset(collections.get(context, one).id for one in only)
+        if principal is not None and principal.collections == wanted:
             return token
         kept.unlink()
-    token = tokens.create(context, [Scope.ADMIN], [name], "demo").token
+    token = tokens.create(context, [Scope.ADMIN], only, "demo", expires_at=expires_at).token
     kept.parent.mkdir(parents=True, exist_ok=True)
     kept.touch(mode=0o600, exist_ok=False)
     kept.write_text(f"{token}\n", "utf-8")
@@ -101,16 +121,27 @@ def _sample(settings: Settings) -> Path:
     return lines if lines.exists() else unpack(folder)
 
 
-def _guide(settings: Settings, context: Context, name: str, service: str, token: str) -> str:
+def _guide(settings: Settings, context: Context, name: str, service: str) -> str:
     path = SERVICES[service].prefixes[0]
     first = records.any_id(context, collections.get(context, name))
     body = json.dumps({"query_record": {"_id": first}, "k": 5, "fields_to_return": ["*"]})
+    token, whole = _token(context, name), _whole_token(context)
+    may = (
+        f"The link shows all screens: its token may do everything on this server, for {_WHOLE_DAYS} days. Keep it to\n"
+        "yourself; the screen Access revokes it."
+        if whole
+        else "The link has your token, below, as others reach this server or its database. Access and Operations\n"
+        "take one of `lookalike token create --scope admin`."
+    )
     return f"""
 The console, signed in:
 
-{url_of(settings)}/console/sign-in#{token}
+{url_of(settings)}/console/sign-in#{whole or token}
+
+{may}
 
 Your token: {token}
+It may do everything with the collection {name!r}, and nothing else.
 
 Find what looks like {first}:
 

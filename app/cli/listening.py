@@ -3,6 +3,7 @@
 import errno
 import socket
 from collections.abc import Callable
+from ipaddress import ip_address
 
 from app.config import Settings
 from app.domain.errors import ConfigurationError
@@ -27,6 +28,11 @@ def address_of(settings: Settings) -> str:
             " an address of this machine, as 127.0.0.1, ::1, or 0.0.0.0 and :: for all of them"
         ) from None
     return str(min(found, key=lambda entry: entry[0] != socket.AF_INET)[4][0])
+
+
+def here_alone(settings: Settings) -> bool:
+    """Say whether the server listens on an address that only this machine reaches."""
+    return ip_address(address_of(settings)).is_loopback
 
 
 def netloc(address: str, port: int) -> str:

@@ -1,10 +1,14 @@
 """The demo's token is kept from run to run, by its owner alone, and made anew once it is good no longer."""
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
-from app.cli.demo import _token
+from app.cli.demo import _token, _whole_token
 from app.db import tokens as table
 from app.domain.tokens import Scope
+from app.services import tokens
 from tests.api.conftest import Api
 
 
@@ -36,3 +40,34 @@ def test_a_token_that_is_good_no_longer_is_replaced(api: Api, content: str | Non
     assert second != first
     assert api.context.lookup.principal(second) is not None
     assert kept.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_link_may_do_everything_where_nobody_else_is_concerned(api: Api) -> None:
+    context = api.context
+    assert context.settings.database_url is None
+    token = _whole_token(context)
+    assert token is not None
+    assert _whole_token(context) == token
+    principal = context.lookup.principal(token)
+    assert principal is not None
+    assert principal.scopes == {Scope.ADMIN}
+    assert principal.collections is None
+    (kept,) = [one for one in tokens.listed(context) if one["id"] == principal.token_id]
+    assert timedelta(days=29) < kept["expires_at"] - datetime.now(UTC) <= timedelta(days=30)
+    assert (context.settings.home / "console.token").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        {"host": "0.0.0.0"},
+        {"host": "::"},
+        {"database_url": "postgresql://db/shop"},
+        {"admin_database_url": "postgresql://db/shop"},
+    ],
+)
+def test_the_link_may_not_where_somebody_is(api: Api, others: dict[str, str]) -> None:
+    reached = replace(api.context, settings=api.context.settings.model_copy(update=others))
+    before = len(tokens.listed(api.context))
+    assert _whole_token(reached) is None
+    assert len(tokens.listed(api.context)) == before

@@ -17,6 +17,7 @@ import requests
 from app.db import collections, loads, searchlog
 from app.db.engine import Database
 from app.db.records import NewRecord
+from app.domain.browser import COOKIE
 from app.domain.searches import Entry
 from tests.api.conftest import drawing
 from tests.db.vectors import random_vectors
@@ -373,6 +374,11 @@ def test_the_demo_answers_the_curl_line_that_it_prints(tmp_path: Path) -> None:
         planted = next(group for group in told["groups"] if "dress-002" in group["members"])
         assert planted["members"] == ["dress-002", "dress-002-close-up", "dress-002-cropped"]
         assert not planted["complete"]
+        link = re.findall(r"/console/sign-in#(\S+)", printed)[0]
+        assert "Keep it to\nyourself" in printed
+        cookies = {COOKIE: link}
+        for screen in ("access", "operations"):
+            assert requests.get(f"{server.url}/console/{screen}", cookies=cookies, timeout=60).status_code == 200
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(200)
