@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +22,13 @@ from app.services.importing.job import IMPORT
 from app.services.jobs import asking
 from tests.bench.clients import Clients, Round
 from tests.bench.report import Table, Target
-from tests.bench.server import running
+from tests.bench.server import running, worker
 from tests.bench.serving import K, Scene
 from tests.bench.setup import Setup
 
 _CLIENTS = (1, 4)
+_IN_SERVER, _OWN_PROCESS = "in the server", "a process of its own"
+_PLACES = (_IN_SERVER, _OWN_PROCESS)
 _ROUNDS = 3
 _READY = 150_000  # ready embeddings, more than are imported meanwhile
 _PHOTOS = 400
@@ -53,31 +55,56 @@ def measure(setup: Setup, searched: Collection, imported: Collection) -> Table:
         ("embeddings into another collection", imported, "ready.jsonl"),
         ("embeddings into the same collection", found, "ready.jsonl"),
     )
-    environment = setup.environment | {"LOOKALIKE_FILES_ROOT": str(folder), "LOOKALIKE_JOB_WORKERS": "1"}
     token = tokens.create(setup.context, [Scope.READ], [found.name], "benchmark")
     try:
-        with (
-            running(environment, setup.home / "server.log") as port,
-            Clients(Scene(port, token.token, found).job([{"_id": one} for one in ids])) as clients,
-        ):
-            for name, collection, source in sources:
-                with _import(setup, collection, source) as job:
-                    for number in _CLIENTS:
-                        setup.tell(f"jobs: {name}, {number} clients")
-                        row, ratio = _beside(setup, clients, number, job)
-                        rows.append((name, str(number), *row))
-                        setup.tell(f"jobs: {' '.join(row)}")
-                        told = f"p99 beside an import of {name}, {number} client{'s' if number > 1 else ''}"
-                        targets.append(Target(told, f"≤ {_MOST:g} x without", f"{ratio:.2f} x", ratio <= _MOST))
+        for place in _PLACES:
+            with (
+                _serving(setup, folder, place) as port,
+                Clients(Scene(port, token.token, found).job([{"_id": one} for one in ids])) as clients,
+            ):
+                for name, collection, source in sources:
+                    with _import(setup, collection, source) as job:
+                        for number in _CLIENTS:
+                            setup.tell(f"jobs: {name}, {place}, {number} clients")
+                            row, ratio = _beside(setup, clients, number, job)
+                            rows.append((name, place, str(number), *row))
+                            setup.tell(f"jobs: {' '.join(row)}")
+                            told = f"p99 beside {name}, {place}, {number} client{'s' if number > 1 else ''}"
+                            targets.append(Target(told, f"≤ {_MOST:g} x without", f"{ratio:.2f} x", ratio <= _MOST))
     finally:
         tokens_table.revoke(setup.context.db, token.id)
         shutil.rmtree(folder, ignore_errors=True)
-    header = ("import of", "clients", "p50 without", "p99 without", "p50 beside", "p99 beside", "ratio", "imported/s")
+    header = (
+        "import of",
+        "worker",
+        "clients",
+        "p50 without",
+        "p99 without",
+        "p50 beside",
+        "p99 beside",
+        "ratio",
+        "imported/s",
+    )
     note = (
         f"milliseconds; visualKNN by _id, k {K}, {setup.vectors} vectors; {_ROUNDS} rounds with the import and as many"
-        " without, in turns: one job, which is paused and resumed; one worker, in the server's process"
+        " without, in turns: one job, which is paused and resumed; one worker, in the server's process or in its own"
     )
     return Table("Searches beside an import", header, rows, [note], targets)
+
+
+@contextmanager
+def _serving(setup: Setup, folder: Path, place: str) -> Iterator[int]:
+    """Start a server, and a worker of its own process where the server has none; give the server's port."""
+    own = place == _OWN_PROCESS
+    environment = setup.environment | {
+        "LOOKALIKE_FILES_ROOT": str(folder),
+        "LOOKALIKE_JOB_WORKERS": "0" if own else "1",
+    }
+    with (
+        running(environment, setup.home / "server.log") as port,
+        worker(environment, setup.home / "worker.log") if own else nullcontext(),
+    ):
+        yield port
 
 
 def _beside(setup: Setup, clients: Clients, number: int, job: int) -> tuple[tuple[str, ...], float]:

@@ -6,8 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from app.domain.errors import ConfigurationError
@@ -31,16 +31,25 @@ def running(environment: dict[str, str], log: Path) -> Iterator[int]:
 
     """
     port = free_port()
-    with log.open("wb") as stream:
-        process = subprocess.Popen(
-            [sys.executable, "-c", _PROGRAM, "serve", "--host", "127.0.0.1", "--port", str(port)],
-            env=os.environ | {"LOOKALIKE_WORKERS": "1"} | environment,
-            stdout=stream,
-            stderr=stream,
-        )
-    try:
+    arguments = ["serve", "--host", "127.0.0.1", "--port", str(port)]
+    with _started(arguments, {"LOOKALIKE_WORKERS": "1"} | environment, log) as process:
         _wait(process, port, log)
         yield port
+
+
+def worker(environment: dict[str, str], log: Path) -> AbstractContextManager["subprocess.Popen[bytes]"]:
+    """Run `lookalike worker`, which does jobs in a process of its own, until the end of the block."""
+    return _started(["worker"], environment, log)
+
+
+@contextmanager
+def _started(arguments: Sequence[str], environment: dict[str, str], log: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            [sys.executable, "-c", _PROGRAM, *arguments], env=os.environ | environment, stdout=stream, stderr=stream
+        )
+    try:
+        yield process
     finally:
         process.send_signal(signal.SIGTERM)
         try:

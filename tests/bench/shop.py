@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from app.domain.records import Json
 from tests.bench.setup import category
 from tests.bench.vectors import Crops
 
@@ -33,9 +34,9 @@ class Condition:
     category: str | None = None
 
     @property
-    def filter(self) -> dict[str, object]:
+    def filter(self) -> dict[str, Json]:
         """The same in the API's language."""
-        asked: dict[str, object] = {}
+        asked: dict[str, Json] = {}
         if self.category is not None:
             asked["category"] = self.category
         if self.below is not None:

@@ -15,11 +15,11 @@ from app.config import Settings
 from app.services.pipeline import Item
 from tests.bench import growth, plots
 from tests.bench.growth import Measured
-from tests.bench.peers.base import PEERS, Peer
-from tests.bench.peers.compare import Result, compare
+from tests.bench.peers.base import CUTOFF, FACET, GROUPS, PEERS, Peer
+from tests.bench.peers.compare import REFINED, Result, compare
 from tests.bench.peers.job import Answers, Round
 from tests.bench.peers.tables import tables
-from tests.bench.peers.truth import Judged, Truth
+from tests.bench.peers.truth import Judged, Refined, Truth
 from tests.bench.power_law import power
 from tests.bench.setup import Setup
 from tests.bench.shop import Condition, Shop
@@ -66,7 +66,9 @@ def test_an_engine_stores_finds_filters_and_updates(setup: Setup, crops: Crops, 
     if peer.module == "own":
         assert min(judged.recall for _, judged in result.visits) >= 0.98
         assert not any(judged.short for _, judged in result.visits)
-    assert len(tables([result], _RECORDS)) == 4
+    assert {REFINED[name][0] for name, _ in result.refined} == set(peer.refined)
+    assert not any(one.wrong for _, one in result.refined)
+    assert len(tables([result], _RECORDS)) == 5
 
 
 def test_an_engine_that_is_missing_or_fails_is_a_row_that_says_so(setup: Setup, crops: Crops) -> None:
@@ -108,6 +110,24 @@ def test_answers_are_judged_with_ties_and_without_what_does_not_match() -> None:
     assert judged.flags == "2 wrong"
     nothing = truth.judge(Round("", None, [Condition(category="c")], 1, 1), Answers([[]], [1.0]))
     assert (nothing.recall, nothing.short) == (1.0, 0)
+
+
+def test_facets_and_radii_are_judged_by_the_true_answers() -> None:
+    vectors = np.array([[1, 0], [2, 0], [0, 1]], np.float32)
+    shop = Shop(
+        price=np.array([5.0, 50.0, 5.0]),
+        category=np.array(["a", "a", "b"]),
+        brand=np.array([""] * 3),
+        photo=np.array([""] * 3),
+        in_stock=np.ones(3, bool),
+    )
+    truth = Truth(vectors, np.array([[3, 0]] * 3, np.float32), shop, 1)
+    answers = Answers([[2, 1], [1, 1], [1, 2]], [1.0, 2.0, 9.0])
+    assert truth.refined(Round("", None, None, 3, 1, FACET), answers) == Refined(2.0, 3, 2)
+    cheap = Round("", None, [Condition(below=10.0)] * 3, 3, 1, FACET)
+    assert truth.refined(cheap, answers).wrong == 2
+    assert truth.refined(Round("", None, None, 2, 1, CUTOFF), Answers([[], [0]], [1.0, 1.0])).wrong == 1
+    assert truth.refined(Round("", None, None, 1, 1, GROUPS), Answers([[0]], [1.0])).wrong is None
 
 
 def test_a_power_law_is_found_again() -> None:

@@ -16,6 +16,10 @@ from tests.bench.shop import Condition
 M = 16
 EF_CONSTRUCTION = 64
 
+# What shops ask for beside the nearest records; what an engine answers to each is said by `Engine.refined`.
+FACET, CUTOFF, VARIED, GROUPS = "facet", "cutoff", "varied", "groups"
+CANDIDATES, DIVERSITY, GROUP, NOTHING = 100, 0.5, 3, 1e-6
+
 Vector = NDArray[np.float32]
 
 
@@ -121,6 +125,19 @@ class Engine(Protocol):
         ...
 
 
+class Refining(Engine, Protocol):
+    """An engine that answers more than the nearest records."""
+
+    def refined(self, way: str, query: Vector, k: int, condition: Condition | None) -> list[int]:
+        """Answer one of what `Peer.refined` says that it has, at its default effort.
+
+        `FACET`: how many of the records that match have each category, the most first. `CUTOFF`: the nearest k within a
+        cosine distance of `NOTHING`. `VARIED`: k of the `CANDIDATES` nearest by maximal marginal relevance. `GROUPS`:
+        the `GROUP` nearest of each of the k nearest categories. All but the first are numbers of records.
+        """
+        ...
+
+
 Maker = Callable[[Place], Engine]
 
 
@@ -135,10 +152,20 @@ class Peer:
     efforts: tuple[int | None, ...] = (40, 100, 200, 400)
     default_effort: int | None = 100
     """Effort of the filtered searches."""
+    refined: tuple[str, ...] = ()
+    """What it has of `FACET`, `CUTOFF`, `VARIED` and `GROUPS`."""
 
 
 PEERS = (
-    Peer("ours", "own", (), "the server's search at default settings", (None, 40, 200, 400), None),
+    Peer(
+        "ours",
+        "own",
+        (),
+        "the server's search at default settings",
+        (None, 40, 200, 400),
+        None,
+        (FACET, CUTOFF, VARIED, GROUPS),
+    ),
     Peer(
         "pgvector by hand",
         "plain",
@@ -150,6 +177,7 @@ PEERS = (
         "qdrant",
         ("qdrant-edge-py",),
         "float32, payload indexes on price and category made first, optimised, one search thread",
+        refined=(FACET, CUTOFF, VARIED),
     ),
     Peer("Chroma", "chroma", ("chromadb",), "float32, metadata of price and category"),
     Peer(
@@ -163,6 +191,7 @@ PEERS = (
         "milvus",
         ("milvus-lite", "pymilvus"),
         "HNSW on float32, inverted indexes on price and category",
+        refined=(CUTOFF, GROUPS),
     ),
     Peer("usearch", "usearch_index", ("usearch",), "a library in the process: float16, no attributes"),
 )

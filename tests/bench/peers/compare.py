@@ -14,11 +14,11 @@ import numpy as np
 
 from app.db.engine import connect
 from tests.bench.peers import plain, worker
-from tests.bench.peers.base import PEERS, Peer, Stock
+from tests.bench.peers.base import CANDIDATES, CUTOFF, FACET, GROUP, GROUPS, PEERS, VARIED, Peer, Stock
 from tests.bench.peers.job import Job, Outcome, Round, read_outcome
-from tests.bench.peers.truth import Judged, Truth
+from tests.bench.peers.truth import Judged, Refined, Truth
 from tests.bench.setup import Setup
-from tests.bench.shop import Shop, Visit, shop, visits
+from tests.bench.shop import PRICES, Condition, Shop, Visit, shop, visits
 from tests.bench.vectors import Crops
 
 K = 20
@@ -29,6 +29,14 @@ _SINGLE = 100
 _BULK = 10_000
 _TIMEOUT_SECONDS = 900
 _COLLECTION = "bench-peers"
+_CHEAP = [Condition(below=0.05 * PRICES)] * FILTERED_QUERIES
+REFINED: dict[str, tuple[str, list[Condition] | None]] = {
+    "a facet of all records": (FACET, None),
+    "a facet of price, 5 %": (FACET, _CHEAP),
+    f"k {K}, within a radius that nothing meets": (CUTOFF, None),
+    f"varied {K} of {CANDIDATES} candidates": (VARIED, None),
+    f"groups of {GROUP} by category": (GROUPS, None),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +50,8 @@ class Result:
     efforts: tuple[tuple[int | None, Judged], ...] = ()
     visits: tuple[tuple[str, Judged], ...] = ()
     update_seen: bool = False
+    refined: tuple[tuple[str, Refined], ...] = ()
+    """What it has of `REFINED`, by name."""
 
     def visit(self, name: str) -> Judged | None:
         """Return what came of one kind of filter."""
@@ -98,7 +108,7 @@ def _measured(scene: _Scene, peer: Peer) -> Result:
         return Result(peer, f"failed: {failure}")
     finally:
         shutil.rmtree(folder)
-    judged = {one.name: scene.truth.judge(one, searched.rounds[one.name]) for one in rounds}
+    judged = {one.name: scene.truth.judge(one, searched.rounds[one.name]) for one in rounds if not one.way}
     return Result(
         peer,
         None,
@@ -107,6 +117,7 @@ def _measured(scene: _Scene, peer: Peer) -> Result:
         tuple((effort, judged[_effort_name(effort)]) for effort in peer.efforts),
         tuple((visit.name, judged[visit.name]) for visit in scene.visits if filtered),
         _seen(scene, job, searched),
+        tuple((name, scene.truth.refined(one, searched.rounds[name])) for name, one in _refined(peer).items()),
     )
 
 
@@ -133,7 +144,16 @@ def _rounds(scene: _Scene, peer: Peer, *, filtered: bool) -> list[Round]:
             Round(visit.name, peer.default_effort, visit.conditions, FILTERED_QUERIES, _ROUND_SECONDS)
             for visit in scene.visits
         ]
-    return rounds
+    return rounds + list(_refined(peer).values())
+
+
+def _refined(peer: Peer) -> dict[str, Round]:
+    """Return the rounds of what an engine has beside the nearest records, by name."""
+    return {
+        name: Round(name, None, conditions, FILTERED_QUERIES, _ROUND_SECONDS, way)
+        for name, (way, conditions) in REFINED.items()
+        if way in peer.refined
+    }
 
 
 def _effort_name(effort: int | None) -> str:

@@ -19,6 +19,7 @@ class Round:
         conditions: one a query; None: no filter.
         queries: how many at most.
         seconds: after so many no further search is begun, once a tenth of the queries is done.
+        way: what is asked for in place of the nearest records; empty: those.
 
     """
 
@@ -27,6 +28,7 @@ class Round:
     conditions: Sequence[Condition] | None
     queries: int
     seconds: float
+    way: str = ""
 
     def asked(self, queries: int) -> list[Condition | None]:
         """Return the condition of each of so many queries."""

@@ -5,7 +5,21 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from tests.bench.peers.base import EF_CONSTRUCTION, Footprint, M, Place, Stock, Vector, folder_bytes, versions
+from tests.bench.peers.base import (
+    CANDIDATES,
+    CUTOFF,
+    EF_CONSTRUCTION,
+    GROUP,
+    GROUPS,
+    NOTHING,
+    Footprint,
+    M,
+    Place,
+    Stock,
+    Vector,
+    folder_bytes,
+    versions,
+)
 from tests.bench.shop import Condition
 
 _NAME = "bench"
@@ -64,6 +78,22 @@ class Engine:
             limit=k,
             filter="" if condition is None else _expression(condition),
             search_params={"metric_type": "COSINE", "params": {} if effort is None else {"ef": effort}},
+        )
+        return [one["number"] for one in found[0]]
+
+    def refined(self, way: str, query: Vector, k: int, condition: Condition | None) -> list[int]:
+        """Search with a radius, or grouped by category."""
+        params: dict[str, Any] = {"ef": CANDIDATES}
+        if way == CUTOFF:
+            params["radius"] = 1 - NOTHING
+        grouped = {"group_by_field": "category", "group_size": GROUP, "strict_group_size": True}
+        found = self._client.search(
+            _NAME,
+            data=[query.tolist()],
+            limit=k,
+            filter="" if condition is None else _expression(condition),
+            search_params={"metric_type": "COSINE", "params": params},
+            **(grouped if way == GROUPS else {}),
         )
         return [one["number"] for one in found[0]]
 

@@ -1,18 +1,38 @@
 """Ours: the server's search, update and index builds, without HTTP around them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+import orjson
+
+from app import create_context
 from app.config import Settings
 from app.db import collections, indexes, loads, records
 from app.db.engine import Database, check_versions
 from app.db.records import NewRecord, Patch
 from app.domain.collections import Collection
+from app.domain.facets import facets_of
 from app.domain.jsontext import dumps
 from app.domain.records import Fields
+from app.domain.refinement import Refinement
 from app.domain.windows import Window
 from app.filters import NO_FILTER, compile_filter, parse_filter
 from app.search.request import Query
-from tests.bench.peers.base import Footprint, Place, Stock, Vector
+from app.services import facets, qualified
+from app.services.context import Context
+from tests.bench.peers.base import (
+    CANDIDATES,
+    CUTOFF,
+    DIVERSITY,
+    FACET,
+    GROUP,
+    NOTHING,
+    VARIED,
+    Footprint,
+    Place,
+    Stock,
+    Vector,
+)
 from tests.bench.peers.postgres import footprint, graph_bytes
 from tests.bench.shop import Condition
 from tests.support.searching import answered
@@ -32,14 +52,24 @@ class Engine:
         self._db = Database(place.url, ef_search=settings.ef_search, statement_timeout_ms=0)
         self._db.open()
         self._name = place.collection
+        self._settings, self._url = settings, place.url
         self._found: Collection | None = None
         self._built = 0
+        self._opened: Context | None = None
 
     @property
     def _collection(self) -> Collection:
         if self._found is None:
             self._found = collections.get(self._db, self._name)
         return self._found
+
+    @property
+    def _context(self) -> Context:
+        """The services; made where they are asked for, as they take memory that a search alone does not."""
+        if self._opened is None:
+            self._opened = create_context(self._settings, self._url)
+            self._opened.open()
+        return self._opened
 
     def version(self) -> str:
         """Return the versions of PostgreSQL and pgvector."""
@@ -80,6 +110,25 @@ class Engine:
         target = Query(self._collection, Window(k), Fields(), where, effort=effort)
         return [int(one.id) for one in answered(self._db, target, query).records]
 
+    def refined(self, way: str, query: Vector, k: int, condition: Condition | None) -> list[int]:
+        """Answer what a request with `facets`, `radius`, `diversity` or `groups` asks for."""
+        context, filter_ = self._context, {} if condition is None else condition.filter
+        if way == FACET:
+            counted = facets.count(context, self._collection, facets_of(["category"]), filter_)
+            return sorted((one["count"] for one in orjson.loads(counted.facets["category"])["values"]), reverse=True)
+        asked = Query(self._collection, Window(k), Fields()).near(query)
+        if way == CUTOFF:
+            radius = NOTHING * self._collection.distance_scale
+            return [int(one.id) for one in qualified.nearest_to(context, replace(asked, radius=radius)).records]
+        if way == VARIED:
+            refinement = Refinement(diversity=DIVERSITY, candidates=CANDIDATES)
+            return [int(one.id) for one in qualified.search(context, asked, refinement, filter_).records]
+        grouped = qualified.search(
+            context, replace(asked, product_field="category"), Refinement(group_size=GROUP), filter_
+        )
+        groups = grouped.beside.groups if grouped.beside else None
+        return [int(one.id) for group in groups or () for one in group.records]
+
     def update(self, numbers: Sequence[int], price: float) -> None:
         """Merge the price into the attributes, in one transaction."""
         patch = Patch(dumps({"price": price}), "[]")
@@ -103,4 +152,6 @@ class Engine:
 
     def close(self) -> None:
         """Close the connections."""
+        if self._opened is not None:
+            self._opened.close()
         self._db.close()

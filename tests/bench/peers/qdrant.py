@@ -4,7 +4,21 @@ import importlib
 from collections.abc import Sequence
 from typing import Any
 
-from tests.bench.peers.base import EF_CONSTRUCTION, Footprint, M, Place, Stock, Vector, folder_bytes, versions
+from tests.bench.peers.base import (
+    CANDIDATES,
+    DIVERSITY,
+    EF_CONSTRUCTION,
+    FACET,
+    NOTHING,
+    VARIED,
+    Footprint,
+    M,
+    Place,
+    Stock,
+    Vector,
+    folder_bytes,
+    versions,
+)
 from tests.bench.shop import Condition
 
 _PART = 1000
@@ -67,6 +81,21 @@ class Engine:
             limit=k,
             filter=self._filter(condition),
             params=edge.SearchParams(hnsw_ef=effort),
+        )
+        return [point.id for point in self._shard.search(request)]
+
+    def refined(self, way: str, query: Vector, k: int, condition: Condition | None) -> list[int]:
+        """Count categories, or search with a threshold or for variety."""
+        edge = self._edge
+        if way == FACET:
+            asked = edge.FacetRequest("category", limit=1000, exact=True, filter=self._filter(condition))
+            return [hit.count for hit in self._shard.facet(asked).hits]
+        if way == VARIED:
+            mixed = edge.Mmr(query.tolist(), 1 - DIVERSITY, CANDIDATES)
+            return [point.id for point in self._shard.query(edge.QueryRequest(limit=k, query=mixed))]
+        nearest = edge.Query.Nearest(query.tolist())
+        request = edge.SearchRequest(
+            nearest, k, params=edge.SearchParams(hnsw_ef=CANDIDATES), score_threshold=1 - NOTHING
         )
         return [point.id for point in self._shard.search(request)]
 

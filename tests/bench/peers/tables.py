@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from tests.bench.peers.compare import FILTERED_QUERIES, QUERIES, K, Result
-from tests.bench.peers.truth import Judged
+from tests.bench.peers.compare import FILTERED_QUERIES, QUERIES, REFINED, K, Result
+from tests.bench.peers.truth import Judged, Refined
 from tests.bench.report import Table, Target
 
 _WANTED_MS = 5.0
@@ -15,8 +15,9 @@ _OURS, _QDRANT = "ours", "Qdrant's core"
 
 
 def tables(results: Sequence[Result], vectors: int) -> list[Table]:
-    """Return the four tables, for so many vectors."""
-    return [_building(results, vectors), _searching(results), _filtering(results, vectors), _updating(results)]
+    """Return the tables, for so many vectors."""
+    first = [_building(results, vectors), _searching(results), _filtering(results, vectors)]
+    return [*first, _refining(results), _updating(results)]
 
 
 def _building(results: Sequence[Result], vectors: int) -> Table:
@@ -161,6 +162,29 @@ def _faster(ours: Result, able: Sequence[Result]) -> str:
         )
     ]
     return f"Faster than ours with no less recall: {', '.join(told) or 'none'}."
+
+
+def _refining(results: Sequence[Result]) -> Table:
+    able = {one.peer.name: dict(one.refined) for one in results if one.refined}
+    rows = [(name, *(_refined_cell(found.get(name)) for found in able.values())) for name in REFINED]
+    return Table(
+        "Beside others: more than the nearest records, p50 ms",
+        ("what", *able),
+        rows,
+        [
+            (
+                "Facets count the categories exactly, the others search by vector at default settings or effort 100."
+                " Empty: the engine, in the process, has none."
+            ),
+            "! so many answers were not the true ones; variety and groups have no single true one.",
+        ],
+    )
+
+
+def _refined_cell(found: Refined | None) -> str:
+    if found is None:
+        return ""
+    return f"{found.p50_ms:.2f}" + (f" !{found.wrong}" if found.wrong else "")
 
 
 def _updating(results: Sequence[Result]) -> Table:

@@ -7,6 +7,7 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
+from tests.bench.peers.base import CUTOFF, FACET
 from tests.bench.peers.job import Answers, Round
 from tests.bench.shop import Condition, Shop
 
@@ -43,6 +44,18 @@ class Judged:
         """What is amiss with the answers, in words; empty where nothing is."""
         told = [(self.short, "short"), (self.wrong, "wrong")]
         return ", ".join(f"{number} {what}" for number, what in told if number)
+
+
+@dataclass(frozen=True, slots=True)
+class Refined:
+    """One round of what is more than the nearest records: median milliseconds, and answers that are not the true ones.
+
+    `wrong` is None where no answer is the one true one: variety and groups depend on the candidates.
+    """
+
+    p50_ms: float
+    asked: int
+    wrong: int | None
 
 
 class Truth:
@@ -85,6 +98,23 @@ class Truth:
             wrong,
             short,
         )
+
+    def refined(self, one: Round, answers: Answers) -> Refined:
+        """Compare what is exact by its definition, facets and what a radius leaves, with the true answers."""
+        wanted: list[list[int]] | None = None
+        conditions = one.asked(len(answers.found))
+        if one.way == FACET:
+            wanted = [self._counts(condition) for condition in conditions]
+        elif one.way == CUTOFF:
+            wanted = [[] for _ in conditions]
+        wrong = (
+            None if wanted is None else sum(found != true for found, true in zip(answers.found, wanted, strict=True))
+        )
+        return Refined(median(answers.times), len(answers.times), wrong)
+
+    def _counts(self, condition: Condition | None) -> list[int]:
+        kept = self._shop.category if condition is None else self._shop.category[self._shop.matches(condition)]
+        return sorted(np.unique(kept, return_counts=True)[1].tolist(), reverse=True)
 
     def _true(self, query: int, condition: Condition | None) -> tuple[int, float]:
         """Return how many records there are to find, and how near the last of them is."""

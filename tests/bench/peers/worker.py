@@ -4,11 +4,12 @@ import importlib
 import sys
 from pathlib import Path
 from statistics import median
+from typing import cast
 
 import numpy as np
 import psutil
 
-from tests.bench.peers.base import Engine, Place, Stock, Vector
+from tests.bench.peers.base import Engine, Place, Refining, Stock, Vector
 from tests.bench.peers.job import Answers, Job, Outcome, Round, Updates, read_job
 from tests.bench.setup import Stopwatch
 from tests.bench.shop import Condition
@@ -58,14 +59,20 @@ def main(job_file: str, outcome_file: str) -> None:
 def answer(engine: Engine, queries: Vector, one: Round, k: int) -> Answers:
     """Search for one query after the other; a few searches before, which are not counted, warm up."""
     conditions = one.asked(len(queries))
+
+    def ask(query: Vector, condition: Condition | None) -> list[int]:
+        if one.way:
+            return cast("Refining", engine).refined(one.way, query, k, condition)
+        return engine.search(query, k, one.effort, condition)
+
     for query, condition in zip(queries[:_WARM_UP], conditions, strict=False):
-        engine.search(query, k, one.effort, condition)
+        ask(query, condition)
     found: list[list[int]] = []
     times: list[float] = []
     spent = Stopwatch()
     for query, condition in zip(queries[: one.queries], conditions, strict=False):
         watch = Stopwatch()
-        found.append(engine.search(query, k, one.effort, condition))
+        found.append(ask(query, condition))
         times.append(watch.seconds * 1000)
         if spent.seconds > one.seconds and len(found) * 10 >= one.queries:
             break
