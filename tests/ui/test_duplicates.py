@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from app.db.decisions import Resolution
 from app.demo.catalogue import catalogue
 from app.domain.records import Fields
 from app.domain.tokens import Scope
@@ -313,6 +314,64 @@ def test_without_javascript_groups_are_read(opened: Opened, shop: str) -> None:
     for tab, said in (("Resolved", "Nothing was decided yet|Decision"), ("Trash", "The trash is empty|Record")):
         page.get_by_role("link", name=tab).click()
         expect(page.locator("main")).to_contain_text(re.compile(said))
+
+
+@pytest.fixture
+def decided(console: Console) -> Iterator[str]:
+    """Decisions of each kind: of many records, of some that are gone for good, a dismissed one, and an undone one."""
+    made = collections.create(console.context, "z-decided", "photo", "phash", keep_images=True)
+    pictures = [base64.b64encode(one.data).decode() for one in catalogue(4)]
+    long = "a-record-with-a-long-id-and-no-space-in-it"
+    groups = [
+        [f"many-{n}" for n in range(8)],
+        [f"{long}-{n}" for n in range(2)],
+        [f"{HOSTILE}{n}" for n in range(2)],
+        [f"back-{n}" for n in range(3)],
+    ]
+    insert(
+        console.context,
+        made,
+        [{"_id": one, "_base64": picture} for group, picture in zip(groups, pictures, strict=True) for one in group],
+        Fields(),
+    )
+    for group in (groups[0], groups[1], groups[3]):
+        decision = duplicates.resolve(console.context, made, Resolution(group[:1], group[1:]), "a test")
+    duplicates.undo(console.context, made, decision, "a test")
+    duplicates.purge(console.context, made, groups[1][1:])
+    duplicates.dismiss(console.context, made, groups[2], "a test", "another colour")
+    yield made.name
+    collections.drop(console.context, made.name)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_was_decided_shows_its_pictures(opened: Opened, decided: str, screenshot: Screenshot, scheme: str) -> None:
+    page = opened(f"duplicates?c={decided}&tab=resolved", color_scheme=scheme)
+    rows = page.locator("#groups .decision")
+    expect(rows).to_have_count(4)
+    page.wait_for_function("() => [...document.querySelectorAll('.decision img')].every((one) => one.naturalWidth)")
+    dismissed, undone, gone, many = (rows.nth(n) for n in range(4))
+    expect(dismissed).to_contain_text(f"{HOSTILE}0, {HOSTILE}1 are no duplicates")
+    expect(dismissed.locator("img")).to_have_count(2)
+    expect(undone.locator("img")).to_have_count(3)
+    expect(undone.locator(".removed, .icon")).to_have_count(0)  # all are there again
+    expect(gone.locator("img")).to_have_count(1)
+    expect(gone.get_by_text("no picture any more")).to_have_count(1)
+    expect(many.locator(".removed img")).to_have_count(5)
+    expect(many).to_contain_text("and 2 more")
+    screenshot(page, f"duplicates-decided-{scheme}")
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    for row in rows.all():
+        words, pictures = (row.locator(one).bounding_box() for one in (":scope > div", ".strip"))
+        assert words["width"] > 300  # below each other, not beside
+        assert pictures["y"] >= words["y"] + words["height"]
+    page.set_viewport_size({"width": 390, "height": 1600})
+    screenshot(page, f"duplicates-decided-narrow-{scheme}")
+    many.get_by_role("button", name="Undo").click()
+    expect(many.locator(".removed, .icon")).to_have_count(0)
+    expect(many.locator("img")).to_have_count(6)
+    page.wait_for_function("() => [...document.querySelectorAll('.decision img')].every((one) => one.naturalWidth)")
+    assert page.evaluate("window.hacked") is None
 
 
 def test_bulk_shows_what_it_would_do_then_a_job_does_it(

@@ -33,15 +33,19 @@ export async function listDecisions(list, end, count, signal) {
 /** The records whose pictures are shown. @param {any} one @returns {string[]} */
 const seen = (one) => one.members.slice(0, PICTURES);
 
-/** Whether a record was kept or removed is told by a mark, too. @param {any} one @param {string} id */
+/** Whether a record was kept or removed is told by a mark, too; of what was undone nothing is removed. @param {any} one @param {string} id */
 function picture(one, id) {
-  const removed = (one.removed ?? []).includes(id);
+  const marked = one.kind === "resolved" && !one.undone_at;
+  const removed = marked && one.removed.includes(id);
   const url = id in one.trashed ? `${root}/pictures/v1/${encodeURIComponent(collection)}/trashed?number=${one.trashed[id]}` : thumbnail(id);
-  const none = () => h("div", { class: "no-picture" }, icon("picture"));
+  const none = () => h("div", { class: "no-picture" }, icon("picture"), h("span", { class: "hidden" }, "no picture any more"));
   const shown = url ? h("img", { src: url, alt: "", width: 64, height: 64, loading: "lazy", onerror: () => shown.replaceWith(none()) }) : none();
   return h("li", {}, h("figure", { class: removed ? "removed" : "" }, shown,
-    h("figcaption", {}, one.kind === "resolved" && icon(removed ? "close" : "check"), h("span", { class: "hidden" }, removed ? "removed" : "kept"), h("span", { title: id }, id))));
+    h("figcaption", {}, marked && icon(removed ? "close" : "check"), marked && h("span", { class: "hidden" }, removed ? "removed" : "kept"), h("span", { title: id }, id))));
 }
+
+/** @param {any} one */
+const pictures = (one) => [...seen(one).map((id) => picture(one, id)), ...(one.members.length > PICTURES ? [h("li", { class: "soft" }, `and ${number(one.members.length - PICTURES)} more`)] : [])];
 
 /** @param {any} one */
 function row(one) {
@@ -50,10 +54,11 @@ function row(one) {
   const at = new Date(one.made_at);
   const words = one.kind === "dismissed" ? `${one.members.join(", ")} are no duplicates` : `Kept ${kept.join(", ")}; removed ${removed.join(", ")}`;
   const status = h("span", { class: "soft" }, one.undone_at ? `undone by ${one.undone_by}, ${new Date(one.undone_at).toLocaleString()}` : "");
-  const box = h("li", { class: `decision${one.undone_at ? " undone" : ""}` },
-    h("div", {}, h("p", {}, h("span", { class: "state" }, one.kind), ` ${words}`),
+  const strip = h("ul", { class: "strip" }, ...pictures(one));
+  const box = h("li", { class: `decision made${one.undone_at ? " undone" : ""}` },
+    h("div", {}, h("p", {}, h("span", { class: "state" }, one.kind), " ", h("span", { class: "words" }, words)),
       h("p", { class: "soft" }, `${one.decision}, by ${one.made_by}, `, h("time", { dateTime: one.made_at }, at.toLocaleString()), one.reason ? `: ${reason(one.reason)}` : "", one.merged ? `; ${Object.keys(one.merged.after ?? {}).join(", ")} taken over` : ""), status),
-    h("ul", { class: "strip" }, ...seen(one).map((id) => picture(one, id)), one.members.length > PICTURES && h("li", { class: "soft" }, `and ${number(one.members.length - PICTURES)} more`)));
+    strip);
   if (!one.undone_at && may.has("write")) {
     const button = h("button", { type: "button", class: "small", onclick: async () => {
       button.disabled = true;
@@ -64,6 +69,10 @@ function row(one) {
         box.classList.add("undone");
         button.remove();
         toast("Undone");
+        one.undone_at = new Date().toISOString();
+        for (const [id, outcome] of Object.entries(outcomes)) if (outcome === "restored") delete one.trashed[id];
+        await learnThumbnails(seen(one).filter((id) => !(id in one.trashed)));
+        strip.replaceChildren(...pictures(one));
       } catch (error) {
         button.disabled = false;
         status.replaceChildren(errorBox(error));
