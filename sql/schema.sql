@@ -236,6 +236,84 @@ $_$;
 
 COMMENT ON FUNCTION lookalike.begin_reembedding(collection_id integer, model text, model_revision text, dimensions integer, distance_scale double precision) IS 'Begins to make a collection''s vectors anew; returns the next generation. Caller''s rights.';
 
+CREATE FUNCTION lookalike.check_ids(ids text[]) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$
+BEGIN
+    IF ids IS NULL OR array_position(ids, NULL) IS NOT NULL THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'an id of a record is NULL';
+    END IF;
+END;
+$$;
+
+COMMENT ON FUNCTION lookalike.check_ids(ids text[]) IS 'Internal: refuses ids of which one is NULL. Caller''s rights.';
+
+CREATE FUNCTION lookalike.check_last_copy(collection_id integer, records text, keep text[], remove text[]) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $_$
+DECLARE
+    alone text;
+BEGIN
+    IF NOT EXISTS (SELECT FROM lookalike.duplicate_scans AS s JOIN lookalike.collections AS c ON c.id = s.collection_id
+                   WHERE s.collection_id = $1 AND s.completed_at IS NOT NULL AND s.generation = c.generation) THEN
+        RETURN;
+    END IF;
+    FOR way IN 1 .. 2 LOOP
+        EXECUTE format(
+            'WITH RECURSIVE named AS (
+                 SELECT m.id, coalesce(c.first, m.id) AS node FROM unnest(($2 || $3) COLLATE "C") AS m (id)
+                 LEFT JOIN lookalike.duplicate_copies AS c ON c.collection_id = $1 AND c.id = m.id
+             ), reached AS (
+                 SELECT n.node FROM named AS n WHERE n.id = ANY ($2)
+                 UNION
+                 SELECT l.node FROM reached AS f
+                 CROSS JOIN LATERAL (
+                     SELECT p.other AS node FROM lookalike.duplicate_pairs AS p
+                     WHERE p.collection_id = $1 AND p.one = f.node
+                     UNION ALL
+                     SELECT p.one FROM lookalike.duplicate_pairs AS p WHERE p.collection_id = $1 AND p.other = f.node
+                 ) AS l
+                 WHERE l.node IN (SELECT n.node FROM named AS n)
+                     OR $4 AND (EXISTS (SELECT FROM %1$s AS r WHERE r.collection_id = $1 AND r.id = l.node)
+                                OR EXISTS (SELECT FROM lookalike.duplicate_copies AS c
+                                           JOIN %1$s AS r ON r.collection_id = $1 AND r.id = c.id
+                                           WHERE c.collection_id = $1 AND c.first = l.node))
+             )
+             SELECT min(n.id) FROM named AS n WHERE n.id = ANY ($3) AND n.node NOT IN (SELECT f.node FROM reached AS f)',
+            lookalike.unexpired($1, records))
+            INTO alone USING $1, keep, remove, way = 2;
+        IF alone IS NULL THEN
+            RETURN;
+        END IF;
+    END LOOP;
+    RAISE object_not_in_prerequisite_state USING
+        MESSAGE = format('the record %L is in no group with one that is kept: the last copy cannot be removed', alone),
+        HINT = 'lookalike.remove_to_trash removes any record; what was written since the pairs were stored may be in no group yet.';
+END;
+$_$;
+
+COMMENT ON FUNCTION lookalike.check_last_copy(collection_id integer, records text, keep text[], remove text[]) IS 'Internal: refuses to remove what hangs together with nothing that is kept. Caller''s rights.';
+
+CREATE FUNCTION lookalike.check_members(members text[], there text[]) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$
+DECLARE
+    gone text;
+BEGIN
+    PERFORM lookalike.check_ids(members);
+    SELECT m INTO gone FROM unnest(members) AS m WHERE m COLLATE "C" <> ALL (there) ORDER BY m COLLATE "C" LIMIT 1;
+    IF FOUND THEN
+        RAISE object_not_in_prerequisite_state USING
+            MESSAGE = format('the record %L is not stored: it was deleted, or somebody else has decided about it', gone);
+    END IF;
+END;
+$$;
+
+COMMENT ON FUNCTION lookalike.check_members(members text[], there text[]) IS 'Internal: refuses members of a group of duplicates that are not stored. Caller''s rights.';
+
 CREATE FUNCTION lookalike.check_query(dimensions integer, vector text, k integer DEFAULT NULL::integer) RETURNS void
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'public', 'pg_temp'
@@ -391,10 +469,11 @@ COMMENT ON FUNCTION lookalike.create_like(made text, template text, parent text)
 CREATE FUNCTION lookalike.dismiss_duplicates(collection text, members text[], reason text DEFAULT NULL::text, made_by text DEFAULT NULL::text) RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'public', 'pg_temp'
-    AS $$
+    AS $_$
 DECLARE
     space record;
     there text[];
+    pictures text[];
     decision bigint;
 BEGIN
     IF (SELECT count(DISTINCT m) FROM unnest(members) AS m) < 2 THEN
@@ -402,12 +481,19 @@ BEGIN
     END IF;
     space := lookalike.collection_space(collection);
     there := lookalike.lock_members(space.records, space.id, members);
-    INSERT INTO lookalike.duplicate_decisions (collection_id, kind, members, reason, made_by)
-    VALUES (space.id, 'dismissed', there, reason, coalesce(made_by, session_user))
+    EXECUTE format(
+        'SELECT array_agg(lookalike.picture_mark(c.generation, r.digest, o.box, r.embedding::real[]) ORDER BY r.id)
+         FROM %s AS r
+         JOIN lookalike.collections AS c ON c.id = r.collection_id
+         LEFT JOIN lookalike.%I AS o ON o.collection_id = r.collection_id AND o.id = r.id
+         WHERE r.collection_id = $1 AND r.id = ANY ($2)', space.records, format('originals_%s', space.id))
+        INTO pictures USING space.id, there;
+    INSERT INTO lookalike.duplicate_decisions (collection_id, kind, members, pictures, reason, made_by)
+    VALUES (space.id, 'dismissed', there, pictures, reason, coalesce(made_by, session_user))
     RETURNING id INTO decision;
     RETURN decision;
 END;
-$$;
+$_$;
 
 COMMENT ON FUNCTION lookalike.dismiss_duplicates(collection text, members text[], reason text, made_by text) IS 'Says that records are no duplicates of each other; returns the number of the decision. Caller''s rights.';
 
@@ -531,18 +617,8 @@ BEGIN
     pairs_of := array_fill(0, ARRAY[cardinality(ids)]);
     copies_of := pairs_of;
     FOR pair IN
-        WITH places AS MATERIALIZED (SELECT u.id, u.place::integer FROM unnest(ids) WITH ORDINALITY AS u (id, place))
-        SELECT a.place AS one, b.place AS other, p.distance, p.copy
-        FROM (
-            SELECT q.one, q.other, least(q.distance, q.hash_distance) AS distance, false AS copy
-            FROM lookalike.duplicate_pairs AS q
-            WHERE q.collection_id = space.id AND least(q.distance, q.hash_distance) <= within
-            UNION ALL
-            SELECT s.first, s.id, 0, true FROM lookalike.duplicate_copies AS s WHERE s.collection_id = space.id
-        ) AS p
-        JOIN places AS a ON a.id = p.one
-        JOIN places AS b ON b.id = p.other
-        ORDER BY p.distance, a.place, b.place
+        SELECT l.one, l.other, l.distance, l.copy FROM lookalike.duplicate_links(space.id, ids, within) AS l
+        ORDER BY l.distance, l.one, l.other
     LOOP
         root := pair.one;
         WHILE parents[root] <> root LOOP
@@ -573,11 +649,15 @@ BEGIN
         parents[place] := parents[parents[place]];
     END LOOP;
     RETURN QUERY
+        WITH outdated AS MATERIALIZED (
+            SELECT o.decision, o.member FROM lookalike.outdated_dismissals(space.id, space.records) AS o
+        )
         SELECT g.members, g.size, g.weakest, g.widest, g.complete, g.decision FROM (
             SELECT f.*, (
                 SELECT d.id FROM lookalike.duplicate_decisions AS d
                 WHERE d.collection_id = space.id AND d.kind = 'dismissed' AND d.undone_at IS NULL
                     AND d.members @> f.members
+                    AND NOT EXISTS (SELECT FROM outdated AS o WHERE o.decision = d.id AND o.member = ANY (f.members))
                 ORDER BY d.id DESC LIMIT 1
             ) AS decision
             FROM (
@@ -596,6 +676,38 @@ END;
 $_$;
 
 COMMENT ON FUNCTION lookalike.duplicate_groups(collection text, radius double precision, state text) IS 'Groups of duplicates by stored pairs, the largest first: members, weakest link, whether it is a chain. Owner''s rights.';
+
+CREATE FUNCTION lookalike.duplicate_links(collection_id integer, ids text[], within double precision) RETURNS TABLE(one integer, other integer, distance double precision, copy boolean)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $_$
+BEGIN
+    RETURN QUERY
+        WITH places AS MATERIALIZED (
+            SELECT u.id, u.place::integer FROM unnest(ids) WITH ORDINALITY AS u (id, place)
+        ), standing AS MATERIALIZED (
+            SELECT h.id, h.place FROM places AS h
+            UNION ALL
+            SELECT s.first, min(h.place) FROM lookalike.duplicate_copies AS s
+            JOIN places AS h ON h.id = s.id
+            WHERE s.collection_id = $1 AND NOT EXISTS (SELECT FROM places AS f WHERE f.id = s.first)
+            GROUP BY s.first
+        )
+        SELECT a.place, b.place, p.distance, p.copy
+        FROM (
+            SELECT q.one, q.other, least(q.distance, q.hash_distance) AS distance, false AS copy
+            FROM lookalike.duplicate_pairs AS q
+            WHERE q.collection_id = $1 AND least(q.distance, q.hash_distance) <= within
+            UNION ALL
+            SELECT s.first, s.id, 0, true FROM lookalike.duplicate_copies AS s WHERE s.collection_id = $1
+        ) AS p
+        JOIN standing AS a ON a.id = p.one
+        JOIN standing AS b ON b.id = p.other
+        WHERE a.place <> b.place;
+END;
+$_$;
+
+COMMENT ON FUNCTION lookalike.duplicate_links(collection_id integer, ids text[], within double precision) IS 'Internal: what holds groups of duplicates together, by the places of records. Caller''s rights.';
 
 CREATE FUNCTION lookalike.expected_matches(records text, condition text, path jsonpath) RETURNS bigint
     LANGUAGE plpgsql
@@ -1721,7 +1833,7 @@ BEGIN
         FROM roles, routines
         WHERE (NOT changes OR role = 'lookalike_app' AND name IN (
               'insert_record', 'remove_to_trash', 'restore_from_trash', 'purge_trash', 'resolve_duplicates', 'lock_members',
-              'dismiss_duplicates', 'undo_decision'))
+              'dismiss_duplicates', 'undo_decision', 'take_back_merge', 'later_merges'))
           AND NOT has_function_privilege(role, oid, 'EXECUTE')
     LOOP
         EXECUTE statement;
@@ -1963,28 +2075,35 @@ $_$;
 
 COMMENT ON FUNCTION lookalike.knn_vector(collection text, vector public.halfvec, k integer, filter jsonb) IS 'The k records of a collection nearest to a vector, among those that match a filter of the API''s language; distances on the API''s scale. Owner''s rights.';
 
+CREATE FUNCTION lookalike.later_merges(collection_id integer, decision bigint, kept text) RETURNS TABLE(id bigint, merged jsonb)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $_$
+BEGIN
+    RETURN QUERY
+        SELECT d.id, d.merged FROM lookalike.duplicate_decisions AS d
+        WHERE d.collection_id = $1 AND d.id > decision AND d.merged ->> 'id' = kept AND NOT d.merged ? 'taken_back'
+            AND d.undone_at IS NULL
+        ORDER BY d.id FOR UPDATE;
+END;
+$_$;
+
+COMMENT ON FUNCTION lookalike.later_merges(collection_id integer, decision bigint, kept text) IS 'Internal: locks and returns the later merges into a record that stand yet. Caller''s rights.';
+
 CREATE FUNCTION lookalike.lock_members(records text, collection_id integer, members text[]) RETURNS text[]
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'public', 'pg_temp'
     AS $_$
 DECLARE
     there text[];
-    gone text;
 BEGIN
-    IF array_position(members, NULL) IS NOT NULL THEN
-        RAISE invalid_parameter_value USING MESSAGE = 'an id of a record is NULL';
-    END IF;
     EXECUTE format(
         'SELECT coalesce(array_agg(q.id ORDER BY q.id), ''{}'') FROM (
              SELECT r.id FROM %s AS r
              WHERE r.collection_id = $1 AND r.id = ANY ($2) AND (r.expires_at IS NULL OR r.expires_at > now())
              ORDER BY r.id FOR UPDATE) AS q', records)
         INTO there USING collection_id, members;
-    SELECT m INTO gone FROM unnest(members) AS m WHERE m COLLATE "C" <> ALL (there) ORDER BY m COLLATE "C" LIMIT 1;
-    IF FOUND THEN
-        RAISE object_not_in_prerequisite_state USING
-            MESSAGE = format('the record %L is not stored: it was deleted, or somebody else has decided about it', gone);
-    END IF;
+    PERFORM lookalike.check_members(members, there);
     RETURN there;
 END;
 $_$;
@@ -2035,6 +2154,27 @@ CREATE FUNCTION lookalike.matches(attributes jsonb, filter jsonb, id text) RETUR
 
 COMMENT ON FUNCTION lookalike.matches(attributes jsonb, filter jsonb, id text) IS 'Whether a record matches a filter of the API''s language that may ask of its _id. Caller''s rights.';
 
+CREATE FUNCTION lookalike.members_of_resolution(keep text[], remove text[], merge jsonb) RETURNS text[]
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$
+BEGIN
+    IF coalesce(cardinality(keep), 0) = 0 THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'keep at least one record of a group: the last copy cannot be removed';
+    ELSIF coalesce(cardinality(remove), 0) = 0 THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = 'no record is removed', HINT = 'lookalike.dismiss_duplicates says that all are to stay.';
+    ELSIF keep && remove THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'a record is either kept or removed, not both';
+    ELSIF merge IS NOT NULL AND (SELECT count(DISTINCT k) FROM unnest(keep) AS k) > 1 THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'attributes are merged into one record: keep one only';
+    END IF;
+    RETURN ARRAY(SELECT DISTINCT m COLLATE "C" FROM unnest(keep || remove) AS m ORDER BY 1);
+END;
+$$;
+
+COMMENT ON FUNCTION lookalike.members_of_resolution(keep text[], remove text[], merge jsonb) IS 'Internal: the ids of a decision about duplicates, each once. Caller''s rights.';
+
 CREATE FUNCTION lookalike.merged_attributes(kept jsonb, others jsonb, rules jsonb DEFAULT '{}'::jsonb) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'public', 'pg_temp'
@@ -2046,13 +2186,15 @@ DECLARE
     given jsonb[];
     value jsonb;
 BEGIN
-    IF jsonb_typeof(kept) <> 'object' OR jsonb_typeof(rules) <> 'object' THEN
+    IF jsonb_typeof(kept) IS DISTINCT FROM 'object' OR jsonb_typeof(rules) IS DISTINCT FROM 'object' THEN
         RAISE invalid_parameter_value USING MESSAGE = 'the attributes and the rules of a merge are objects';
-    ELSIF jsonb_typeof(others) <> 'array' OR others @? '$[*] ? (@.type() != "object" || !exists(@.id) || !exists(@.attributes))' THEN
+    ELSIF jsonb_typeof(others) IS DISTINCT FROM 'array' OR others @? '$[*] ? (@.type() != "object" || !exists(@.id) || !exists(@.attributes))' THEN
         RAISE invalid_parameter_value USING MESSAGE = 'the others are a list, each {"id": ..., "attributes": {...}}';
     END IF;
     FOR field, rule IN SELECT r.key, r.value #>> '{}' FROM jsonb_each(rules) AS r WHERE r.key <> '_merged_ids' LOOP
-        IF rule IS NULL OR rule NOT IN ('missing', 'union', 'min', 'max', 'keep') THEN
+        IF field = ANY (ARRAY['_id', '_expires_at', '_base64', '_box', '_reason']) OR starts_with(field, '$') THEN
+            RAISE invalid_parameter_value USING MESSAGE = format('%s is never merged: it takes no rule', field);
+        ELSIF rule IS NULL OR rule NOT IN ('missing', 'union', 'min', 'max', 'keep') THEN
             RAISE invalid_parameter_value USING MESSAGE = format(
                 'the rule of %s is %L: it may be missing, union, min, max or keep', field, rule);
         END IF;
@@ -2112,6 +2254,22 @@ END;
 $_$;
 
 COMMENT ON FUNCTION lookalike.merged_attributes(kept jsonb, others jsonb, rules jsonb) IS 'The attributes of a record with those of others merged into them, by rules. Caller''s rights.';
+
+CREATE FUNCTION lookalike.merged_members(collection_id integer, records text, keep text, remove text[], merge jsonb) RETURNS TABLE(before jsonb, after jsonb)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $_$
+BEGIN
+    RETURN QUERY EXECUTE format(
+        'SELECT k.attributes, CASE WHEN $4 IS NULL THEN k.attributes ELSE lookalike.merged_attributes(k.attributes, (
+             SELECT jsonb_agg(jsonb_build_object(''id'', r.id, ''attributes'', r.attributes) ORDER BY r.id)
+             FROM %1$s AS r WHERE r.collection_id = $1 AND r.id = ANY ($3)), $4) END
+         FROM %1$s AS k WHERE k.collection_id = $1 AND k.id = $2', records)
+        USING collection_id, keep, remove, merge;
+END;
+$_$;
+
+COMMENT ON FUNCTION lookalike.merged_members(collection_id integer, records text, keep text, remove text[], merge jsonb) IS 'Internal: the attributes of a record before and after those of others are merged into it. Caller''s rights.';
 
 CREATE FUNCTION lookalike.near_duplicate_pairs(collection text, radius double precision DEFAULT 5.0, filter jsonb DEFAULT NULL::jsonb) RETURNS TABLE(id text, other_id text, distance double precision)
     LANGUAGE plpgsql STABLE SECURITY DEFINER COST 1e+06
@@ -2391,6 +2549,28 @@ $_$;
 
 COMMENT ON FUNCTION lookalike.note_expiry() IS 'Keeps expires_at in step with the attribute _expires_at: a trigger of the tables of records. Owner''s rights.';
 
+CREATE FUNCTION lookalike.outdated_dismissals(collection_id integer, records text) RETURNS TABLE(decision bigint, member text)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $_$
+BEGIN
+    RETURN QUERY EXECUTE format(
+        'SELECT d.id, m.id
+         FROM lookalike.duplicate_decisions AS d
+         JOIN lookalike.collections AS c ON c.id = d.collection_id
+         CROSS JOIN LATERAL unnest(d.members, d.pictures) AS m (id, picture)
+         JOIN %s AS r ON r.collection_id = $1 AND r.id = m.id
+         LEFT JOIN lookalike.%I AS o ON o.collection_id = $1 AND o.id = m.id
+         WHERE d.collection_id = $1 AND d.kind = ''dismissed'' AND d.undone_at IS NULL
+             AND NOT (starts_with(m.picture, ''vector '') AND NOT starts_with(m.picture, ''vector '' || c.generation || '' ''))
+             AND m.picture <> lookalike.picture_mark(
+                 c.generation, CASE WHEN starts_with(m.picture, ''file '') THEN r.digest END, o.box, r.embedding::real[])',
+        records, format('originals_%s', collection_id)) USING collection_id;
+END;
+$_$;
+
+COMMENT ON FUNCTION lookalike.outdated_dismissals(collection_id integer, records text) IS 'Internal: the members of dismissals whose picture is another one now. Caller''s rights.';
+
 CREATE FUNCTION lookalike.pick(attributes jsonb, fields text[]) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     BEGIN ATOMIC
@@ -2401,6 +2581,39 @@ END;
 
 COMMENT ON FUNCTION lookalike.pick(attributes jsonb, fields text[]) IS 'The named fields of a record''s attributes, as one JSON object. Caller''s rights.';
 
+CREATE FUNCTION lookalike.picture_mark(generation integer, digest bytea, box integer[], embedding real[]) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT
+         CASE
+             WHEN (digest IS NOT NULL) THEN (('file '::text || encode(digest, 'hex'::text)) || COALESCE((' '::text || array_to_string(box, ','::text)), ''::text))
+             ELSE ((('vector '::text || generation) || ' '::text) || hash_array_extended(embedding, (0)::bigint))
+         END AS "case";
+END;
+
+COMMENT ON FUNCTION lookalike.picture_mark(generation integer, digest bytea, box integer[], embedding real[]) IS 'Internal: what a record''s picture is known by. Caller''s rights.';
+
+CREATE FUNCTION lookalike.preview_resolution(collection text, keep text[], remove text[], merge jsonb DEFAULT NULL::jsonb) RETURNS TABLE(before jsonb, after jsonb)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $_$
+DECLARE
+    space record;
+    members text[];
+    there text[];
+BEGIN
+    members := lookalike.members_of_resolution(keep, remove, merge);
+    space := lookalike.collection_space(collection);
+    EXECUTE format('SELECT coalesce(array_agg(r.id), ''{}'') FROM %s AS r WHERE r.collection_id = $1 AND r.id = ANY ($2)',
+                   lookalike.unexpired(space.id, space.records)) INTO there USING space.id, members;
+    PERFORM lookalike.check_members(members, there);
+    PERFORM lookalike.check_last_copy(space.id, space.records, keep, remove);
+    RETURN QUERY SELECT m.before, m.after FROM lookalike.merged_members(space.id, space.records, keep[1], remove, merge) AS m;
+END;
+$_$;
+
+COMMENT ON FUNCTION lookalike.preview_resolution(collection text, keep text[], remove text[], merge jsonb) IS 'The attributes of the record that a decision about duplicates would keep, before and after it. Caller''s rights.';
+
 CREATE FUNCTION lookalike.purge_trash(collection text, ids text[], everything boolean DEFAULT false) RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'public', 'pg_temp'
@@ -2409,6 +2622,9 @@ DECLARE
     space record;
     deleted bigint;
 BEGIN
+    IF everything IS NULL THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'say whether everything is deleted, true or false: it is NULL';
+    END IF;
     space := lookalike.collection_space(collection);
     DELETE FROM lookalike.trash AS t
     WHERE t.number IN (
@@ -2835,6 +3051,7 @@ BEGIN
     IF days IS NULL OR NOT days BETWEEN 0 AND 36500 THEN
         RAISE invalid_parameter_value USING MESSAGE = 'records can stay in the trash for 0 to 36500 days';
     END IF;
+    PERFORM lookalike.check_ids(ids);
     space := lookalike.collection_space(collection);
     -- Locked by a statement of its own: the next one sees what the writers did that this one waited for.
     EXECUTE format(
@@ -2870,37 +3087,22 @@ CREATE FUNCTION lookalike.resolve_duplicates(collection text, keep text[], remov
 DECLARE
     space record;
     members text[];
-    there text[];
     decision bigint;
     kept jsonb;
-    others jsonb;
     changed jsonb;
     by_whom constant text := coalesce(made_by, session_user);
 BEGIN
-    SELECT array_agg(DISTINCT m COLLATE "C") INTO members FROM unnest(keep || remove) AS m;
-    IF coalesce(cardinality(keep), 0) = 0 THEN
-        RAISE invalid_parameter_value USING MESSAGE = 'keep at least one record of a group: the last copy cannot be removed';
-    ELSIF coalesce(cardinality(remove), 0) = 0 THEN
-        RAISE invalid_parameter_value USING
-            MESSAGE = 'no record is removed', HINT = 'lookalike.dismiss_duplicates says that all are to stay.';
-    ELSIF keep && remove THEN
-        RAISE invalid_parameter_value USING MESSAGE = 'a record is either kept or removed, not both';
-    ELSIF merge IS NOT NULL AND cardinality(keep) > 1 THEN
-        RAISE invalid_parameter_value USING MESSAGE = 'attributes are merged into one record: keep one only';
-    END IF;
+    members := lookalike.members_of_resolution(keep, remove, merge);
     space := lookalike.collection_space(collection);
-    there := lookalike.lock_members(space.records, space.id, members);
+    members := lookalike.lock_members(space.records, space.id, members);
+    PERFORM lookalike.check_last_copy(space.id, space.records, keep, remove);
     INSERT INTO lookalike.duplicate_decisions (collection_id, kind, members, removed, reason, made_by)
-    VALUES (space.id, 'resolved', there,
+    VALUES (space.id, 'resolved', members,
             (SELECT array_agg(DISTINCT r COLLATE "C") FROM unnest(remove) AS r), reason, by_whom)
     RETURNING id INTO decision;
     IF merge IS NOT NULL THEN
-        EXECUTE format(
-            'SELECT (SELECT r.attributes FROM %1$s AS r WHERE r.collection_id = $1 AND r.id = $2),
-                    (SELECT jsonb_agg(jsonb_build_object(''id'', r.id, ''attributes'', r.attributes) ORDER BY r.id)
-                     FROM %1$s AS r WHERE r.collection_id = $1 AND r.id = ANY ($3))', space.records)
-            INTO kept, others USING space.id, keep[1], remove;
-        changed := lookalike.merged_attributes(kept, others, merge);
+        SELECT m.before, m.after INTO STRICT kept, changed
+        FROM lookalike.merged_members(space.id, space.records, keep[1], remove, merge) AS m;
         IF changed <> kept THEN
             EXECUTE format('UPDATE %s AS r SET attributes = $3, updated_at = now() WHERE r.collection_id = $1 AND r.id = $2',
                            space.records) USING space.id, keep[1], changed;
@@ -2930,9 +3132,17 @@ DECLARE
     here integer;
     chosen bigint[];
     back text[];
+    lapsed text[];
+    there text[];
 BEGIN
+    PERFORM lookalike.check_ids(ids);
     space := lookalike.collection_space(collection);
     SELECT c.generation, c.capacity INTO STRICT here, most FROM lookalike.collections AS c WHERE c.id = space.id;
+    -- Of a decision that is undone and a restore of what it removed, one waits here, before either holds anything else.
+    PERFORM FROM lookalike.duplicate_decisions AS d
+    WHERE d.id IN (SELECT t.decision_id FROM lookalike.trash AS t
+                   WHERE t.collection_id = space.id AND t.id = ANY (ids) AND (decision IS NULL OR t.decision_id = decision))
+    ORDER BY d.id FOR NO KEY UPDATE;
     IF most IS NOT NULL THEN
         PERFORM FROM lookalike.collections AS c WHERE c.id = space.id FOR NO KEY UPDATE;
     END IF;
@@ -2955,6 +3165,13 @@ BEGIN
              RETURNING r.id)
          SELECT coalesce(array_agg(back.id), ''{}'') FROM back', space.records)
         INTO back USING chosen;
+    -- The trigger of the table says which moment an _expires_at is. What has passed would be gone at once, for good.
+    EXECUTE format(
+        'WITH gone AS (
+             DELETE FROM %s AS r WHERE r.collection_id = $1 AND r.id = ANY ($2) AND r.expires_at <= now() RETURNING r.id)
+         SELECT coalesce(array_agg(gone.id), ''{}'') FROM gone', space.records)
+        INTO lapsed USING space.id, back;
+    back := ARRAY(SELECT b FROM unnest(back) AS b WHERE b <> ALL (lapsed));
     EXECUTE format(
         'INSERT INTO lookalike.%I (collection_id, id, webp)
          SELECT t.collection_id, t.id, t.thumbnail FROM lookalike.trash AS t
@@ -2965,6 +3182,10 @@ BEGIN
          SELECT t.collection_id, t.id, t.picture, t.box FROM lookalike.trash AS t
          WHERE t.number = ANY ($1) AND t.id = ANY ($2) AND (t.picture IS NOT NULL OR t.box IS NOT NULL)',
         format('originals_%s', space.id)) USING chosen, back;
+    UPDATE lookalike.duplicate_decisions AS d SET restored = d.restored || q.ids
+    FROM (SELECT t.decision_id, array_agg(t.id ORDER BY t.id) AS ids FROM lookalike.trash AS t
+          WHERE t.number = ANY (chosen) AND t.id = ANY (back) GROUP BY t.decision_id) AS q
+    WHERE d.id = q.decision_id;
     DELETE FROM lookalike.trash AS t WHERE t.number = ANY (chosen) AND t.id = ANY (back);
     IF most IS NOT NULL AND cardinality(back) > 0 THEN
         EXECUTE format('SELECT count(*) FROM (SELECT FROM %s AS s LIMIT $1 + 1) AS r',
@@ -2973,14 +3194,19 @@ BEGIN
             RAISE program_limit_exceeded USING MESSAGE = format('the collection holds at most %s records', most);
         END IF;
     END IF;
+    EXECUTE format('SELECT coalesce(array_agg(r.id), ''{}'') FROM %s AS r WHERE r.collection_id = $1 AND r.id = ANY ($2)',
+                   space.records) INTO there USING space.id, ids;
     RETURN QUERY
         SELECT asked.id, CASE
             WHEN asked.id = ANY (back) THEN 'restored'
+            WHEN asked.id = ANY (lapsed) THEN 'expired'
             WHEN EXISTS (SELECT FROM lookalike.trash AS t WHERE t.number = ANY (chosen) AND t.id = asked.id) THEN 'taken'
             WHEN EXISTS (SELECT FROM lookalike.trash AS t
-                         WHERE t.collection_id = space.id AND t.id = asked.id AND t.purge_at > now()) THEN 'other_model'
+                         WHERE t.collection_id = space.id AND t.id = asked.id AND t.purge_at > now()
+                             AND (decision IS NULL OR t.decision_id = decision)) THEN 'other_model'
+            WHEN asked.id = ANY (there) THEN 'stored'
             ELSE 'absent' END
-        FROM (SELECT DISTINCT a.id COLLATE "C" AS id FROM unnest(ids) AS a (id) WHERE a.id IS NOT NULL) AS asked
+        FROM (SELECT DISTINCT a.id COLLATE "C" AS id FROM unnest(ids) AS a (id)) AS asked
         ORDER BY asked.id;
 END;
 $_$;
@@ -3167,6 +3393,75 @@ END;
 
 COMMENT ON FUNCTION lookalike.tags_of(attributes jsonb, field text) IS 'The tags of a record: the strings in one of its attributes, each once. Caller''s rights.';
 
+CREATE TABLE lookalike.duplicate_decisions (
+    id bigint NOT NULL,
+    collection_id integer NOT NULL,
+    kind text NOT NULL,
+    members text[] NOT NULL COLLATE pg_catalog."C",
+    removed text[] DEFAULT '{}'::text[] NOT NULL COLLATE pg_catalog."C",
+    reason text,
+    merged jsonb,
+    made_at timestamp with time zone DEFAULT now() NOT NULL,
+    made_by text NOT NULL,
+    undone_at timestamp with time zone,
+    undone_by text,
+    restored text[] DEFAULT '{}'::text[] NOT NULL COLLATE pg_catalog."C",
+    pictures text[] DEFAULT '{}'::text[] NOT NULL,
+    CONSTRAINT duplicate_decisions_kind_check CHECK ((kind = ANY (ARRAY['resolved'::text, 'dismissed'::text]))),
+    CONSTRAINT duplicate_decisions_members_check CHECK ((cardinality(members) > 1))
+);
+
+COMMENT ON TABLE lookalike.duplicate_decisions IS 'What people decided about near duplicates: who, when, and whether it was undone.';
+
+COMMENT ON COLUMN lookalike.duplicate_decisions.merged IS 'The attributes that a merge changed in the record that was kept: its id, and their values before and after.';
+
+COMMENT ON COLUMN lookalike.duplicate_decisions.restored IS 'Those of the removed that came back from the trash.';
+
+COMMENT ON COLUMN lookalike.duplicate_decisions.pictures IS 'What the pictures of dismissed members were known by, in the order of the members; empty: that is not known.';
+
+CREATE FUNCTION lookalike.take_back_merge(records text, made lookalike.duplicate_decisions) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $_$
+DECLARE
+    kept constant text := made.merged ->> 'id';
+    after constant jsonb := made.merged -> 'after';
+    before constant jsonb := made.merged -> 'before';
+    waiting text[] := ARRAY(SELECT jsonb_object_keys(after));
+    later record;
+    field text;
+    changed integer := 0;
+BEGIN
+    -- A record that is on its way into the trash or out of it is found at the second try, or the third.
+    FOR try IN 1 .. 3 LOOP
+        EXECUTE format(
+            'UPDATE %s AS r SET updated_at = now(), attributes = lookalike.unmerged_attributes(r.attributes, $3, $4)
+             WHERE r.collection_id = $1 AND r.id = $2', records)
+            USING made.collection_id, kept, before, after;
+        GET DIAGNOSTICS changed = ROW_COUNT;
+        EXIT WHEN changed > 0;
+        UPDATE lookalike.trash AS t SET attributes = lookalike.unmerged_attributes(t.attributes, before, after)
+        WHERE t.number = (SELECT max(s.number) FROM lookalike.trash AS s
+                          WHERE s.collection_id = made.collection_id AND s.id = kept);
+        EXIT WHEN FOUND;
+    END LOOP;
+    FOR later IN SELECT l.id, l.merged FROM lookalike.later_merges(made.collection_id, made.id, kept) AS l LOOP
+        FOR field IN SELECT w FROM unnest(waiting) AS w WHERE later.merged -> 'after' ? w LOOP
+            waiting := array_remove(waiting, field);
+            IF later.merged #> ARRAY['before', field] = after -> field THEN
+                UPDATE lookalike.duplicate_decisions AS d
+                SET merged = CASE WHEN before ? field THEN jsonb_set(d.merged, ARRAY['before', field], before -> field)
+                                  ELSE d.merged #- ARRAY['before', field] END
+                WHERE d.id = later.id;
+            END IF;
+        END LOOP;
+    END LOOP;
+    UPDATE lookalike.duplicate_decisions AS d SET merged = d.merged || '{"taken_back": true}' WHERE d.id = made.id;
+END;
+$_$;
+
+COMMENT ON FUNCTION lookalike.take_back_merge(records text, made lookalike.duplicate_decisions) IS 'Internal: takes back what a decision merged into the record that it kept. Caller''s rights.';
+
 CREATE FUNCTION lookalike.tell_change() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'public', 'pg_temp'
@@ -3187,6 +3482,7 @@ DECLARE
     space record;
     made lookalike.duplicate_decisions;
     outcomes jsonb;
+    back text[];
 BEGIN
     IF decision IS NULL THEN
         RAISE no_data_found USING MESSAGE = 'name a decision by its number: it is NULL';
@@ -3200,21 +3496,19 @@ BEGIN
         RAISE object_not_in_prerequisite_state USING
             MESSAGE = format('decision %s was undone already, by %s', decision, made.undone_by);
     END IF;
+    IF made.merged IS NOT NULL THEN
+        PERFORM FROM lookalike.later_merges(made.collection_id, made.id, made.merged ->> 'id');
+    END IF;
     SELECT coalesce(jsonb_object_agg(r.id, r.outcome), '{}') INTO outcomes
     FROM lookalike.restore_from_trash(collection, made.removed, decision) AS r;
-    IF cardinality(made.removed) = 0 OR outcomes @? '$.* ? (@ == "restored")' THEN
-        UPDATE lookalike.duplicate_decisions AS d
-        SET undone_at = now(), undone_by = coalesce(undo_decision.undone_by, session_user) WHERE d.id = decision;
-        IF made.merged IS NOT NULL THEN
-            EXECUTE format(
-                'UPDATE %s AS r
-                 SET updated_at = now(), attributes = r.attributes - ARRAY(
-                         SELECT a.key FROM jsonb_each($3) AS a WHERE r.attributes -> a.key = a.value
-                     ) || coalesce((
-                         SELECT jsonb_object_agg(b.key, b.value) FROM jsonb_each($4) AS b
-                         WHERE r.attributes -> b.key = $3 -> b.key), ''{}'')
-                 WHERE r.collection_id = $1 AND r.id = $2', space.records)
-                USING space.id, made.merged ->> 'id', made.merged -> 'after', made.merged -> 'before';
+    SELECT d.restored INTO back FROM lookalike.duplicate_decisions AS d WHERE d.id = decision;
+    IF cardinality(made.removed) = 0 OR cardinality(back) > 0 THEN
+        IF made.merged IS NOT NULL AND NOT made.merged ? 'taken_back' THEN
+            PERFORM lookalike.take_back_merge(space.records, made);
+        END IF;
+        IF NOT outcomes @? '$.* ? (@ == "taken" || @ == "other_model" || @ == "expired")' THEN
+            UPDATE lookalike.duplicate_decisions AS d
+            SET undone_at = now(), undone_by = coalesce(undo_decision.undone_by, session_user) WHERE d.id = decision;
         END IF;
     END IF;
     RETURN QUERY SELECT o.key, o.value FROM jsonb_each_text(outcomes) AS o ORDER BY o.key COLLATE "C";
@@ -3264,6 +3558,18 @@ CREATE FUNCTION lookalike.unexpired(collection_id integer, records text) RETURNS
 END;
 
 COMMENT ON FUNCTION lookalike.unexpired(collection_id integer, records text) IS 'Internal: what stands in FROM for the records of a collection that have not expired. Caller''s rights.';
+
+CREATE FUNCTION lookalike.unmerged_attributes(attributes jsonb, before jsonb, after jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT ((attributes - ARRAY( SELECT a.key
+            FROM jsonb_each(unmerged_attributes.after) a(key, value)
+           WHERE ((unmerged_attributes.attributes -> a.key) = a.value))) || COALESCE(( SELECT jsonb_object_agg(b.key, b.value) AS jsonb_object_agg
+            FROM jsonb_each(unmerged_attributes.before) b(key, value)
+           WHERE ((unmerged_attributes.attributes -> b.key) = (unmerged_attributes.after -> b.key))), '{}'::jsonb));
+END;
+
+COMMENT ON FUNCTION lookalike.unmerged_attributes(attributes jsonb, before jsonb, after jsonb) IS 'Internal: attributes without what a merge changed in them. Caller''s rights.';
 
 CREATE FUNCTION lookalike.usual_search_costs(dimensions integer, OUT match_us double precision, OUT candidate_us double precision) RETURNS record
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -3517,26 +3823,6 @@ CREATE TABLE lookalike.crowds (
 
 COMMENT ON TABLE lookalike.crowds IS 'Vectors of which most records stand beside the HNSW index of their table.';
 
-CREATE TABLE lookalike.duplicate_decisions (
-    id bigint NOT NULL,
-    collection_id integer NOT NULL,
-    kind text NOT NULL,
-    members text[] NOT NULL COLLATE pg_catalog."C",
-    removed text[] DEFAULT '{}'::text[] NOT NULL COLLATE pg_catalog."C",
-    reason text,
-    merged jsonb,
-    made_at timestamp with time zone DEFAULT now() NOT NULL,
-    made_by text NOT NULL,
-    undone_at timestamp with time zone,
-    undone_by text,
-    CONSTRAINT duplicate_decisions_kind_check CHECK ((kind = ANY (ARRAY['resolved'::text, 'dismissed'::text]))),
-    CONSTRAINT duplicate_decisions_members_check CHECK ((cardinality(members) > 1))
-);
-
-COMMENT ON TABLE lookalike.duplicate_decisions IS 'What people decided about near duplicates: who, when, and whether it was undone.';
-
-COMMENT ON COLUMN lookalike.duplicate_decisions.merged IS 'The attributes that a merge changed in the record that was kept: its id, and their values before and after.';
-
 CREATE VIEW lookalike.decisions AS
  SELECT d.id AS decision,
     c.name AS collection,
@@ -3548,7 +3834,8 @@ CREATE VIEW lookalike.decisions AS
     d.made_at,
     d.made_by,
     d.undone_at,
-    d.undone_by
+    d.undone_by,
+    d.restored
    FROM (lookalike.duplicate_decisions d
      JOIN lookalike.collections c ON ((c.id = d.collection_id)));
 

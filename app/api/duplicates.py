@@ -91,7 +91,8 @@ def resolve(call: Call, given: ResolveParameters) -> Body:
 
 def preview(call: Call, given: PreviewParameters) -> Body:
     """Show the attributes of the record that is kept before and after a merge."""
-    before, after = service.preview(call.context, call.collection, given.keep, given.remove, given.merge or {})
+    resolution = Resolution([given.keep], given.remove, given.merge or {})
+    before, after = service.preview(call.context, call.collection, resolution)
     return {"before": before, "after": after}
 
 

@@ -81,7 +81,12 @@ class OutcomesAnswer(Envelope):
     """What became of records that were to come back."""
 
     outcomes: Annotated[
-        dict[str, Literal["restored", "absent", "taken", "other_model"]], Field(description="By `_id`.")
+        dict[str, Literal["restored", "taken", "other_model", "expired", "stored", "absent"]],
+        Field(
+            description="By `_id`. `taken`: a record of this id was stored since; `other_model`: the vectors were made "
+            "anew since; `expired`: its `_expires_at` has passed; these stay in the trash. `stored`: it is not in the "
+            "trash, but a record; `absent`: it is neither."
+        ),
     ]
 
 
@@ -94,12 +99,17 @@ class DecisionMade(TypedDict):
     removed: _Ids
     reason: str | None
     merged: Annotated[
-        dict[str, Any] | None, Field(description="What a merge changed: `id`, and the values `before` and `after`.")
+        dict[str, Any] | None,
+        Field(
+            description="What a merge changed: `id`, and the values `before` and `after`; `taken_back`: an undo did "
+            "that, and may have left the decision open for what did not come back yet."
+        ),
     ]
     made_at: datetime
     made_by: str
     undone_at: datetime | None
     undone_by: str | None
+    restored: Annotated[list[str], Field(description="Those removed that came back from the trash.")]
     trashed: Annotated[
         dict[str, int], Field(description="By `_id`, the numbers of those removed that are in the trash still.")
     ]

@@ -32,15 +32,12 @@ Merge = Annotated[
         '`"*"` for all others, `missing`, `union`, `min`, `max` or `keep`; `"_merged_ids": true` keeps the ids.'
     ),
 ]
-Rules = Annotated[
-    list[Any] | None,
-    Field(
-        max_length=50,
-        description="Rules of which record is kept, in their order: `largest_picture`, `most_attributes`, `oldest`, "
-        '`newest`, `{"lowest": FIELD}`, `{"highest": FIELD}`, `{"prefix": TEXT}`, '
-        '`{"prefer": {"field": FIELD, "values": […]}}`.',
-    ),
-]
+_RULES = (
+    "Rules of which record is kept, in their order: `largest_picture`, `most_attributes`, `oldest`, `newest`, "
+    '`{"lowest": FIELD}`, `{"highest": FIELD}`, `{"prefix": TEXT}`, `{"prefer": {"field": FIELD, "values": […]}}`'
+)
+Rules = Annotated[list[Any] | None, Field(max_length=50, description=f"{_RULES}.")]
+GivenRules = Annotated[list[Any], Field(max_length=50, description=f"{_RULES}; none: the first `_id` is kept.")]
 PageSize = Annotated[Count, Field(ge=1, le=MOST_GROUPS, description="Number of entries wanted at most.")]
 Before = Annotated[Annotated[Count, Field(ge=1)] | None, Field(description="`next` of the page before.")]
 Days = Annotated[Distance, Field(le=36_500, description="Days that the records can come back.")]
@@ -117,7 +114,7 @@ class ApplyParameters(Parameters):
     """Groups that are decided by rules."""
 
     radius: RadiusOrScans = None
-    rules: Rules = None
+    rules: GivenRules
     merge: Merge = None
     chains: Annotated[StrictBool, Field(description="Whether chains are decided, too.")] = False
     dry_run: Annotated[StrictBool, Field(description="Whether nothing is changed.")] = True

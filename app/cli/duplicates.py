@@ -1,5 +1,6 @@
 """`lookalike duplicates …`: near duplicates are found, reviewed, decided about, and brought back."""
 
+import sys
 from dataclasses import asdict
 
 import click
@@ -55,6 +56,15 @@ def duplicates() -> None:
 
 
 duplicates.add_command(tune)
+_OUTCOMES = {
+    "restored": "restored",
+    "taken": "not restored: a record of this id was stored since",
+    "other_model": "not restored: the vectors were made anew since; insert its picture again",
+    "expired": "not restored: its _expires_at has passed",
+    "stored": "stored already; it is not in the trash",
+    "absent": "absent: neither in the trash nor stored",
+}
+"""What is said of each outcome of a restore."""
 radius_option = click.option(
     "--radius", type=click.FloatRange(min=0), help="Largest distance; that of the scan if unset."
 )
@@ -207,16 +217,14 @@ def resolve(
     as_json: bool,
 ) -> None:
     """Keep some records of a group and move the others into the trash."""
-    rules = _merge(merge)
+    given = Resolution(keep, remove, _merge(merge))
     with opened() as context:
         found = collections.get(context, collection)
         if dry_run:
-            before, after = service.preview(context, found, keep[0], remove, rules or {})
-            print_json(
-                {"keep": keep, "remove": remove, "before": before, "after": after if rules is not None else before}
-            )
+            before, after = service.preview(context, found, given)
+            print_json({"keep": keep, "remove": remove, "before": before, "after": after})
             return
-        decision = service.resolve(context, found, Resolution(keep, remove, rules), curator(), days)
+        decision = service.resolve(context, found, given, curator(), days)
     if as_json:
         print_json({"decision": decision})
         return
@@ -349,8 +357,11 @@ def forget(collection: str) -> None:
 
 
 def _tell_outcomes(outcomes: dict[str, str], *, as_json: bool) -> None:
+    """Say what became of records that were to come back; one that is not there fails the command."""
     if as_json:
         print_json(outcomes)
-        return
-    for record_id, outcome in outcomes.items():
-        click.echo(f"{record_id}: {outcome.replace('_', ' ')}")
+    else:
+        for record_id, outcome in outcomes.items():
+            click.echo(f"{record_id}: {_OUTCOMES[outcome]}")
+    if not set(outcomes.values()) <= {"restored", "stored"}:
+        sys.exit(1)

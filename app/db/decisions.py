@@ -8,7 +8,7 @@ from typing import Any, Literal
 from psycopg import errors
 
 from app.db import records
-from app.db.engine import Connection, Database, partition
+from app.db.engine import Connection, Database, partition, table_of
 from app.db.loader import query
 from app.domain.collections import Collection
 from app.domain.errors import CapacityExceeded, Conflict, InvalidRequest
@@ -76,7 +76,10 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A decision about a group, and whether it was undone; `trashed` has the numbers of the removed in the trash."""
+    """A decision about a group, and whether it was undone.
+
+    `restored` are those of the removed that came back; `trashed` has the numbers of those that are in the trash.
+    """
 
     decision: int
     kind: str
@@ -88,6 +91,7 @@ class Decision:
     made_by: str
     undone_at: datetime | None
     undone_by: str | None
+    restored: list[str]
     trashed: dict[str, int]
 
 
@@ -197,7 +201,8 @@ def resolve(
 
     Raises:
         InvalidRequest: the resolution is none, or the merged attributes take more than they may; nothing is changed.
-        Conflict: one of the records is not stored any more, or the group was dismissed; nothing is changed.
+        Conflict: one of the records is not stored any more, one that is removed is in no group with one that is kept,
+            or the group was dismissed; nothing is changed.
 
     """
     values = {
@@ -227,7 +232,8 @@ def resolve(
 
 def _check_open(connection: Connection, collection: Collection, members: list[str]) -> None:
     text = query("duplicates", "dismissed").render()
-    for row in _run(connection, text, {"collection_id": collection.id, "members": members}):
+    values = {"collection_id": collection.id, "records": table_of(collection), "members": members}
+    for row in _run(connection, text, values):
         raise Conflict(f"decision {row['decision']} by {row['made_by']} says that these are no duplicates")
 
 
@@ -262,25 +268,24 @@ def check_merge(db: Database, merge: Mapping[str, Json]) -> None:
 
 
 def preview(
-    db: Database,
-    collection: Collection,
-    keep: str,
-    remove: Sequence[str],
-    merge: Mapping[str, Json],
-    max_attributes_bytes: int,
-) -> tuple[dict[str, Any], dict[str, Any]] | None:
-    """Return the attributes of the record that stays before and after a merge; None where it is not stored.
+    db: Database, collection: Collection, given: Resolution, max_attributes_bytes: int
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the attributes of the record that stays before and after a merge: what `resolve` would do, or refuse.
 
     Raises:
-        InvalidRequest: a rule is none, or the merged attributes take more than they may.
+        InvalidRequest: the resolution is none, or the merged attributes take more than they may.
+        Conflict: one of the records is not stored, or one that is removed is in no group with one that is kept.
 
     """
-    text = query("duplicates", "preview").render(records=partition("records", collection))
-    values = {"collection_id": collection.id, "keep": keep, "remove": list(remove), "merge": dumps(merge)}
-    rows = db.read(lambda connection: _run(connection, text, values))
-    if not rows:
-        return None
-    before, after = rows[0]["before"], rows[0]["after"]
+    text = query("duplicates", "preview").render()
+    values = {
+        "name": collection.name,
+        "keep": list(given.keep),
+        "remove": list(given.remove),
+        "merge": None if given.merge is None else dumps(given.merge),
+    }
+    row = db.read(lambda connection: _run(connection, text, values))[0]
+    before, after = row["before"], row["after"]
     check_merged(stored_bytes(before), stored_bytes(after), max_attributes_bytes)
     return before, after
 
@@ -309,7 +314,7 @@ def dismiss(db: Database, collection: Collection, members: Sequence[str], reason
 
 
 def undo(db: Database, collection: Collection, decision: int, undone_by: str) -> dict[str, str]:
-    """Undo a decision; return what became of each record that it had removed, by id.
+    """Undo a decision; return what became of each record that it had removed, by id, as `restore` does.
 
     Raises:
         InvalidRequest: there is no such decision.
@@ -334,7 +339,7 @@ def remove(db: Database, collection: Collection, ids: Sequence[str], days: float
 
 
 def restore(db: Database, collection: Collection, ids: Sequence[str]) -> dict[str, str]:
-    """Bring records back from the trash; return what became of each: restored, absent, taken or other_model.
+    """Bring records back from the trash; return what became of each, as `sql/functions/501_…` has it.
 
     Raises:
         CapacityExceeded: the collection would hold too many; none comes back.

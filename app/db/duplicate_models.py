@@ -188,6 +188,17 @@ class DuplicateDecision(Base):
     made_by: Mapped[str] = mapped_column(Text)
     undone_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     undone_by: Mapped[str | None] = mapped_column(Text)
+    restored: Mapped[list[str]] = mapped_column(
+        ARRAY(Text(collation="C")),
+        server_default=text("'{}'::text[]"),
+        comment="Those of the removed that came back from the trash.",
+    )
+    pictures: Mapped[list[str]] = mapped_column(
+        ARRAY(Text),
+        server_default=text("'{}'::text[]"),
+        comment="What the pictures of dismissed members were known by, in the order of the members; "
+        "empty: that is not known.",
+    )
 
 
 class Trashed(Base):

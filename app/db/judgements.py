@@ -23,7 +23,8 @@ def strata(db: Database, collection: Collection, radius: float) -> list[Stratum]
     """Return the strata of the stored pairs within a radius, nearest first, with what was judged of each."""
     width, count = width_of(radius), count_of(radius)
     values = {"collection_id": collection.id, "radius": radius, "width": width}
-    found = {row["stratum"]: row for row in db.all(query("judgements", "strata").render(), values)}
+    text = query("judgements", "strata").render(records=partition("records", collection))
+    found = {row["stratum"]: row for row in db.all(text, values)}
     return [
         Stratum(
             (number - 1) * width,
@@ -43,7 +44,8 @@ def draw(db: Database, collection: Collection, radius: float, wanted: Sequence[i
         "strata": list(range(1, len(wanted) + 1)),
         "wanted": list(wanted),
     }
-    return [(row["one"], row["other"]) for row in db.all(query("judgements", "draw").render(), values)]
+    text = query("judgements", "draw").render(records=partition("records", collection))
+    return [(row["one"], row["other"]) for row in db.all(text, values)]
 
 
 def judge(db: Database, collection: Collection, judgements: Sequence[Judgement], judged_by: str) -> int:

@@ -46,7 +46,7 @@ def apply_suggestions(
         context: the parts that services work with.
         collection: whose groups are decided.
         radius: on the API's scale; None: that of the scan.
-        rules: by which the record to keep is suggested.
+        rules: by which the record to keep is suggested; [] means the first by its id.
         merge: rules by which attributes are merged; None: they are not.
         made_by: who decides.
         dry_run: whether nothing is changed.
@@ -55,7 +55,7 @@ def apply_suggestions(
 
     Raises:
         Conflict: the pairs are not stored, or not complete.
-        InvalidRequest: the radius is beyond that of the scan, or a rule is none.
+        InvalidRequest: the radius is beyond that of the scan, no rules are given, or a rule is none.
 
     """
     check_plan(context, collection, radius, rules, merge)
@@ -63,7 +63,7 @@ def apply_suggestions(
     passed = 0
     while True:
         page = groups(
-            context, collection, Asked(radius=radius, order="nearness", offset=passed, limit=_BULK, rules=rules or [])
+            context, collection, Asked(radius=radius, order="nearness", offset=passed, limit=_BULK, rules=rules)
         )
         for group in page.groups:
             if group.suggestion is None or (complete_only and not group.complete):
@@ -83,10 +83,15 @@ def check_plan(
     """Refuse a bulk decision that cannot be made, before it is begun; pairs that are not stored yet may be later.
 
     Raises:
-        InvalidRequest: a rule is none, of the merge or of what is kept, or the radius is beyond that of the scan.
+        InvalidRequest: no rules are given, a rule is none, of the merge or of what is kept, or the radius is beyond
+            that of the scan.
 
     """
-    table.check_rules(context.db, collection, rules or [])
+    if rules is None:
+        raise InvalidRequest(
+            'rules: say which record of each group is kept, as in ["most_attributes", "oldest"]; [] keeps the first id'
+        )
+    table.check_rules(context.db, collection, rules)
     if merge is not None:
         table.check_merge(context.db, merge)
     begun = state(context, collection)
@@ -110,7 +115,7 @@ def _apply(
         if not dry_run:
             decision = resolve(context, collection, given, made_by)
         elif merge is not None:
-            preview(context, collection, keep, given.remove, merge)
+            preview(context, collection, given)
     except (Conflict, InvalidRequest) as error:
         return Applied(group.members, keep, reason, None, str(error))
     return Applied(group.members, keep, reason, decision)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from app.db import decisions as table
 from app.db import duplicates as stored
@@ -217,30 +218,44 @@ def resolve(context: Context, collection: Collection, given: Resolution, made_by
     Raises:
         InvalidRequest: no record is kept or none removed, a rule of the merge is none, or the merged attributes are
             too large.
-        Conflict: one of the records is not stored any more, as when somebody else has decided; nothing is changed.
+        Conflict: one of the records is not stored any more, as when somebody else has decided, or one that is removed
+            is in no group with one that is kept; nothing is changed.
 
     """
-    decision = table.resolve(context.db, collection, given, days, made_by, context.settings.max_attributes_bytes)
+    most = context.settings.max_attributes_bytes
+    decision = _by_pairs_of_now(
+        context, collection, lambda: table.resolve(context.db, collection, given, days, made_by, most)
+    )
     maintain(context, collection)
     return decision
 
 
 def preview(
-    context: Context, collection: Collection, keep: str, remove: Sequence[str], merge: Mapping[str, Json]
+    context: Context, collection: Collection, given: Resolution
 ) -> tuple[Mapping[str, Json], Mapping[str, Json]]:
     """Return the attributes of the record that is kept, before and after those of others are merged into it.
 
     Raises:
-        InvalidRequest: a rule is none, the merged attributes are too large, or the record is among the removed.
-        Conflict: the record is not stored.
+        InvalidRequest: as `resolve` does.
+        Conflict: as `resolve` does.
 
     """
-    if keep in remove:
-        raise InvalidRequest("a record is either kept or removed, not both")
-    shown = table.preview(context.db, collection, keep, remove, merge, context.settings.max_attributes_bytes)
-    if shown is None:
-        raise Conflict(f"the record {keep!r} is not stored")
-    return shown
+    most = context.settings.max_attributes_bytes
+    return _by_pairs_of_now(context, collection, lambda: table.preview(context.db, collection, given, most))
+
+
+_Made = TypeVar("_Made")
+
+
+def _by_pairs_of_now(context: Context, collection: Collection, work: Callable[[], _Made]) -> _Made:
+    """Do work that is refused where records are in no group; that is said once what was written since is compared."""
+    try:
+        return work()
+    except Conflict:
+        begun = stored.state(context.db, collection)
+        if begun is None or not begun.pending or not refreshed(context, collection, begun.radius):
+            raise
+    return work()
 
 
 def dismiss(
@@ -257,7 +272,9 @@ def dismiss(
 
 
 def undo(context: Context, collection: Collection, decision: int, undone_by: str) -> dict[str, str]:
-    """Undo a decision; return what became of each record that it had removed, by id.
+    """Undo a decision; return what became of each record that it had removed, by id, as `restore` does.
+
+    What cannot come back yet leaves the decision open: it is undone again, for the rest.
 
     Raises:
         InvalidRequest: there is no such decision.
@@ -283,7 +300,11 @@ def remove(
 
 
 def restore(context: Context, collection: Collection, ids: Sequence[str]) -> dict[str, str]:
-    """Bring records back from the trash; return what became of each: restored, absent, taken or other_model.
+    """Bring records back from the trash; return what became of each.
+
+    `restored`; `taken`: a record of its id was stored since; `other_model`: the vectors were made anew since;
+    `expired`: its _expires_at has passed. These three stay in the trash. `stored`: it is no longer in the trash, but
+    a record; `absent`: it is neither.
 
     Raises:
         CapacityExceeded: the collection would hold too many; none comes back.

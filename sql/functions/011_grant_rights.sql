@@ -64,7 +64,7 @@ BEGIN
         FROM roles, routines
         WHERE (NOT changes OR role = 'lookalike_app' AND name IN (
               'insert_record', 'remove_to_trash', 'restore_from_trash', 'purge_trash', 'resolve_duplicates', 'lock_members',
-              'dismiss_duplicates', 'undo_decision'))
+              'dismiss_duplicates', 'undo_decision', 'take_back_merge', 'later_merges'))
           AND NOT has_function_privilege(role, oid, 'EXECUTE')
     LOOP
         EXECUTE statement;

@@ -3,7 +3,7 @@
 -- Arguments: the name of the collection; the ids; for how many days they can come back; who removes them, the database's
 --   user where NULL; the number of the decision that does, NULL where none does.
 -- Result: the ids that were removed, in their order; one that is not stored is passed over. SQLSTATE P0002: no such
---   collection; 22023: less than no days, or more than 36,500.
+--   collection; 22023: less than no days, or more than 36,500, or an id is NULL.
 -- Locks: the rows of the records, in the order of their ids, as everything does that writes several.
 -- Rights: the caller's. Fixed search_path. Called by resolve_duplicates and by anyone who may delete records.
 CREATE OR REPLACE FUNCTION lookalike.remove_to_trash(
@@ -21,6 +21,7 @@ BEGIN
     IF days IS NULL OR NOT days BETWEEN 0 AND 36500 THEN
         RAISE invalid_parameter_value USING MESSAGE = 'records can stay in the trash for 0 to 36500 days';
     END IF;
+    PERFORM lookalike.check_ids(ids);
     space := lookalike.collection_space(collection);
     -- Locked by a statement of its own: the next one sees what the writers did that this one waited for.
     EXECUTE format(
@@ -49,3 +50,17 @@ $$;
 
 COMMENT ON FUNCTION lookalike.remove_to_trash(text, text[], double precision, text, bigint) IS
     'Moves records into the trash, from where they can come back whole for some days; returns their ids. Caller''s rights.';
+
+-- Refuses ids of which one is NULL, or that are NULL themselves: SQLSTATE 22023.
+CREATE OR REPLACE FUNCTION lookalike.check_ids(ids text[]) RETURNS void
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF ids IS NULL OR array_position(ids, NULL) IS NOT NULL THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'an id of a record is NULL';
+    END IF;
+END;
+$$;
+
+COMMENT ON FUNCTION lookalike.check_ids(text[]) IS 'Internal: refuses ids of which one is NULL. Caller''s rights.';

@@ -1,7 +1,8 @@
 -- Deletes records in the trash for good.
 --
 -- Arguments: the name of the collection; the ids; whether all of it is deleted, which says no id.
--- Result: how many were deleted. SQLSTATE P0002: no such collection.
+-- Result: how many were deleted; none where the ids are NULL. SQLSTATE P0002: no such collection; 22023: it is not said
+--   whether all of it is.
 -- Rights: the caller's. Fixed search_path. Called by the server and by anyone who may delete records.
 CREATE OR REPLACE FUNCTION lookalike.purge_trash(collection text, ids text[], everything boolean DEFAULT false) RETURNS bigint
 LANGUAGE plpgsql
@@ -11,6 +12,9 @@ DECLARE
     space record;
     deleted bigint;
 BEGIN
+    IF everything IS NULL THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'say whether everything is deleted, true or false: it is NULL';
+    END IF;
     space := lookalike.collection_space(collection);
     DELETE FROM lookalike.trash AS t
     WHERE t.number IN (

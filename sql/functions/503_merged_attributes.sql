@@ -6,7 +6,8 @@
 --   one; "min", "max", the least or greatest number; "keep", the record's own. "*" is the rule of all others; without it
 --   lists are joined and what is missing is taken. "_merged_ids": true keeps the ids of the others, and those that they
 --   had kept, in the attribute of this name.
--- Result: the attributes. SQLSTATE 22023: an unknown rule, or another shape. `_expires_at` is never taken from another.
+-- Result: the attributes. SQLSTATE 22023: an unknown rule, one of what is never merged (`_id`, `_expires_at`, and what no
+--   record has as an attribute), another shape, or a NULL.
 -- Rights: the caller's. Fixed search_path. Called by resolve_duplicates and by anyone.
 CREATE OR REPLACE FUNCTION lookalike.merged_attributes(kept jsonb, others jsonb, rules jsonb DEFAULT '{}') RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -19,13 +20,15 @@ DECLARE
     given jsonb[];
     value jsonb;
 BEGIN
-    IF jsonb_typeof(kept) <> 'object' OR jsonb_typeof(rules) <> 'object' THEN
+    IF jsonb_typeof(kept) IS DISTINCT FROM 'object' OR jsonb_typeof(rules) IS DISTINCT FROM 'object' THEN
         RAISE invalid_parameter_value USING MESSAGE = 'the attributes and the rules of a merge are objects';
-    ELSIF jsonb_typeof(others) <> 'array' OR others @? '$[*] ? (@.type() != "object" || !exists(@.id) || !exists(@.attributes))' THEN
+    ELSIF jsonb_typeof(others) IS DISTINCT FROM 'array' OR others @? '$[*] ? (@.type() != "object" || !exists(@.id) || !exists(@.attributes))' THEN
         RAISE invalid_parameter_value USING MESSAGE = 'the others are a list, each {"id": ..., "attributes": {...}}';
     END IF;
     FOR field, rule IN SELECT r.key, r.value #>> '{}' FROM jsonb_each(rules) AS r WHERE r.key <> '_merged_ids' LOOP
-        IF rule IS NULL OR rule NOT IN ('missing', 'union', 'min', 'max', 'keep') THEN
+        IF field = ANY (ARRAY['_id', '_expires_at', '_base64', '_box', '_reason']) OR starts_with(field, '$') THEN
+            RAISE invalid_parameter_value USING MESSAGE = format('%s is never merged: it takes no rule', field);
+        ELSIF rule IS NULL OR rule NOT IN ('missing', 'union', 'min', 'max', 'keep') THEN
             RAISE invalid_parameter_value USING MESSAGE = format(
                 'the rule of %s is %L: it may be missing, union, min, max or keep', field, rule);
         END IF;

@@ -5,7 +5,8 @@
 --   how many days the removed can come back; why, and who decides: the database's user where NULL.
 -- Result: the number of the decision, by which it is undone. SQLSTATE P0002: no such collection; 22023: no id is kept, none is removed, one is NULL,
 --   one is both, or attributes are merged into several; 55000: one of the records is not stored (any more), as when
---   somebody else has decided about the group meanwhile; nothing is changed.
+--   somebody else has decided about the group meanwhile, or, where the pairs of the collection are stored, one that is
+--   removed hangs together with none that is kept: it may be the last copy. Nothing is changed then.
 -- Locks: the rows of all records, in the order of their ids: of two that decide about a group at once, one waits and is told.
 -- Rights: the caller's. Fixed search_path. Called by the server and by anyone who may write records.
 CREATE OR REPLACE FUNCTION lookalike.resolve_duplicates(
@@ -23,37 +24,22 @@ AS $$
 DECLARE
     space record;
     members text[];
-    there text[];
     decision bigint;
     kept jsonb;
-    others jsonb;
     changed jsonb;
     by_whom constant text := coalesce(made_by, session_user);
 BEGIN
-    SELECT array_agg(DISTINCT m COLLATE "C") INTO members FROM unnest(keep || remove) AS m;
-    IF coalesce(cardinality(keep), 0) = 0 THEN
-        RAISE invalid_parameter_value USING MESSAGE = 'keep at least one record of a group: the last copy cannot be removed';
-    ELSIF coalesce(cardinality(remove), 0) = 0 THEN
-        RAISE invalid_parameter_value USING
-            MESSAGE = 'no record is removed', HINT = 'lookalike.dismiss_duplicates says that all are to stay.';
-    ELSIF keep && remove THEN
-        RAISE invalid_parameter_value USING MESSAGE = 'a record is either kept or removed, not both';
-    ELSIF merge IS NOT NULL AND cardinality(keep) > 1 THEN
-        RAISE invalid_parameter_value USING MESSAGE = 'attributes are merged into one record: keep one only';
-    END IF;
+    members := lookalike.members_of_resolution(keep, remove, merge);
     space := lookalike.collection_space(collection);
-    there := lookalike.lock_members(space.records, space.id, members);
+    members := lookalike.lock_members(space.records, space.id, members);
+    PERFORM lookalike.check_last_copy(space.id, space.records, keep, remove);
     INSERT INTO lookalike.duplicate_decisions (collection_id, kind, members, removed, reason, made_by)
-    VALUES (space.id, 'resolved', there,
+    VALUES (space.id, 'resolved', members,
             (SELECT array_agg(DISTINCT r COLLATE "C") FROM unnest(remove) AS r), reason, by_whom)
     RETURNING id INTO decision;
     IF merge IS NOT NULL THEN
-        EXECUTE format(
-            'SELECT (SELECT r.attributes FROM %1$s AS r WHERE r.collection_id = $1 AND r.id = $2),
-                    (SELECT jsonb_agg(jsonb_build_object(''id'', r.id, ''attributes'', r.attributes) ORDER BY r.id)
-                     FROM %1$s AS r WHERE r.collection_id = $1 AND r.id = ANY ($3))', space.records)
-            INTO kept, others USING space.id, keep[1], remove;
-        changed := lookalike.merged_attributes(kept, others, merge);
+        SELECT m.before, m.after INTO STRICT kept, changed
+        FROM lookalike.merged_members(space.id, space.records, keep[1], remove, merge) AS m;
         IF changed <> kept THEN
             EXECUTE format('UPDATE %s AS r SET attributes = $3, updated_at = now() WHERE r.collection_id = $1 AND r.id = $2',
                            space.records) USING space.id, keep[1], changed;
@@ -74,6 +60,30 @@ COMMENT ON FUNCTION lookalike.resolve_duplicates(text, text[], text[], jsonb, do
     'Keeps some records of a group of duplicates and moves the others into the trash; returns the number of the decision. '
     'Caller''s rights.';
 
+-- The ids of a decision, each once, in order. SQLSTATE 22023 where it is none: no id is kept, none removed, one is both, or
+-- attributes are merged into several.
+CREATE OR REPLACE FUNCTION lookalike.members_of_resolution(keep text[], remove text[], merge jsonb) RETURNS text[]
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF coalesce(cardinality(keep), 0) = 0 THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'keep at least one record of a group: the last copy cannot be removed';
+    ELSIF coalesce(cardinality(remove), 0) = 0 THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = 'no record is removed', HINT = 'lookalike.dismiss_duplicates says that all are to stay.';
+    ELSIF keep && remove THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'a record is either kept or removed, not both';
+    ELSIF merge IS NOT NULL AND (SELECT count(DISTINCT k) FROM unnest(keep) AS k) > 1 THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'attributes are merged into one record: keep one only';
+    END IF;
+    RETURN ARRAY(SELECT DISTINCT m COLLATE "C" FROM unnest(keep || remove) AS m ORDER BY 1);
+END;
+$$;
+
+COMMENT ON FUNCTION lookalike.members_of_resolution(text[], text[], jsonb) IS
+    'Internal: the ids of a decision about duplicates, each once. Caller''s rights.';
+
 -- Locks the members of a group and returns their ids in order. SQLSTATE 22023 where one of them is NULL, 55000 where one is
 -- not stored.
 CREATE OR REPLACE FUNCTION lookalike.lock_members(records text, collection_id integer, members text[]) RETURNS text[]
@@ -82,25 +92,37 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     there text[];
-    gone text;
 BEGIN
-    IF array_position(members, NULL) IS NOT NULL THEN
-        RAISE invalid_parameter_value USING MESSAGE = 'an id of a record is NULL';
-    END IF;
     EXECUTE format(
         'SELECT coalesce(array_agg(q.id ORDER BY q.id), ''{}'') FROM (
              SELECT r.id FROM %s AS r
              WHERE r.collection_id = $1 AND r.id = ANY ($2) AND (r.expires_at IS NULL OR r.expires_at > now())
              ORDER BY r.id FOR UPDATE) AS q', records)
         INTO there USING collection_id, members;
-    SELECT m INTO gone FROM unnest(members) AS m WHERE m COLLATE "C" <> ALL (there) ORDER BY m COLLATE "C" LIMIT 1;
-    IF FOUND THEN
-        RAISE object_not_in_prerequisite_state USING
-            MESSAGE = format('the record %L is not stored: it was deleted, or somebody else has decided about it', gone);
-    END IF;
+    PERFORM lookalike.check_members(members, there);
     RETURN there;
 END;
 $$;
 
 COMMENT ON FUNCTION lookalike.lock_members(text, integer, text[]) IS
     'Internal: locks the members of a group of duplicates, in the order of their ids. Caller''s rights.';
+
+-- Refuses members of a group that are not stored: SQLSTATE 22023 where one of them is NULL, 55000 where one is not there.
+CREATE OR REPLACE FUNCTION lookalike.check_members(members text[], there text[]) RETURNS void
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    gone text;
+BEGIN
+    PERFORM lookalike.check_ids(members);
+    SELECT m INTO gone FROM unnest(members) AS m WHERE m COLLATE "C" <> ALL (there) ORDER BY m COLLATE "C" LIMIT 1;
+    IF FOUND THEN
+        RAISE object_not_in_prerequisite_state USING
+            MESSAGE = format('the record %L is not stored: it was deleted, or somebody else has decided about it', gone);
+    END IF;
+END;
+$$;
+
+COMMENT ON FUNCTION lookalike.check_members(text[], text[]) IS
+    'Internal: refuses members of a group of duplicates that are not stored. Caller''s rights.';

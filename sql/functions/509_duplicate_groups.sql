@@ -9,7 +9,8 @@
 --   such collection; 55000: its pairs are not stored, not all of them, or those of vectors
 --   that were made anew since; 22023: the radius is none or beyond that of the scan, or an unknown kind.
 --   Records that were written since the pairs were brought up to date (lookalike.duplicate_states) are as before.
---   A pair lies at the lesser of its distances: by the model, and by hash where both pictures have one.
+--   A pair lies at the lesser of its distances: by the model, and by hash where both pictures have one. A dismissal does
+--   not count where the picture of a member is another now.
 -- Method: connected components, by the pairs in the order of their distances (Kruskal's), so that the last pair that
 --   joins two parts is the weakest link (single linkage).
 -- Rights: the owner's, so that lookalike_reader may ask. Fixed search_path. Called by the server and by anyone.
@@ -80,18 +81,8 @@ BEGIN
     pairs_of := array_fill(0, ARRAY[cardinality(ids)]);
     copies_of := pairs_of;
     FOR pair IN
-        WITH places AS MATERIALIZED (SELECT u.id, u.place::integer FROM unnest(ids) WITH ORDINALITY AS u (id, place))
-        SELECT a.place AS one, b.place AS other, p.distance, p.copy
-        FROM (
-            SELECT q.one, q.other, least(q.distance, q.hash_distance) AS distance, false AS copy
-            FROM lookalike.duplicate_pairs AS q
-            WHERE q.collection_id = space.id AND least(q.distance, q.hash_distance) <= within
-            UNION ALL
-            SELECT s.first, s.id, 0, true FROM lookalike.duplicate_copies AS s WHERE s.collection_id = space.id
-        ) AS p
-        JOIN places AS a ON a.id = p.one
-        JOIN places AS b ON b.id = p.other
-        ORDER BY p.distance, a.place, b.place
+        SELECT l.one, l.other, l.distance, l.copy FROM lookalike.duplicate_links(space.id, ids, within) AS l
+        ORDER BY l.distance, l.one, l.other
     LOOP
         root := pair.one;
         WHILE parents[root] <> root LOOP
@@ -122,11 +113,15 @@ BEGIN
         parents[place] := parents[parents[place]];
     END LOOP;
     RETURN QUERY
+        WITH outdated AS MATERIALIZED (
+            SELECT o.decision, o.member FROM lookalike.outdated_dismissals(space.id, space.records) AS o
+        )
         SELECT g.members, g.size, g.weakest, g.widest, g.complete, g.decision FROM (
             SELECT f.*, (
                 SELECT d.id FROM lookalike.duplicate_decisions AS d
                 WHERE d.collection_id = space.id AND d.kind = 'dismissed' AND d.undone_at IS NULL
                     AND d.members @> f.members
+                    AND NOT EXISTS (SELECT FROM outdated AS o WHERE o.decision = d.id AND o.member = ANY (f.members))
                 ORDER BY d.id DESC LIMIT 1
             ) AS decision
             FROM (

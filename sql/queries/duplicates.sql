@@ -179,28 +179,26 @@ SELECT f.one, f.other, f.distance FROM scan LEFT JOIN found AS f ON TRUE ORDER B
 SELECT lookalike.resolve_duplicates(:name, :keep, :remove, :merge, :days, :reason, :made_by) AS decision;
 
 -- name: dismissed
--- The latest decision that says of all these records that they are no duplicates.
+-- The latest decision that says of all these records, with the pictures that they have, that they are no duplicates.
 SELECT d.id AS decision, d.made_by FROM lookalike.duplicate_decisions AS d
 WHERE d.collection_id = :collection_id AND d.kind = 'dismissed' AND d.undone_at IS NULL AND d.members @> :members::text[]
+    AND NOT EXISTS (
+        SELECT FROM lookalike.outdated_dismissals(:collection_id, :records) AS o
+        WHERE o.decision = d.id AND o.member = ANY (:members::text[]))
 ORDER BY d.id DESC LIMIT 1;
 
 -- name: check_merge
 -- Refuses rules of a merge that are none.
-SELECT lookalike.merged_attributes('{}', '[]', :merge) AS merged;
+SELECT lookalike.merged_attributes(n.attributes, '[]', :merge) AS merged FROM (VALUES ('{}'::jsonb), (NULL)) AS n (attributes)
+WHERE n.attributes IS NOT NULL;
 
 -- name: check_rules
 -- Refuses rules of which record is kept that are none.
 SELECT s.id FROM lookalike.suggest_keeper(:name, '{}', :rules) AS s;
 
 -- name: preview
--- The attributes of the record that is kept before and after those of the removed are merged into it; no row where it is
--- not stored.
-SELECT k.attributes AS before, lookalike.merged_attributes(k.attributes, coalesce((
-           SELECT jsonb_agg(jsonb_build_object('id', r.id, 'attributes', r.attributes) ORDER BY r.id)
-           FROM /*records*/ lookalike.records /*end*/ AS r
-           WHERE r.collection_id = :collection_id AND r.id = ANY (:remove)), '[]'), :merge) AS after
-FROM /*records*/ lookalike.records /*end*/ AS k
-WHERE k.collection_id = :collection_id AND k.id = :keep;
+-- The attributes of the record that is kept before and after those of the removed are merged into it.
+SELECT p.before, p.after FROM lookalike.preview_resolution(:name, :keep, :remove, :merge) AS p;
 
 -- name: dismiss
 -- Decides that records are no duplicates, and returns the number of the decision.
@@ -213,7 +211,7 @@ SELECT u.id, u.outcome FROM lookalike.undo_decision(:name, :decision, :undone_by
 -- name: decisions
 -- Decisions about a collection, the latest first, before a number; `trashed` are the numbers of the removed in the trash.
 SELECT d.id AS decision, d.kind, d.members, d.removed, d.reason, d.merged, d.made_at, d.made_by, d.undone_at, d.undone_by,
-       coalesce((SELECT jsonb_object_agg(t.id, t.number) FROM lookalike.trash AS t
+       d.restored, coalesce((SELECT jsonb_object_agg(t.id, t.number) FROM lookalike.trash AS t
                  WHERE t.collection_id = d.collection_id AND t.decision_id = d.id AND t.purge_at > now()), '{}') AS trashed
 FROM lookalike.duplicate_decisions AS d
 WHERE d.collection_id = :collection_id AND (:before::bigint IS NULL OR d.id < :before)

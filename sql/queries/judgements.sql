@@ -1,13 +1,17 @@
--- Named queries on judgements of stored pairs by people.
+-- Named queries on judgements of stored pairs by people. Pairs of records that have expired are none.
 
 -- name: strata
 -- Of each stratum of the pairs within a radius: how many pairs it has, how many were judged, and how many of these are the same.
-WITH pairs AS (
+WITH stored AS (
     SELECT p.one, p.other, least(p.distance, p.hash_distance) AS distance FROM lookalike.duplicate_pairs AS p
     WHERE p.collection_id = :collection_id AND least(p.distance, p.hash_distance) <= :radius
     UNION ALL
     SELECT least(c.id, c.first), greatest(c.id, c.first), 0 FROM lookalike.duplicate_copies AS c
     WHERE c.collection_id = :collection_id
+), pairs AS (
+    SELECT s.one, s.other, s.distance FROM stored AS s
+    JOIN /*records*/ lookalike.records /*end*/ AS x ON x.collection_id = :collection_id AND x.id = s.one
+    JOIN /*records*/ lookalike.records /*end*/ AS y ON y.collection_id = :collection_id AND y.id = s.other
 )
 SELECT greatest(1, ceil(p.distance / :width))::integer AS stratum, count(*) AS pairs, count(j.same) AS judged,
        count(*) FILTER (WHERE j.same) AS same
@@ -18,12 +22,16 @@ GROUP BY stratum;
 
 -- name: draw
 -- Pairs that nobody has judged, so many of each stratum, each as likely as any other of it, in random order.
-WITH pairs AS (
+WITH stored AS (
     SELECT p.one, p.other, least(p.distance, p.hash_distance) AS distance FROM lookalike.duplicate_pairs AS p
     WHERE p.collection_id = :collection_id AND least(p.distance, p.hash_distance) <= :radius
     UNION ALL
     SELECT least(c.id, c.first), greatest(c.id, c.first), 0 FROM lookalike.duplicate_copies AS c
     WHERE c.collection_id = :collection_id
+), pairs AS (
+    SELECT s.one, s.other, s.distance FROM stored AS s
+    JOIN /*records*/ lookalike.records /*end*/ AS x ON x.collection_id = :collection_id AND x.id = s.one
+    JOIN /*records*/ lookalike.records /*end*/ AS y ON y.collection_id = :collection_id AND y.id = s.other
 ), unjudged AS (
     SELECT p.one, p.other, greatest(1, ceil(p.distance / :width))::integer AS stratum, random() AS chance
     FROM pairs AS p

@@ -155,24 +155,23 @@ SELECT f.one, f.other, f.distance FROM scan LEFT JOIN found AS f ON TRUE ORDER B
 -- duplicates.resolve: Decides about a group, and returns the number of the decision.
 SELECT lookalike.resolve_duplicates(%(name)s, %(keep)s, %(remove)s, %(merge)s, %(days)s, %(reason)s, %(made_by)s) AS decision;
 
--- duplicates.dismissed: The latest decision that says of all these records that they are no duplicates.
+-- duplicates.dismissed: The latest decision that says of all these records, with the pictures that they have, that they are no duplicates.
 SELECT d.id AS decision, d.made_by FROM lookalike.duplicate_decisions AS d
 WHERE d.collection_id = %(collection_id)s AND d.kind = 'dismissed' AND d.undone_at IS NULL AND d.members @> %(members)s::text[]
+    AND NOT EXISTS (
+        SELECT FROM lookalike.outdated_dismissals(%(collection_id)s, %(records)s) AS o
+        WHERE o.decision = d.id AND o.member = ANY (%(members)s::text[]))
 ORDER BY d.id DESC LIMIT 1;
 
 -- duplicates.check_merge: Refuses rules of a merge that are none.
-SELECT lookalike.merged_attributes('{}', '[]', %(merge)s) AS merged;
+SELECT lookalike.merged_attributes(n.attributes, '[]', %(merge)s) AS merged FROM (VALUES ('{}'::jsonb), (NULL)) AS n (attributes)
+WHERE n.attributes IS NOT NULL;
 
 -- duplicates.check_rules: Refuses rules of which record is kept that are none.
 SELECT s.id FROM lookalike.suggest_keeper(%(name)s, '{}', %(rules)s) AS s;
 
--- duplicates.preview: The attributes of the record that is kept before and after those of the removed are merged into it; no row where it is not stored.
-SELECT k.attributes AS before, lookalike.merged_attributes(k.attributes, coalesce((
-           SELECT jsonb_agg(jsonb_build_object('id', r.id, 'attributes', r.attributes) ORDER BY r.id)
-           FROM "lookalike"."records_1" AS r
-           WHERE r.collection_id = %(collection_id)s AND r.id = ANY (%(remove)s)), '[]'), %(merge)s) AS after
-FROM "lookalike"."records_1" AS k
-WHERE k.collection_id = %(collection_id)s AND k.id = %(keep)s;
+-- duplicates.preview: The attributes of the record that is kept before and after those of the removed are merged into it.
+SELECT p.before, p.after FROM lookalike.preview_resolution(%(name)s, %(keep)s, %(remove)s, %(merge)s) AS p;
 
 -- duplicates.dismiss: Decides that records are no duplicates, and returns the number of the decision.
 SELECT lookalike.dismiss_duplicates(%(name)s, %(members)s, %(reason)s, %(made_by)s) AS decision;
@@ -182,7 +181,7 @@ SELECT u.id, u.outcome FROM lookalike.undo_decision(%(name)s, %(decision)s, %(un
 
 -- duplicates.decisions: Decisions about a collection, the latest first, before a number; `trashed` are the numbers of the removed in the trash.
 SELECT d.id AS decision, d.kind, d.members, d.removed, d.reason, d.merged, d.made_at, d.made_by, d.undone_at, d.undone_by,
-       coalesce((SELECT jsonb_object_agg(t.id, t.number) FROM lookalike.trash AS t
+       d.restored, coalesce((SELECT jsonb_object_agg(t.id, t.number) FROM lookalike.trash AS t
                  WHERE t.collection_id = d.collection_id AND t.decision_id = d.id AND t.purge_at > now()), '{}') AS trashed
 FROM lookalike.duplicate_decisions AS d
 WHERE d.collection_id = %(collection_id)s AND (%(before)s::bigint IS NULL OR d.id < %(before)s)

@@ -50,7 +50,7 @@ COMMENT ON VIEW lookalike.duplicates IS
 -- What was decided about duplicates, the latest first by its number.
 CREATE OR REPLACE VIEW lookalike.decisions AS
 SELECT d.id AS decision, c.name AS collection, d.kind, d.members, d.removed, d.reason, d.merged, d.made_at, d.made_by,
-       d.undone_at, d.undone_by
+       d.undone_at, d.undone_by, d.restored
 FROM lookalike.duplicate_decisions AS d
 JOIN lookalike.collections AS c ON c.id = d.collection_id;
 

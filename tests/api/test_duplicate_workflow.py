@@ -431,7 +431,7 @@ def test_a_merge_is_previewed_and_undone_where_nobody_changed_it_since(context: 
             )
     wanted = {"tags": ["x", "y"], "n": 0, "brand": "B", "size": 3, "_merged_ids": ["b"]}
     rules = {"_merged_ids": True}
-    assert duplicates.preview(context, collection, "a", ["b"], rules) == ({"tags": ["x"], "n": 0}, wanted)
+    assert duplicates.preview(context, collection, Resolution(["a"], ["b"], rules)) == ({"tags": ["x"], "n": 0}, wanted)
     assert attributes(context, collection, "a") == {"tags": ["x"], "n": 0}
     decision = duplicates.resolve(context, collection, Resolution(["a"], ["b"], rules), "me")
     assert attributes(context, collection, "a") == wanted
@@ -454,7 +454,7 @@ def test_merged_attributes_are_no_larger_than_an_insert_may_bring(context: Conte
     put(context.db, collection, near(1), ["c"], brand="B")
     before = attributes(context, collection, "a")
     with pytest.raises(InvalidRequest, match=r"merged attributes would take 12\d\d bytes, and at most 1024"):
-        duplicates.preview(narrow, collection, "a", ["b"], {})
+        duplicates.preview(narrow, collection, Resolution(["a"], ["b"], {}))
     with pytest.raises(InvalidRequest, match="merged attributes would take"):
         duplicates.resolve(narrow, collection, Resolution(["a"], ["b"], {}), "me")
     assert stored(context, collection) == {"a", "b", "c"}
@@ -707,7 +707,7 @@ def test_a_dry_run_refuses_what_the_decision_would(context: Context) -> None:
             report=lambda _: None,
         )
     with pytest.raises(InvalidRequest, match="not both"):
-        duplicates.preview(context, collection, "a", ["a"], {})
+        duplicates.preview(context, collection, Resolution(["a"], ["a"], {}))
 
 
 def test_a_collection_takes_everything_along_when_it_is_dropped(context: Context) -> None:

@@ -117,7 +117,11 @@ def test_groups_are_reviewed_from_end_to_end(twins: Api) -> None:
 
 def test_the_trash_by_its_paths(twins: Api) -> None:
     assert ask(twins, "trash/remove", {"records": ["3", "4", "nobody"]})["removed"] == ["3", "4"]
-    assert ask(twins, "trash/restore", {"records": ["3", "5"]})["outcomes"] == {"3": "restored", "5": "absent"}
+    assert ask(twins, "trash/restore", {"records": ["3", "5", "nobody"]})["outcomes"] == {
+        "3": "restored",
+        "5": "stored",
+        "nobody": "absent",
+    }
     assert ask(twins, "trash/purge", {"records": ["4"]})["purged"] == 1
     assert ask(twins, "trash")["record_count"] == 0
     ask(twins, "trash/purge", {"all": True})
@@ -202,6 +206,9 @@ WRONG: list[tuple[str, Any, str]] = [
     ("undo", {"decision": 2**31}, "decision"),
     ("undo", {"decision": 0}, "no decision 0"),
     ("apply", {"rules": {"a": 1}}, "rules"),
+    ("apply", {}, "rules is missing"),
+    ("apply", {"rules": None}, "rules"),
+    ("apply", {"dry_run": False}, "rules is missing"),
     ("apply", {"rules": [], "dry_run": "false"}, "dry_run"),
     ("apply", {"rules": [], "dry_run": 0}, "dry_run"),
     ("apply", {"rules": [], "chains": "yes"}, "chains"),
@@ -355,7 +362,8 @@ def test_the_command_line_has_the_same_workflow(twins: Api, run: Any, tmp_path: 
     planned = [json.loads(line) for line in run("apply", name, "--rules", '["oldest"]').stdout.splitlines()]
     assert [(one["members"], one["decision"]) for one in planned] == [(["0", "10", "11"], None)]
     run("apply", name, "--rules", '["oldest"]', "--yes")
-    assert run("restore", name, "10", "5").stdout == "10: restored\n5: absent\n"
+    assert run("restore", name, "10", "5").stdout == ("10: restored\n5: stored already; it is not in the trash\n")
+    assert run("restore", name, "nobody", code=1).stdout == "nobody: absent: neither in the trash nor stored\n"
     run("purge", name, code=2)
     run("undo", name, "99999999999999999999", code=2)
     run("scan", name, "--radius", "nan", code=1)

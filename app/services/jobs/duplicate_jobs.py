@@ -53,7 +53,10 @@ DUPLICATE_SCAN = Kind(
 def _check_apply(context: Context, collection: Collection | None, given: Mapping[str, Json]) -> Parameters:
     only(given, "radius", "rules", "merge", "chains")
     if not isinstance(given.get("rules"), list):
-        raise InvalidRequest('parameters.rules: it is a list, as in ["most_attributes", "oldest"], and must be given')
+        raise InvalidRequest(
+            'parameters.rules: it is a list, as in ["most_attributes", "oldest"], and must be given; [] keeps the first'
+            " id"
+        )
     if not isinstance(given.get("merge", {}), dict | None):
         raise InvalidRequest('parameters.merge: it is an object, as in {"price": "min"}')
     radius = None if given.get("radius") is None else number(given, "radius", 0, 0, duplicates.WIDEST)

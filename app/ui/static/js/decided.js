@@ -53,7 +53,7 @@ function row(one) {
   const kept = one.members.filter((/** @type {string} */ id) => !removed.includes(id));
   const at = new Date(one.made_at);
   const words = one.kind === "dismissed" ? `${one.members.join(", ")} are no duplicates` : `Kept ${kept.join(", ")}; removed ${removed.join(", ")}`;
-  const status = h("span", { class: "soft" }, one.undone_at ? `undone by ${one.undone_by}, ${new Date(one.undone_at).toLocaleString()}` : "");
+  const status = h("span", { class: "soft" }, one.undone_at ? `undone by ${one.undone_by}, ${new Date(one.undone_at).toLocaleString()}` : one.restored.length ? `${one.restored.join(", ")} came back` : "");
   const strip = h("ul", { class: "strip" }, ...pictures(one));
   const box = h("li", { class: `decision made${one.undone_at ? " undone" : ""}` },
     h("div", {}, h("p", {}, h("span", { class: "state" }, one.kind), " ", h("span", { class: "words" }, words)),
@@ -64,13 +64,17 @@ function row(one) {
       button.disabled = true;
       try {
         const { outcomes } = await call("/duplicates/v1/undo", { body: { decision: one.decision } });
-        const stuck = Object.entries(outcomes).filter(([, outcome]) => outcome !== "restored");
-        status.textContent = stuck.length ? `undone, but ${stuck.map(([id, outcome]) => `${id} is ${String(outcome).replaceAll("_", " ")}`).join(", ")}` : "undone";
-        box.classList.add("undone");
-        button.remove();
-        toast("Undone");
-        one.undone_at = new Date().toISOString();
-        for (const [id, outcome] of Object.entries(outcomes)) if (outcome === "restored") delete one.trashed[id];
+        const stuck = Object.entries(outcomes).filter(([, outcome]) => outcome !== "restored" && outcome !== "stored");
+        const why = stuck.map(([id, outcome]) => `${id} is ${String(outcome).replaceAll("_", " ")}`).join(", ");
+        // What could not come back may be undone later: the server says whether the decision is still open.
+        const { decisions: [now] } = await call("/duplicates/v1/decisions", { body: { k: 1, before: one.decision + 1 } });
+        status.textContent = (now.undone_at ? "undone" : "not all of it is undone") + (why ? `: ${why}` : "");
+        box.classList.toggle("undone", Boolean(now.undone_at));
+        button.disabled = false;
+        if (now.undone_at) button.remove();
+        toast(now.undone_at ? "Undone" : `Not all came back: ${why}`);
+        one.undone_at = now.undone_at;
+        one.trashed = now.trashed;
         await learnThumbnails(seen(one).filter((id) => !(id in one.trashed)));
         strip.replaceChildren(...pictures(one));
       } catch (error) {

@@ -36,8 +36,8 @@ export async function trash(list, end, count, signal) {
       const stuck = Object.entries(outcomes).filter(([, outcome]) => outcome !== "restored");
       const done = ids.length - stuck.length;
       for (const [id, outcome] of Object.entries(outcomes)) {
-        if (outcome === "restored" || outcome === "absent") drop(id);
-        else rows.get(id)?.querySelector(".outcome")?.replaceChildren(outcome === "taken" ? "A record of this id was stored since." : outcome === "other_model" ? "The collection has another model now." : String(outcome));
+        if (["restored", "stored", "absent"].includes(String(outcome))) drop(id);
+        else rows.get(id)?.querySelector(".outcome")?.replaceChildren(outcome === "taken" ? "A record of this id was stored since." : outcome === "other_model" ? "The collection has another model now." : "It has expired meanwhile.");
       }
       toast(`${number(done)} ${done === 1 ? "is" : "are"} back${stuck.length ? `; ${number(stuck.length)} could not come back` : ""}`);
       finish();
