@@ -5,7 +5,7 @@ import pytest
 
 from app.services import collections
 from tests.api.conftest import Api, picture
-from tests.api.planes import Json, ids, search, walk
+from tests.api.planes import Json, ids, place, search, walk
 
 
 def test_a_cutoff_of_candidates_keeps_so_many_of_the_nearest(plane: Api) -> None:
@@ -301,6 +301,24 @@ def test_groups_that_are_not_looked_up_are_the_same(plane: Api, monkeypatch: pyt
     monkeypatch.setattr("app.db.search.arranged._LOOKED_UP", 1)
     assert search(plane, **body)["groups"] == few
     assert [(one["value"], one["count"]) for one in few] == [(False, 7), (True, 7)]
+
+
+@pytest.mark.parametrize("extra", [[], [["a", "b"]], [{"a": 1}]], ids=["scalars", "list", "object"])
+@pytest.mark.parametrize("field", ["kind", 'a "quoted"\\field', "100 %s"])
+def test_groups_of_all_kinds_of_values_are_those_of_the_attributes(api: Api, field: str, extra: list[Json]) -> None:
+    place(api, {f"a{degrees:02}": degrees for degrees in range(0, 91, 5)})
+    values = ["1", 1, 1.0, 12345678901234567890, 0.1, True, "true", 'say "x" \\ %s', "", "é", *extra]
+    changed = [{"_id": f"a{5 * one:02}", field: values[one % len(values)]} for one in range(19)]
+    for start in (0, 10):
+        api.post("update", {"records": changed[start : start + 10]}, code=205)
+    wanted: dict[str, list[str]] = {}
+    for record in changed:
+        value = record[field]
+        same = repr(value) if isinstance(value, bool | str | list | dict) else f"number {float(value)}"
+        wanted.setdefault(same, []).append(record["_id"])
+    got = search(api, group_by=field, groups=True, group_size=19, k=19)["groups"]
+    assert sorted(sorted(one["_id"] for one in group["records"]) for group in got) == sorted(wanted.values())
+    assert all(group["count"] == len(group["records"]) for group in got)
 
 
 @pytest.mark.parametrize("sort", [None, [{"n": -1}]])

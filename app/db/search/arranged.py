@@ -1,7 +1,9 @@
 """Searches in another order than that of the distance, from a place in it, and groups (`sql/queries/arranged.sql`)."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -14,7 +16,7 @@ from app.db.search.statements import Statement, bound, compared_source
 from app.domain.ranking import Group
 from app.domain.records import Found
 from app.domain.refinement import DISTANCE, ID, SortKey
-from app.filters import Where, value_at
+from app.filters import Where, holds_any, value_at
 from app.search.request import Query
 
 # Products whose records are looked up in an index at most: each that comes is compared with all of them once more.
@@ -181,8 +183,7 @@ def members(
     """Return the groups of some products by the JSON texts of these: their first records, and how many there are."""
     if len(products) <= _LOOKED_UP:
         # What the index of the attributes serves; the product itself is compared in the statement.
-        holding = [orjson.dumps({query.product_field: orjson.Fragment(product)}).decode() for product in products]
-        query = query.but(Where("r.attributes @> ANY (%(holding)s::jsonb[])", {"holding": holding}))
+        query = query.but(_holding(query.product_field or "", products))
     composer = _Composer(query, arrangement)
     composer.values["products"] = list(products)
     groups: dict[str, Group] = {}
@@ -191,6 +192,15 @@ def members(
         group = groups.setdefault(product, Group(product, row["records"], []))
         group.records.append(Found(row["id"], row["attributes"], row["distance"]))
     return groups
+
+
+def _holding(field: str, products: Sequence[str]) -> Where:
+    """Return the condition that the field holds one of some values, given as JSON texts."""
+    values = [json.loads(product, parse_float=Decimal) for product in products]
+    if any(isinstance(value, list | dict) for value in values):  # a jsonpath compares scalars alone
+        holding = [orjson.dumps({field: orjson.Fragment(product)}).decode() for product in products]
+        return Where("r.attributes @> ANY (%(holding)s::jsonb[])", {"holding": holding})
+    return Where("r.attributes @? %(holding)s::jsonpath", {"holding": holds_any(field, values)})
 
 
 def count_within(db: Database, query: Query) -> int:
