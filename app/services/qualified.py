@@ -149,7 +149,8 @@ class _Refined:
             pool = compared(self.context.db, replace(self._set.only_ids(), window=Window(wanted)))
         else:
             pool = self.candidates
-        known = stored(self.context.db, self.query.collection, [one.id for one in pool])
+        # The fields come along with the vectors: another round trip for those of the page takes longer.
+        known = stored(self.context.db, self.query.collection, [one.id for one in pool], self.query.fields)
         pool = [one for one in pool if one.id in known]  # else deleted meanwhile
         if not pool:
             return Nearest([], self.way)
@@ -157,7 +158,7 @@ class _Refined:
         distances = np.array([one.distance or 0.0 for one in pool]) / self.query.collection.distance_scale
         order = most_varied(vectors, distances, diversity, min(len(pool), self.query.window.end))
         chosen = [pool[place] for place in order[self._slice]]
-        return Nearest(with_fields(self.context.db, self.query, chosen), self.way)
+        return Nearest([one._replace(attributes=known[one.id].attributes) for one in chosen], self.way)
 
     def _groups(self, found: Sequence[Found]) -> list[Group]:
         """Return the groups of the records of the page, which are the first of each."""
