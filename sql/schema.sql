@@ -79,6 +79,22 @@ $$;
 
 COMMENT ON FUNCTION lookalike.add_side_table(kind text, collection_id integer, template text) IS 'Internal: makes the table of a collection''s thumbnails or originals, not yet a partition. Caller''s rights.';
 
+CREATE FUNCTION lookalike.at_effort(point public.halfvec, effort text, visits text) RETURNS public.halfvec
+    LANGUAGE plpgsql STABLE STRICT
+    AS $$
+BEGIN
+    IF current_setting('hnsw.ef_search') <> effort OR current_setting('hnsw.max_scan_tuples') <> visits
+        OR current_setting('hnsw.iterative_scan') <> 'relaxed_order'
+    THEN
+        PERFORM set_config('hnsw.ef_search', effort, true), set_config('hnsw.max_scan_tuples', visits, true),
+            set_config('hnsw.iterative_scan', 'relaxed_order', true);
+    END IF;
+    RETURN point;
+END;
+$$;
+
+COMMENT ON FUNCTION lookalike.at_effort(point public.halfvec, effort text, visits text) IS 'Internal: a vector to search for, with the effort of the search. Caller''s rights.';
+
 CREATE FUNCTION lookalike.attach_collection(collection_id integer) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'public', 'pg_temp'
@@ -466,6 +482,33 @@ $$;
 
 COMMENT ON FUNCTION lookalike.create_like(made text, template text, parent text) IS 'Internal: makes a table like another, without checks of its own. Caller''s rights.';
 
+CREATE FUNCTION lookalike.detach_collection(collection_id integer) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $_$
+DECLARE
+    records constant text := (SELECT lookalike.records_table(c.id, c.generation) FROM lookalike.collections AS c WHERE c.id = $1);
+    kind text;
+    own text;
+    key name;
+BEGIN
+    FOREACH kind IN ARRAY ARRAY['records', 'thumbnails', 'originals'] LOOP
+        own := CASE kind WHEN 'records' THEN records ELSE format('%s_%s', kind, $1) END;
+        IF EXISTS (SELECT FROM pg_class AS t WHERE t.oid = format('lookalike.%I', own)::regclass AND t.relispartition) THEN
+            EXECUTE format('ALTER TABLE lookalike.%I DETACH PARTITION lookalike.%I', kind, own);
+        END IF;
+        FOR key IN
+            SELECT k.conname FROM pg_constraint AS k WHERE k.contype = 'f' AND k.conrelid = format('lookalike.%I', own)::regclass
+        LOOP
+            EXECUTE format('ALTER TABLE lookalike.%I DROP CONSTRAINT %I', own, key);
+        END LOOP;
+    END LOOP;
+    UPDATE lookalike.collections AS c SET expires = true WHERE c.id = $1 AND NOT c.expires;
+END;
+$_$;
+
+COMMENT ON FUNCTION lookalike.detach_collection(collection_id integer) IS 'Takes the tables of a collection out of those of all collections, to be distributed. Caller''s rights.';
+
 CREATE FUNCTION lookalike.dismiss_duplicates(collection text, members text[], reason text DEFAULT NULL::text, made_by text DEFAULT NULL::text) RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'public', 'pg_temp'
@@ -513,6 +556,53 @@ END;
 $_$;
 
 COMMENT ON FUNCTION lookalike.distance(collection text, a text, b text) IS 'The distance of two stored records on the API''s scale: 0 is the same picture, up to 5 a near duplicate. Owner''s rights.';
+
+CREATE FUNCTION lookalike.distribute_collection(collection_id integer, tables integer) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $_$
+DECLARE
+    records constant text := (SELECT lookalike.records_table(c.id, c.generation) FROM lookalike.collections AS c WHERE c.id = $1);
+    place text := 'none';
+    own text;
+BEGIN
+    -- These triggers change nothing but the row that is written, which Citus cannot know.
+    PERFORM set_config('citus.enable_unsafe_triggers', 'on', true);
+    FOREACH own IN ARRAY ARRAY[records, format('thumbnails_%s', $1), format('originals_%s', $1)] LOOP
+        IF tables IS NULL THEN
+            EXECUTE 'SELECT create_distributed_table($1::regclass, NULL, colocate_with => $2)'
+                USING format('lookalike.%I', own), place;
+        ELSIF own = records THEN
+            EXECUTE 'SELECT create_distributed_table($1::regclass, ''id'', colocate_with => $2, shard_count => $3)'
+                USING format('lookalike.%I', own), place, tables;
+        ELSE
+            EXECUTE 'SELECT create_distributed_table($1::regclass, ''id'', colocate_with => $2)'
+                USING format('lookalike.%I', own), place;
+        END IF;
+        place := format('lookalike.%I', records);
+        IF own <> records THEN
+            EXECUTE format(
+                'ALTER TABLE lookalike.%I ADD CONSTRAINT %I
+                     FOREIGN KEY (collection_id, id) REFERENCES lookalike.%I (collection_id, id) ON DELETE CASCADE',
+                own, own || '_record_fkey', records);
+        END IF;
+    END LOOP;
+    -- Citus leaves the rows here, where nobody sees them.
+    EXECUTE 'SELECT truncate_local_data_after_distributing_table($1::regclass)' USING format('lookalike.%I', records);
+    EXECUTE format(
+        'CREATE TRIGGER note_expiry_of_new BEFORE INSERT ON lookalike.%I
+             FOR EACH ROW WHEN (NEW.attributes ? ''_expires_at'') EXECUTE FUNCTION lookalike.note_expiry(''distributed'')',
+        records);
+    EXECUTE format(
+        'CREATE TRIGGER note_expiry_of_changed BEFORE UPDATE OF attributes ON lookalike.%I
+             FOR EACH ROW WHEN (NEW.attributes ? ''_expires_at'' OR OLD.expires_at IS NOT NULL)
+             EXECUTE FUNCTION lookalike.note_expiry(''distributed'')',
+        records);
+    PERFORM lookalike.grant_rights();
+END;
+$_$;
+
+COMMENT ON FUNCTION lookalike.distribute_collection(collection_id integer, tables integer) IS 'Puts the records of a collection on the workers of Citus. Caller''s rights.';
 
 CREATE FUNCTION lookalike.drop_alias(alias text) RETURNS boolean
     LANGUAGE plpgsql
@@ -716,9 +806,15 @@ CREATE FUNCTION lookalike.expected_matches(records text, condition text, path js
 DECLARE
     plan json;
 BEGIN
-    EXECUTE format('EXPLAIN (FORMAT JSON) SELECT FROM %s AS r WHERE %s', records, condition)
+    EXECUTE format('EXPLAIN (FORMAT JSON) SELECT 1 FROM %s AS r WHERE %s', records, condition)
         INTO plan USING NULL::text, NULL::text, path;
-    RETURN (plan -> 0 -> 'Plan' ->> 'Plan Rows')::bigint;
+    plan := plan -> 0 -> 'Plan';
+    IF plan -> 'Distributed Query' IS NOT NULL THEN
+        -- Citus itself expects 100,000, whatever the condition: what one worker expects of its table, for all of them.
+        plan := plan -> 'Distributed Query' -> 'Job';
+        RETURN (plan ->> 'Task Count')::bigint * (plan #>> '{Tasks,0,Remote Plan,0,0,Plan,Plan Rows}')::bigint;
+    END IF;
+    RETURN (plan ->> 'Plan Rows')::bigint;
 END;
 $$;
 
@@ -1785,7 +1881,7 @@ COMMENT ON FUNCTION lookalike.forget_map_point() IS 'Forgets where a record lies
 CREATE FUNCTION lookalike.grant_rights() RETURNS integer
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'public', 'pg_temp'
-    AS $$
+    AS $_$
 DECLARE
     statement text;
     changed integer := 0;
@@ -1797,6 +1893,8 @@ BEGIN
         ), relations AS (
             SELECT c.oid, c.relkind IN ('v', 'm') AS is_view,
                    c.relkind = 'p' OR c.relispartition
+                   -- Citus' tables of a collection are no partitions.
+                   OR c.relname ~ '^(records|thumbnails|originals)_[0-9]+(_v[0-9]+)?$'
                    OR c.relname IN ('search_log', 'index_recall', 'jobs', 'job_rejects', 'job_workers', 'duplicate_scans',
                                     'duplicate_pairs', 'duplicate_copies', 'duplicate_changes', 'duplicate_hashes',
                                     'duplicate_judgements', 'duplicate_decisions', 'trash', 'fetched_urls') AS holds_records,
@@ -1841,7 +1939,7 @@ BEGIN
     END LOOP;
     RETURN changed;
 END;
-$$;
+$_$;
 
 COMMENT ON FUNCTION lookalike.grant_rights() IS 'Gives the roles lookalike_app and lookalike_reader their rights on everything in the schema. Caller''s rights.';
 
@@ -1883,7 +1981,7 @@ BEGIN
             MESSAGE = format('there is a record %L in the collection %L already', id, collection),
             HINT = 'UPDATE its attributes, or DELETE it first.';
     ELSIF most IS NOT NULL THEN
-        EXECUTE format('SELECT count(*) FROM (SELECT FROM %s AS s LIMIT $1 + 1) AS r',
+        EXECUTE format('SELECT count(*) FROM (SELECT 1 FROM %s AS s LIMIT $1 + 1) AS r',
                        lookalike.unexpired(space.id, space.records)) INTO stored USING most;
         IF stored > most THEN
             RAISE program_limit_exceeded USING MESSAGE = format('the collection holds at most %s records', most);
@@ -2425,7 +2523,7 @@ BEGIN
         IF greatest(effort, budget * rows_per_match) * costs.candidate_us
            >= lookalike.search_figure('hope') * expected * costs.match_us THEN
             few := greatest(few, lookalike.search_figure('doubt') * expected);
-            EXECUTE format('SELECT count(*) FROM (SELECT FROM %s AS r WHERE %s LIMIT %s) AS m',
+            EXECUTE format('SELECT count(*) FROM (SELECT 1 FROM %s AS r WHERE %s LIMIT %s) AS m',
                            records, asked.condition, few + 1)
                 INTO counted USING space.scale, vector, asked.path;
             climbing := counted > few;
@@ -2542,7 +2640,9 @@ BEGIN
     -- PostgreSQL reads neither a part of a leap second nor more than some hundred digits.
     given := regexp_replace(regexp_replace(given, ':60\.[0-9]+', ':60'), '(\.[0-9]{9})[0-9]+', '\1');
     NEW.expires_at := given::timestamptz;
-    UPDATE lookalike.collections AS c SET expires = true WHERE c.id = NEW.collection_id AND NOT c.expires;
+    IF TG_NARGS = 0 THEN
+        UPDATE lookalike.collections AS c SET expires = true WHERE c.id = NEW.collection_id AND NOT c.expires;
+    END IF;
     RETURN NEW;
 END;
 $_$;
@@ -2592,6 +2692,51 @@ CREATE FUNCTION lookalike.picture_mark(generation integer, digest bytea, box int
 END;
 
 COMMENT ON FUNCTION lookalike.picture_mark(generation integer, digest bytea, box integer[], embedding real[]) IS 'Internal: what a record''s picture is known by. Caller''s rights.';
+
+CREATE FUNCTION lookalike.placement(relation text, OUT layout text, OUT shards integer, OUT rows bigint, OUT table_bytes bigint, OUT index_bytes bigint, OUT indexes jsonb) RETURNS record
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $_$
+BEGIN
+    layout := coalesce(nullif(current_setting('lookalike.layout', true), ''), 'local');
+    shards := 1;
+    IF to_regclass('pg_catalog.pg_dist_partition') IS NULL THEN
+        RETURN;
+    END IF;
+    EXECUTE 'SELECT CASE p.partmethod WHEN ''h'' THEN ''hash'' ELSE ''whole'' END,
+                    (SELECT count(*) FROM pg_catalog.pg_dist_shard AS s WHERE s.logicalrelid = p.logicalrelid)
+             FROM pg_catalog.pg_dist_partition AS p
+             WHERE p.logicalrelid = to_regclass($1) AND (p.partmethod = ''h'' OR p.colocationid > 0)'
+        INTO layout, shards USING 'lookalike.' || relation;
+    IF layout IS NULL THEN
+        layout := 'local';
+        shards := 1;
+        RETURN;
+    END IF;
+    -- A shard's tables and indexes have the names of those here, with the number of the shard behind.
+    EXECUTE 'SELECT sum(f.rows) FILTER (WHERE f.name = $2), sum(f.bytes) FILTER (WHERE f.name = $2),
+                    coalesce(sum(f.bytes) FILTER (WHERE f.name <> $2), 0),
+                    coalesce(jsonb_object_agg(f.name, f.rows) FILTER (WHERE f.name <> $2), ''{}'')
+             FROM (
+                 SELECT e.name, sum(e.rows)::bigint AS rows, sum(e.bytes)::bigint AS bytes
+                 FROM pg_catalog.run_command_on_shards(to_regclass($1), $3) AS s,
+                     jsonb_to_recordset(s.result::jsonb) AS e (name text, rows bigint, bytes bigint)
+                 WHERE s.success
+                 GROUP BY e.name
+             ) AS f'
+        INTO rows, table_bytes, index_bytes, indexes
+        USING 'lookalike.' || relation, relation,
+            'SELECT jsonb_agg(jsonb_build_object(
+                 ''name'', left(t.relname::text, -1 - length(substring(t.relname::text FROM ''[0-9]+$''))),
+                 ''rows'', greatest(t.reltuples, 0)::bigint,
+                 ''bytes'', CASE t.relkind WHEN ''i'' THEN pg_relation_size(t.oid) ELSE pg_table_size(t.oid) END))
+             FROM pg_catalog.pg_class AS t
+             WHERE t.oid = ''%1$s''::regclass
+                 OR t.oid IN (SELECT i.indexrelid FROM pg_catalog.pg_index AS i WHERE i.indrelid = ''%1$s''::regclass)';
+END;
+$_$;
+
+COMMENT ON FUNCTION lookalike.placement(relation text, OUT layout text, OUT shards integer, OUT rows bigint, OUT table_bytes bigint, OUT index_bytes bigint, OUT indexes jsonb) IS 'Internal: where the records of a collection lie, with sums over the shards of Citus. Caller''s rights.';
 
 CREATE FUNCTION lookalike.preview_resolution(collection text, keep text[], remove text[], merge jsonb DEFAULT NULL::jsonb) RETURNS TABLE(before jsonb, after jsonb)
     LANGUAGE plpgsql STABLE
@@ -3789,19 +3934,22 @@ CREATE VIEW lookalike.collection_stats AS
     c.service,
     c.model,
     c.dimensions,
-    (GREATEST(t.reltuples, (0)::real))::bigint AS estimated_records,
-    pg_table_size((t.oid)::regclass) AS table_bytes,
-    pg_indexes_size((t.oid)::regclass) AS index_bytes,
-    pg_total_relation_size((format('lookalike.thumbnails_%s'::text, c.id))::regclass) AS thumbnail_bytes,
+    COALESCE(p.rows, (GREATEST(t.reltuples, (0)::real))::bigint) AS estimated_records,
+    COALESCE(p.table_bytes, pg_table_size((t.oid)::regclass)) AS table_bytes,
+    COALESCE(p.index_bytes, pg_indexes_size((t.oid)::regclass)) AS index_bytes,
+    COALESCE(( SELECT (s.table_bytes + s.index_bytes)
+           FROM lookalike.placement(format('thumbnails_%s'::text, c.id)) s(layout, shards, rows, table_bytes, index_bytes, indexes)), pg_total_relation_size((format('lookalike.thumbnails_%s'::text, c.id))::regclass)) AS thumbnail_bytes,
     lookalike.is_indexed(c.id, c.generation) AS hnsw_index_ready,
     c.created_at,
-    pg_total_relation_size((format('lookalike.originals_%s'::text, c.id))::regclass) AS original_bytes,
+    COALESCE(( SELECT (s.table_bytes + s.index_bytes)
+           FROM lookalike.placement(format('originals_%s'::text, c.id)) s(layout, shards, rows, table_bytes, index_bytes, indexes)), pg_total_relation_size((format('lookalike.originals_%s'::text, c.id))::regclass)) AS original_bytes,
     ARRAY( SELECT a.name
            FROM lookalike.aliases a
           WHERE (a.collection_id = c.id)
           ORDER BY a.name) AS aliases
-   FROM (lookalike.collections c
-     JOIN pg_class t ON ((t.oid = (to_regclass(('lookalike.'::text || lookalike.records_table(c.id, c.generation))))::oid)));
+   FROM ((lookalike.collections c
+     JOIN pg_class t ON ((t.oid = (to_regclass(('lookalike.'::text || lookalike.records_table(c.id, c.generation))))::oid)))
+     CROSS JOIN LATERAL lookalike.placement(lookalike.records_table(c.id, c.generation)) p(layout, shards, rows, table_bytes, index_bytes, indexes));
 
 COMMENT ON VIEW lookalike.collection_stats IS 'One row a collection: service, model, size on disk, estimated records, state of its HNSW index.';
 

@@ -33,6 +33,13 @@ IMAGE = "pgvector/pgvector:0.8.5-pg18-trixie"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--db", default="auto", help="where the tests' PostgreSQL runs: auto, container, or a URL")
+    parser.addoption("--citus", help="the URL of a coordinator of Citus, a superuser's: collections lie on its workers")
+    parser.addoption(
+        "--layout",
+        choices=("whole", "hash"),
+        default="hash",
+        help="with --citus: how collections of the API's tests lie",
+    )
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
@@ -122,6 +129,15 @@ def _container() -> Iterator[str]:
         pytest.skip("--db=container needs a Docker engine: there is no /var/run/docker.sock and no DOCKER_HOST")
     with PostgresContainer(IMAGE, driver=None) as container:
         yield container.get_connection_url()
+
+
+@pytest.fixture(scope="session")
+def citus_url(request: pytest.FixtureRequest) -> str:
+    """The URL of a coordinator of Citus, on which databases may be created."""
+    url = request.config.getoption("--citus")
+    if url is None:
+        pytest.skip("needs a cluster of Citus: pytest --citus=URL of its coordinator")
+    return str(url)
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from app.cli.cluster import distribute
 from app.cli.common import database, json_option, opened, print_json
 from app.config import Settings
 from app.db import backup, schema, search_costs, sqltree
@@ -86,6 +87,9 @@ def check() -> None:
             sys.exit(1)
         click.echo(schema.standing(url))
     click.echo("the database is ready to be served")
+
+
+db.add_command(distribute)
 
 
 @db.command()

@@ -32,6 +32,8 @@ class Bounded(psycopg.Connection[DictRow]):
 
     patience: float | None = 10.0
     """Seconds that one statement may take, as the client sees it; None: for ever."""
+    coordinates = False
+    """Whether Citus is at the other end: what is not planned for all values on purpose must be planned for its own."""
     generic = False
     """Whether statements are planned once for all values (`plan_cache_mode`); else as PostgreSQL thinks best."""
 
@@ -47,6 +49,8 @@ class Bounded(psycopg.Connection[DictRow]):
         Left to itself PostgreSQL plans anew while it believes that values make a plan cheaper; here planning costs
         more. Behind a pooler nothing is prepared, and all is planned for its values.
         """
+        if generic is None and self.coordinates:
+            generic = False
         if generic is not None and self.generic != generic:
             self.execute(f"SET plan_cache_mode = {'force_generic_plan' if generic else 'auto'}", prepare=False)
             self.generic = generic

@@ -9,7 +9,7 @@ from psycopg.types.json import Jsonb
 from app.db import recall
 from app.db.engine import Connection, Database
 from app.db.loader import query
-from app.domain.collections import Collection, NewCollection, PartialIndex, SearchCosts, check_settings
+from app.domain.collections import Collection, Layout, NewCollection, PartialIndex, SearchCosts, check_settings
 from app.domain.errors import CollectionNotFound, InTheWay
 
 _DROP_ATTEMPTS = 30
@@ -63,6 +63,7 @@ def get(db: Database, name: str) -> Collection:
         "costs": costs,
         "partial_indexes": partial,
         "recall": recall.read(row["recall"]),
+        "layout": Layout(row["layout"]),
     }
     return Collection(**{**row, **own})
 

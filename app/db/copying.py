@@ -88,6 +88,7 @@ def begun(db: Database, source: Collection, name: str, job_id: int) -> Iterator[
         MissingRights: the role does not own the tables.
 
     """
+    source.refuse_distributed("a copy")
     with db.session() as connection:
         connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
         try:

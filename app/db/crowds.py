@@ -48,6 +48,8 @@ def in_full(connection: Connection, collection: Collection, names: Iterable[str]
 
 def due(db: Database, collection: Collection, writes: int | None = None) -> bool:
     """Say whether to look for copies: nobody did, or so many records were written since, by default a tenth."""
+    if collection.distributed:
+        return False
     row = db.one(query("crowds", "due").render(), {**_named(collection), "enough": writes})
     return bool(row and row["due"])
 
@@ -59,6 +61,8 @@ def set_apart(db: Database, collection: Collection, *, unused: bool = False) -> 
     should be: one that is interrupted is gone on with by the next call. Searches and writers go on, but for a moment
     when the first crowd of a collection is found. `unused` says that the table is not in use yet.
     """
+    if collection.distributed:
+        return 0  # what keeps further ones apart is a trigger
     records = {"records": table_of(collection)}
     values = {**_named(collection), "most": _MOST, "kept": _KEPT}
     moved = 0

@@ -81,6 +81,7 @@ def begin(db: Database, collection: Collection, radius: float, *, hashes: bool) 
         MissingRights: the role does not own the tables.
 
     """
+    collection.refuse_distributed("to store pairs of duplicates")
     with locks.changing(db, locks.DUPLICATES, collection) as connection:
         values = {"collection_id": collection.id, "radius": radius, "hashes": hashes}
         connection.execute(query("duplicates", "begin").render(), values)

@@ -127,6 +127,7 @@ class Database:
     def _configure(self, connection: Bounded) -> None:
         connection.patience = self._timeout_seconds
         session = begin(connection, self._settings, self._pooler)
+        connection.coordinates = session.coordinates
         connection.patience = self._statement_seconds
         self._behind_pooler = session if session.pooled else None
 

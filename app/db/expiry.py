@@ -5,6 +5,7 @@ from psycopg import sql
 from app.db import indexes, locks
 from app.db.engine import Database, table_of
 from app.db.loader import query
+from app.db.spread import chosen
 from app.domain.collections import Collection
 
 
@@ -13,8 +14,13 @@ def delete_some(db: Database, collection: Collection, limit: int) -> int:
 
     What somebody else is writing or deleting is passed over.
     """
-    text = query("expiry", "delete").render(records=table_of(collection), limit=f"{limit:d}")
-    values = {"collection_id": collection.id}
+    records, values = table_of(collection), {"collection_id": collection.id}
+    if collection.spread:
+        found = db.all(query("spread", "expired").render(records=records, limit=f"{limit:d}"))
+        text = chosen(collection, "expiry", "make_room").render(records=records)
+        given = {**values, "ids": [row["id"] for row in found]}
+        return db.write(lambda connection: connection.execute(text, given).rowcount)
+    text = query("expiry", "delete").render(records=records, limit=f"{limit:d}")
     row = db.write(lambda connection: connection.execute(text, values).fetchone())
     return int((row or {})["deleted"])
 

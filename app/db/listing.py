@@ -9,6 +9,7 @@ from app.db.engine import Connection, Database, partition, table_of, unexpired
 from app.db.loader import Query, query
 from app.db.records import fields_sql
 from app.db.search.reads import count_matches
+from app.db.spread import chosen
 from app.domain.collections import Collection
 from app.domain.records import Fields, Found
 from app.filters import NO_FILTER, Where
@@ -62,7 +63,8 @@ def random(db: Database, listing: Listing, count: int) -> list[Found]:
     if count == 0:
         return []
     bound = max(_SORTED_SAMPLE, 4 * count)
-    if count_matches(db, listing.collection, listing.where, bound + 1) > bound:
+    # The places of a table of Citus' are on its workers: all matches are sorted, on each.
+    if not listing.collection.distributed and count_matches(db, listing.collection, listing.where, bound + 1) > bound:
         found = db.read(lambda connection: _probe(connection, listing, count), generic=False)
         if len(found) >= count:
             return found[:count]
@@ -111,7 +113,7 @@ def stream(db: Database, listing: Listing) -> Iterator[list[Found]]:
 
 def delete(db: Database, listing: Listing) -> list[Found]:
     """Delete all matching records in one transaction; return them as they were."""
-    text = query("listing", "delete").render(
+    text = chosen(listing.collection, "listing", "delete").render(
         records=table_of(listing.collection),
         live=unexpired(listing.collection),
         fields=fields_sql(listing.fields),

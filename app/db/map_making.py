@@ -78,6 +78,7 @@ def begin(db: Database, collection: Collection, seed: int) -> None:
         MissingRights: the role does not own the tables.
 
     """
+    collection.refuse_distributed("a map")
     with locks.changing(db, locks.MAP, collection) as connection:
         values = {"collection_id": collection.id, "seed": seed}
         row = connection.execute(query("maps", "begin").render(), values).fetchone()

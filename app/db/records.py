@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from app.db.engine import Connection, Database, partition, table_of, unexpired
 from app.db.loader import query
 from app.db.refusals import write_each
+from app.db.spread import chosen, lock_in_turn
 from app.domain.collections import Collection
 from app.domain.errors import CapacityExceeded
 from app.domain.expiry import is_first_to_expire
@@ -143,7 +144,7 @@ def take_turns(connection: Connection, collection: Collection, records: Sequence
     if collection.capacity is not None:
         connection.execute(query("collections", "lock").render(), {"id": collection.id})
     if lock_first_expiry(connection, collection, [record.attributes for record in records]) or collection.expires:
-        text = query("expiry", "make_room").render(records=table_of(collection))
+        text = chosen(collection, "expiry", "make_room").render(records=table_of(collection))
         connection.execute(text, {"collection_id": collection.id, "ids": [record.id for record in records]})
 
 
@@ -191,7 +192,7 @@ def written_with(
 
 def delete(db: Database, collection: Collection, ids: Sequence[str]) -> set[str]:
     """Delete records and return the ids that were there."""
-    text = query("records", "delete").render(records=table_of(collection), live=unexpired(collection))
+    text = chosen(collection, "records", "delete").render(records=table_of(collection), live=unexpired(collection))
     values = {"collection_id": collection.id, "ids": list(ids)}
     return {row["id"] for row in db.write(lambda connection: connection.execute(text, values).fetchall())}
 
@@ -214,8 +215,11 @@ class Locked:
 
 def lock(connection: Connection, collection: Collection, ids: Sequence[str]) -> dict[str, Locked]:
     """Lock the stored ones of these records for an update; return what it must know of them, by id."""
-    text = query("records", "lock").render(records=partition("records", collection))
-    rows = connection.execute(text, {"collection_id": collection.id, "ids": list(ids)}).fetchall()
+    if collection.spread:
+        rows = lock_in_turn(connection, collection, partition("records", collection), ids)
+    else:
+        text = query("records", "lock").render(records=partition("records", collection))
+        rows = connection.execute(text, {"collection_id": collection.id, "ids": list(ids)}).fetchall()
     return {row["id"]: Locked({"_url": row["url"], "_file": row["file"]}, row["bytes"]) for row in rows}
 
 

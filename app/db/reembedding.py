@@ -76,6 +76,7 @@ def find(db: Database, collection: Collection) -> ModelChange | None:
 
 def begin(db: Database, collection: Collection, facts: Mapping[str, object]) -> None:
     """Begin a change; `facts` are the model, its revision, dimensions and distance scale."""
+    collection.refuse_distributed("another model")
     _patiently(db, query("reembedding", "begin").render(), {**facts, "id": collection.id})
 
 

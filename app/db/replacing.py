@@ -16,6 +16,7 @@ from app.db.loader import query
 from app.db.loads import COPIED, IncomingRows, Outcome, Written
 from app.db.records import NewRecord, check_capacity, lock_first_expiry, take_turns
 from app.db.refusals import write_unheld
+from app.db.spread import chosen, lock_in_turn
 from app.domain.collections import Collection
 
 _PAGE = 1000
@@ -274,6 +275,8 @@ def _lock(connection: Connection, collection: Collection, ids: Sequence[str], *,
     With `every`, also those that have expired.
     """
     records = table_of(collection) if every else partition("records", collection)
+    if collection.spread:
+        return [str(row["id"]) for row in lock_in_turn(connection, collection, records, ids)]
     text = query("replacing", "lock").render(records=records)
     rows = connection.execute(text, {"collection_id": collection.id, "ids": list(ids)}).fetchall()
     return [str(row["id"]) for row in rows]
@@ -339,7 +342,7 @@ def older(db: Database, collection: Collection, before: datetime) -> Iterator[li
 
 def delete_older(db: Database, collection: Collection, ids: Sequence[str], before: datetime) -> list[str]:
     """Delete those of these records that were stored before a moment; return their ids."""
-    text = query("replacing", "delete_missing").render(records=table_of(collection))
+    text = chosen(collection, "replacing", "delete_missing").render(records=table_of(collection))
     return db.write(partial(_page, text, {"collection_id": collection.id, "ids": list(ids), "moment": before}))
 
 

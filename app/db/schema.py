@@ -9,7 +9,7 @@ from functools import cache
 import psycopg
 from packaging.version import InvalidVersion, Version
 
-from app.db import locks, prerequisites
+from app.db import cluster, locks, prerequisites
 from app.db.engine import THROUGH_A_POOLER, connect
 from app.db.errors import translated
 from app.db.prerequisites import missing
@@ -153,7 +153,7 @@ def standing(url: str) -> str:
         oldest = _oldest_program(connection)
         said = f"the schema is at revision {_revision(connection)} and takes programs from {oldest} on"
         said = f"{said}; this one is {__version__}, and does not know it" if _is_newer(connection) else said
-        return "\n".join([said, *prerequisites.standby(connection)])
+        return "\n".join([said, *prerequisites.standby(connection), *cluster.standing(connection)])
 
 
 def _refuse_pooler(connection: Plain) -> None:
@@ -290,6 +290,7 @@ def problems(url: str, *, writes: bool = True) -> list[str]:
         if reason is not None and newer:
             return [reason]
         found = missing(connection, to_upgrade=reason is not None and writes, writes=writes)
+        found += [] if found or reason else cluster.problems(connection)
     if found or reason:
         return found or [str(reason)]
     if newer:  # how it differs from what this program knows is the newer program's affair

@@ -28,7 +28,8 @@ _NOTICED = {
 _FACTS = """
     SELECT pg_catalog.pg_backend_pid() AS pid, (
         SELECT pg_catalog.quote_ident(n.nspname) FROM pg_catalog.pg_extension AS e
-        JOIN pg_catalog.pg_namespace AS n ON n.oid = e.extnamespace WHERE e.extname = 'vector') AS vector_schema
+        JOIN pg_catalog.pg_namespace AS n ON n.oid = e.extnamespace WHERE e.extname = 'vector') AS vector_schema,
+        EXISTS (SELECT FROM pg_catalog.pg_extension AS e WHERE e.extname = 'citus') AS coordinates
 """
 
 
@@ -48,10 +49,18 @@ def settings(*, statement_timeout_ms: int, ef_search: int) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A session is what is known of a connection: its settings, and whether a pooler stands in between."""
+    """A session is what is known of a connection.
+
+    Attributes:
+        values: its settings.
+        pooled: whether a pooler stands in between.
+        coordinates: whether Citus is at the other end, which cannot plan some statements without their values.
+
+    """
 
     values: dict[str, str]
     pooled: bool
+    coordinates: bool = False
 
     def set(self, connection: psycopg.Connection[Any], *, local: bool) -> None:
         """Set them all in one round trip; `local`: until the end of the transaction."""
@@ -76,7 +85,7 @@ def begin(connection: psycopg.Connection[Any], values: dict[str, str], pooler: P
     if row["vector_schema"] is not None:
         # Only that: the program's own statements name their schema, and no other object is found by accident.
         values = {**values, "search_path": row["vector_schema"]}
-    session = Session(values, pooled(connection, row["pid"], pooler))
+    session = Session(values, pooled(connection, row["pid"], pooler), row["coordinates"])
     if session.pooled:
         connection.prepare_threshold = None
         with connection.transaction():

@@ -18,6 +18,7 @@ AREAS = (
     "arranged",
     "backups",
     "audit",
+    "cluster",
     "collections",
     "copying",
     "crowds",
@@ -41,6 +42,7 @@ AREAS = (
     "search",
     "search_costs",
     "searchlog",
+    "spread",
     "tags",
     "tokens",
     "warming",
@@ -106,6 +108,8 @@ def example(area_name: str, name: str) -> str:
     """Return one named query as the server sends it for the example collection."""
     query = area(area_name)[name]
     spans = dict(EXAMPLE_SPANS)
+    if area_name == "spread":
+        spans["fields"] = "walked.attributes" if name == "nearest" else "r.attributes"
     if area_name in {"search", "tags"} and name != "stored":
         spans["fields"] = "nearest.attributes"
     if "incoming" in query.spans:

@@ -49,6 +49,11 @@ def warm(db: Database, collection: Collection) -> Warmed | None:
         if not locks.taken(connection, locks.WARMING, collection):
             return None
         name = {"name": f"lookalike.{collection.records_table}"}
+        if collection.distributed:
+            # Each worker reads its tables; their graphs are read by searches alone.
+            connection.execute(query("warming", "read").render(records=table_of(collection)))
+            row = connection.execute(query("warming", "on_workers").render(), name).fetchone()
+            return Warmed("reading", int((row or {})["bytes"]))
         relations = connection.execute(query("warming", "relations").render(), name).fetchall()
         extension = connection.execute(query("warming", "extension").render()).fetchone()
         if extension is not None:

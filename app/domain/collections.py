@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from app.domain.errors import InvalidRequest
@@ -11,6 +12,14 @@ from app.domain.recall import Recall, check_target
 from app.domain.services import service_of
 
 _COLLECTION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+class Layout(StrEnum):
+    """Where the records of a collection lie: Citus keeps them on its workers, whole or spread by a hash of the ids."""
+
+    LOCAL = "local"
+    WHOLE = "whole"
+    HASH = "hash"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +71,8 @@ class Collection:
     measured for these dimensions. `expires` says whether a record of it ever had an `_expires_at`. `recall_target` is
     the share of the true neighbours that searches aim at, None: as the server is set up; `recall` is that of its HNSW
     index, None where it was not measured since the index was built. `crowded` says whether that index leaves out copies
-    of vectors that too many records have: they stand beside it, in crowds.
+    of vectors that too many records have: they stand beside it, in crowds. `layout` says where its records lie, and
+    `shards` in how many tables.
 
     `generation` counts how often all of its vectors were made. It is part of the records' table's name: whoever still
     has the facts of an earlier generation, and so vectors of an earlier model, finds no table to use them on.
@@ -89,6 +99,28 @@ class Collection:
     recall_target: float | None = None
     recall: Recall | None = field(default=None, compare=False)
     crowded: bool = False
+    layout: Layout = Layout.LOCAL
+    shards: int = 1
+
+    @property
+    def distributed(self) -> bool:
+        """Whether its records lie on workers of Citus: what triggers do is not done there."""
+        return self.layout is not Layout.LOCAL
+
+    @property
+    def spread(self) -> bool:
+        """Whether its records lie in several tables, so that some statements must be others (`docs/scale-out.md`)."""
+        return self.layout is Layout.HASH
+
+    def refuse_distributed(self, what: str) -> None:
+        """Refuse what works by triggers, or by the places of rows, where the records lie on workers.
+
+        Raises:
+            InvalidRequest: they do.
+
+        """
+        if self.distributed:
+            raise InvalidRequest(f"{what} is not possible: the records of {self.name} lie on the workers of Citus")
 
     @property
     def records_table(self) -> str:

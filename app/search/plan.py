@@ -283,6 +283,8 @@ def _indexable(query: Query) -> bool:
     """
     if query.exact or not (query.collection.indexed or query.tagged) or (query.tagged and query.product_field):
         return False
+    if query.tagged and query.collection.spread:
+        return False  # three sets of candidates would be a statement each
     return query.several is None or direction(query.several) is not None
 
 
@@ -348,12 +350,15 @@ def _rows(collection: Collection, part: PartialIndex | None = None) -> int:
 
 def grown_effort(collection: Collection, default_effort: int) -> int:
     """Return the search effort that finds as large a share of a collection's neighbours as the default does of few."""
-    return min(EF_SEARCH_MAX, ceil(default_effort * max(1.0, sqrt(collection.rows / EFFORT_ROWS))))
+    rows = collection.rows / collection.shards  # each has a graph of its own
+    return min(EF_SEARCH_MAX, ceil(default_effort * max(1.0, sqrt(rows / EFFORT_ROWS))))
 
 
 def costs_of(collection: Collection) -> SearchCosts:
     """Return what the steps of a search cost: as measured on this database, or the usual."""
-    return collection.costs or SearchCosts.usual(collection.dimensions)
+    costs = collection.costs or SearchCosts.usual(collection.dimensions)
+    # Every shard's graph is walked to as many candidates; what matches is read once, wherever it lies.
+    return replace(costs, candidate_us=costs.candidate_us * collection.shards) if collection.spread else costs
 
 
 def is_expensive(collection: Collection) -> bool:

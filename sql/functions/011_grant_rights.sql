@@ -28,6 +28,8 @@ BEGIN
         ), relations AS (
             SELECT c.oid, c.relkind IN ('v', 'm') AS is_view,
                    c.relkind = 'p' OR c.relispartition
+                   -- Citus' tables of a collection are no partitions.
+                   OR c.relname ~ '^(records|thumbnails|originals)_[0-9]+(_v[0-9]+)?$'
                    OR c.relname IN ('search_log', 'index_recall', 'jobs', 'job_rejects', 'job_workers', 'duplicate_scans',
                                     'duplicate_pairs', 'duplicate_copies', 'duplicate_changes', 'duplicate_hashes',
                                     'duplicate_judgements', 'duplicate_decisions', 'trash', 'fetched_urls') AS holds_records,

@@ -4,7 +4,8 @@
 --   SQLSTATE 23514 where it is something else, 22008 where there is no such moment. An attribute that an update leaves as
 --   it was changes nothing: one of this name from before records could expire is no moment, or was not meant as one.
 -- The first such record of a collection is noted in lookalike.collections.expires, so that queries look for it from then
---   on. Records without the attribute do not come here.
+--   on. Records without the attribute do not come here. With any argument nothing is noted: on a worker of Citus there is
+--   no table of collections, and those whose records lie there are noted from the start.
 -- Rights: the owner's: whoever may write a record may have that noted.
 CREATE OR REPLACE FUNCTION lookalike.note_expiry() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
@@ -33,7 +34,9 @@ BEGIN
     -- PostgreSQL reads neither a part of a leap second nor more than some hundred digits.
     given := regexp_replace(regexp_replace(given, ':60\.[0-9]+', ':60'), '(\.[0-9]{9})[0-9]+', '\1');
     NEW.expires_at := given::timestamptz;
-    UPDATE lookalike.collections AS c SET expires = true WHERE c.id = NEW.collection_id AND NOT c.expires;
+    IF TG_NARGS = 0 THEN
+        UPDATE lookalike.collections AS c SET expires = true WHERE c.id = NEW.collection_id AND NOT c.expires;
+    END IF;
     RETURN NEW;
 END;
 $$;

@@ -80,7 +80,7 @@ BEGIN
         IF greatest(effort, budget * rows_per_match) * costs.candidate_us
            >= lookalike.search_figure('hope') * expected * costs.match_us THEN
             few := greatest(few, lookalike.search_figure('doubt') * expected);
-            EXECUTE format('SELECT count(*) FROM (SELECT FROM %s AS r WHERE %s LIMIT %s) AS m',
+            EXECUTE format('SELECT count(*) FROM (SELECT 1 FROM %s AS r WHERE %s LIMIT %s) AS m',
                            records, asked.condition, few + 1)
                 INTO counted USING space.scale, vector, asked.path;
             climbing := counted > few;

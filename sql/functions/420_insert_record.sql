@@ -46,7 +46,7 @@ BEGIN
             MESSAGE = format('there is a record %L in the collection %L already', id, collection),
             HINT = 'UPDATE its attributes, or DELETE it first.';
     ELSIF most IS NOT NULL THEN
-        EXECUTE format('SELECT count(*) FROM (SELECT FROM %s AS s LIMIT $1 + 1) AS r',
+        EXECUTE format('SELECT count(*) FROM (SELECT 1 FROM %s AS s LIMIT $1 + 1) AS r',
                        lookalike.unexpired(space.id, space.records)) INTO stored USING most;
         IF stored > most THEN
             RAISE program_limit_exceeded USING MESSAGE = format('the collection holds at most %s records', most);

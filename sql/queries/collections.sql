@@ -24,20 +24,22 @@ SELECT c.id, c.name, c.service, c.model, c.model_revision, c.dimensions, c.dista
        lookalike.is_indexed(c.id, c.generation) AS indexed,
        lookalike.is_crowded(lookalike.records_table(c.id, c.generation)) AS crowded,
        ARRAY(SELECT jsonb_array_elements_text(coalesce(c.settings -> 'indexed_fields', '[]'))) AS indexed_fields,
-       coalesce((SELECT greatest(t.reltuples, 0)::bigint FROM pg_catalog.pg_class AS t
-                 WHERE t.oid = pg_catalog.to_regclass('lookalike.' || lookalike.records_table(c.id, c.generation))), 0) AS rows,
+       p.layout, p.shards,
+       coalesce(p.rows, (SELECT greatest(t.reltuples, 0)::bigint FROM pg_catalog.pg_class AS t
+                         WHERE t.oid = pg_catalog.to_regclass('lookalike.' || lookalike.records_table(c.id, c.generation))), 0) AS rows,
        (SELECT jsonb_build_array(s.distance_us, s.match_us, s.candidate_us) FROM lookalike.search_costs AS s
         WHERE s.dimensions = c.dimensions) AS costs,
        coalesce((SELECT jsonb_agg(jsonb_build_array(
-                     p.condition, greatest(t.reltuples, 0)::bigint,
+                     i.condition, coalesce((p.indexes ->> i.index_name)::bigint, greatest(t.reltuples, 0)::bigint),
                      (SELECT to_jsonb(m) FROM lookalike.index_recall AS m
-                      WHERE m.index_name = p.index_name AND m.build = pg_catalog.pg_relation_filenode(t.oid)::bigint)))
-                 FROM lookalike.partial_indexes AS p
-                 JOIN pg_catalog.pg_class AS t ON t.oid = pg_catalog.to_regclass('lookalike.' || p.index_name)
-                 JOIN pg_catalog.pg_index AS i ON i.indexrelid = t.oid AND i.indisvalid
-                 WHERE p.collection_id = c.id
-                   AND p.records_table = lookalike.records_table(c.id, c.generation)), '[]') AS partial_indexes
+                      WHERE m.index_name = i.index_name AND m.build = pg_catalog.pg_relation_filenode(t.oid)::bigint)))
+                 FROM lookalike.partial_indexes AS i
+                 JOIN pg_catalog.pg_class AS t ON t.oid = pg_catalog.to_regclass('lookalike.' || i.index_name)
+                 JOIN pg_catalog.pg_index AS x ON x.indexrelid = t.oid AND x.indisvalid
+                 WHERE i.collection_id = c.id
+                   AND i.records_table = lookalike.records_table(c.id, c.generation)), '[]') AS partial_indexes
 FROM lookalike.collections AS c
+CROSS JOIN LATERAL lookalike.placement(lookalike.records_table(c.id, c.generation)) AS p
 WHERE c.name = :name OR c.id = (SELECT a.collection_id FROM lookalike.aliases AS a WHERE a.name = :name);
 
 -- name: list

@@ -17,7 +17,7 @@ WHERE r.collection_id = :collection_id AND /*filter*/ TRUE /*end*/;
 
 -- name: boxed
 -- Whether any record of the collection is a part of its picture.
-SELECT EXISTS (SELECT FROM /*originals*/ lookalike.originals /*end*/ AS o WHERE o.box IS NOT NULL) AS boxed;
+SELECT EXISTS (SELECT 1 FROM /*originals*/ lookalike.originals /*end*/ AS o WHERE o.box IS NOT NULL) AS boxed;
 
 -- name: columns
 -- The names of the top-level attributes of the matching records, the commonest first, with the number of values of each

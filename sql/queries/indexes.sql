@@ -10,7 +10,9 @@ WHERE p.relid = pg_catalog.to_regclass(:records_table::text);
 -- Notes with a collection how many rows it had when its index was built, and how many it had ever deleted.
 UPDATE lookalike.collections AS c
 SET settings = c.settings || jsonb_build_object('index_built', jsonb_build_object(
-    'rows', (SELECT greatest(t.reltuples, 0)::bigint FROM pg_catalog.pg_class AS t
+    'rows', (SELECT coalesce(p.rows, greatest(t.reltuples, 0)::bigint)
+             FROM pg_catalog.pg_class AS t
+             CROSS JOIN LATERAL lookalike.placement(t.relname::text) AS p
              WHERE t.oid = pg_catalog.to_regclass(:records_table::text)),
     'deleted', coalesce(pg_catalog.pg_stat_get_tuples_deleted(pg_catalog.to_regclass(:records_table::text)), 0),
     'at', now()))

@@ -106,7 +106,7 @@ UPDATE /*records*/ lookalike.records /*end*/ AS r
 SET attributes = (r.attributes || patch.values) - ARRAY(SELECT jsonb_array_elements_text(patch.removed)),
     updated_at = now()
 FROM unnest(:ids::text[], :values::jsonb[], :removed::jsonb[]) AS patch (id, values, removed)
-WHERE r.collection_id = :collection_id AND r.id = patch.id
+WHERE r.collection_id = :collection_id AND r.id = patch.id AND r.id = ANY (:ids::text[])
 RETURNING r.id, (/*fields*/ r.attributes /*end*/)::text AS attributes;
 
 -- name: count
@@ -115,7 +115,7 @@ SELECT count(*) AS records FROM /*records*/ lookalike.records /*end*/ AS r;
 
 -- name: more_than
 -- Whether a collection holds more than so many records; reads no more than that.
-SELECT count(*) > :rows AS more FROM (SELECT FROM /*records*/ lookalike.records /*end*/ LIMIT :rows + 1) AS bounded;
+SELECT count(*) > :rows AS more FROM (SELECT 1 AS one FROM /*records*/ lookalike.records /*end*/ LIMIT :rows + 1) AS bounded;
 
 -- name: first_id
 -- The first id of a collection, in the order of the primary key.

@@ -56,7 +56,7 @@ SET attributes = lookalike.pick(r.attributes, :made::text[]) || new.attributes,
     digest = coalesce(r.digest, new.digest),
     updated_at = CASE WHEN r.id = ANY (:changed) THEN now() ELSE r.updated_at END
 FROM unnest(:ids::text[], :attributes::jsonb[], :digests::bytea[]) AS new (id, attributes, digest)
-WHERE r.collection_id = :collection_id AND r.id = new.id;
+WHERE r.collection_id = :collection_id AND r.id = new.id AND r.id = ANY (:ids::text[]);
 
 -- name: missing
 -- Ids of records that were there before a moment, in their order, after an id.

@@ -230,10 +230,10 @@ WHERE r.collection_id = :collection_id AND r.id = ANY (:ids);
 
 -- name: expected_matches
 -- Explained, never run: the planner's plan of a filter says where to begin, and no more than that.
-SELECT FROM /*records*/ lookalike.records /*end*/ AS r WHERE /*filter*/ TRUE /*end*/;
+SELECT 1 AS one FROM /*records*/ lookalike.records /*end*/ AS r WHERE /*filter*/ TRUE /*end*/;
 
 -- name: count_matches
 -- How many records match a filter, counted up to a bound and no further.
 SELECT count(*) AS matches FROM (
-    SELECT FROM /*records*/ lookalike.records /*end*/ AS r WHERE /*filter*/ TRUE /*end*/ LIMIT /*limit*/ 10001 /*end*/
+    SELECT 1 AS one FROM /*records*/ lookalike.records /*end*/ AS r WHERE /*filter*/ TRUE /*end*/ LIMIT /*limit*/ 10001 /*end*/
 ) AS bounded;

@@ -31,3 +31,10 @@ FROM (
              <=> (SELECT q.embedding::/*vector*/ halfvec(256) /*end*/ FROM /*records*/ lookalike.records /*end*/ AS q LIMIT 1)
     LIMIT 2147483647
 ) AS walked;
+
+-- name: on_workers
+-- The bytes that the tables of records take on the workers of Citus.
+SELECT coalesce(p.table_bytes, 0) AS bytes
+FROM pg_catalog.pg_class AS t
+CROSS JOIN LATERAL lookalike.placement(t.relname::text) AS p
+WHERE t.oid = to_regclass(:name);

@@ -13,7 +13,7 @@ SELECT count(*) AS n FROM "lookalike"."records_1" AS r
 WHERE r.collection_id = %(collection_id)s AND TRUE;
 
 -- exporting.boxed: Whether any record of the collection is a part of its picture.
-SELECT EXISTS (SELECT FROM "lookalike"."originals_1" AS o WHERE o.box IS NOT NULL) AS boxed;
+SELECT EXISTS (SELECT 1 FROM "lookalike"."originals_1" AS o WHERE o.box IS NOT NULL) AS boxed;
 
 -- exporting.columns: The names of the top-level attributes of the matching records, the commonest first, with the number of values of each kind: `integer` fits 64 bits; `strings` are arrays of nothing but text; `json` is every other array, and objects.
 SELECT e.key,

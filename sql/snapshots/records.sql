@@ -87,14 +87,14 @@ UPDATE "lookalike"."records_1" AS r
 SET attributes = (r.attributes || patch.values) - ARRAY(SELECT jsonb_array_elements_text(patch.removed)),
     updated_at = now()
 FROM unnest(%(ids)s::text[], %(values)s::jsonb[], %(removed)s::jsonb[]) AS patch (id, values, removed)
-WHERE r.collection_id = %(collection_id)s AND r.id = patch.id
+WHERE r.collection_id = %(collection_id)s AND r.id = patch.id AND r.id = ANY (%(ids)s::text[])
 RETURNING r.id, (r.attributes)::text AS attributes;
 
 -- records.count: The number of records of a collection, exactly.
 SELECT count(*) AS records FROM "lookalike"."records_1" AS r;
 
 -- records.more_than: Whether a collection holds more than so many records; reads no more than that.
-SELECT count(*) > %(rows)s AS more FROM (SELECT FROM "lookalike"."records_1" LIMIT %(rows)s + 1) AS bounded;
+SELECT count(*) > %(rows)s AS more FROM (SELECT 1 AS one FROM "lookalike"."records_1" LIMIT %(rows)s + 1) AS bounded;
 
 -- records.first_id: The first id of a collection, in the order of the primary key.
 SELECT r.id FROM "lookalike"."records_1" AS r ORDER BY r.collection_id, r.id LIMIT 1;

@@ -51,7 +51,7 @@ SET attributes = lookalike.pick(r.attributes, %(made)s::text[]) || new.attribute
     digest = coalesce(r.digest, new.digest),
     updated_at = CASE WHEN r.id = ANY (%(changed)s) THEN now() ELSE r.updated_at END
 FROM unnest(%(ids)s::text[], %(attributes)s::jsonb[], %(digests)s::bytea[]) AS new (id, attributes, digest)
-WHERE r.collection_id = %(collection_id)s AND r.id = new.id;
+WHERE r.collection_id = %(collection_id)s AND r.id = new.id AND r.id = ANY (%(ids)s::text[]);
 
 -- replacing.missing: Ids of records that were there before a moment, in their order, after an id.
 SELECT r.id FROM "lookalike"."records_1" AS r

@@ -227,9 +227,9 @@ FROM "lookalike"."records_1" AS r
 WHERE r.collection_id = %(collection_id)s AND r.id = ANY (%(ids)s);
 
 -- search.expected_matches: Explained, never run: the planner's plan of a filter says where to begin, and no more than that.
-SELECT FROM "lookalike"."records_1" AS r WHERE TRUE;
+SELECT 1 AS one FROM "lookalike"."records_1" AS r WHERE TRUE;
 
 -- search.count_matches: How many records match a filter, counted up to a bound and no further.
 SELECT count(*) AS matches FROM (
-    SELECT FROM "lookalike"."records_1" AS r WHERE TRUE LIMIT 30
+    SELECT 1 AS one FROM "lookalike"."records_1" AS r WHERE TRUE LIMIT 30
 ) AS bounded;

@@ -26,3 +26,9 @@ FROM (
              <=> (SELECT q.embedding::halfvec(256) FROM "lookalike"."records_1" AS q LIMIT 1)
     LIMIT 2147483647
 ) AS walked;
+
+-- warming.on_workers: The bytes that the tables of records take on the workers of Citus.
+SELECT coalesce(p.table_bytes, 0) AS bytes
+FROM pg_catalog.pg_class AS t
+CROSS JOIN LATERAL lookalike.placement(t.relname::text) AS p
+WHERE t.oid = to_regclass(%(name)s);

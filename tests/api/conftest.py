@@ -4,6 +4,7 @@ import base64
 import io
 import itertools
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,12 +15,14 @@ from werkzeug.test import TestResponse
 
 from app import create_app
 from app.config import Settings
+from app.db import schema
 from app.domain.tokens import Scope
 from app.metrics.families import Family
 from app.services import collections, tokens
 from app.services.context import Context
 from app.services.pipeline import Pipeline
 from tests.api.planes import place
+from tests.support import citus
 from tests.support.databases import Databases
 from tests.support.scraping import key, scraped
 
@@ -59,7 +62,7 @@ class Api:
 
 @pytest.fixture(scope="session")
 def app_context(
-    databases: Databases, template: str, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, databases: Databases, template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[FlaskClient, Context]]:
     files = tmp_path_factory.mktemp("files")
     settings = Settings(
@@ -70,7 +73,13 @@ def app_context(
         cors_origins=("https://shop.example", "http://[::1]:8080"),
         trusted_proxies=("192.0.2.7", "10.0.0.0/8"),
     )
-    with databases.copy(template) as url:
+    with ExitStack() as stack:
+        if coordinator := request.config.getoption("--citus"):
+            url = stack.enter_context(citus.made(coordinator))
+            schema.upgrade(url)
+            stack.enter_context(citus.distributed_from_the_start(request.config.getoption("--layout")))
+        else:
+            url = stack.enter_context(databases.copy(template))
         application = create_app(settings, url)
         context: Context = application.extensions["lookalike"]
         yield application.test_client(), context

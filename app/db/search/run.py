@@ -48,7 +48,8 @@ def find(db: Database, query: Query) -> Nearest | None:
 
 def _found(db: Database, query: Query) -> Nearest | None:
     plan = planned(query, db.ef_search, lambda: expectation(db, query), db.recall_target)
-    if isinstance(query.what, str) and (query.product_field or plan.ways[0] is Way.EXACT):
+    by_vector = query.product_field or plan.ways[0] is Way.EXACT or query.collection.spread
+    if isinstance(query.what, str) and by_vector:
         known = _with_vector(db, query, query.what)
         if known is None:
             return None
@@ -87,7 +88,7 @@ def _is_stored(db: Database, query: Query, found: Nearest) -> bool:
 def _few(db: Database, query: Query, plan: Plan) -> Nearest | None:
     """Compare the matches if they are no more than the plan's bound; None where they are."""
     bound = plan.bound
-    if query.several is None and query.product_field is None:
+    if query.several is None and query.product_field is None and not query.collection.spread:
         found, matches = compared_and_counted(db, query, bound, plan.indexes)
         return Nearest(found, Way.EXACT, matches=matches, candidates=matches) if matches <= bound else None
     matches = count_matches(db, query.collection, query.where, bound + 1)

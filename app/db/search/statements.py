@@ -11,6 +11,7 @@ from app.db.engine import partition
 from app.db.indexes import btree_name
 from app.db.loader import query as named
 from app.db.records import fields_sql
+from app.db.spread import chosen
 from app.domain.collections import Collection
 from app.domain.ranking import Aggregation
 from app.domain.records import Fields
@@ -60,7 +61,7 @@ def few(query: Query, bound_: int, indexes: frozenset[str] = frozenset()) -> Sta
     cases = query.where.cases or (query.where.sql,)
     point = (("point", _point(query)),)
     matches = " UNION ALL ".join(
-        _text(query.collection, query.fields, case, "", "search", "case_compared", point) for case in cases
+        _text(query.collection, query.fields, case, "", "search", "case_compared", "nearest", point) for case in cases
     )
     text = render(
         query,
@@ -106,12 +107,11 @@ def shaped(
 
 def walked(query: Query, plan: Plan, walk: Walk) -> str:
     """Return the source of the matches that a walk of the index finds."""
-    parts = [_IN_GRAPH] * query.collection.crowded + [_IN_PART] * (plan.part is not None)
     text = render(
         query,
         "walk",
         point=_point(query),
-        part=" AND ".join(parts) or "TRUE",
+        part=_part(query, plan),
         budget=f"{walk.budget:d}",
         candidates=f"{walk.candidates:d}",
     )
@@ -120,8 +120,19 @@ def walked(query: Query, plan: Plan, walk: Walk) -> str:
 
 def candidates(query: Query, plan: Plan, walk: Walk) -> Statement:
     """Return the statement of all that a walk finds."""
+    if query.collection.spread and query.several is None and not query.filtered:
+        # A subquery with a LIMIT would be a statement of its own: a millisecond more, and six where cores are busy.
+        spans = {"part": _part(query, plan), "candidates": f"{walk.candidates:d}"}
+        text = render(query, "nearest", "spread", alias="walked", **spans)
+        return bound(query, text, knobs(plan, walk), generic=is_generic(plan))
     text = render(query, "candidates", source=walked(query, plan, walk))
     return bound(query, text, knobs(plan, walk), generic=is_generic(plan))
+
+
+def _part(query: Query, plan: Plan) -> str:
+    """Return the condition of the records in the index that is walked."""
+    parts = [_IN_GRAPH] * query.collection.crowded + [_IN_PART] * (plan.part is not None)
+    return " AND ".join(parts) or "TRUE"
 
 
 def near_crowds(query: Query, reach: float) -> Statement:
@@ -154,6 +165,8 @@ def knobs(plan: Plan, walk: Walk) -> dict[str, object]:
 def bound(query: Query, text: str, values: Mapping[str, object] | None = None, *, generic: bool = False) -> Statement:
     """Return a text of this query with the values of all its placeholders."""
     given = {**query.where.params, **_values(query), **(values or {})}
+    if query.collection.distributed:
+        return Statement(text, given, prepare=False)  # Citus plans for values
     return Statement(text, given, None if generic or not query.filtered else False, generic)
 
 
@@ -171,10 +184,13 @@ def _served(text: str, query: Query, indexes: frozenset[str]) -> str:
     return text if f"{table}_attributes_idx" in indexes else _ANY_PATH.sub(r"(\g<0>) IS TRUE", text)
 
 
-def render(query: Query, name: str, area: str = "search", **spans: str) -> str:
-    """Return the text of one of the named queries; `spans` are those that depend on more than the query."""
+def render(query: Query, name: str, area: str = "search", alias: str = "nearest", **spans: str) -> str:
+    """Return the text of one of the named queries; `spans` are those that depend on more than the query.
+
+    `alias` is the row that the fields are read of.
+    """
     aggregate = _AGGREGATES[query.several.aggregation if query.several else Aggregation.MEAN]
-    return _text(query.collection, query.fields, query.where.sql, aggregate, area, name, tuple(spans.items()))
+    return _text(query.collection, query.fields, query.where.sql, aggregate, area, name, alias, tuple(spans.items()))
 
 
 @lru_cache(maxsize=1024)
@@ -185,13 +201,15 @@ def _text(
     aggregate: str,
     area: str,
     name: str,
+    alias: str,
     spans: tuple[tuple[str, str], ...],
 ) -> str:
     """Return a text, which is the same for most searches of a collection."""
-    return named(area, name).render(
+    query = chosen(collection, area, name) if name == "walk" else named(area, name)
+    return query.render(
         records=partition("records", collection),
         vector=vector_type(collection),
-        fields=fields_sql(fields, "nearest"),
+        fields=fields_sql(fields, alias),
         filter=where,
         aggregate=aggregate,
         **dict(spans),
