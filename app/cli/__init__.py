@@ -7,6 +7,7 @@ from types import FrameType
 
 import click
 
+from app.cli.saying import say
 from app.domain.errors import ConfigurationError, LookalikeError
 from app.version import __version__
 
@@ -69,7 +70,7 @@ class Commands(click.Group):
         except KeyboardInterrupt as stopped:
             number = stopped.number if isinstance(stopped, Stopped) else signal.SIGINT
             advice = _GO_ON.get(ctx.invoked_subcommand or "", _TO_GO_ON)
-            click.echo(f"lookalike: stopped by {signal.Signals(number).name}: {advice}", err=True)
+            say(f"lookalike: stopped by {signal.Signals(number).name}: {advice}", err=True)
             sys.exit(128 + number)
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
@@ -96,7 +97,7 @@ def cli() -> None:
     from app.config import Settings  # noqa: PLC0415  (pydantic: `--version` and `--help` need none of it)
 
     for sentence in Settings.misspelt():
-        click.echo(f"lookalike: warning: {sentence}", err=True)
+        say(f"lookalike: warning: {sentence}", err=True)
 
 
 def main() -> None:
@@ -109,23 +110,21 @@ def main() -> None:
             signal.signal(number, _stop)
     try:
         code = cli(standalone_mode=False)
-    except ConfigurationError as error:
-        code = _told(error, _MISTAKEN)
+    except ConfigurationError as error:  # the program's own words, which may be several lines
+        for line in f"lookalike: {error}".splitlines():
+            say(line, err=True)
+        code = _MISTAKEN
     except LookalikeError as error:
-        code = _told(error, _FAILED)
+        say(f"lookalike: {error}", err=True)
+        code = _FAILED
     except click.ClickException as error:
         error.show()
         code = error.exit_code
     except click.Abort:  # a question was answered with no
-        click.echo("lookalike: nothing was done", err=True)
+        say("lookalike: nothing was done", err=True)
         code = _FAILED
     finally:
         # What was to be done is done, and said: a signal while the interpreter ends would only take the exit code.
         for number in _SIGNALS:
             signal.signal(number, signal.SIG_IGN)
     sys.exit(code)
-
-
-def _told(error: LookalikeError, code: int) -> int:
-    click.echo(f"lookalike: {error}", err=True)
-    return code

@@ -5,6 +5,7 @@ from dataclasses import asdict
 import click
 
 from app.cli.common import json_option, opened, print_json
+from app.cli.saying import say
 from app.services import advising, collections
 from app.services.advising import Advice, Advised
 
@@ -31,18 +32,18 @@ def advise(name: str, *, applied: bool, as_json: bool) -> None:
     if as_json:
         print_json({**asdict(advised), "applied": applied})
     elif applied and advised.advice:
-        click.echo(f"{name}: built")
+        say(f"{name}: built")
 
 
 def _tell(name: str, advised: Advised, *, indexed: bool) -> None:
     if not advised.searches:
-        click.echo(f"{name}: no search with a filter is in the log, which the server keeps with LOOKALIKE_LOG_SEARCHES")
+        say(f"{name}: no search with a filter is in the log, which the server keeps with LOOKALIKE_LOG_SEARCHES")
     elif not indexed:
-        click.echo(f"{name}: it has no index yet; to compare all of its records is as fast")
+        say(f"{name}: it has no index yet; to compare all of its records is as fast")
     elif not advised.advice:
-        click.echo(f"{name}: no index would spare the {advised.searches} logged searches with a filter a twentieth")
+        say(f"{name}: no index would spare the {advised.searches} logged searches with a filter a twentieth")
     for one in advised.advice:
-        click.echo(_sentence(name, one))
+        say(_sentence(name, one))
 
 
 def _sentence(name: str, one: Advice) -> str:

@@ -5,6 +5,7 @@ from dataclasses import asdict
 import click
 
 from app.cli.common import json_option, opened, print_json
+from app.cli.saying import say
 from app.services import aliases
 
 
@@ -34,10 +35,10 @@ def set_(pairs: tuple[str, ...], *, as_json: bool) -> None:
         return
     for one in done:
         before = f" (before: {one.before})" if one.before is not None else ""
-        click.echo(f"{one.name} leads to {one.collection}{before}")
+        say(f"{one.name} leads to {one.collection}{before}")
         if one.locked_out:
             tokens = ", ".join(map(str, one.locked_out))
-            click.echo(f"tokens that may use {one.before} and not {one.collection}: {tokens}", err=True)
+            say(f"tokens that may use {one.before} and not {one.collection}: {tokens}", err=True)
 
 
 @alias.command("list")
@@ -50,7 +51,7 @@ def list_(*, as_json: bool) -> None:
         print_json(rows)
         return
     for row in rows:
-        click.echo(f"{row['name']:<32} {row['collection']:<32} {row['service']:<15} {row['set_at']:%Y-%m-%d %H:%M}")
+        say(f"{row['name']:<32} {row['collection']:<32} {row['service']:<15} {row['set_at']:%Y-%m-%d %H:%M}")
 
 
 @alias.command()
@@ -59,4 +60,4 @@ def delete(name: str) -> None:
     """Delete an alias; its collection stays."""
     with opened() as context:
         aliases.drop(context, name)
-    click.echo(f"deleted the alias {name}")
+    say(f"deleted the alias {name}")

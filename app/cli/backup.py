@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from app.cli.common import database, json_option, print_json
+from app.cli.saying import IntRange, say
 from app.config import Settings
 from app.domain.backups import Backup
 from app.domain.errors import LookalikeError
@@ -25,7 +26,7 @@ def backup() -> None:
 
 @backup.command()
 @_folder_option
-@click.option("--keep", type=click.IntRange(min=0), help="Backups that are kept; left out: LOOKALIKE_BACKUPS_KEPT.")
+@click.option("--keep", type=IntRange(min=0), help="Backups that are kept; left out: LOOKALIKE_BACKUPS_KEPT.")
 @click.option("--verify", "verified", is_flag=True, help="Restore it into a scratch database and compare.")
 @json_option
 def create(folder: Path | None, keep: int | None, *, verified: bool, as_json: bool) -> None:
@@ -76,7 +77,7 @@ def verify(name: str, folder: Path | None, into: str | None, *, as_json: bool) -
         with database(settings, make=False) as url:
             backups.note_verified(url, found)
     except LookalikeError as error:
-        click.echo(f"lookalike: the database could not be told that it was verified: {error}", err=True)
+        say(f"lookalike: the database could not be told that it was verified: {error}", err=True)
     _tell(found, as_json=as_json)
 
 
@@ -98,14 +99,14 @@ def restore(name: str, folder: Path | None, into: str | None, *, replace_all: bo
             left = backups.restore(chosen, url, replace_all=replace_all, step=_step)
     else:
         left = backups.restore(chosen, into, replace_all=replace_all, step=_step)
-    click.echo(f"{chosen.name} is restored: {_holds(chosen)}")
+    say(f"{chosen.name} is restored: {_holds(chosen)}")
     for sentence in left:
-        click.echo(f"to do yet: {sentence}", err=True)
+        say(f"to do yet: {sentence}", err=True)
 
 
 def _step(name: str) -> None:
     if sys.stderr.isatty():
-        click.echo(f"{name} …", err=True)
+        say(f"{name} …", err=True)
 
 
 def _told(one: Backup) -> dict[str, object]:
@@ -126,10 +127,10 @@ def _tell(one: Backup, *, as_json: bool) -> None:
     if as_json:
         print_json(_told(one))
     else:
-        click.echo(f"{one.name}: {_holds(one)}, {one.bytes / 2**20:.1f} MiB, {_state(one)}")
+        say(f"{one.name}: {_holds(one)}, {one.bytes / 2**20:.1f} MiB, {_state(one)}")
     if one.differences:
         for sentence in one.differences:
-            click.echo(f"lookalike: {sentence}", err=True)
+            say(f"lookalike: {sentence}", err=True)
         sys.exit(1)
 
 

@@ -10,6 +10,7 @@ from app.cli.advise import advise
 from app.cli.common import json_option, opened, print_json
 from app.cli.jobs_here import detach_option, detached, done_here
 from app.cli.reembed import reembed
+from app.cli.saying import FloatRange, IntRange, say
 from app.domain.jsontext import loads
 from app.domain.records import Json
 from app.domain.services import SERVICES
@@ -31,7 +32,7 @@ _TAKEN = {
     "recall_target": "searches aim at a recall of LOOKALIKE_RECALL_TARGET",
     "capacity": "no capacity",
 }
-_SHARE = click.FloatRange(min=0, min_open=True, max=1)
+_SHARE = FloatRange(min=0, min_open=True, max=1)
 
 
 @click.group()
@@ -49,7 +50,7 @@ collection.add_command(reembed)
     "--service", type=click.Choice(list(SERVICES)), required=True, help="Service that the collection belongs to."
 )
 @click.option("--model", help="Model that makes its vectors; without it, the service's default.")
-@click.option("--capacity", type=click.IntRange(min=1), help="Number of records at most; without it, no limit.")
+@click.option("--capacity", type=IntRange(min=1), help="Number of records at most; without it, no limit.")
 @click.option(
     "--thumbnails/--no-thumbnails", default=True, show_default=True, help="Keep a small picture of each record."
 )
@@ -102,7 +103,7 @@ def create(
             }
         )
     else:
-        click.echo(f"created {made.name}: service {made.service}, model {made.model}, {made.dimensions} dimensions")
+        say(f"created {made.name}: service {made.service}, model {made.model}, {made.dimensions} dimensions")
 
 
 @collection.command("list")
@@ -116,7 +117,7 @@ def list_(*, as_json: bool) -> None:
         return
     for row in rows:
         size = sum(row[f"{part}_bytes"] for part in ("table", "index", "thumbnail", "original")) / 2**20
-        click.echo(
+        say(
             f"{row['name']:<32} {row['service']:<15} {row['model']:<24}"
             f" {'' if row['counted'] else '~'}{counted(row['estimated_records'], 'record')}, {size:.1f} MiB"
         )
@@ -133,7 +134,7 @@ def show(name: str, *, as_json: bool) -> None:
         print_json(row)
         return
     for key, value in row.items():
-        click.echo(f"{key:<20} {value}")
+        say(f"{key:<20} {value}")
 
 
 @collection.command("set")
@@ -146,7 +147,7 @@ def show(name: str, *, as_json: bool) -> None:
     "--recall-target", type=_SHARE, help="Share of the true neighbours that searches aim at; 1: all compared."
 )
 @click.option("--no-recall-target", is_flag=True, help="Let searches aim at LOOKALIKE_RECALL_TARGET again.")
-@click.option("--capacity", type=click.IntRange(min=1), help="Number of records at most.")
+@click.option("--capacity", type=IntRange(min=1), help="Number of records at most.")
 @click.option("--no-capacity", is_flag=True, help="Take the limit away.")
 def set_(name: str, **given: Any) -> None:
     """Change a setting of a collection; servers apply it within LOOKALIKE_AUTH_CACHE_SECONDS."""
@@ -160,7 +161,7 @@ def set_(name: str, **given: Any) -> None:
     with opened() as context:
         collections.change(context, name, settings | taken)
     ((setting, value),) = (settings | taken).items()
-    click.echo(f"{name}: {_SAID[setting].format(value) if value is not None else _TAKEN[setting]}")
+    say(f"{name}: {_SAID[setting].format(value) if value is not None else _TAKEN[setting]}")
 
 
 @collection.command()
@@ -173,7 +174,7 @@ def drop(name: str, *, yes: bool) -> None:
         if not yes:
             click.confirm(f"Drop {name} with its {counted(number, 'record')}? There is no way back", abort=True)
         collections.drop(context, name)
-    click.echo(f"dropped {name} ({counted(number, 'record')})")
+    say(f"dropped {name} ({counted(number, 'record')})")
 
 
 @collection.command()
@@ -202,18 +203,18 @@ def index(name: str, field: str, *, each_value: bool | None, detach: bool) -> No
             if each_value:
                 _tell_values(name, field, outcome["values"])
             else:
-                click.echo(f"{name}: {field} is served by the index {outcome['index']}")
+                say(f"{name}: {field} is served by the index {outcome['index']}")
         else:
             number = indexing.drop_values(context, found, field)
-            click.echo(f"{name}: indexes of values of {field} that were dropped: {number}")
+            say(f"{name}: indexes of values of {field} that were dropped: {number}")
 
 
 def _tell_values(name: str, field: str, values: list[dict[str, Any]]) -> None:
     for one in values:
         built = "index built" if one["built"] else "has its index"
-        click.echo(f"{name}: {field} {one['value']}: {counted(one['records'], 'record')}, {built}")
+        say(f"{name}: {field} {one['value']}: {counted(one['records'], 'record')}, {built}")
     if not values:
-        click.echo(f"{name}: no value of {field} is that of {indexing.LEAST_OF_A_VALUE} records or more")
+        say(f"{name}: no value of {field} is that of {indexing.LEAST_OF_A_VALUE} records or more")
 
 
 @collection.command()
@@ -232,7 +233,7 @@ def copy(name: str, to: str, *, detach: bool) -> None:
             detached(context, COPY, found, {"to": to})
             return
         outcome = done_here(context, COPY, found, {"to": to})
-    click.echo(f"{to}: {counted(outcome['records'], 'record')} copied from {found.name}")
+    say(f"{to}: {counted(outcome['records'], 'record')} copied from {found.name}")
 
 
 @collection.command()
@@ -256,7 +257,7 @@ def warm(names: tuple[str, ...], *, everything: bool, as_json: bool) -> None:
         said = (
             f"{one.bytes / 2**20:.1f} MiB read in {one.seconds:.1f} s by {one.way}" if one.way else "another is at it"
         )
-        click.echo(f"{one.name}: {said}")
+        say(f"{one.name}: {said}")
 
 
 @collection.command()
@@ -271,12 +272,12 @@ def build(names: tuple[str, ...], *, detach: bool) -> None:
         for name in names or collections.names(context):
             found = collections.get(context, name)
             if not indexing.needs_build(context, found):
-                click.echo(f"{name}: nothing to build")
+                say(f"{name}: nothing to build")
             elif detach:
                 detached(context, INDEX, found, {"anew": False})
             else:
                 built = done_here(context, INDEX, found, {"anew": False})["built"]
-                click.echo(f"{name}: {'built' if built else 'nothing to build'}")
+                say(f"{name}: {'built' if built else 'nothing to build'}")
 
 
 @collection.command()
@@ -293,13 +294,13 @@ def reindex(name: str, *, detach: bool) -> None:
             detached(context, INDEX, found, {"anew": True})
             return
         done_here(context, INDEX, found, {"anew": True})
-    click.echo(f"the index of {name} is built anew")
+    say(f"the index of {name} is built anew")
 
 
 @collection.command()
 @click.argument("name")
-@click.option("--sample", type=click.IntRange(1, 10_000), default=100, show_default=True, help="Records to search for.")
-@click.option("--k", type=click.IntRange(1, 1000), default=20, show_default=True, help="Neighbours of each.")
+@click.option("--sample", type=IntRange(1, 10_000), default=100, show_default=True, help="Records to search for.")
+@click.option("--k", type=IntRange(1, 1000), default=20, show_default=True, help="Neighbours of each.")
 @click.option("--filter", "filter_text", help="A filter, as JSON: measure the searches with it.")
 @json_option
 def recall(name: str, sample: int, k: int, filter_text: str | None, *, as_json: bool) -> None:
@@ -319,9 +320,9 @@ def recall(name: str, sample: int, k: int, filter_text: str | None, *, as_json: 
     if as_json:
         print_json(asdict(found))
         return
-    click.echo(f"recall@{k}    {found.recall:.4f}   95 % confidence {found.low:.4f} to {found.high:.4f}")
-    click.echo(f"queries      {found.queries}")
-    click.echo(f"search       {found.search_ms:.2f} ms (median)")
-    click.echo(f"exact        {found.exact_ms:.2f} ms (median)")
+    say(f"recall@{k}    {found.recall:.4f}   95 % confidence {found.low:.4f} to {found.high:.4f}")
+    say(f"queries      {found.queries}")
+    say(f"search       {found.search_ms:.2f} ms (median)")
+    say(f"exact        {found.exact_ms:.2f} ms (median)")
     for way, number in sorted(found.ways.items()):
-        click.echo(f"way          {way}: {number}")
+        say(f"way          {way}: {number}")

@@ -12,6 +12,7 @@ import orjson
 
 from app import create_context
 from app.cli.logs import log_to_stderr
+from app.cli.saying import say
 from app.config import Settings
 from app.db import schema
 from app.db.conninfo import reach
@@ -167,7 +168,7 @@ def _user() -> str:
 
 def print_json(value: object) -> None:
     """Print one JSON value on stdout."""
-    click.echo(orjson.dumps(value, default=_plain).decode())
+    say(orjson.dumps(value, default=_plain).decode())
 
 
 def _plain(value: object) -> object:

@@ -11,6 +11,7 @@ import click
 
 from app.cli.cluster import distribute
 from app.cli.common import database, json_option, opened, print_json
+from app.cli.saying import IntRange, say
 from app.config import Settings
 from app.db import backup, schema, search_costs, sqltree
 from app.db import reader as reader_table
@@ -43,7 +44,7 @@ def upgrade(*, as_sql: bool) -> None:
         return
     with database(settings) as url:
         applied = schema.upgrade(url)
-        click.echo(f"schema at revision {schema.head()}; {len(applied)} files of sql/ applied")
+        say(f"schema at revision {schema.head()}; {len(applied)} files of sql/ applied")
 
 
 @db.command()
@@ -55,7 +56,7 @@ def roles(*, run: bool) -> None:
         return
     with database(Settings()) as url:
         role_table.apply(url)
-    click.echo("the roles lookalike_app and lookalike_reader exist, with their rights in this database")
+    say("the roles lookalike_app and lookalike_reader exist, with their rights in this database")
 
 
 @db.command()
@@ -66,11 +67,9 @@ def uninstall(*, yes: bool) -> None:
         if not yes:
             click.confirm("Drop the schema lookalike with all collections? There is no way back", abort=True)
         for line in leave(url):
-            click.echo(line)
+            say(line)
         for role in role_table.existing(url):
-            click.echo(
-                f"the role {role} belongs to the whole cluster; where no other database needs it: DROP ROLE {role};"
-            )
+            say(f"the role {role} belongs to the whole cluster; where no other database needs it: DROP ROLE {role};")
 
 
 @db.command()
@@ -82,20 +81,19 @@ def check() -> None:
         if not problems and settings.database_url and settings.admin_database_url:
             problems = role_table.problems(reach(settings.database_url))
         for problem in problems:
-            click.echo(problem, err=True)
+            say(problem, err=True)
         if problems:
             sys.exit(1)
-        click.echo(schema.standing(url))
-    click.echo("the database is ready to be served")
+        for line in schema.standing(url).splitlines():
+            say(line)
+    say("the database is ready to be served")
 
 
 db.add_command(distribute)
 
 
 @db.command()
-@click.option(
-    "--dimensions", type=click.IntRange(1, 4000), multiple=True, help="Dimensions to measure; none: those in use."
-)
+@click.option("--dimensions", type=IntRange(1, 4000), multiple=True, help="Dimensions to measure; none: those in use.")
 @json_option
 def calibrate(dimensions: tuple[int, ...], *, as_json: bool) -> None:
     """Measure what the steps of a search cost on this database, so that filtered searches choose well.
@@ -110,7 +108,7 @@ def calibrate(dimensions: tuple[int, ...], *, as_json: bool) -> None:
         return
     for one in measured:
         costs = one.costs
-        click.echo(
+        say(
             f"{one.dimensions} dimensions: a distance {costs.distance_us:.2f} us,"
             f" a match {costs.match_us:.2f} us, a candidate {costs.candidate_us:.2f} us"
         )
@@ -149,7 +147,7 @@ def reader(name: str) -> None:
         schema.require(found)
         password = reader_table.make(found, name)
     place = None if named else (LOCAL, settings.embedded_port or 0)
-    click.echo(reader_table.url_of(found, name, password, place))
+    say(reader_table.url_of(found, name, password, place))
 
 
 @db.command()
@@ -161,7 +159,7 @@ def dump(file: Path) -> None:
     """
     with database(Settings(), make=False) as url:
         backup.dump(url, file)
-    click.echo(f"{file}: {file.stat().st_size / 2**20:.1f} MiB")
+    say(f"{file}: {file.stat().st_size / 2**20:.1f} MiB")
 
 
 @db.command()
@@ -171,7 +169,7 @@ def restore(file: Path, *, replace: bool) -> None:
     """Put back what `lookalike db dump` wrote to FILE, whole or not at all; indexes are built again."""
     with database(Settings()) as url:
         backup.restore(url, file, replace=replace)
-    click.echo(f"{file} is restored")
+    say(f"{file} is restored")
 
 
 @db.command()
@@ -183,12 +181,12 @@ def url() -> None:
     settings = Settings()
     if settings.admin_database_url or settings.database_url:
         with database(settings) as found:
-            click.echo(found)
+            say(found)
         return
     embedded = EmbeddedDatabase(settings.home, make=False, port=settings.embedded_port)
-    click.echo(embedded.url)
+    say(embedded.url)
     if not embedded.runs():
-        click.echo(
+        say(
             "lookalike: the embedded database is not running, so this URL leads nowhere until `lookalike serve` runs;"
             " `lookalike db psql` starts it by itself",
             err=True,
@@ -205,7 +203,7 @@ def apply() -> None:
     """Apply the files of sql/ whose text has changed."""
     with database(Settings()) as found:
         for name in schema.apply_sql(found):
-            click.echo(name)
+            say(name)
 
 
 @sql.command("print")
@@ -221,4 +219,4 @@ def sync() -> None:
     with database(Settings()) as found:
         schema.upgrade(found)
         for path in sqltree.sync(found):
-            click.echo(path)
+            say(str(path))

@@ -10,6 +10,7 @@ import click
 from app.cli.common import opened
 from app.cli.listening import check_free, here_alone, url_of
 from app.cli.load import load_with_progress
+from app.cli.saying import IntRange, say
 from app.cli.serve import run
 from app.config import Settings
 from app.demo.catalogue import RECORDS, catalogue, unpack
@@ -36,7 +37,7 @@ _WHOLE_DAYS = 30
 @click.option(
     "--photos", type=click.Path(exists=True, file_okay=False, path_type=Path), help="A folder of your own pictures."
 )
-@click.option("--port", type=click.IntRange(1, 65535), help="Port to serve on.  [default: 8000]")
+@click.option("--port", type=IntRange(1, 65535), help="Port to serve on.  [default: 8000]")
 @click.option(
     "--prepare-only", is_flag=True, help="Make the collection and the token, print the curl line, do not serve."
 )
@@ -59,11 +60,11 @@ def demo(photos: Path | None, port: int | None, *, prepare_only: bool) -> None:
             _plant(context, found)
         if maps.state(context, found) is None:
             asking.start(context, MAP, found, {})  # the server makes it, beside its first answers
-        click.echo(f"collection {name!r}: {records.count(context, found)} pictures", err=True)
+        say(f"collection {name!r}: {records.count(context, found)} pictures", err=True)
         if report.failed:
             first = report.failed[0]
             told = f"{len(report.failed)} pictures could not be read, e.g. {first.place}: {first.reason}"
-            click.echo(told, err=True)
+            say(told, err=True)
         click.echo(_guide(settings, context, name, service))
     if not prepare_only:
         run(settings)

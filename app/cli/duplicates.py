@@ -8,6 +8,7 @@ import orjson
 
 from app.cli.common import json_option, opened, print_json
 from app.cli.progress import progress_bar
+from app.cli.saying import FloatRange, IntRange, say
 from app.cli.tuning import curator, tune
 from app.domain.errors import InvalidRequest
 from app.domain.jsontext import loads
@@ -65,9 +66,7 @@ _OUTCOMES = {
     "absent": "absent: neither in the trash nor stored",
 }
 """What is said of each outcome of a restore."""
-radius_option = click.option(
-    "--radius", type=click.FloatRange(min=0), help="Largest distance; that of the scan if unset."
-)
+radius_option = click.option("--radius", type=FloatRange(min=0), help="Largest distance; that of the scan if unset.")
 rules_option = click.option(
     "--rules", help='Rules of what is kept, as JSON, e.g. ["most_attributes", {"lowest": "price"}].'
 )
@@ -91,12 +90,12 @@ def _merge(text: str | None) -> dict[str, Json] | None:
 @click.argument("collection")
 @click.option(
     "--radius",
-    type=click.FloatRange(min=0),
+    type=FloatRange(min=0),
     default=NEAR_DUPLICATE_RADIUS,
     show_default=True,
     help="Largest distance of a pair.",
 )
-@click.option("--limit", type=click.IntRange(min=1), default=1_000_000, show_default=True, help="Pairs at most.")
+@click.option("--limit", type=IntRange(min=1), default=1_000_000, show_default=True, help="Pairs at most.")
 @click.option("--filter", "filter_", help="A filter in MongoDB's format, as JSON; without it, every record.")
 def pairs_(collection: str, radius: float, limit: int, filter_: str | None) -> None:
     """Print the pairs of records of COLLECTION that show the same picture, nearest first, a line of JSON each."""
@@ -111,14 +110,14 @@ def pairs_(collection: str, radius: float, limit: int, filter_: str | None) -> N
 
             found_pairs = pairs.all_pairs(context, listing, radius, limit, tell)
     for pair in found_pairs:
-        click.echo(orjson.dumps({"records": pair.ids, "distance": round(pair.distance, 6)}).decode())
+        say(orjson.dumps({"records": pair.ids, "distance": round(pair.distance, 6)}).decode())
 
 
 @duplicates.command()
 @click.argument("collection")
 @click.option(
     "--radius",
-    type=click.FloatRange(min=0),
+    type=FloatRange(min=0),
     default=NEAR_DUPLICATE_RADIUS,
     show_default=True,
     help="Pairs within it are stored; groups can be asked for within any lesser one.",
@@ -144,9 +143,7 @@ def scan(collection: str, radius: float, *, anew: bool, model_alone: bool, as_js
     if as_json:
         print_json({name: value for name, value in asdict(state).items() if name != "noted_to"})
         return
-    click.echo(
-        f"the pairs of {collection} within {state.radius:g} are stored: lookalike duplicates groups {collection}"
-    )
+    say(f"the pairs of {collection} within {state.radius:g} are stored: lookalike duplicates groups {collection}")
 
 
 @duplicates.command()
@@ -162,8 +159,8 @@ def scan(collection: str, radius: float, *, anew: bool, model_alone: bool, as_js
     show_default=True,
     help="Which come first.",
 )
-@click.option("--from", "offset", type=click.IntRange(min=0), default=0, help="Groups that are passed over.")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="Groups at most.")
+@click.option("--from", "offset", type=IntRange(min=0), default=0, help="Groups that are passed over.")
+@click.option("--limit", type=IntRange(1, 10_000), default=20, show_default=True, help="Groups at most.")
 @click.option("--record", help="Only the group of this record.")
 @rules_option
 @json_option
@@ -186,14 +183,12 @@ def groups(
     if as_json:
         print_json({"groups": [asdict(group) for group in page.groups], "total": page.total, "records": page.records})
         return
-    click.echo(f"{counted(page.total, 'group')} of {counted(page.records, 'record')}")
+    say(f"{counted(page.total, 'group')} of {counted(page.records, 'record')}")
     for group in page.groups:
         kind = "all alike" if group.complete else "a chain"
         keep = f"; keep {group.suggestion} ({group.reason})" if group.suggestion is not None else ""
         gone = f"; dismissed by decision {group.decision}" if group.decision is not None else ""
-        click.echo(
-            f"{len(group.members):>5}  {group.weakest:8.4f}  {kind}: {', '.join(group.members[:20])}{keep}{gone}"
-        )
+        say(f"{len(group.members):>5}  {group.weakest:8.4f}  {kind}: {', '.join(group.members[:20])}{keep}{gone}")
 
 
 @duplicates.command()
@@ -202,9 +197,7 @@ def groups(
 @click.option("--remove", multiple=True, required=True, help="A record that goes into the trash; may be repeated.")
 @merge_option
 @click.option("--dry-run", is_flag=True, help="Change nothing; with --merge, show the attributes before and after.")
-@click.option(
-    "--days", type=click.FloatRange(0, 36_500), default=service.TRASH_DAYS, show_default=True, help="In the trash."
-)
+@click.option("--days", type=FloatRange(0, 36_500), default=service.TRASH_DAYS, show_default=True, help="In the trash.")
 @json_option
 def resolve(
     collection: str,
@@ -228,7 +221,7 @@ def resolve(
     if as_json:
         print_json({"decision": decision})
         return
-    click.echo(f"decision {decision}; undo it: lookalike duplicates undo {collection} {decision}")
+    say(f"decision {decision}; undo it: lookalike duplicates undo {collection} {decision}")
 
 
 @duplicates.command()
@@ -242,12 +235,12 @@ def dismiss(collection: str, records: tuple[str, ...], *, as_json: bool) -> None
     if as_json:
         print_json({"decision": decision})
         return
-    click.echo(f"decision {decision}; undo it: lookalike duplicates undo {collection} {decision}")
+    say(f"decision {decision}; undo it: lookalike duplicates undo {collection} {decision}")
 
 
 @duplicates.command()
 @click.argument("collection")
-@click.argument("decision", type=click.IntRange(1, 2**63 - 1))
+@click.argument("decision", type=IntRange(1, 2**63 - 1))
 @json_option
 def undo(collection: str, decision: int, *, as_json: bool) -> None:
     """Undo a decision: what it removed comes back, what it merged is taken back."""
@@ -258,7 +251,7 @@ def undo(collection: str, decision: int, *, as_json: bool) -> None:
 
 @duplicates.command()
 @click.argument("collection")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Decisions at most.")
+@click.option("--limit", type=IntRange(1, 10_000), default=50, show_default=True, help="Decisions at most.")
 @json_option
 def history(collection: str, limit: int, *, as_json: bool) -> None:
     """List what was decided, the latest first."""
@@ -269,10 +262,10 @@ def history(collection: str, limit: int, *, as_json: bool) -> None:
         return
     for one in found:
         undone = f", undone by {one.undone_by}" if one.undone_at is not None else ""
+        if one.restored and not undone:
+            undone = f"; {', '.join(one.restored)} came back"
         what = f"removed {', '.join(one.removed)} of" if one.removed else "dismissed"
-        click.echo(
-            f"{one.decision:>6}  {one.made_at:%Y-%m-%d %H:%M}  {one.made_by}: {what} {', '.join(one.members)}{undone}"
-        )
+        say(f"{one.decision:>6}  {one.made_at:%Y-%m-%d %H:%M}  {one.made_by}: {what} {', '.join(one.members)}{undone}")
 
 
 @duplicates.command()
@@ -288,7 +281,7 @@ def apply(
     """Apply the suggestion of the rules to all open groups of COLLECTION; a line of JSON for each."""
 
     def tell(one: Applied) -> None:
-        click.echo(orjson.dumps(asdict(one)).decode())
+        say(orjson.dumps(asdict(one)).decode())
 
     with opened() as context:
         done = duplicate_bulk.apply_suggestions(
@@ -302,12 +295,13 @@ def apply(
             complete_only=not chains,
             report=tell,
         )
-    click.echo(f"{done} groups" if yes else f"{done} groups; nothing was changed: --yes decides", err=True)
+    groups = counted(done, "group")
+    say(groups if yes else f"{groups}; nothing was changed: --yes decides", err=True)
 
 
 @duplicates.command()
 @click.argument("collection")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Records at most.")
+@click.option("--limit", type=IntRange(1, 10_000), default=50, show_default=True, help="Records at most.")
 @json_option
 def trash(collection: str, limit: int, *, as_json: bool) -> None:
     """List the records in the trash, the latest first."""
@@ -316,11 +310,9 @@ def trash(collection: str, limit: int, *, as_json: bool) -> None:
     if as_json:
         print_json({"records": [asdict(one) for one in found], "total": total})
         return
-    click.echo(counted(total, "record"))
+    say(counted(total, "record"))
     for one in found:
-        click.echo(
-            f"{one.id:<32}  removed {one.removed_at:%Y-%m-%d %H:%M} by {one.removed_by}, until {one.purge_at:%Y-%m-%d}"
-        )
+        say(f"{one.id:<32}  removed {one.removed_at:%Y-%m-%d %H:%M} by {one.removed_by}, until {one.purge_at:%Y-%m-%d}")
 
 
 @duplicates.command()
@@ -344,7 +336,10 @@ def purge(collection: str, records: tuple[str, ...], *, everything: bool) -> Non
         raise click.UsageError("name records, or give --all")
     with opened() as context:
         number = service.purge(context, collections.get(context, collection), None if everything else records)
-    click.echo(f"deleted {counted(number, 'record')} for good")
+    if records and not number:
+        say("none of these is in the trash", err=True)
+        sys.exit(1)
+    say(f"deleted {counted(number, 'record')} for good")
 
 
 @duplicates.command()
@@ -353,7 +348,7 @@ def forget(collection: str) -> None:
     """Forget the stored pairs of COLLECTION, and note changes no more; decisions and the trash stay."""
     with opened() as context:
         service.forget(context, collections.get(context, collection))
-    click.echo(f"the pairs of {collection} are not stored any more")
+    say(f"the pairs of {collection} are not stored any more")
 
 
 def _tell_outcomes(outcomes: dict[str, str], *, as_json: bool) -> None:
@@ -362,6 +357,6 @@ def _tell_outcomes(outcomes: dict[str, str], *, as_json: bool) -> None:
         print_json(outcomes)
     else:
         for record_id, outcome in outcomes.items():
-            click.echo(f"{record_id}: {_OUTCOMES[outcome]}")
+            say(f"{record_id}: {_OUTCOMES[outcome]}")
     if not set(outcomes.values()) <= {"restored", "stored"}:
         sys.exit(1)

@@ -10,6 +10,7 @@ import click
 
 from app.cli.common import json_option, opened, print_json
 from app.cli.job import follow, warn_without_workers
+from app.cli.saying import IntRange, say
 from app.config import Settings
 from app.domain.errors import InvalidRequest
 from app.domain.jobs import State
@@ -45,7 +46,7 @@ _DONE = {State.DONE, State.DONE_WITH_REJECTS}
 @click.option("--vector", help="With --from: the name of the vector that is moved, where there are several.")
 @click.option("--embed-again", is_flag=True, help="With --from: leave the vectors, and embed the pictures.")
 @click.option("--token", envvar="LOOKALIKE_SOURCE_TOKEN", help="With --from: the token of the server at SOURCE.")
-@click.option("--max-rejects", type=click.IntRange(0), help="Fail beyond so many rejects.")
+@click.option("--max-rejects", type=IntRange(0), help="Fail beyond so many rejects.")
 @click.option("--idempotency-key", help="The same import again with this key is the same job.")
 @click.option("--preview", "only_preview", is_flag=True, help="Show how SOURCE is read, and write nothing.")
 @click.option("--detach", is_flag=True, help="Leave the job to a worker; SOURCE lies below its files root.")
@@ -114,7 +115,7 @@ def import_(
                 job = follow(context, job, lambda _: not work.is_alive())
             except KeyboardInterrupt:
                 asking.pause(context, job.id)
-                click.echo(f"lookalike: job {job.id} pauses at its next safe point", err=True)
+                say(f"lookalike: job {job.id} pauses at its next safe point", err=True)
             work.join()
             job = asking.get(context, job.id)
     if as_json:
@@ -122,7 +123,7 @@ def import_(
     else:
         now = job.progress
         reason = f": {job.error}" if job.error else ""
-        click.echo(f"job {job.id} is {job.state}: {counted(now.done, 'record')}, {now.rejected} rejected{reason}")
+        say(f"job {job.id} is {job.state}: {counted(now.done, 'record')}, {now.rejected} rejected{reason}")
     if not detach and job.state not in _DONE:
         sys.exit(1)
 

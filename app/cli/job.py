@@ -13,6 +13,7 @@ from app.cli.collector import leave_out_what_stays
 from app.cli.common import json_option, opened, print_json
 from app.cli.listening import check_free, serve_metrics
 from app.cli.progress import progress_bar
+from app.cli.saying import IntRange, printable, say
 from app.config import Settings
 from app.domain.jobs import Job, State
 from app.services import collections, expiring, gauges
@@ -35,7 +36,7 @@ def job() -> None:
 )
 @click.option("--kind", type=click.Choice(sorted(KINDS)), multiple=True, help="Only jobs of this kind.")
 @click.option("--collection", help="Only jobs of this collection.")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Jobs at most.")
+@click.option("--limit", type=IntRange(1, 10_000), default=50, show_default=True, help="Jobs at most.")
 @json_option
 def list_(state: tuple[str, ...], kind: tuple[str, ...], collection: str | None, limit: int, *, as_json: bool) -> None:
     """List jobs, the latest first."""
@@ -51,7 +52,7 @@ def list_(state: tuple[str, ...], kind: tuple[str, ...], collection: str | None,
         print_json([one.told(whole=False) for one in found])
         return
     for one in found:
-        click.echo(_line(one))
+        say(_line(one))
 
 
 @job.command()
@@ -68,7 +69,7 @@ def show(number: int, *, as_json: bool) -> None:
     progress = told.pop("progress")
     for key, value in {**told, **(progress if isinstance(progress, dict) else {})}.items():
         shown = orjson.dumps(value).decode() if isinstance(value, dict | list) else value
-        click.echo(f"{key:<14} {'' if shown is None else shown}")
+        say(f"{key:<14} {'' if shown is None else shown}")
 
 
 @job.command()
@@ -84,7 +85,7 @@ def watch(number: int, *, as_json: bool) -> None:
     if as_json:
         print_json(found.told())
     else:
-        click.echo(_line(found))
+        say(_line(found))
     if found.state not in {State.DONE, State.DONE_WITH_REJECTS}:
         sys.exit(1)
 
@@ -114,7 +115,7 @@ def _changing(name: str, help_: str, change: Callable[[Context, int], Job]) -> N
         if as_json:
             print_json(found.told())
         else:
-            click.echo(_line(found))
+            say(_line(found))
 
 
 _changing("pause", "Have a job pause at its next safe point; `resume` lets it go on from there.", asking.pause)
@@ -128,13 +129,13 @@ _changing("cancel", "End a job for good; what it has done stays.", asking.cancel
 def rejects(number: int, file: BinaryIO) -> None:
     """Write what a job could not take to FILE (or stdout), a line of JSON each: line, _id, code, reason, source."""
     with opened(reads=True) as context:
-        file.writelines(one.json() + b"\n" for one in asking.rejects(context, number))
+        file.writelines(printable(one.json().decode()).encode() + b"\n" for one in asking.rejects(context, number))
 
 
 def warn_without_workers(context: Context) -> None:
     """Say on stderr that nobody is there to do a job, where that is so."""
     if not asking.workers_alive(context):
-        click.echo(
+        say(
             "lookalike: no worker is there to do it: start `lookalike worker`, or `lookalike serve`, whose"
             " LOOKALIKE_JOB_WORKERS does jobs, too",
             err=True,
@@ -150,7 +151,7 @@ def _line(one: Job) -> str:
 
 
 @click.command()
-@click.option("--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="Jobs done at the same time.")
+@click.option("--jobs", type=IntRange(1, 64), default=1, show_default=True, help="Jobs done at the same time.")
 def worker(jobs: int) -> None:
     """Do jobs until told to stop: as many workers, on as many machines, as you like.
 
@@ -166,7 +167,7 @@ def worker(jobs: int) -> None:
         workers.start()
         leave_out_what_stays(context)
         expiring.watch(context)  # files of export jobs may lie on this machine alone
-        click.echo(f"lookalike: {jobs} worker{'s' if jobs > 1 else ''} for jobs; Ctrl-C hands what runs back", err=True)
+        say(f"lookalike: {jobs} worker{'s' if jobs > 1 else ''} for jobs; Ctrl-C hands what runs back", err=True)
         try:
             while True:
                 time.sleep(3600)
@@ -175,7 +176,7 @@ def worker(jobs: int) -> None:
                 signal.signal(number, signal.SIG_IGN)
             workers.stop()
             stop_metrics()
-    click.echo("lookalike: stopped; what ran goes on where another worker is", err=True)
+    say("lookalike: stopped; what ran goes on where another worker is", err=True)
 
 
 def serve_own_metrics(context: Context) -> Callable[[], None]:

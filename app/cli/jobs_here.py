@@ -9,6 +9,7 @@ import click
 from app.cli.common import print_json
 from app.cli.job import warn_without_workers
 from app.cli.progress import progress_bar
+from app.cli.saying import say
 from app.domain.collections import Collection
 from app.domain.errors import InvalidRequest, LookalikeError
 from app.domain.jobs import Job, State
@@ -34,7 +35,7 @@ def detached(
     if as_json:
         print_json(job.told())
     else:
-        click.echo(f"{collection.name}: job {job.id} is queued; lookalike job watch {job.id} shows how far it is")
+        say(f"{collection.name}: job {job.id} is queued; lookalike job watch {job.id} shows how far it is")
     warn_without_workers(context)
 
 
@@ -66,7 +67,7 @@ def do_here(
             job = asking.get(context, job.id)
             if job.state != State.QUEUED:
                 raise InvalidRequest(f"job {job.id} was {job.state} by somebody else")
-            click.echo(f"lookalike: job {job.id} waits until another of its kind is done", err=True)
+            say(f"lookalike: job {job.id} waits until another of its kind is done", err=True)
             context.bell.wait(context.bell.rings, _LOOK_SECONDS)
         with progress_bar(terminals_only=True) as bar:
             task = bar.add_task(kind.name, total=None)
@@ -79,7 +80,7 @@ def do_here(
     except KeyboardInterrupt:
         worker.pause(job.id)
         resume = "" if local else f", or lookalike job resume {job.id} where a worker is"
-        click.echo(f"lookalike: job {job.id} is paused: the same command goes on with it{resume}", err=True)
+        say(f"lookalike: job {job.id} is paused: the same command goes on with it{resume}", err=True)
         raise
     job = asking.get(context, job.id)
     if not job.ended:

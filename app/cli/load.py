@@ -11,6 +11,7 @@ import click
 from app.cli.common import json_option, opened, print_json
 from app.cli.jobs_here import detach_option, detached, done_here
 from app.cli.progress import progress_bar
+from app.cli.saying import say
 from app.domain.jsontext import dumps
 from app.domain.records import Json
 from app.services import collections
@@ -108,7 +109,7 @@ def load(
         _tell(report, skipped_to, replace=replace, dry_run=dry_run)
     if report.kept_because:
         done = "would be" if dry_run else "was"
-        click.echo(f"lookalike: nothing {done} deleted: {report.kept_because}", err=True)
+        say(f"lookalike: nothing {done} deleted: {report.kept_because}", err=True)
     if report.kept_because or len(report.failed) == report.seen - len(report.passed_over) > 0:
         sys.exit(1)
 
@@ -181,10 +182,10 @@ def update(
             {"seen": seen, "changed": changed, "skipped": _plain(skipped), "index_built": outcome["index_built"]}
         )
     else:
-        click.echo(f"{seen} lines: {changed} changed, {len(skipped)} skipped")
+        say(f"{seen} lines: {changed} changed, {len(skipped)} skipped")
         _list("skipped", skipped, skipped_to)
         if outcome["index_built"]:
-            click.echo("the HNSW index was built")
+            say("the HNSW index was built")
     if skipped and not changed:
         sys.exit(1)
 
@@ -209,29 +210,29 @@ def _path(source: Path, *, detach: bool) -> str:
 
 def _tell(report: LoadReport, skipped_to: Path | None, *, replace: bool, dry_run: bool) -> None:
     if dry_run:
-        click.echo("nothing was written; this is what a load would do")
+        say("nothing was written; this is what a load would do")
     counts = f"{report.stored} stored, {report.present} were there already"
     if replace:
         counts = (
             f"{report.stored} stored, {report.replaced} have another picture now, {report.updated} other attributes,"
             f" {report.present} were so already"
         )
-    click.echo(f"{report.seen} seen: {counts}, {len(report.failed)} skipped, {len(report.passed_over)} passed over")
+    say(f"{report.seen} seen: {counts}, {len(report.failed)} skipped, {len(report.passed_over)} passed over")
     if report.deleted:
         done = "would be" if dry_run else "were"
-        click.echo(f"{report.deleted} that the source does not have {done} deleted")
+        say(f"{report.deleted} that the source does not have {done} deleted")
     if dry_run:
         _tell_examples(report)
     _list("skipped", report.failed, skipped_to)
     _list("passed over", report.passed_over, skipped_to)
     if report.index_built:
-        click.echo("the HNSW index was built")
+        say("the HNSW index was built")
 
 
 def _tell_examples(report: LoadReport) -> None:
     for outcome, ids in report.examples.items():
         more = getattr(report, outcome) - len(ids)
-        click.echo(f"  {outcome}: {', '.join(ids)}{f' … and {more} more' if more else ''}")
+        say(f"  {outcome}: {', '.join(ids)}{f' … and {more} more' if more else ''}")
 
 
 def _plain(unusable: Sequence[Unusable]) -> list[dict[str, str | None]]:
@@ -246,7 +247,7 @@ def _write_skipped(file: Path | None, unusable: Sequence[Unusable]) -> None:
 def _list(word: str, unusable: Sequence[Unusable], all_in: Path | None) -> None:
     for one in unusable[:_SHOWN]:
         name = "" if one.id in (None, one.place) else f" (_id {one.id})"
-        click.echo(f"  {word}: {one.place}{name}: {one.reason}", err=True)
+        say(f"  {word}: {one.place}{name}: {one.reason}", err=True)
     if len(unusable) > _SHOWN:
         where = f"all of them are in {all_in}" if all_in else "--skipped-to FILE names them all"
-        click.echo(f"  … and {len(unusable) - _SHOWN} more {word}; {where}", err=True)
+        say(f"  … and {len(unusable) - _SHOWN} more {word}; {where}", err=True)

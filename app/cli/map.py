@@ -7,6 +7,7 @@ import click
 
 from app.cli.common import json_option, opened, print_json
 from app.cli.jobs_here import detach_option, detached, done_here
+from app.cli.saying import IntRange, say
 from app.domain.wording import counted
 from app.services import collections, maps
 from app.services.jobs.map_job import MAP
@@ -20,9 +21,7 @@ def map_() -> None:
 @map_.command()
 @click.argument("collection")
 @click.option("--anew", is_flag=True, help="Lay all records out anew, however few are new.")
-@click.option(
-    "--seed", type=click.IntRange(0, 2**31 - 1), default=1, show_default=True, help="Of what is drawn by lot."
-)
+@click.option("--seed", type=IntRange(0, 2**31 - 1), default=1, show_default=True, help="Of what is drawn by lot.")
 @detach_option
 @json_option
 def build(collection: str, *, anew: bool, seed: int, detach: bool, as_json: bool) -> None:
@@ -39,7 +38,7 @@ def build(collection: str, *, anew: bool, seed: int, detach: bool, as_json: bool
         return
     lie = "lies" if outcome["records"] == 1 else "lie"
     where = counted(outcome["clusters"], "cluster")
-    click.echo(f"{found.name}: {counted(outcome['records'], 'record')} {lie} on the map, in {where}")
+    say(f"{found.name}: {counted(outcome['records'], 'record')} {lie} on the map, in {where}")
 
 
 @map_.command()
@@ -65,7 +64,7 @@ def show(collection: str, *, as_json: bool) -> None:
         print_json(told)
         return
     for name, value in told.items():
-        click.echo(f"{name}: {value}")
+        say(f"{name}: {value}")
 
 
 @map_.command()

@@ -9,6 +9,7 @@ import click
 from app.cli.common import json_option, print_json
 from app.cli.logs import log_to_stderr
 from app.cli.model_calibrate import calibrate
+from app.cli.saying import say
 from app.config import Settings
 from app.demo.catalogue import catalogue
 from app.domain.errors import InvalidRequest
@@ -36,11 +37,11 @@ def list_(*, everything: bool, as_json: bool) -> None:
         print_json([row.as_json() for row in shown])
         return
     width = max(len(row.name) for row in shown)
-    click.echo(f"{'name':<{width}}  {'dims':>5}  {'scale':>6}  {'texts':<5}  {'at hand':<7}  {'licence':<14}  revision")
+    say(f"{'name':<{width}}  {'dims':>5}  {'scale':>6}  {'texts':<5}  {'at hand':<7}  {'licence':<14}  revision")
     for row in shown:
-        click.echo(_line(row, width))
+        say(_line(row, width))
     if len(rows) > len(shown):
-        click.echo(
+        say(
             f"{len(rows) - len(shown)} more cannot be used, as they are not for pictures or incomplete: --all tells why"
         )
 
@@ -78,8 +79,8 @@ def pull(name: str, revision: str | None, *, as_json: bool) -> None:
         print_json({**asdict(done.facts), "name": done.pinned, "commit": done.commit, "bytes": done.bytes})
         return
     facts = done.facts
-    click.echo(f"{done.pinned}")
-    click.echo(
+    say(f"{done.pinned}")
+    say(
         f"{facts.dimensions} dimensions, licence {facts.licence}, {done.bytes / 2**20:.1f} MiB. To use just this state"
         f" of it: lookalike collection create NAME --service SERVICE --model {done.pinned}"
     )
@@ -110,7 +111,7 @@ def check(name: str, pictures: tuple[Path, ...], *, as_json: bool) -> None:
         ("speed", f"{done.per_second:.0f} pictures/s from bytes, {done.model_per_second:.0f} through the model alone"),
         ("pictures", f"{done.pictures} {'of yours' if pictures else 'the sample catalogue'}"),
     ):
-        click.echo(f"{title:<9} {value}")
+        say(f"{title:<9} {value}")
 
 
 def _samples() -> list[tuple[str, bytes]]:

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from app.cli.common import json_option, print_json
 from app.cli.progress import progress_bar
+from app.cli.saying import IntRange, printable
 from app.config import Settings
 from app.embedding.models import registry
 from app.embedding.models.base import ModelFacts
@@ -27,7 +28,7 @@ from app.services.folders import folder_items
     required=True,
     help="Photos of different things, 20 at least; sub-folders are looked into.",
 )
-@click.option("--sample", type=click.IntRange(min=20), help="Number of photos to use, evenly spread; without it, all.")
+@click.option("--sample", type=IntRange(min=20), help="Number of photos to use, evenly spread; without it, all.")
 @json_option
 def calibrate(name: str, folder: Path, sample: int | None, *, as_json: bool) -> None:
     """Measure which edits of a picture MODEL finds again within 5.0, and propose a distance scale.
@@ -77,7 +78,7 @@ def _plain(facts: ModelFacts, embedded: Embedded, found: Calibration) -> dict[st
 def _tell(facts: ModelFacts, embedded: Embedded, found: Calibration) -> None:
     stderr = Console(stderr=True, highlight=False)
     for record_id, reason in embedded.unreadable[:20]:
-        stderr.print(f"  {record_id}: {reason}", markup=False)
+        stderr.print(printable(f"  {record_id}: {reason}"), markup=False)
     rows = [
         (
             one.name if one.light else f"{one.name} *",

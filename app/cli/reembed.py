@@ -9,6 +9,7 @@ import click
 
 from app.cli.common import json_option, opened, print_json
 from app.cli.jobs_here import detach_option, detached, do_here, take_over
+from app.cli.saying import say
 from app.config import Settings
 from app.domain.errors import LookalikeError
 from app.domain.jobs import State
@@ -66,7 +67,7 @@ def reembed(
             with reembedding.alone(context, collection):
                 take_over(context, REEMBED, collection, None)
                 given_up = reembedding.abandon(context, collection)
-            click.echo(f"{name}: {'the new vectors are removed' if given_up else 'there was nothing to give up'}")
+            say(f"{name}: {'the new vectors are removed' if given_up else 'there was nothing to give up'}")
             return
         parameters: dict[str, Json] = {"model": model, "drop_unreadable": drop_unreadable}
         if detach:
@@ -81,7 +82,7 @@ def reembed(
     if as_json:
         print_json(_json(name, report))
     elif report is None:
-        click.echo(f"{name}: its vectors are those of {model} already")
+        say(f"{name}: its vectors are those of {model} already")
     else:
         _tell(report, unreadable_to)
     if report is not None and not report.switched:
@@ -106,21 +107,22 @@ def _json(name: str, report: ReembeddingReport | None) -> dict[str, object]:
 def _tell(report: ReembeddingReport, unreadable_to: Path | None) -> None:
     name = report.collection.name
     for record_id, reason in report.examples:
-        click.echo(f"  {record_id}: {reason}", err=True)
+        say(f"  {record_id}: {reason}", err=True)
     if report.unreadable > len(report.examples):
-        click.echo(f"  … and {report.unreadable - len(report.examples)} more", err=True)
+        say(f"  … and {report.unreadable - len(report.examples)} more", err=True)
     if report.switched:
         dropped = f", {report.dropped} unreadable ones deleted" if report.dropped else ""
-        click.echo(
+        say(
             f"{name}: {counted(report.embedded, 'record')} embedded with {report.collection.model}{dropped};"
             f" searches were held up for {report.seconds * 1000:.0f} ms at most"
         )
         return
     unreadable = counted(report.unreadable, "picture")
     everything = f"all of them are in {unreadable_to}" if unreadable_to else "--unreadable-to FILE writes all of them"
-    click.echo(
-        f"{name}: {counted(report.embedded, 'record')} embedded; {unreadable} cannot be read ({everything}).\n"
-        "The old vectors are still in use. Bring the pictures back and run it again (--files FOLDER says where _file"
-        " is),\nor delete those records with --drop-unreadable, or give up with --abandon.",
-        err=True,
+    lines = (
+        f"{name}: {counted(report.embedded, 'record')} embedded; {unreadable} cannot be read ({everything}).",
+        "The old vectors are still in use. Bring the pictures back and run it again (--files FOLDER says where _file",
+        "is), or delete those records with --drop-unreadable, or give up with --abandon.",
     )
+    for line in lines:
+        say(line, err=True)

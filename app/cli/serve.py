@@ -22,6 +22,7 @@ from app.cli.collector import leave_out_what_stays
 from app.cli.common import check_folders
 from app.cli.listening import address_of, check_free, netloc, serve_metrics, url_of
 from app.cli.logs import ServerLog, log_to_stderr
+from app.cli.saying import IntRange, say
 from app.cli.worker import BoundedWorker
 from app.config import Settings
 from app.config.several_servers import MOST_WORKERS
@@ -89,9 +90,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
 
     def _listens(self, _: object) -> None:
         url = url_of(self.settings)
-        click.echo(
-            f"Lookalike listens on {url}; {url}/docs describes the API, {url}/readyz tells when it can serve", err=True
-        )
+        say(f"Lookalike listens on {url}; {url}/docs describes the API, {url}/readyz tells when it can serve", err=True)
 
     def _take_place(self, arbiter: Any, worker: Any) -> None:
         """Give a process that is about to be made the first place that is free: that of one that ended, if any did."""
@@ -214,9 +213,9 @@ def run(settings: Settings) -> None:
 
 @click.command()
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
-@click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on.  [default: 8000]")
-@click.option("--workers", type=click.IntRange(1, MOST_WORKERS), help="Processes.  [default: one for two cores]")
-@click.option("--threads", type=click.IntRange(1, 256), help="Requests served at the same time, each.  [default: 8]")
+@click.option("--port", type=IntRange(1, 65535), help="Port to listen on.  [default: 8000]")
+@click.option("--workers", type=IntRange(1, MOST_WORKERS), help="Processes.  [default: one for two cores]")
+@click.option("--threads", type=IntRange(1, 256), help="Requests served at the same time, each.  [default: 8]")
 @click.option("--read-only", is_flag=True, default=None, help="Take no writes, as on a standby.")
 def serve(
     host: str | None, port: int | None, workers: int | None, threads: int | None, *, read_only: bool | None

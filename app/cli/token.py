@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from app.cli.common import json_option, opened, print_json
+from app.cli.saying import IntRange, say
 from app.domain.moments import moment_of, while_of
 from app.domain.tokens import Limits, Scope
 from app.services import tokens
@@ -20,7 +21,7 @@ _LIMITS = {
     "batch_records": "records a request",
 }
 _OPTIONS = {name.replace("_", "-"): name for name in _LIMITS}
-_id = click.argument("token_id", type=click.IntRange(1, 2**31 - 1))
+_id = click.argument("token_id", type=IntRange(1, 2**31 - 1))
 
 
 def _expires(command: Callable[..., None]) -> Callable[..., None]:
@@ -86,7 +87,7 @@ def create(
         told = {"token": made.token, "id": made.id, "scopes": sorted(scopes), "collections": collections or None}
         print_json({**told, "expires_at": made.expires_at, **asdict(given)})
     else:
-        click.echo(made.token)
+        say(made.token)
 
 
 @token.command("list")
@@ -100,7 +101,7 @@ def list_(*, as_json: bool) -> None:
         return
     for row in rows:
         where = "all collections" if row["all_collections"] else ", ".join(row["collections"]) or "no collection"
-        click.echo(f"{row['id']:>4}  {'+'.join(row['scopes']):<12} {where}  {row['label']} ({_told(row)})")
+        say(f"{row['id']:>4}  {'+'.join(row['scopes']):<12} {where}  {row['label']} ({_told(row)})")
 
 
 def _told(row: Mapping[str, Any]) -> str:
@@ -138,7 +139,7 @@ def change(
     changes |= {"expires_at": expires} if expires or endless else {}
     with opened() as context:
         tokens.change(context, token_id, changes)
-    click.echo(f"token {token_id} is changed; servers follow within {context.settings.auth_cache_seconds:g} seconds")
+    say(f"token {token_id} is changed; servers follow within {context.settings.auth_cache_seconds:g} seconds")
 
 
 @token.command()
@@ -157,9 +158,9 @@ def rotate(token_id: int, grace: str, expires: datetime | None, *, as_json: bool
     if as_json:
         print_json({"token": made.token, "id": made.id, "replaces": token_id, "expires_at": made.expires_at})
         return
-    click.echo(made.token)
+    say(made.token)
     until = f"works on for {grace}" if length else "is revoked"
-    click.echo(f"token {made.id} is made; token {token_id} {until}", err=True)
+    say(f"token {made.id} is made; token {token_id} {until}", err=True)
 
 
 @token.command()
@@ -168,4 +169,4 @@ def revoke(token_id: int) -> None:
     """Revoke the token with this id (see token list)."""
     with opened() as context:
         tokens.revoke(context, token_id)
-    click.echo(f"token {token_id} is revoked; servers refuse it within {context.settings.auth_cache_seconds:g} seconds")
+    say(f"token {token_id} is revoked; servers refuse it within {context.settings.auth_cache_seconds:g} seconds")

@@ -9,6 +9,7 @@ from typing import BinaryIO
 import click
 
 from app.cli.common import json_option, opened, print_json
+from app.cli.saying import FloatRange, IntRange, printable, say
 from app.domain.collections import Collection
 from app.domain.errors import InvalidRequest, LookalikeError
 from app.domain.jsontext import loads
@@ -27,10 +28,10 @@ def curator() -> str:
 
 @click.command()
 @click.argument("collection")
-@click.option("--pairs", type=click.IntRange(0, 1000), default=40, show_default=True, help="Pairs to be asked about.")
+@click.option("--pairs", type=IntRange(0, 1000), default=40, show_default=True, help="Pairs to be asked about.")
 @click.option(
     "--precision",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=FloatRange(0, 1, min_open=True),
     default=duplicate_tuning.PRECISION,
     show_default=True,
     help="Precision that is wanted of the radius.",
@@ -121,19 +122,19 @@ def _thumbnails_in(context: Context, collection: Collection, folder: Path) -> _S
 def _ask(pairs: Sequence[tuple[str, str]], show: _Show | None, judge: Callable[[Judgement], object]) -> None:
     """Ask of each pair whether it shows the same picture, and keep each answer at once, until the input ends."""
     if not pairs:
-        click.echo("every pair was judged", err=True)
+        say("every pair was judged", err=True)
     for number, (one, other) in enumerate(pairs, 1):
         where = "" if show is None else show(number, one, other)
         what = f"{number} of {len(pairs)}: do {one} and {other} show the same picture?{where}"
         try:
             answer = click.prompt(
-                f"{what} [y, n, s: skip, q: end]",
+                f"{printable(what)} [y, n, s: skip, q: end]",
                 type=click.Choice(["y", "n", "s", "q"], case_sensitive=False),
                 show_choices=False,
                 err=True,
             ).lower()
         except click.Abort:  # Ctrl-C, or no more input
-            click.echo(err=True)
+            say(err=True)
             return
         if answer == "q":
             return
@@ -143,15 +144,15 @@ def _ask(pairs: Sequence[tuple[str, str]], show: _Show | None, judge: Callable[[
 
 def _tell_report(told: Report, precision: float) -> None:
     """Print what is known of each radius."""
-    click.echo(f"{told.judged} of {told.pairs} pairs judged; intervals of 95 %")
-    click.echo(f"{'radius':>8} {'pairs':>9}  {'precision':<24}{'recall':<24}")
+    say(f"{told.judged} of {told.pairs} pairs judged; intervals of 95 %")
+    say(f"{'radius':>8} {'pairs':>9}  {'precision':<24}{'recall':<24}")
     for one in told.candidates:
         recall = _share(one.recall) if one.recall is not None else "-"
-        click.echo(f"{one.radius:8.2f} {one.pairs:9}  {_share(one.precision):<24}{recall:<24}")
+        say(f"{one.radius:8.2f} {one.pairs:9}  {_share(one.precision):<24}{recall:<24}")
     if told.suggested is None:
-        click.echo(f"no radius is known to have a precision of {precision:g}: judge more pairs, or ask for less")
+        say(f"no radius is known to have a precision of {precision:g}: judge more pairs, or ask for less")
     else:
-        click.echo(f"the widest radius with a precision of {precision:g}: {told.suggested:g}")
+        say(f"the widest radius with a precision of {precision:g}: {told.suggested:g}")
 
 
 def _share(one: Estimate) -> str:

@@ -345,6 +345,23 @@ def run(twins: Api, monkeypatch: pytest.MonkeyPatch) -> Any:
     return call
 
 
+def test_no_id_steers_the_terminal(twins: Api, run: Any) -> None:
+    name, hostile = twins.collection, "20\x1b[2J\u009b31m\u202e\n4"
+    twins.post("insert", {"records": [{"_id": hostile, "_base64": picture(1), "n": "\x1b]0;x\x07"}]}, code=210)
+    said = [run("groups", name).output, run("resolve", name, "--keep", "1", "--remove", hostile).output]
+    said += [
+        run(*command, name).output for command in (["trash"], ["history"], ["trash", "--json"], ["history", "--json"])
+    ]
+    said += [run("restore", name, hostile).output, run("pairs", name).output, run("dismiss", name, "1", hostile).output]
+    said += [run("resolve", name, "--keep", "1", "--remove", hostile, "--merge", "{}", "--dry-run").output]
+    said += [run("resolve", name, "--keep", hostile, "--remove", "1", "--merge", "{}", "--dry-run").output]
+    said += [run("tune", name, "--pairs", "4", input="s\ns\ns\ns\ns\n").output]
+    for text in said:
+        assert not set(text) & set("\x1b\x07\u009b\u202e"), text
+    assert sum(r"20\u001b[2J\u009b31m\u202e\u000a4" in text for text in said) >= 5
+    assert json.loads(said[4])["records"][0]["id"] == hostile
+
+
 def test_the_command_line_has_the_same_workflow(twins: Api, run: Any, tmp_path: Path) -> None:
     name = twins.collection
     state = json.loads(run("scan", name, "--radius", "0.5", "--json").stdout)
@@ -365,6 +382,9 @@ def test_the_command_line_has_the_same_workflow(twins: Api, run: Any, tmp_path: 
     assert run("restore", name, "10", "5").stdout == ("10: restored\n5: stored already; it is not in the trash\n")
     assert run("restore", name, "nobody", code=1).stdout == "nobody: absent: neither in the trash nor stored\n"
     run("purge", name, code=2)
+    assert "none of these is in the trash" in run("purge", name, "nobody", code=1).stderr
+    assert "not a valid integer." in run("undo", name, "x", code=2).output
+    assert "rules" in str(run("apply", name, code=1).exception)
     run("undo", name, "99999999999999999999", code=2)
     run("scan", name, "--radius", "nan", code=1)
     assert "1 record for good" in run("purge", name, "--all").stdout
