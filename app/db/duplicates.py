@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from app.db import hashes, locks
 from app.db.engine import Connection, Database, partition
-from app.db.evidence import Hasher, Looks, Near, between, within
+from app.db.evidence import Between, Hasher, Looks, Near, within
 from app.db.loader import query
 from app.db.looks import looks_of, raw_cursor
 from app.db.pairs import BLOCK
@@ -355,13 +355,14 @@ class _Refresh:
     def _others(self, changed: Looks, looks: Looks) -> tuple[list[_Pair], dict[str, str]]:
         """Return the pairs with records that did not change, and for records that have one, one of the same vector."""
         mine = set(changed.ids)
+        between = Between(looks, self.collection.distance_scale, self.begun.radius, hashes=self.begun.hashes)
         near: list[_Pair] = []
         same: dict[str, str] = {}
         for part in _all_looks(self.connection, self.collection):
             others = part.take([place for place, record_id in enumerate(part.ids) if record_id not in mine])
             if not len(others):
                 continue
-            found = between(looks, others, self.collection.distance_scale, self.begun.radius, hashes=self.begun.hashes)
+            found = between.near(others)
             equal = found.distances == 0
             equal[equal] = (looks.matrix[found.places[equal, 0]] == others.matrix[found.places[equal, 1]]).all(axis=1)
             same |= {looks.ids[int(one)]: others.ids[int(other)] for one, other in found.places[equal]}

@@ -177,13 +177,23 @@ def exact_between(
     return distances
 
 
-def crossed(rows: NDArray[np.float32], others: NDArray[np.float32], scale: float, radius: float) -> NDArray[np.int64]:
-    """Return pairs of a row of each that may lie within a radius, (m, 2), a rounding error beyond it included.
+class Crossing:
+    """Finds the pairs of some rows with others that may lie within a radius; all are of unit length."""
 
-    Both are of unit length.
-    """
-    near = np.flatnonzero(rows @ others.T >= np.float32(1.0 - _rounded(scale, radius) / scale))
-    return np.column_stack(np.divmod(near, len(others)))
+    def __init__(self, rows: NDArray[np.float32], scale: float, radius: float) -> None:
+        self._rows = rows
+        self._least = np.float32(1.0 - _rounded(scale, radius) / scale)
+        # As in `_Comparison`: memory that is taken anew for each comparison costs more than what is computed in it.
+        self._similarities, self._masks = np.empty(0, np.float32), np.empty(0, np.bool_)
+
+    def pairs(self, others: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Return pairs of a row and another, (m, 2), a rounding error beyond the radius included."""
+        shape, size = (len(self._rows), len(others)), len(self._rows) * len(others)
+        if size > len(self._similarities):
+            self._similarities, self._masks = np.empty(size, np.float32), np.empty(size, np.bool_)
+        similar = np.matmul(self._rows, others.T, out=self._similarities[:size].reshape(shape))
+        near = np.greater_equal(similar, self._least, out=self._masks[:size].reshape(shape))
+        return np.column_stack(np.divmod(np.flatnonzero(near), max(1, len(others))))
 
 
 def _rounded(scale: float, radius: float) -> float:

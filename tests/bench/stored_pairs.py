@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.db import loads
+from app.db.evidence import HASH_BYTES
 from app.db.records import NewRecord
 from app.domain.collections import Collection
 from app.domain.records import Fields, Json
@@ -31,7 +32,7 @@ def measure(setup: Setup, collection: Collection, vectors: NDArray[np.float16], 
         loads.copy(setup.context.db, collection, chunk)
     setup.tell(f"duplicates: a scan of {len(vectors)} records")
     least = _peak()
-    scanned = _clocked(lambda: duplicates.scan(setup.context, collection, NEAR_DUPLICATE_RADIUS))
+    scanned = _clocked(lambda: duplicates.scan(setup.context, collection, NEAR_DUPLICATE_RADIUS, model_alone=True))
     more = _peak() - least
     setup.tell("duplicates: the same in NumPy")
     bare = _clocked(lambda: _bare(vectors, collection.distance_scale))
@@ -39,13 +40,16 @@ def measure(setup: Setup, collection: Collection, vectors: NDArray[np.float16], 
     # The first insert would begin to build an index beside what is measured; the first pictures load the model.
     settings = setup.context.settings.model_copy(update={"index_rows": 10**9})
     context = replace(setup.context, settings=settings)
-    pictures = setup.photos[:inserts]
-    _insert(context, collection, pictures[:_WARMING], "warm")
+    _hash(setup, collection, vectors)
+    # Each picture once: the vector of one that was inserted before is remembered, and costs nothing.
+    number = min(inserts, (len(setup.photos) - _WARMING) // 2)
+    pictures, others = setup.photos[:number], setup.photos[number : 2 * number]
+    _insert(context, collection, setup.photos[2 * number :][:_WARMING], "warm")
     duplicates.refresh(setup.context, collection)
     noted = _clocked(lambda: _insert(context, collection, pictures, "noted"))
     refreshed = _clocked(lambda: duplicates.refresh(setup.context, collection))
     duplicates.forget(setup.context, collection)
-    plain = _clocked(lambda: _insert(context, collection, pictures, "plain"))
+    plain = _clocked(lambda: _insert(context, collection, others, "plain"))
     ratio, extra = scanned.seconds / bare.seconds, (noted.seconds + refreshed.seconds) / plain.seconds - 1
     rows = [
         ("scan", *scanned.cells, f"{ratio:.2f} x NumPy; {more / 2**20:.0f} MB more at the peak"),
@@ -60,8 +64,9 @@ def measure(setup: Setup, collection: Collection, vectors: NDArray[np.float16], 
         rows,
         [
             (
-                f"Radius {NEAR_DUPLICATE_RADIUS}. NumPy: unit vectors in memory, blocks of {_BLOCK} rows above the"
-                f" diagonal, pairs by `nonzero`. Inserts: photos through the model, {_BATCH} a request, no index."
+                f"Radius {NEAR_DUPLICATE_RADIUS}. The scan is by the model alone. NumPy: unit vectors in memory, blocks"
+                f" of {_BLOCK} rows above the diagonal, pairs by `nonzero`. Inserts: photos through the model, {_BATCH}"
+                " a request, no index; up to date by model and hash, those of the vectors being their signs."
             )
         ],
         [
@@ -69,6 +74,25 @@ def measure(setup: Setup, collection: Collection, vectors: NDArray[np.float16], 
             Target("pairs kept up to date", "<= 10 % of inserts", f"{100 * extra:.1f} %", extra <= 0.1),
         ],
     )
+
+
+def _hash(setup: Setup, collection: Collection, vectors: NDArray[np.float16]) -> None:
+    """Give every record a hash, as if it had a thumbnail, so that what is inserted is compared by hash, too."""
+    hashes = np.packbits(vectors > np.median(vectors, axis=0), axis=1)[:, :HASH_BYTES]
+    statement = (
+        "INSERT INTO lookalike.duplicate_hashes (collection_id, id, hash, of)"
+        " SELECT %(collection_id)s, n.id, n.hash, '' FROM unnest(%(ids)s::text[], %(hashes)s::bytea[]) AS n (id, hash)"
+    )
+    with setup.context.db.session() as connection:
+        for start in range(0, len(hashes), _CHUNK):
+            rows = hashes[start : start + _CHUNK]
+            ids = [f"v{start + place:07}" for place in range(len(rows))]
+            values = {"collection_id": collection.id, "ids": ids, "hashes": [row.tobytes() for row in rows]}
+            connection.execute(statement, values)
+        connection.execute(
+            "UPDATE lookalike.duplicate_scans SET hashes = true WHERE collection_id = %(collection_id)s",
+            {"collection_id": collection.id},
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from app.db import pairs
-from app.db.evidence import HASH_BYTES, HASH_RADIUS, Looks, Near, between, within
+from app.db.evidence import HASH_BYTES, HASH_RADIUS, Between, Looks, Near, within
 from app.db.pairs import exact
 from app.embedding.models import phash
 
@@ -62,8 +62,10 @@ def test_pairs_are_those_of_brute_force(monkeypatch: pytest.MonkeyPatch, radius:
     assert radius < 1e6 or len(expected) == 75 * 74 // 2
     later = told([near for _, near in within(one, SCALE, radius, hashes=hashes, start=32)], hashes=hashes)
     assert later == pytest.approx({pair: apart for pair, apart in expected.items() if pair[0] >= 32})
-    found = told([between(one, other, SCALE, radius, hashes=hashes)], hashes=hashes)
-    assert found == pytest.approx(wanted(one, other, radius, hashes=hashes, same=False))
+    between = Between(one, SCALE, radius, hashes=hashes)
+    for others in (other, other.take([3]), other.take(np.flatnonzero(~other.hashed)), looks(70, 3)):
+        found = told([between.near(others)], hashes=hashes)
+        assert found == pytest.approx(wanted(one, others, radius, hashes=hashes, same=False))
 
 
 def test_a_distance_of_5_is_that_of_the_model_phash() -> None:
