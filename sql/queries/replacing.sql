@@ -54,8 +54,12 @@ CROSS JOIN LATERAL (SELECT lookalike.pick(r.attributes, :made::text[]) || new.at
 UPDATE /*records*/ lookalike.records /*end*/ AS r
 SET attributes = lookalike.pick(r.attributes, :made::text[]) || new.attributes,
     digest = coalesce(r.digest, new.digest),
-    updated_at = CASE WHEN r.id = ANY (:changed) THEN now() ELSE r.updated_at END
-FROM unnest(:ids::text[], :attributes::jsonb[], :digests::bytea[]) AS new (id, attributes, digest)
+    updated_at = CASE WHEN r.id = ANY (:changed) THEN new.moment ELSE r.updated_at END
+FROM (
+    SELECT given.id, given.attributes, given.digest, now() AS moment
+    FROM unnest(:ids::text[], :attributes::jsonb[], :digests::bytea[]) AS given (id, attributes, digest)
+    OFFSET 0
+) AS new
 WHERE r.collection_id = :collection_id AND r.id = new.id AND r.id = ANY (:ids::text[]);
 
 -- name: missing

@@ -49,8 +49,12 @@ CROSS JOIN LATERAL (SELECT lookalike.pick(r.attributes, %(made)s::text[]) || new
 UPDATE "lookalike"."records_1" AS r
 SET attributes = lookalike.pick(r.attributes, %(made)s::text[]) || new.attributes,
     digest = coalesce(r.digest, new.digest),
-    updated_at = CASE WHEN r.id = ANY (%(changed)s) THEN now() ELSE r.updated_at END
-FROM unnest(%(ids)s::text[], %(attributes)s::jsonb[], %(digests)s::bytea[]) AS new (id, attributes, digest)
+    updated_at = CASE WHEN r.id = ANY (%(changed)s) THEN new.moment ELSE r.updated_at END
+FROM (
+    SELECT given.id, given.attributes, given.digest, now() AS moment
+    FROM unnest(%(ids)s::text[], %(attributes)s::jsonb[], %(digests)s::bytea[]) AS given (id, attributes, digest)
+    OFFSET 0
+) AS new
 WHERE r.collection_id = %(collection_id)s AND r.id = new.id AND r.id = ANY (%(ids)s::text[]);
 
 -- replacing.missing: Ids of records that were there before a moment, in their order, after an id.

@@ -95,7 +95,8 @@ class _Composer:
 
     def _keyed(self) -> str:
         return named("arranged", "keyed").render(
-            source=compared_source(self.query),
+            # What is in several tables is brought together first: Citus puts nothing in such an order on its workers.
+            source=compared_source(self.query) + " OFFSET 0" * self.query.collection.spread,
             boosted=self.boosted,
             keys=", ".join(f"{column.expression} AS {column.name}" for column in self.columns),
             laterals="\n".join(self.laterals),

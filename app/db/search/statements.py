@@ -165,8 +165,8 @@ def knobs(plan: Plan, walk: Walk) -> dict[str, object]:
 def bound(query: Query, text: str, values: Mapping[str, object] | None = None, *, generic: bool = False) -> Statement:
     """Return a text of this query with the values of all its placeholders."""
     given = {**query.where.params, **_values(query), **(values or {})}
-    if query.collection.distributed:
-        return Statement(text, given, prepare=False)  # Citus plans for values
+    if query.collection.spread:
+        return Statement(text, given, prepare=False)  # Citus plans for values, but for one worker's table
     return Statement(text, given, None if generic or not query.filtered else False, generic)
 
 
