@@ -111,6 +111,7 @@ def pairs_(collection: str, radius: float, limit: int, filter_: str | None) -> N
             found_pairs = pairs.all_pairs(context, listing, radius, limit, tell)
     for pair in found_pairs:
         say(orjson.dumps({"records": pair.ids, "distance": round(pair.distance, 6)}).decode())
+    say(f"{counted(len(found_pairs), 'pair')} within {radius:g} by the model", err=True)
 
 
 @duplicates.command()
@@ -184,9 +185,12 @@ def groups(
         print_json({"groups": [asdict(group) for group in page.groups], "total": page.total, "records": page.records})
         return
     say(f"{counted(page.total, 'group')} of {counted(page.records, 'record')}")
+    if page.groups:
+        say(" size   weakest  members")
     for group in page.groups:
         kind = "all alike" if group.complete else "a chain"
-        keep = f"; keep {group.suggestion} ({group.reason})" if group.suggestion is not None else ""
+        reason = "no rule decided: the first id" if group.reason == "first_id" else group.reason
+        keep = f"; keep {group.suggestion} ({reason})" if group.suggestion is not None else ""
         gone = f"; dismissed by decision {group.decision}" if group.decision is not None else ""
         say(f"{len(group.members):>5}  {group.weakest:8.4f}  {kind}: {', '.join(group.members[:20])}{keep}{gone}")
 

@@ -147,6 +147,9 @@ def _tell_report(told: Report, precision: float) -> None:
     say(f"{told.judged} of {told.pairs} pairs judged; intervals of 95 %")
     say(f"{'radius':>8} {'pairs':>9}  {'precision':<24}{'recall':<24}")
     for one in told.candidates:
+        if not told.judged:
+            say(f"{one.radius:8.2f} {one.pairs:9}  {'-':<24}-")
+            continue
         recall = _share(one.recall) if one.recall is not None else "-"
         say(f"{one.radius:8.2f} {one.pairs:9}  {_share(one.precision):<24}{recall:<24}")
     if told.suggested is None:

@@ -121,7 +121,10 @@ def state(context: Context, collection: Collection) -> ScanState | None:
 def _state(context: Context, collection: Collection) -> ScanState:
     begun = stored.state(context.db, collection)
     if begun is None:
-        raise Conflict(f"the pairs of {collection.name!r} are not stored: begin a scan of its duplicates")
+        raise Conflict(
+            f"the pairs of {collection.name!r} are not stored: lookalike duplicates scan {collection.name} stores them,"
+            " and so does a job of the kind duplicate-scan"
+        )
     return begun
 
 

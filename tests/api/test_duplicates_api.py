@@ -234,7 +234,9 @@ def test_what_is_wrong_is_named_and_changes_nothing(twins: Api) -> None:
 def test_rights_and_a_collection_without_stored_pairs(twins: Api, new_collection: Any) -> None:
     empty = new_collection()
     assert ask(twins, "state", collection_id=empty)["stored"] is False
-    assert "begin a scan" in ask(twins, "groups", {}, 409, collection_id=empty)["status"]["error_description"]
+    assert (
+        "lookalike duplicates scan" in ask(twins, "groups", {}, 409, collection_id=empty)["status"]["error_description"]
+    )
     ask(twins, "groups", {}, 404, collection_id="nowhere")
     ask(twins, "groups", {}, 401, Authorization="Token none")
     reader = f"Token {tokens.create(twins.context, [Scope.READ], [twins.collection]).token}"
@@ -367,6 +369,13 @@ def test_the_command_line_has_the_same_workflow(twins: Api, run: Any, tmp_path: 
     state = json.loads(run("scan", name, "--radius", "0.5", "--json").stdout)
     assert state["pending"] == 0
     assert "2 groups of 5 records" in run("groups", name, "--rules", '["oldest"]').stdout
+    listed = run("groups", name, "--rules", '[{"prefix": "q"}]').stdout
+    assert " size   weakest  members\n" in listed
+    assert "keep 1 (no rule decided: the first id)" in listed
+    assert "4 pairs within 0.5 by the model" in run("pairs", name, "--radius", "0.5").stderr
+    untold = run("tune", name, "--pairs", "0").stdout
+    assert "0 of " in untold
+    assert "(" not in untold
     found = json.loads(run("groups", name, "--json", "--record", "20").stdout)
     assert [group["members"] for group in found["groups"]] == [["1", "20"]]
     shown = json.loads(run("resolve", name, "--keep", "1", "--remove", "20", "--merge", "{}", "--dry-run").stdout)
