@@ -114,8 +114,10 @@ RETURNING r.id, (/*fields*/ r.attributes /*end*/)::text AS attributes;
 SELECT count(*) AS records FROM /*records*/ lookalike.records /*end*/ AS r;
 
 -- name: more_than
--- Whether a collection holds more than so many records; reads no more than that.
-SELECT count(*) > :rows AS more FROM (SELECT 1 AS one FROM /*records*/ lookalike.records /*end*/ LIMIT :rows + 1) AS bounded;
+-- Whether a collection holds more than so many records; reads no more than that. The number may be the largest that there is,
+-- to which nothing can be added.
+SELECT count(*) > :rows AS more
+FROM (SELECT 1 AS one FROM /*records*/ lookalike.records /*end*/ LIMIT least(:rows::bigint, 9223372036854775806) + 1) AS bounded;
 
 -- name: first_id
 -- The first id of a collection, in the order of the primary key.

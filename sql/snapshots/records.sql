@@ -93,8 +93,9 @@ RETURNING r.id, (r.attributes)::text AS attributes;
 -- records.count: The number of records of a collection, exactly.
 SELECT count(*) AS records FROM "lookalike"."records_1" AS r;
 
--- records.more_than: Whether a collection holds more than so many records; reads no more than that.
-SELECT count(*) > %(rows)s AS more FROM (SELECT 1 AS one FROM "lookalike"."records_1" LIMIT %(rows)s + 1) AS bounded;
+-- records.more_than: Whether a collection holds more than so many records; reads no more than that. The number may be the largest that there is, to which nothing can be added.
+SELECT count(*) > %(rows)s AS more
+FROM (SELECT 1 AS one FROM "lookalike"."records_1" LIMIT least(%(rows)s::bigint, 9223372036854775806) + 1) AS bounded;
 
 -- records.first_id: The first id of a collection, in the order of the primary key.
 SELECT r.id FROM "lookalike"."records_1" AS r ORDER BY r.collection_id, r.id LIMIT 1;

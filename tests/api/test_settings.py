@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 import requests
+from annotated_types import Le
 from gunicorn.glogging import Logger
 from psycopg.pq import TransactionStatus
 from sqlalchemy import make_url
@@ -24,7 +25,7 @@ from app.cli.serve import Server
 from app.cli.worker import BoundedWorker
 from app.config import Settings
 from app.config.sentences import variable_of
-from app.db import indexes, schema
+from app.db import gauges, indexes, schema
 from app.db import tokens as token_table
 from app.db.engine import Connection
 from app.db.listing import Listing
@@ -551,6 +552,43 @@ def test_an_index_is_built_anew_from_the_share_that_is_set(
     )  # PostgreSQL's statistics come a little later
     build_ended(context, made)
     assert indexing.rebuild_after_deletions(context, made) == rebuilt
+    context.close()
+
+
+# Numbers that statements are given, or that are added to in one.
+_OF_STATEMENTS = (
+    "index_rows", "max_k", "max_pair_records", "max_records", "search_log_rows", "statement_timeout_ms", "ef_search",
+    "audit_days", "job_days", "export_days", "build_workers",
+)  # fmt: skip
+
+
+def _largest(name: str) -> int:
+    (most,) = (one.le for one in Settings.model_fields[name].metadata if isinstance(one, Le))
+    assert isinstance(most, int)
+    return most
+
+
+def test_the_largest_numbers_that_settings_may_be_are_taken_by_the_database(
+    settings: Callable[..., Settings], database_url: str
+) -> None:
+    """They are what PostgreSQL's integers hold, so that one more is one too many for them."""
+    largest = {name: _largest(name) for name in _OF_STATEMENTS}
+    application = create_app(settings(**largest, log_searches=True), database_url)
+    context = application.extensions["lookalike"]
+    made = collections.create(context, "all", "image_matching", capacity=2**63 - 1)
+    token = tokens.create(context, [Scope.ADMIN], None).token
+    api = Api(application.test_client(), context, made.name, token, "image_matching")
+    for name in "ab":
+        api.post("insert", {"records": [{"_id": name, "_base64": picture(ord(name))}]}, code=210)
+    assert not indexing.build_if_needed(context, made)
+    assert indexes.build_hnsw(context.db, made, indexing.resources(context.settings))
+    window = {"from": 1, "k": largest["max_k"] - 1}
+    assert api.post("visualKNN", {"query_record": {"_id": "a"}, **window}, code=200)["answer_count"] == 1
+    assert api.post("find", {"filter": {}, "k": largest["max_k"]}, code=200)["answer_count"] == 2
+    api.post("allNearDupPairs", {"radius": 1.0, "k": 5}, code=200)
+    forget_old(context)
+    assert gauges.read(context.db, 1, largest["index_rows"])
+    eventually(lambda: context.db.one("SELECT count(*) AS n FROM lookalike.search_log"), lambda row: row == {"n": 1})
     context.close()
 
 
