@@ -17,6 +17,7 @@ from app.api.watched import reason_of
 from app.config import Settings
 from app.db import gauges as gauge_table
 from app.db import indexes
+from app.db.loader import query
 from app.domain import statuses
 from app.domain.searches import Entry
 from app.domain.tokens import Scope
@@ -303,19 +304,25 @@ def test_figures_are_remembered(api: Api, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_figures_of_the_database_read_no_record(api: Api) -> None:
-    """However many records there are, a scrape reads the catalogue."""
+    """However many records there are, a scrape reads the catalogue.
+
+    In one transaction, where PostgreSQL tells what this transaction itself has scanned: what others count comes late.
+    """
     api.fill(10)
     table = api.context.lookup.collection(api.collection).records_table
-    count = "SELECT pg_stat_get_numscans(%s::regclass) AS scans"
-
-    def scans() -> int:
-        row = api.context.db.one(count, (f"lookalike.{table}",))  # type: ignore[arg-type]
-        assert row is not None
-        return int(row["scans"])
-
-    before = scans()
-    gauge_table.read(api.context.db, gauges.MOST_COLLECTIONS, 10_000)
-    assert scans() == before
+    scans = (
+        "SELECT sum(pg_stat_get_xact_numscans(c.oid))::integer AS scans"
+        " FROM pg_class AS c LEFT JOIN pg_index AS i ON i.indexrelid = c.oid"
+        " WHERE coalesce(i.indrelid, c.oid)::regclass::text LIKE 'lookalike.records%'"
+    )
+    figures = query("gauges", "now").render(), {"most": gauges.MOST_COLLECTIONS, "index_rows": 10_000}
+    with api.context.db.session() as connection, connection.transaction():
+        connection.execute("SET LOCAL max_parallel_workers_per_gather = 0")  # each counts for itself
+        assert connection.execute(scans).fetchone() == {"scans": 0}
+        assert connection.execute(*figures).fetchall()
+        assert connection.execute(scans).fetchone() == {"scans": 0}
+        connection.execute(sql.SQL("SELECT FROM lookalike.{} LIMIT 1").format(sql.Identifier(table)))
+        assert connection.execute(scans).fetchone() == {"scans": 1}, "a record that is read would be seen"
 
 
 # Who may read them, where, and when the database is away.
