@@ -17,6 +17,7 @@ from app.domain.collections import Collection, NewCollection
 from app.services import warming as service
 from tests.db.vectors import random_vectors
 from tests.support.commands import run
+from tests.support.waiting import eventually
 
 
 @pytest.fixture
@@ -55,6 +56,34 @@ def test_table_and_graphs_are_read_to_the_last_page(db: Database, collection: Co
 
 def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
     return [plan, *(node for below in plan.get("Plans", []) for node in nodes(below))]
+
+
+def test_pg_prewarm_reads_the_table_and_every_index(db: Database, database_url: str, collection: Collection) -> None:
+    with db.session() as connection:
+        there = connection.execute("SELECT FROM pg_available_extensions WHERE name = 'pg_prewarm'").fetchone()
+        if there is None:
+            pytest.skip("this PostgreSQL has no pg_prewarm: it comes with the contrib modules of a server of yours")
+        connection.execute('CREATE SCHEMA "Any place"')
+        connection.execute('CREATE EXTENSION pg_prewarm SCHEMA "Any place"')
+    relations = (
+        "SELECT c.oid, pg_relation_size(c.oid) / 8192 AS pages, pg_stat_get_blocks_fetched(c.oid) AS fetched"
+        " FROM pg_class AS c LEFT JOIN pg_index AS i ON i.indexrelid = c.oid"
+        " WHERE %(table)s::regclass IN (c.oid, i.indrelid)"
+    )
+    table = {"table": f"lookalike.{collection.records_table}"}
+    before = {one["oid"]: one for one in db.all(relations, table)}
+    assert len(before) >= 5, "the table, its key, its attributes' index and both graphs"
+    assert warming.warm(db, collection) == warming.Warmed(
+        "pg_prewarm", 8192 * sum(one["pages"] for one in before.values())
+    )
+    # What a session has counted is told at its end, which comes when it is over here.
+    eventually(
+        lambda: [one["fetched"] - before[one["oid"]]["fetched"] >= one["pages"] for one in db.all(relations, table)],
+        all,
+    )
+    environment = {"DATABASE_URL": database_url}
+    [told] = json.loads(run(["collection", "warm", "shop", "--json"], environment).stdout)
+    assert told["way"] == "pg_prewarm"
 
 
 def test_one_process_at_a_time_reads_a_collection(db: Database, collection: Collection) -> None:

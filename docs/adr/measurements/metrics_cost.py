@@ -3,7 +3,7 @@
 Run from the repository: .venv/bin/python docs/adr/measurements/metrics_cost.py
 """
 
-# ruff: noqa: S101, S103, T201 - a script that prints and checks as it goes
+# ruff: noqa: S101, T201 - a script that prints and checks as it goes
 
 import http.client
 import itertools

@@ -1,12 +1,14 @@
 """Measure whether the memory of a server that answers mixed requests stays flat.
 
-Prints a Markdown table: the resident memory of the worker process after so many requests. Starts `lookalike serve` on
-an embedded database in a temporary folder; settings and MALLOC_ARENA_MAX are taken from the environment.
+Prints a Markdown table: the resident memory of the server's two processes after so many requests, and what the
+processes of PostgreSQL have for themselves. Starts `lookalike serve` on an embedded database in a temporary folder;
+settings and MALLOC_ARENA_MAX are taken from the environment. LOOKALIKE_INDEX_ROWS=100 lets searches go by the index,
+and LOOKALIKE_VECTOR_CACHE_BYTES=800000 lets the model see a tenth of the pictures again.
 
     python docs/adr/measurements/server_memory.py --requests 200000 --clients 8
 
-Requests by turns: searches by `_id`, with a filter, by a picture of 500, find, get, update, count, ping, inserts and
-deletes of one record, and six kinds that are refused. Compare figures of one run only.
+Requests by turns: searches by `_id`, with a filter, with facets, by a picture of 500, find, facets, get, update, count,
+ping, inserts and deletes of one record, and six kinds that are refused. Compare figures of one run only.
 """
 
 # ruff: noqa: S603, T201 - a script that prints and starts the program beside it
@@ -15,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import contextlib
 import http.client
 import io
 import itertools
@@ -78,7 +81,12 @@ class Client:
         kinds: list[tuple[str, Any]] = [
             ("visualKNN", {"query_record": {"_id": own}, "k": 10, "fields_to_return": ["*"]}),
             ("visualKNN", {"query_record": {"_id": own}, "filter": {"n": {"$lt": number % 97}}}),
+            ("visualKNN", {"query_record": {"_id": own}, "k": 5, "facets": ["n"]}),
             ("visualKNN", {"query_record": {"_base64": shown}, "k": 5}),
+            (
+                "facets",
+                {"facets": ["color", {"field": "n", "ranges": [50, 100]}], "filter": {"n": {"$gt": number % 89}}},
+            ),
             ("find", {"filter": {"n": number % RECORDS, f"field{number % 1000}": {"$exists": False}}}),
             ("get", {"records": [{"_id": own}, {"_id": f"none-{number}"}]}),
             ("update", {"records": [{"_id": own, "changed": number}]}),
@@ -100,6 +108,15 @@ def worker_of(process: subprocess.Popen[bytes]) -> psutil.Process:
     """Return the process that serves: the child of the server that is no PostgreSQL."""
     children = psutil.Process(process.pid).children()
     return next(child for child in children if "postgres" not in child.name())
+
+
+def private_mib(processes: list[psutil.Process]) -> float:
+    """Return the memory that these processes share with no other, in MiB."""
+    total = 0
+    for one in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+            total += one.memory_full_info().uss
+    return total / 2**20
 
 
 def main() -> None:
@@ -136,15 +153,16 @@ def measure(server: subprocess.Popen[bytes], port: int, environment: dict[str, s
     pictures = [picture(number) for number in range(500)]
     clients = [Client(port, token, pictures, seed) for seed in range(given.clients)]
     for number in range(RECORDS):
-        body = {"records": [{"_id": str(number), "_base64": pictures[number], "n": number}]}
+        body = {"records": [{"_id": str(number), "_base64": pictures[number], "n": number, "color": str(number % 7)}]}
         connection = http.client.HTTPConnection("127.0.0.1", port)
         headers = {"Authorization": f"Token {token}", "collection-id": "c"}
         connection.request("POST", "/v2/insert", json.dumps(body), headers)
         connection.getresponse().read()
         connection.close()
-    worker = worker_of(server)
+    first, worker = psutil.Process(server.pid), worker_of(server)
     print(f"MALLOC_ARENA_MAX {environment.get('MALLOC_ARENA_MAX', 'unset')}, {given.clients} clients\n")
-    print("| requests | seconds | RSS MiB | threads | no answer or 5xx |\n|---:|---:|---:|---:|---:|")
+    print("| requests | seconds | worker MiB | first process MiB | PostgreSQL MiB | threads | no answer or 5xx |")
+    print("|---:|---:|---:|---:|---:|---:|---:|")
     counter, failures, lock = itertools.count(), 0, threading.Lock()
     started = time.monotonic()
     step = given.requests // given.rows
@@ -165,9 +183,16 @@ def measure(server: subprocess.Popen[bytes], port: int, environment: dict[str, s
         with ThreadPoolExecutor(given.clients) as pool:
             list(pool.map(ask, clients, [row * step] * len(clients)))
         counter = itertools.count(row * step)
-        rss = worker.memory_info().rss / 2**20
         seconds = time.monotonic() - started
-        print(f"| {row * step:,} | {seconds:.0f} | {rss:.1f} | {worker.num_threads()} | {failures} |", flush=True)
+        cells = [
+            f"{row * step:,}",
+            f"{seconds:.0f}",
+            *(f"{one.memory_info().rss / 2**20:.1f}" for one in (worker, first)),
+            f"{private_mib([one for one in first.children(recursive=True) if 'postgres' in one.name()]):.0f}",
+            str(worker.num_threads()),
+            str(failures),
+        ]
+        print(f"| {' | '.join(cells)} |", flush=True)
         if seconds > given.seconds:
             break
 
