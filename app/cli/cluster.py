@@ -3,6 +3,7 @@
 import click
 
 from app.cli.common import opened
+from app.cli.saying import IntRange, say
 from app.domain.collections import Collection
 from app.domain.wording import counted
 from app.services import distributing
@@ -11,7 +12,7 @@ from app.services import distributing
 @click.command()
 @click.option("--collection", "name", help="The collection; without it, all that are not distributed yet.")
 @click.option("--whole", is_flag=True, help="Keep the records of a collection together, on one worker.")
-@click.option("--shards", type=click.IntRange(1, 1024), help="Tables of a collection; without it, one a worker.")
+@click.option("--shards", type=IntRange(1, 1024), help="Tables of a collection; without it, one a worker.")
 @click.option("--dry-run", is_flag=True, help="Check, and say what would be done.")
 def distribute(name: str | None, shards: int | None, *, whole: bool, dry_run: bool) -> None:
     """Put the records of collections on the workers of Citus, whole or spread by a hash of their ids.
@@ -30,6 +31,6 @@ def distribute(name: str | None, shards: int | None, *, whole: bool, dry_run: bo
 
         if dry_run:
             for collection in planned.collections:
-                click.echo(f"would distribute {told(collection)}")
+                say(f"would distribute {told(collection)}")
             return
-        distributing.distribute(context, planned, lambda one: click.echo(f"distributed {told(one)}"), click.echo)
+        distributing.distribute(context, planned, lambda one: say(f"distributed {told(one)}"), say)
