@@ -3,7 +3,7 @@
 Prints a Markdown table: the resident memory of the server's two processes after so many requests, and what the
 processes of PostgreSQL have for themselves. Starts `lookalike serve` on an embedded database in a temporary folder;
 settings and MALLOC_ARENA_MAX are taken from the environment. LOOKALIKE_INDEX_ROWS=100 lets searches go by the index,
-and LOOKALIKE_VECTOR_CACHE_BYTES=800000 lets the model see a tenth of the pictures again.
+and LOOKALIKE_VECTOR_CACHE_BYTES=800000 lets the model see pictures again.
 
     python docs/adr/measurements/server_memory.py --requests 200000 --clients 8
 
