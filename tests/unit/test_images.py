@@ -1,5 +1,7 @@
 import contextlib
 import io
+import subprocess
+import sys
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -216,3 +218,32 @@ def test_thumbnail_is_a_small_webp_and_leaves_the_picture_alone() -> None:
 @pytest.mark.parametrize(("size", "expected"), [((50, 40), (50, 40)), ((1, 5000), (1, 192)), ((1, 1), (1, 1))])
 def test_thumbnail_of_small_and_thin_pictures(size: tuple[int, int], expected: tuple[int, int]) -> None:
     assert Image.open(io.BytesIO(thumbnail(Image.new("RGB", size)))).size == expected
+
+
+_STARVED = """
+import io, resource, sys
+import psutil
+from PIL import Image
+from app.domain.errors import ImageError, Unavailable
+from app.domain.options import ImageLimits
+from app.embedding.pictures.images import decode
+buffer = io.BytesIO()
+Image.linear_gradient("L").resize((8000, 6000)).convert("RGB").save(buffer, "PNG", compress_level=1)
+decode(sys.stdin.buffer.read(), ImageLimits())  # what is loaded at the first picture is there
+vms = psutil.Process().memory_info().vms
+resource.setrlimit(resource.RLIMIT_AS, (vms + 2**25, resource.RLIM_INFINITY))
+try:
+    decode(buffer.getvalue(), ImageLimits())
+except (ImageError, Unavailable) as error:
+    print(type(error).__name__)
+resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+print(decode(buffer.getvalue(), ImageLimits()).size)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not hold a process to its address space")
+def test_a_good_picture_for_which_there_is_no_memory_is_no_bad_one() -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", _STARVED], input=encoded(PLAIN), capture_output=True, check=True, timeout=120
+    ).stdout.decode()
+    assert told.split("\n")[:2] == ["Unavailable", "(8000, 6000)"]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, PngImagePlugin, TiffImagePlugin, UnidentifiedImageError
 
-from app.domain.errors import ImageError
+from app.domain.errors import ImageError, Unavailable
 from app.domain.options import ImageLimits
 from app.embedding.pictures import avif, jpeg, png, tiff_pages, tiff_samples
 from app.embedding.pictures.colour_profiles import D65, matrix_profile, to_srgb
@@ -35,6 +35,8 @@ _TURNS: dict[object, Image.Transpose] = {
 _SMOOTH = frozenset({"L", "LA", "RGB", "RGBA", "CMYK", "YCbCr", "LAB"})  # modes whose pixels may be averaged
 _DECODERS = r"PIL\.|pillow_heif"
 _EXIF_PAGE, _COLOUR_SPACE, _INTEROPERABILITY, _ADOBE_RGB, _UNCALIBRATED = 0x8769, 0xA001, 0xA005, 2, 0xFFFF
+_NO_MEMORY, _NO_MEMORY_SECONDS = "the server has no memory left to decode the picture; try again in a moment", 5
+_MOST_BYTES = 2**28  # of what is asked for to see whether there is memory: a picture of 64 million pixels
 _DAMAGED = "the picture is damaged or not complete, and cannot be decoded"
 
 
@@ -51,6 +53,7 @@ def decode(data: bytes, limits: ImageLimits, *, target: int | None = None) -> Im
 
     Raises:
         ImageError: it is not such a picture, is damaged, or is too large.
+        Unavailable: there was no memory for a picture of the allowed size; it may be a good one.
 
     """
     if not data:
@@ -66,11 +69,26 @@ def decode(data: bytes, limits: ImageLimits, *, target: int | None = None) -> Im
         raise ImageError(refusal(data)) from None
     except Image.DecompressionBombError:
         raise ImageError(f"the picture has too many pixels; {limits.max_pixels} are allowed") from None
-    except MemoryError:
+    except MemoryError as error:
+        _check_memory(limits, error)
         raise ImageError("the picture is too large to be decoded") from None
     except Exception as error:
+        _check_memory(limits, error)
         # Which errors Pillow's parsers raise depends on the format and on the damage; new versions bring new ones.
         raise ImageError(_DAMAGED) from error
+
+
+def _check_memory(limits: ImageLimits, error: Exception) -> None:
+    """Tell a lack of memory, which decoders report in any way, from a fault of the picture.
+
+    Raises:
+        Unavailable: the system has no memory for a large picture, which is asked for and not used.
+
+    """
+    try:
+        np.empty(min(4 * limits.max_pixels, _MOST_BYTES), np.uint8)
+    except MemoryError:
+        raise Unavailable(_NO_MEMORY, _NO_MEMORY_SECONDS) from error
 
 
 def thumbnail(picture: Image.Image, size: int = 192) -> bytes:
