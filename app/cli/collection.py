@@ -32,7 +32,11 @@ _TAKEN = {
     "recall_target": "searches aim at a recall of LOOKALIKE_RECALL_TARGET",
     "capacity": "no capacity",
 }
-_SHARE = FloatRange(min=0, min_open=True, max=1)
+_recall_target = click.option(
+    "--recall-target",
+    type=FloatRange(min=0, min_open=True, max=1),
+    help="Share of the true neighbours that searches aim at; 1: all compared.",
+)
 
 
 @click.group()
@@ -58,9 +62,7 @@ collection.add_command(reembed)
     "--keep-images", is_flag=True, help="Keep each picture as it came, so that another model can embed it later."
 )
 @click.option("--product-field", help="The attribute that names a record's product, for searches that name none.")
-@click.option(
-    "--recall-target", type=_SHARE, help="Share of the true neighbours that searches aim at; 1: all compared."
-)
+@_recall_target
 @json_option
 def create(
     name: str,
@@ -143,9 +145,7 @@ def show(name: str, *, as_json: bool) -> None:
 @click.option(
     "--no-product-field", is_flag=True, help="Take the product field away: searches that name none answer every record."
 )
-@click.option(
-    "--recall-target", type=_SHARE, help="Share of the true neighbours that searches aim at; 1: all compared."
-)
+@_recall_target
 @click.option("--no-recall-target", is_flag=True, help="Let searches aim at LOOKALIKE_RECALL_TARGET again.")
 @click.option("--capacity", type=IntRange(min=1), help="Number of records at most.")
 @click.option("--no-capacity", is_flag=True, help="Take the limit away.")

@@ -329,7 +329,7 @@ def test_tokens_on_the_command_line(api: Api) -> None:
         (("token", "create", "--label", "a\nb"), "label: it is a text"),
         (("token", "rotate", "987654"), "there is no token 987654"),
         (("token", "rotate", "1", "--grace", "-1d"), "--grace: it is a while"),
-        (("token", "rotate", "nobody"), "'nobody' is not a valid integer range"),
+        (("token", "rotate", "nobody"), "'nobody' is not a valid integer"),
         (("token", "change", "1"), "name what is to change"),
         (("token", "change", "1", "--expires", "1d", "--never-expires"), "not both"),
         (("token", "change", "1", "--requests-per-second", "1", "--no-limit", "requests-per-second"), "is given, and"),
