@@ -25,7 +25,15 @@ DEPLOY = ROOT / "deploy"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 SETTINGS = Settings.model_fields
 # What each of them is given by its environment, and no setting.
-OF_COMPOSE = {"POSTGRES_PASSWORD", "POSTGRES_DB", "OWNER_PASSWORD", "SERVER_PASSWORD", "TZ", "PGTZ"}
+OF_COMPOSE = {
+    "POSTGRES_PASSWORD",
+    "POSTGRES_DB",
+    "POSTGRES_HOST_AUTH_METHOD",
+    "OWNER_PASSWORD",
+    "SERVER_PASSWORD",
+    "TZ",
+    "PGTZ",
+}
 
 
 def manifests() -> list[dict[str, Any]]:
