@@ -105,6 +105,9 @@ async function run() {
   try {
     asked = await request();
     token = "";
+    // A click on a facet wants its counts, and listing is cheap; a search by likeness is not made to wait for them.
+    const counts = asked.method === "find" && grid.cells.length ? counted(signal) : undefined;
+    counts?.catch(() => {}); // `count` tells it
     const first = await page(0, signal);
     if (signal.aborted) return;
     messages.replaceChildren();
@@ -114,7 +117,7 @@ async function run() {
     grid.classList.remove("old");
     byId("count").textContent = "";
     if (!first.length) void none(signal);
-    void count(first.length, signal);
+    void count(first.length, signal, counts);
   } catch (error) {
     if (signal.aborted) return;
     grid.show([]);
@@ -162,16 +165,26 @@ function cell({ record, distance }) {
   return { id: record._id, picture: thumbnail(record._id), title, note: distance === undefined ? undefined : distance.toFixed(1) };
 }
 
-/** Count what matches, and the values of the facets; they may come after the pictures. @param {number} shownNow @param {AbortSignal} signal */
-async function count(shownNow, signal) {
+/** Ask for what matches, and the values of the facets. @param {AbortSignal} signal */
+async function counted(signal) {
+  const cut = asked.method !== "find" && state.radius !== null;
+  const { fields_to_return: _, sort: __, diversity: ___, candidates: ____, ...rest } = asked.body;
+  const fields = await facets.facetsOf();
+  signal.throwIfAborted();
+  const wanted = fields.length ? { facets: facets.asked(fields) } : { facets: [{ field: "_none", limit: 1 }] };
+  const told = cut ? await method(asked.method, { ...rest, ...wanted, product_field: "", k: 1, count: true }, signal) : await method("facets", { filter: rest.filter, ...wanted }, signal);
+  return { fields, cut, told };
+}
+
+/**
+ * Show what matches, and the values of the facets; they may come after the pictures.
+ * @param {number} shownNow @param {AbortSignal} signal @param {ReturnType<typeof counted>} [asking] where that was asked before
+ */
+async function count(shownNow, signal, asking = counted(signal)) {
   const place = byId("facets");
   try {
-    const fields = await facets.facetsOf();
+    const { fields, cut, told } = await asking;
     if (signal.aborted) return;
-    const wanted = fields.length ? { facets: facets.asked(fields) } : { facets: [{ field: "_none", limit: 1 }] };
-    const cut = asked.method !== "find" && state.radius !== null;
-    const { fields_to_return: _, sort: __, diversity: ___, candidates: ____, ...rest } = asked.body;
-    const told = cut ? await method(asked.method, { ...rest, ...wanted, product_field: "", k: 1, count: true }, signal) : await method("facets", { filter: state.filter ?? undefined, ...wanted }, signal);
     const total = number(told.total_count);
     const words = cut ? `${total} within ${state.radius}` : asked.method === "find" ? `${total} pictures` : state.filter ? `${total} match` : `${total} pictures`;
     byId("count").textContent = words;
