@@ -81,6 +81,7 @@ COMMENT ON FUNCTION lookalike.add_side_table(kind text, collection_id integer, t
 
 CREATE FUNCTION lookalike.at_effort(point public.halfvec, effort text, visits text) RETURNS public.halfvec
     LANGUAGE plpgsql STABLE STRICT
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
     AS $$
 BEGIN
     IF current_setting('hnsw.ef_search') <> effort OR current_setting('hnsw.max_scan_tuples') <> visits

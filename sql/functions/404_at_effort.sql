@@ -4,10 +4,11 @@
 -- Result: the vector. The settings hold for the rest of the transaction there.
 -- Citus sends a statement to its workers, but no setting of the session along with it; what stands in ORDER BY is reckoned by
 --   each worker, before it reads its index. The function is STABLE for that: by a VOLATILE one no index is read.
--- Rights: the caller's. No fixed search_path, as that costs each call as much again; the names in it are PostgreSQL's own.
+-- Rights: the caller's.
 -- Called by queries on collections that are spread; not meant for other use.
 CREATE OR REPLACE FUNCTION lookalike.at_effort(point halfvec, effort text, visits text) RETURNS halfvec
 LANGUAGE plpgsql STABLE STRICT
+SET search_path = pg_catalog, public, pg_temp
 AS $$
 BEGIN
     IF current_setting('hnsw.ef_search') <> effort OR current_setting('hnsw.max_scan_tuples') <> visits
