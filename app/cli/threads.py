@@ -4,7 +4,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from queue import SimpleQueue
 from typing import Any
 
@@ -43,8 +43,8 @@ class RequestThreads:
             try:
                 result = fn(*args, **kwargs)
             except Exception as error:
-                log.exception("a request failed outside the application")
-                future.set_exception(error)
+                future.set_exception(error)  # first: who waits must hear of it, even where nothing can be logged
+                log.exception("a request failed outside the application", exc_info=error)
             else:
                 future.set_result(result)
 
@@ -62,7 +62,9 @@ class RequestThreads:
     def _work(self) -> None:
         let_wait(self._aside)
         while (task := self._tasks.get()) is not None:
-            task()
+            # Not even a log may have had memory for it. Who waits was told, and no other thread would take the place.
+            with suppress(MemoryError):
+                task()
             with self._lock:
                 if self._surplus:
                     self._surplus -= 1

@@ -1,5 +1,6 @@
 """The threads that serve requests, and those that wait beside them."""
 
+import logging
 import threading
 from concurrent.futures import Future
 
@@ -60,6 +61,18 @@ def test_a_function_that_fails_and_one_that_is_cancelled_leave_the_threads_as_th
     assert threads.submit(int, "2").result(_SECONDS) == 2
     assert never.cancelled()
     threads.shutdown(wait=False)
+
+
+def test_a_failure_that_cannot_be_logged_is_told_and_costs_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(logging.getLogger("app.cli.threads"), "exception", refuse)
+    threads = RequestThreads(1, 0)
+    with pytest.raises(ValueError, match="invalid literal"):
+        threads.submit(int, "none").result(_SECONDS)
+    assert threads.submit(int, "7").result(_SECONDS) == 7
+    threads.shutdown()
 
 
 def test_those_that_wait_for_jobs_take_no_place_of_those_that_wait_for_downloads() -> None:
