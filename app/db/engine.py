@@ -309,11 +309,14 @@ class Database:
             if begin(connection, self._unlimited(), self._pooler).pooled:
                 raise ConfigurationError(THROUGH_A_POOLER)
             connection.patience = None
-            self._sessions[threading.get_ident()] = connection
+            thread, outer = threading.get_ident(), self._sessions.get(threading.get_ident())
+            self._sessions[thread] = connection
             try:
                 yield connection
             finally:
-                self._sessions.pop(threading.get_ident(), None)
+                del self._sessions[thread]
+                if outer is not None:  # a build keeps a session while it sets copies apart in another
+                    self._sessions[thread] = outer
 
     def interrupt(self, thread: int) -> None:
         """Break off the statement that a thread runs on a connection of `session`; it is told `Unavailable`."""

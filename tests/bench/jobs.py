@@ -99,6 +99,8 @@ def _serving(setup: Setup, folder: Path, place: str) -> Iterator[int]:
     environment = setup.environment | {
         "LOOKALIKE_FILES_ROOT": str(folder),
         "LOOKALIKE_JOB_WORKERS": "0" if own else "1",
+        # No import ends with an index that is built: it could not be paused meanwhile.
+        "LOOKALIKE_INDEX_ROWS": str(2**31 - 1),
     }
     with (
         running(environment, setup.home / "server.log") as port,

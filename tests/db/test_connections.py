@@ -116,6 +116,34 @@ def test_a_statement_that_the_server_does_not_end_is_ended_by_the_client(databas
     db.close()
 
 
+def test_a_session_is_broken_off_although_another_was_open_in_it(db: Database) -> None:
+    """As a build of an index, which sets copies apart in a session of its own first."""
+    begun = threading.Event()
+    told: list[str] = []
+
+    def build() -> None:
+        with db.session() as outer:
+            with db.session() as inner:
+                inner.execute("SELECT 1")
+            begun.set()
+            try:
+                outer.execute("SELECT pg_sleep(60)")
+            except psycopg.errors.QueryCanceled as error:
+                told.append(str(error))
+
+    thread = threading.Thread(target=build)
+    thread.start()
+    assert begun.wait(30)
+
+    def ended() -> bool:
+        db.interrupt(thread.ident or 0)  # it may come before the statement
+        return not thread.is_alive()
+
+    eventually(ended)
+    assert told
+    assert "user request" in told[0]
+
+
 @pytest.mark.parametrize(
     ("code", "kind"),
     [
