@@ -15,7 +15,7 @@ from app.services import duplicate_bulk, duplicate_tuning, duplicates
 from app.services.context import Context
 from app.services.duplicates import Asked, Resolution
 from tests.api.conftest import Api
-from tests.api.test_duplicate_workflow import RADIUS, attributes, chain, groups_of, made, near, put, stored
+from tests.api.curating import RADIUS, attributes, chain, groups_of, made, near, put, stored
 
 PASSED = "2020-01-01T00:00:00Z"
 

@@ -10,55 +10,24 @@ from typing import Any
 import numpy as np
 import psycopg
 import pytest
-from numpy.typing import NDArray
 from psycopg import errors
 
 from app import create_context
-from app.db import collections, loads, records
+from app.db import collections, records
 from app.db.duplicates import state
 from app.db.engine import Database
-from app.domain.collections import Collection, NewCollection
+from app.domain.collections import Collection
 from app.domain.errors import CapacityExceeded, Conflict, InvalidRequest
-from app.domain.records import Fields
 from app.services import duplicate_bulk, duplicates, expiring, indexing
 from app.services.context import Context
 from app.services.duplicates import Asked, Resolution
 from tests.api.conftest import Api
-from tests.db.vectors import random_vectors
-
-DIMENSIONS = 8
-SCALE = 62.5
-RADIUS = 1.0
-_numbers = itertools.count()
+from tests.api.curating import DIMENSIONS, RADIUS, SCALE, attributes, chain, groups_of, made, near, put, stored
 
 
 @pytest.fixture
 def context(api: Api) -> Context:
     return api.context
-
-
-def made(context: Context, capacity: int | None = None) -> Collection:
-    name = f"duplicates-{next(_numbers)}"
-    collections.create(
-        context.db, NewCollection(name, "photo", "some-model", "1", DIMENSIONS, SCALE, capacity, keep_images=True)
-    )
-    return collections.get(context.db, name)
-
-
-def put(
-    db: Database, collection: Collection, vectors: NDArray[np.float32], ids: Iterable[str], **attributes: Any
-) -> None:
-    rows = [
-        records.NewRecord(one, json.dumps({**attributes, "n": n}), vector, b"thumbnail", b"picture %d" % n, None, b"d")
-        for n, (one, vector) in enumerate(zip(ids, vectors, strict=True))
-    ]
-    loads.copy(db, collection, rows)
-
-
-def near(count: int, seed: int = 0, copies: int = 0) -> NDArray[np.float32]:
-    """Vectors with many pairs within the radius; the last ones are copies of the first."""
-    vectors = random_vectors(count - copies, DIMENSIONS, seed, clusters=max(4, count // 4))
-    return np.concatenate((vectors, vectors[:1].repeat(copies, axis=0)))
 
 
 def expected(db: Database, collection: Collection, radius: float) -> dict[tuple[str, str], float]:
@@ -219,25 +188,10 @@ def test_another_radius_or_other_vectors_ask_for_another_scan(context: Context) 
         assert row.fetchone() == (0,)
 
 
-def chain(context: Context) -> Collection:
-    """A collection of a chain a ~ b ~ c, where a is not like c, of two copies x, y, and of one record alone."""
-    collection = made(context)
-    angles = {"a": 0.0, "b": 0.15, "c": 0.30, "x": 1.5, "y": 1.5, "z": 3.0}
-    vectors = np.zeros((len(angles), DIMENSIONS), np.float32)
-    vectors[:, 0], vectors[:, 1] = np.cos(list(angles.values())), np.sin(list(angles.values()))
-    put(context.db, collection, vectors, angles, shop="one")
-    duplicates.scan(context, collection, RADIUS)
-    return collection
-
-
 @pytest.fixture(scope="module")
 def chained(app_context: tuple[Any, Context]) -> Collection:
     """Such a collection for tests that change nothing."""
     return chain(app_context[1])
-
-
-def groups_of(context: Context, collection: Collection, **asked: Any) -> list[list[str]]:
-    return [group.members for group in duplicates.groups(context, collection, Asked(**asked)).groups]
 
 
 def test_a_chain_is_told_from_a_group_whose_members_are_all_alike(context: Context) -> None:
@@ -262,10 +216,6 @@ def test_a_chain_is_told_from_a_group_whose_members_are_all_alike(context: Conte
     assert groups_of(context, collection, member="b") == [["a", "b", "c"]]
     assert groups_of(context, collection, offset=1, limit=1) == [["x", "y"]]
     assert groups_of(context, collection, offset=2) == []
-
-
-def stored(context: Context, collection: Collection) -> set[str]:
-    return records.existing(context.db, collection, ["a", "b", "c", "x", "y", "z"])
 
 
 def row(context: Context, collection: Collection, record_id: str) -> tuple[Any, ...] | None:
@@ -413,11 +363,6 @@ def test_attributes_are_merged_by_rules(
             (json.dumps(kept), json.dumps([{"id": "other", "attributes": other}]), json.dumps(rules)),
         ).fetchone()
     assert row == (wanted,)
-
-
-def attributes(context: Context, collection: Collection, record_id: str) -> Any:
-    text = records.get(context.db, collection, [record_id], Fields(everything=True))[record_id].attributes
-    return json.loads(text or "null")
 
 
 def test_a_merge_is_previewed_and_undone_where_nobody_changed_it_since(context: Context) -> None:

@@ -146,7 +146,8 @@ def press(page: Any, key: str) -> None:
     """Press a key of the page, once its scripts listen and no dialog takes it: one whose form is sent closes when that
     is answered. What the server has drawn is there before the scripts are, and tells nothing about them.
     """
-    page.wait_for_function("document.readyState === 'complete' && !document.querySelector('dialog[open]')")
+    page.wait_for_load_state()
+    page.locator("dialog[open]").wait_for(state="detached")
     page.keyboard.press(key)
 
 
