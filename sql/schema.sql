@@ -279,9 +279,12 @@ BEGIN
     END IF;
     FOR way IN 1 .. 2 LOOP
         EXECUTE format(
-            'WITH RECURSIVE named AS (
+            'WITH RECURSIVE changed AS MATERIALIZED (
+                 SELECT DISTINCT h.id FROM lookalike.duplicate_changes AS h WHERE h.collection_id = $1
+             ), named AS (
                  SELECT m.id, coalesce(c.first, m.id) AS node FROM unnest(($2 || $3) COLLATE "C") AS m (id)
                  LEFT JOIN lookalike.duplicate_copies AS c ON c.collection_id = $1 AND c.id = m.id
+                     AND c.id NOT IN (SELECT h.id FROM changed AS h)
              ), reached AS (
                  SELECT n.node FROM named AS n WHERE n.id = ANY ($2)
                  UNION
@@ -292,11 +295,12 @@ BEGIN
                      UNION ALL
                      SELECT p.one FROM lookalike.duplicate_pairs AS p WHERE p.collection_id = $1 AND p.other = f.node
                  ) AS l
-                 WHERE l.node IN (SELECT n.node FROM named AS n)
+                 WHERE f.node NOT IN (SELECT h.id FROM changed AS h) AND l.node NOT IN (SELECT h.id FROM changed AS h) AND (
+                     l.node IN (SELECT n.node FROM named AS n)
                      OR $4 AND (EXISTS (SELECT FROM %1$s AS r WHERE r.collection_id = $1 AND r.id = l.node)
                                 OR EXISTS (SELECT FROM lookalike.duplicate_copies AS c
                                            JOIN %1$s AS r ON r.collection_id = $1 AND r.id = c.id
-                                           WHERE c.collection_id = $1 AND c.first = l.node))
+                                           WHERE c.collection_id = $1 AND c.first = l.node)))
              )
              SELECT min(n.id) FROM named AS n WHERE n.id = ANY ($3) AND n.node NOT IN (SELECT f.node FROM reached AS f)',
             lookalike.unexpired($1, records))
@@ -3236,6 +3240,7 @@ DECLARE
     decision bigint;
     kept jsonb;
     changed jsonb;
+    born timestamptz;  -- tells the record from another one that has its id later
     by_whom constant text := coalesce(made_by, session_user);
 BEGIN
     members := lookalike.members_of_resolution(keep, remove, merge);
@@ -3250,11 +3255,11 @@ BEGIN
         SELECT m.before, m.after INTO STRICT kept, changed
         FROM lookalike.merged_members(space.id, space.records, keep[1], remove, merge) AS m;
         IF changed <> kept THEN
-            EXECUTE format('UPDATE %s AS r SET attributes = $3, updated_at = now() WHERE r.collection_id = $1 AND r.id = $2',
-                           space.records) USING space.id, keep[1], changed;
+            EXECUTE format('UPDATE %s AS r SET attributes = $3, updated_at = now() WHERE r.collection_id = $1 AND r.id = $2
+                            RETURNING r.created_at', space.records) INTO STRICT born USING space.id, keep[1], changed;
             UPDATE lookalike.duplicate_decisions AS d
             SET merged = (
-                SELECT jsonb_build_object('id', keep[1], 'after', jsonb_object_agg(a.key, a.value), 'before',
+                SELECT jsonb_build_object('id', keep[1], 'created_at', born, 'after', jsonb_object_agg(a.key, a.value), 'before',
                     coalesce(jsonb_object_agg(a.key, kept -> a.key) FILTER (WHERE kept ? a.key), '{}'))
                 FROM jsonb_each(changed) AS a WHERE kept -> a.key IS DISTINCT FROM a.value)
             WHERE d.id = decision;
@@ -3573,6 +3578,8 @@ DECLARE
     kept constant text := made.merged ->> 'id';
     after constant jsonb := made.merged -> 'after';
     before constant jsonb := made.merged -> 'before';
+    -- Decisions of earlier versions do not say when the record was made: then its id is what there is.
+    born constant timestamptz := (made.merged ->> 'created_at')::timestamptz;
     waiting text[] := ARRAY(SELECT jsonb_object_keys(after));
     later record;
     field text;
@@ -3582,13 +3589,14 @@ BEGIN
     FOR try IN 1 .. 3 LOOP
         EXECUTE format(
             'UPDATE %s AS r SET updated_at = now(), attributes = lookalike.unmerged_attributes(r.attributes, $3, $4)
-             WHERE r.collection_id = $1 AND r.id = $2', records)
-            USING made.collection_id, kept, before, after;
+             WHERE r.collection_id = $1 AND r.id = $2 AND ($5 IS NULL OR r.created_at = $5)', records)
+            USING made.collection_id, kept, before, after, born;
         GET DIAGNOSTICS changed = ROW_COUNT;
         EXIT WHEN changed > 0;
         UPDATE lookalike.trash AS t SET attributes = lookalike.unmerged_attributes(t.attributes, before, after)
         WHERE t.number = (SELECT max(s.number) FROM lookalike.trash AS s
-                          WHERE s.collection_id = made.collection_id AND s.id = kept);
+                          WHERE s.collection_id = made.collection_id AND s.id = kept
+                              AND (born IS NULL OR s.created_at = born));
         EXIT WHEN FOUND;
     END LOOP;
     FOR later IN SELECT l.id, l.merged FROM lookalike.later_merges(made.collection_id, made.id, kept) AS l LOOP

@@ -3,7 +3,7 @@
 --
 -- Arguments: the id of the collection; the quoted name of its table; the ids that are kept and those that are removed.
 -- Result: none. SQLSTATE 55000 where a removed one is linked to no kept one, directly or through others, by stored pairs of
---   records that are there. Nothing is checked where the pairs of the collection are not stored, not all of them, or
+--   records that are there and were not written since. Nothing is checked where the pairs of the collection are not stored, not all of them, or
 --   those of vectors that were made anew since: then nobody knows.
 -- Method: what can be reached from those that are kept, first by way of the named records alone, which is nearly always
 --   enough, then by way of any. Records of one vector are one node, named by their first (lookalike.duplicate_copies).
@@ -21,9 +21,12 @@ BEGIN
     END IF;
     FOR way IN 1 .. 2 LOOP
         EXECUTE format(
-            'WITH RECURSIVE named AS (
+            'WITH RECURSIVE changed AS MATERIALIZED (
+                 SELECT DISTINCT h.id FROM lookalike.duplicate_changes AS h WHERE h.collection_id = $1
+             ), named AS (
                  SELECT m.id, coalesce(c.first, m.id) AS node FROM unnest(($2 || $3) COLLATE "C") AS m (id)
                  LEFT JOIN lookalike.duplicate_copies AS c ON c.collection_id = $1 AND c.id = m.id
+                     AND c.id NOT IN (SELECT h.id FROM changed AS h)
              ), reached AS (
                  SELECT n.node FROM named AS n WHERE n.id = ANY ($2)
                  UNION
@@ -34,11 +37,12 @@ BEGIN
                      UNION ALL
                      SELECT p.one FROM lookalike.duplicate_pairs AS p WHERE p.collection_id = $1 AND p.other = f.node
                  ) AS l
-                 WHERE l.node IN (SELECT n.node FROM named AS n)
+                 WHERE f.node NOT IN (SELECT h.id FROM changed AS h) AND l.node NOT IN (SELECT h.id FROM changed AS h) AND (
+                     l.node IN (SELECT n.node FROM named AS n)
                      OR $4 AND (EXISTS (SELECT FROM %1$s AS r WHERE r.collection_id = $1 AND r.id = l.node)
                                 OR EXISTS (SELECT FROM lookalike.duplicate_copies AS c
                                            JOIN %1$s AS r ON r.collection_id = $1 AND r.id = c.id
-                                           WHERE c.collection_id = $1 AND c.first = l.node))
+                                           WHERE c.collection_id = $1 AND c.first = l.node)))
              )
              SELECT min(n.id) FROM named AS n WHERE n.id = ANY ($3) AND n.node NOT IN (SELECT f.node FROM reached AS f)',
             lookalike.unexpired($1, records))

@@ -27,6 +27,7 @@ DECLARE
     decision bigint;
     kept jsonb;
     changed jsonb;
+    born timestamptz;  -- tells the record from another one that has its id later
     by_whom constant text := coalesce(made_by, session_user);
 BEGIN
     members := lookalike.members_of_resolution(keep, remove, merge);
@@ -41,11 +42,11 @@ BEGIN
         SELECT m.before, m.after INTO STRICT kept, changed
         FROM lookalike.merged_members(space.id, space.records, keep[1], remove, merge) AS m;
         IF changed <> kept THEN
-            EXECUTE format('UPDATE %s AS r SET attributes = $3, updated_at = now() WHERE r.collection_id = $1 AND r.id = $2',
-                           space.records) USING space.id, keep[1], changed;
+            EXECUTE format('UPDATE %s AS r SET attributes = $3, updated_at = now() WHERE r.collection_id = $1 AND r.id = $2
+                            RETURNING r.created_at', space.records) INTO STRICT born USING space.id, keep[1], changed;
             UPDATE lookalike.duplicate_decisions AS d
             SET merged = (
-                SELECT jsonb_build_object('id', keep[1], 'after', jsonb_object_agg(a.key, a.value), 'before',
+                SELECT jsonb_build_object('id', keep[1], 'created_at', born, 'after', jsonb_object_agg(a.key, a.value), 'before',
                     coalesce(jsonb_object_agg(a.key, kept -> a.key) FILTER (WHERE kept ? a.key), '{}'))
                 FROM jsonb_each(changed) AS a WHERE kept -> a.key IS DISTINCT FROM a.value)
             WHERE d.id = decision;

@@ -67,6 +67,8 @@ DECLARE
     kept constant text := made.merged ->> 'id';
     after constant jsonb := made.merged -> 'after';
     before constant jsonb := made.merged -> 'before';
+    -- Decisions of earlier versions do not say when the record was made: then its id is what there is.
+    born constant timestamptz := (made.merged ->> 'created_at')::timestamptz;
     waiting text[] := ARRAY(SELECT jsonb_object_keys(after));
     later record;
     field text;
@@ -76,13 +78,14 @@ BEGIN
     FOR try IN 1 .. 3 LOOP
         EXECUTE format(
             'UPDATE %s AS r SET updated_at = now(), attributes = lookalike.unmerged_attributes(r.attributes, $3, $4)
-             WHERE r.collection_id = $1 AND r.id = $2', records)
-            USING made.collection_id, kept, before, after;
+             WHERE r.collection_id = $1 AND r.id = $2 AND ($5 IS NULL OR r.created_at = $5)', records)
+            USING made.collection_id, kept, before, after, born;
         GET DIAGNOSTICS changed = ROW_COUNT;
         EXIT WHEN changed > 0;
         UPDATE lookalike.trash AS t SET attributes = lookalike.unmerged_attributes(t.attributes, before, after)
         WHERE t.number = (SELECT max(s.number) FROM lookalike.trash AS s
-                          WHERE s.collection_id = made.collection_id AND s.id = kept);
+                          WHERE s.collection_id = made.collection_id AND s.id = kept
+                              AND (born IS NULL OR s.created_at = born));
         EXIT WHEN FOUND;
     END LOOP;
     FOR later IN SELECT l.id, l.merged FROM lookalike.later_merges(made.collection_id, made.id, kept) AS l LOOP

@@ -246,6 +246,43 @@ def test_the_last_copy_of_a_group_is_never_removed(context: Context) -> None:
     assert duplicates.remove(context, collection, ["x"], "me") == ["x"]
 
 
+def test_a_pair_of_a_picture_that_was_replaced_since_links_nothing(context: Context) -> None:
+    """Neither through the service, which compares what is pending and finds them unlike, nor in SQL, which cannot."""
+    collection = chain(context)
+    change(context, "DELETE FROM lookalike.records WHERE collection_id = %s AND id = 'y'", collection.id)
+    put(context.db, collection, near(1, seed=99), ["y"])
+    statement = "SELECT lookalike.resolve_duplicates(%s, '{x}', '{y}')"
+    with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="'y' is in no group"):
+        change(context, statement, collection.name)
+    with pytest.raises(Conflict, match="'y' is in no group"):
+        duplicates.resolve(context, collection, Resolution(["x"], ["y"]), "a curator")
+    assert "y" in stored(context, collection)
+
+
+@pytest.mark.parametrize("trashed", [False, True])
+def test_a_merge_is_not_taken_back_from_another_record_of_the_id(context: Context, *, trashed: bool) -> None:
+    collection = chain(context)
+    change(
+        context,
+        "UPDATE lookalike.records SET attributes = '{\"brand\": \"x\"}' WHERE collection_id = %s AND id = 'y'",
+        collection.id,
+    )
+    decision = duplicates.resolve(context, collection, Resolution(["x"], ["y"], {}), "a curator")
+    assert attributes(context, collection, "x")["brand"] == "x"
+    if trashed:
+        duplicates.remove(context, collection, ["x"], "a curator")
+    else:
+        change(context, "DELETE FROM lookalike.records WHERE collection_id = %s AND id = 'x'", collection.id)
+    put(context.db, collection, near(1, seed=99), ["x"], brand="x")
+    duplicates.undo(context, collection, decision, "a curator")
+    assert attributes(context, collection, "x")["brand"] == "x"
+    if trashed:
+        [(kept,)] = change(
+            context, "SELECT attributes FROM lookalike.trash WHERE collection_id = %s AND id = 'x'", collection.id
+        )
+        assert "brand" not in kept
+
+
 def test_what_links_is_there(context: Context) -> None:
     """The middle of a chain is in the trash, or has expired: its ends are in no group with each other."""
     collection = chain(context)
