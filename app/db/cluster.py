@@ -93,13 +93,15 @@ def problems(connection: psycopg.Connection[Any]) -> list[str]:
     if cluster.version is None:
         return []
     found = _unfit(cluster)
+    if not _any_distributed(connection):
+        return found
     for node, said in cluster.nodes.items():
         if said["iterative_scan"] != _SETTINGS["hnsw.iterative_scan"] or said["ef_search"] is None:
             found.append(
                 f"{node} has no hnsw.iterative_scan = relaxed_order, so SQL functions find less there: lookalike db"
                 " distribute sets it for the database"
             )
-    return found if _any_distributed(connection) else _unfit(cluster)
+    return found
 
 
 def standing(connection: psycopg.Connection[Any]) -> list[str]:
