@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from app.db import audit as audit_table
+from app.db import roles
 from app.domain.audit import Act
 from app.domain.errors import Forbidden, InvalidRequest, LookalikeError
 from app.domain.moments import moment_of, while_of
@@ -363,8 +364,7 @@ def test_the_server_s_role_adds_entries_and_changes_none(api: Api) -> None:
     with api.context.db.session() as connection:
         connection.execute("BEGIN")
         try:
-            connection.execute("CREATE ROLE lookalike_app NOLOGIN")
-            connection.execute("SELECT lookalike.grant_rights()")
+            connection.execute(roles.text().encode())  # roles belong to the whole server: another test's may be there
             connection.execute("SET LOCAL ROLE lookalike_app")
             connection.execute("INSERT INTO lookalike.audit_log (action, code) VALUES ('a', 1)")
             connection.execute("UPDATE lookalike.tokens SET last_used_at = now()")
