@@ -5,9 +5,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-import numpy as np
 import psycopg
-from numpy.typing import NDArray
 from psycopg import sql
 
 from app.db.engine import Connection, Database, Row, connect
@@ -15,6 +13,7 @@ from app.db.errors import translated
 from app.db.evidence import Looks
 from app.db.loader import query
 from app.db.looks import looks_of, raw_cursor
+from app.db.nearest import Nearest
 from app.domain.backups import Backup, CollectionFacts, Facts, Neighbour, Sample
 
 SAMPLES = 100
@@ -118,17 +117,12 @@ def _samples(connection: Connection, collection: Row, ids: list[str] | None, mos
         values = {"collection_id": collection["id"], "ids": ids, "number": number}
         cursor.execute(query("backups", "samples").render(), values)
         asked = looks_of(cursor.fetchall(), collection["dimensions"])
-    nearest: list[list[tuple[float, str]]] = [[] for _ in asked.ids]
-    unit = _unit(asked)
+    nearest = Nearest(asked, collection["distance_scale"], _NEIGHBOURS)
     for looks in _all(connection, collection):
-        distances = collection["distance_scale"] * (1.0 - unit @ _unit(looks).T)
-        for place, row in enumerate(distances):
-            first = np.argsort(row, kind="stable")[: _NEIGHBOURS + 1]
-            those = [(float(row[one]), looks.ids[one]) for one in first if looks.ids[one] != asked.ids[place]]
-            nearest[place] = sorted(nearest[place] + those)[:_NEIGHBOURS]
+        nearest.add(looks)
     return [
         Sample(record_id, [Neighbour(other, round(distance, 6)) for distance, other in found])
-        for record_id, found in zip(asked.ids, nearest, strict=True)
+        for record_id, found in zip(asked.ids, nearest.found(), strict=True)
     ]
 
 
@@ -138,10 +132,3 @@ def _all(connection: Connection, collection: Row) -> Iterator[Looks]:
         cursor.execute(query("backups", "vectors").render(), {"collection_id": collection["id"]})
         while rows := cursor.fetchmany(_FETCH):
             yield looks_of(rows, collection["dimensions"])
-
-
-def _unit(looks: Looks) -> NDArray[np.float32]:
-    """Return the vectors at unit length, (n, dimensions) float32."""
-    wide = looks.matrix.astype(np.float32)
-    found: NDArray[np.float32] = wide / np.linalg.norm(wide, axis=1, keepdims=True)
-    return found
