@@ -337,8 +337,8 @@ class Settings(SeveralServers):
         default=60.0,
         ge=0,
         le=_DAY,
-        description="Time that measuring the recall of an index may take of the database, resting as long as it works; "
-        "0: it is never measured.",
+        description="Time that measuring the recall of an index may take of the database, for each 250,000 records or "
+        "fewer, resting as long as it works; 0: it is never measured.",
     )
     export_files: int = Field(
         default=100,

@@ -12,6 +12,8 @@ from app.db.loader import query
 from app.domain.collections import Collection
 from app.domain.recall import Curve, Depth, Efforts, Point, Recall
 
+_CLAIM_SECONDS = 600
+
 
 @dataclass(frozen=True, slots=True)
 class Due:
@@ -42,12 +44,17 @@ def due(db: Database, collection: Collection, index_name: str) -> Due | None:
     return Due(row["due"], max(0, row["rows"]), row["writes"], row["build"], row["target"])
 
 
-def claim(db: Database, collection: Collection, index_name: str) -> bool:
+def claim(db: Database, collection: Collection, index_name: str, work: float) -> bool:
     """Say whether this process may measure an index now: no other is at it; then call `store` or `release`.
 
-    A claim ends after ten minutes by itself.
+    A claim ends by itself: after ten minutes, or three times the seconds of work that are allowed.
     """
-    values = {"index_name": index_name, "collection_id": collection.id, "generation": collection.generation}
+    values = {
+        "index_name": index_name,
+        "collection_id": collection.id,
+        "generation": collection.generation,
+        "seconds": max(_CLAIM_SECONDS, 3 * work),
+    }
     text = query("recall", "claim").render()
     return db.write(lambda connection: connection.execute(text, values).fetchone()) is not None
 

@@ -7,7 +7,8 @@ it: to its vector is added half of the difference of two others, and then its ne
 those of a new picture (`docs/adr/0016-recall-is-measured.md`).
 
 It works while the collection is searched, and takes little from that: one statement at a time, an exact comparison in a
-place that those leave, as much rest as work, and an end after `LOOKALIKE_RECALL_SECONDS` of work.
+place that those leave, as much rest as work, and an end after `LOOKALIKE_RECALL_SECONDS` of work, for each 250,000
+records as long: an exact answer takes as much longer, and a few of them prove no high target.
 """
 
 import logging
@@ -52,6 +53,8 @@ _NEARLY_ALL = 0.998
 _SAME = 1e-6  # of a distance, as two ways of adding up differ
 _BUSY_SECONDS = 1.0
 _PATIENCE = 20
+# Up to so many records `LOOKALIKE_RECALL_SECONDS` are given once.
+_SHARE_OF_RECORDS = 250_000
 _HUNDRED = Rung(100, 125)
 # Of the first byte of a hash of the id, which is one of 256: half of the records, and a tenth.
 _BELOW = {Depth.HALF: 128, Depth.TENTH: 26}
@@ -147,7 +150,7 @@ def keep(context: Context, collection: Collection) -> None:
     recall_table.forget(context.db, collection)
     changed = False
     for index in _indexes(context.db, collection):
-        changed |= _keep(context.db, index, target, seconds)
+        changed |= _keep(context.db, index, target, allowed(seconds, index.rows))
     if changed:
         context.lookup.forget(collection.name)
 
@@ -166,9 +169,21 @@ def measure_now(
     index = _of_all(collection)
     target = collection.recall_target or context.settings.recall_target
     seconds = context.settings.recall_seconds
-    found = _measured_and_stored(context.db, index, target, seconds, rest=False, progress=progress)
+    work = allowed(seconds, index.rows)
+    found = _measured_and_stored(context.db, index, target, work, rest=False, progress=progress)
     context.lookup.forget(collection.name)
     return found
+
+
+def allowed(seconds: float, rows: int) -> float:
+    """Return the seconds of work that a measurement among so many records may take.
+
+    Args:
+        seconds: what `LOOKALIKE_RECALL_SECONDS` says, 0 or more.
+        rows: the records of the index.
+
+    """
+    return seconds * max(1.0, rows / _SHARE_OF_RECORDS)
 
 
 def retarget(context: Context, collection: Collection) -> None:
@@ -248,7 +263,7 @@ def _measured_and_stored(
     progress: Callable[[int], None] = lambda _: None,
 ) -> Recall | None:
     state = recall_table.due(db, index.collection, index.name)
-    if state is None or not recall_table.claim(db, index.collection, index.name):
+    if state is None or not recall_table.claim(db, index.collection, index.name, seconds):
         return None
     try:
         found = measured(db, index, target, seconds, queries=QUERIES, rest=rest, progress=progress)

@@ -17,11 +17,11 @@ CROSS JOIN LATERAL (
 ) AS now;
 
 -- name: claim
--- Notes that this server measures an index now; no row where another one does, and has for less than ten minutes.
+-- Notes that this server measures an index now; no row where another one does, and has for less than so many seconds.
 INSERT INTO lookalike.index_recall AS m (index_name, collection_id, generation, claimed_at)
 SELECT :index_name, c.id, :generation, now() FROM lookalike.collections AS c WHERE c.id = :collection_id
 ON CONFLICT ON CONSTRAINT index_recall_pkey DO UPDATE SET claimed_at = now()
-WHERE m.claimed_at IS NULL OR m.claimed_at < now() - interval '10 minutes'
+WHERE m.claimed_at IS NULL OR m.claimed_at < now() - make_interval(secs => :seconds)
 RETURNING m.index_name;
 
 -- name: release

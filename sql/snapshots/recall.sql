@@ -13,11 +13,11 @@ CROSS JOIN LATERAL (
     FROM (SELECT pg_catalog.to_regclass(%(records_table)s::text) AS id) AS t
 ) AS now;
 
--- recall.claim: Notes that this server measures an index now; no row where another one does, and has for less than ten minutes.
+-- recall.claim: Notes that this server measures an index now; no row where another one does, and has for less than so many seconds.
 INSERT INTO lookalike.index_recall AS m (index_name, collection_id, generation, claimed_at)
 SELECT %(index_name)s, c.id, %(generation)s, now() FROM lookalike.collections AS c WHERE c.id = %(collection_id)s
 ON CONFLICT ON CONSTRAINT index_recall_pkey DO UPDATE SET claimed_at = now()
-WHERE m.claimed_at IS NULL OR m.claimed_at < now() - interval '10 minutes'
+WHERE m.claimed_at IS NULL OR m.claimed_at < now() - make_interval(secs => %(seconds)s)
 RETURNING m.index_name;
 
 -- recall.release: Notes that nobody measures an index now.

@@ -188,11 +188,25 @@ def test_searches_are_answered_while_it_is_measured(context: Context) -> None:
 
 def test_of_two_servers_one_measures(context: Context, measured: Collection) -> None:
     name = indexes.hnsw_name(measured)
-    assert recall_table.claim(context.db, measured, name)
-    assert not recall_table.claim(context.db, measured, name)
+    assert recall_table.claim(context.db, measured, name, 60)
+    assert not recall_table.claim(context.db, measured, name, 60)
     assert measuring.measure_now(context, measured) is None
     recall_table.release(context.db, name)
     assert measuring.measure_now(context, measured) is not None
+
+
+def test_a_claim_lasts_as_long_as_the_measurement_may(context: Context, measured: Collection) -> None:
+    """With as much rest as work, and no less than ten minutes; then whoever had it is gone."""
+    name = indexes.hnsw_name(measured)
+    assert recall_table.claim(context.db, measured, name, 480)
+    later = "UPDATE lookalike.index_recall SET claimed_at = claimed_at - make_interval(mins => 11)"
+    context.db.write(lambda connection: connection.execute(later))
+    assert not recall_table.claim(context.db, measured, name, 480), "eight minutes of work and of rest"
+    assert recall_table.claim(context.db, measured, name, 60)
+
+
+def test_more_records_are_given_more_time() -> None:
+    assert [measuring.allowed(60, rows) for rows in (0, 10_001, 250_000, 1_000_000)] == [60, 60, 60, 240]
 
 
 def test_too_short_a_time_measures_nothing(context: Context, settings: Callable[..., Settings]) -> None:
@@ -200,7 +214,7 @@ def test_too_short_a_time_measures_nothing(context: Context, settings: Callable[
     own = collections.get(context.db, "c")
     measuring.keep(short, own)
     assert collections.get(context.db, "c").recall is None
-    assert recall_table.claim(context.db, own, indexes.hnsw_name(own)), "the next try is free"
+    assert recall_table.claim(context.db, own, indexes.hnsw_name(own), 60), "the next try is free"
 
 
 def test_an_index_of_a_value_is_measured_too(context: Context) -> None:
