@@ -1831,11 +1831,18 @@ CREATE FUNCTION lookalike.forget_duplicates(collection_id integer) RETURNS boole
     AS $_$
 DECLARE
     records text;
+    own name;
 BEGIN
     SELECT lookalike.records_table(c.id, c.generation) INTO STRICT records
     FROM lookalike.collections AS c WHERE c.id = $1 FOR NO KEY UPDATE;
-    EXECUTE format('DROP TRIGGER IF EXISTS note_duplicate_change ON lookalike.%I', records);
-    EXECUTE format('DROP TRIGGER IF EXISTS note_duplicate_truncation ON lookalike.%I', records);
+    -- Those that are there: where Citus keeps the records it refuses to drop even one that is not.
+    FOR own IN
+        SELECT t.tgname FROM pg_trigger AS t
+        WHERE t.tgrelid = format('lookalike.%I', records)::regclass
+            AND t.tgname IN ('note_duplicate_change', 'note_duplicate_truncation')
+    LOOP
+        EXECUTE format('DROP TRIGGER %I ON lookalike.%I', own, records);
+    END LOOP;
     DELETE FROM lookalike.duplicate_scans AS s WHERE s.collection_id = $1;
     RETURN FOUND;
 END;
@@ -1849,11 +1856,18 @@ CREATE FUNCTION lookalike.forget_map(collection_id integer) RETURNS boolean
     AS $_$
 DECLARE
     records text;
+    own name;
 BEGIN
     SELECT lookalike.records_table(c.id, c.generation) INTO STRICT records
     FROM lookalike.collections AS c WHERE c.id = $1 FOR NO KEY UPDATE;
-    EXECUTE format('DROP TRIGGER IF EXISTS forget_map_point ON lookalike.%I', records);
-    EXECUTE format('DROP TRIGGER IF EXISTS forget_map_points ON lookalike.%I', records);
+    -- Those that are there: where Citus keeps the records it refuses to drop even one that is not.
+    FOR own IN
+        SELECT t.tgname FROM pg_trigger AS t
+        WHERE t.tgrelid = format('lookalike.%I', records)::regclass
+            AND t.tgname IN ('forget_map_point', 'forget_map_points')
+    LOOP
+        EXECUTE format('DROP TRIGGER %I ON lookalike.%I', own, records);
+    END LOOP;
     DELETE FROM lookalike.maps AS m WHERE m.collection_id = $1;
     RETURN FOUND;
 END;
@@ -2718,26 +2732,11 @@ BEGIN
         shards := 1;
         RETURN;
     END IF;
-    -- A shard's tables and indexes have the names of those here, with the number of the shard behind.
-    EXECUTE 'SELECT sum(f.rows) FILTER (WHERE f.name = $2), sum(f.bytes) FILTER (WHERE f.name = $2),
-                    coalesce(sum(f.bytes) FILTER (WHERE f.name <> $2), 0),
-                    coalesce(jsonb_object_agg(f.name, f.rows) FILTER (WHERE f.name <> $2), ''{}'')
-             FROM (
-                 SELECT e.name, sum(e.rows)::bigint AS rows, sum(e.bytes)::bigint AS bytes
-                 FROM pg_catalog.run_command_on_shards(to_regclass($1), $3) AS s,
-                     jsonb_to_recordset(s.result::jsonb) AS e (name text, rows bigint, bytes bigint)
-                 WHERE s.success
-                 GROUP BY e.name
-             ) AS f'
-        INTO rows, table_bytes, index_bytes, indexes
-        USING 'lookalike.' || relation, relation,
-            'SELECT jsonb_agg(jsonb_build_object(
-                 ''name'', left(t.relname::text, -1 - length(substring(t.relname::text FROM ''[0-9]+$''))),
-                 ''rows'', greatest(t.reltuples, 0)::bigint,
-                 ''bytes'', CASE t.relkind WHEN ''i'' THEN pg_relation_size(t.oid) ELSE pg_table_size(t.oid) END))
-             FROM pg_catalog.pg_class AS t
-             WHERE t.oid = ''%1$s''::regclass
-                 OR t.oid IN (SELECT i.indexrelid FROM pg_catalog.pg_index AS i WHERE i.indrelid = ''%1$s''::regclass)';
+    SELECT sum(f.rows) FILTER (WHERE f.name = relation), sum(f.bytes) FILTER (WHERE f.name = relation),
+           sum(f.index_bytes),
+           coalesce(jsonb_object_agg(f.name, f.rows) FILTER (WHERE f.name <> relation), '{}')
+    INTO rows, table_bytes, index_bytes, indexes
+    FROM lookalike.shard_facts(ARRAY[relation]) AS f;
 END;
 $_$;
 
@@ -3439,6 +3438,72 @@ $$;
 
 COMMENT ON FUNCTION lookalike.set_search_paths() IS 'Points the fixed search_path of every function at the schema of pgvector. Caller''s rights.';
 
+CREATE FUNCTION lookalike.shard_facts(tables text[] DEFAULT NULL::text[]) RETURNS TABLE(name text, table_name text, valid boolean, graph boolean, rows bigint, live bigint, dead bigint, deleted bigint, bytes bigint, index_bytes bigint, scans bigint, hit bigint, read bigint, vacuumed timestamp with time zone, analyzed timestamp with time zone, build jsonb, build_share double precision, buffers bigint, missing integer)
+    LANGUAGE plpgsql STABLE ROWS 10
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $_$
+DECLARE
+    shards jsonb;
+    found jsonb[];
+BEGIN
+    IF current_setting('lookalike.layout', true) = 'hash' AND to_regclass('pg_catalog.pg_dist_partition') IS NULL THEN
+        SELECT jsonb_object_agg(t.relname, t.relname) INTO shards
+        FROM pg_class AS t
+        WHERE t.relnamespace = 'lookalike'::regnamespace AND t.relkind = 'r'
+            AND t.relname ~ '^(records|thumbnails|originals)_[0-9]+(_v[0-9]+)?$'
+            AND (shard_facts.tables IS NULL OR t.relname = ANY (shard_facts.tables));
+        found := ARRAY[lookalike.table_facts(coalesce(shards, '{}'))];
+    ELSIF to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL THEN
+        EXECUTE 'SELECT jsonb_object_agg(t.relname || ''_'' || s.shardid, t.relname)
+                 FROM pg_catalog.pg_dist_partition AS p
+                 JOIN pg_catalog.pg_dist_shard AS s USING (logicalrelid)
+                 JOIN pg_catalog.pg_class AS t ON t.oid = p.logicalrelid
+                 WHERE t.relnamespace = ''lookalike''::regnamespace AND ($1 IS NULL OR t.relname = ANY ($1))
+                     AND (p.partmethod = ''h'' OR p.partmethod = ''n'' AND p.repmodel <> ''t'' AND p.colocationid > 0)'
+            INTO shards USING tables;
+        IF shards IS NOT NULL THEN
+            EXECUTE 'SELECT array_agg(a.result::jsonb) FROM pg_catalog.run_command_on_all_nodes($1) AS a WHERE a.success'
+                INTO found USING format('SELECT lookalike.table_facts(%L)', shards);
+        END IF;
+    END IF;
+    RETURN QUERY
+        SELECT w.name, w.name, NULL::boolean, bool_and(f.graph), sum(f.rows)::bigint, sum(f.live)::bigint, sum(f.dead)::bigint,
+               sum(f.deleted)::bigint, sum(f.bytes)::bigint, sum(f.index_bytes)::bigint, sum(f.scans)::bigint, sum(f.hit)::bigint, sum(f.read)::bigint,
+               CASE WHEN bool_and(f.vacuumed IS NOT NULL) THEN min(f.vacuumed) END,
+               CASE WHEN bool_and(f.analyzed IS NOT NULL) THEN min(f.analyzed) END,
+               CASE WHEN bool_or(f.build IS NOT NULL) THEN jsonb_build_object(
+                   'command', min(f.build ->> 'command'), 'phase', min(f.build ->> 'phase'),
+                   'blocks_done', sum((f.build -> 'blocks_done')::bigint), 'blocks_total', sum((f.build -> 'blocks_total')::bigint),
+                   'tuples_done', sum((f.build -> 'tuples_done')::bigint), 'tuples_total', sum((f.build -> 'tuples_total')::bigint))
+               END,
+               CASE WHEN bool_or(f.build IS NOT NULL) THEN avg(CASE WHEN f.build IS NULL THEN f.graph::integer
+                   ELSE coalesce((f.build -> 'blocks_done')::double precision / nullif((f.build -> 'blocks_total')::bigint, 0),
+                                 (f.build -> 'tuples_done')::double precision / nullif((f.build -> 'tuples_total')::bigint, 0), 0) END)
+               END,
+               sum(f.buffers)::bigint, (w.shards - count(f.name))::integer
+        FROM (SELECT e.value AS name, count(*) AS shards FROM jsonb_each_text(coalesce(shards, '{}')) AS e GROUP BY e.value) AS w
+        LEFT JOIN (
+            SELECT e.*
+            FROM unnest(found) AS a (one),
+                jsonb_to_recordset(a.one) AS e (name text, valid boolean, graph boolean, rows bigint, live bigint, dead bigint,
+                    deleted bigint, bytes bigint, index_bytes bigint, scans bigint, hit bigint, read bigint, vacuumed timestamptz, analyzed timestamptz,
+                    build jsonb, buffers bigint)
+            WHERE e.valid IS NULL
+        ) AS f USING (name)
+        GROUP BY w.name, w.shards
+        UNION ALL
+        SELECT e.name, e.table_name, bool_and(e.valid), NULL, sum(e.rows)::bigint, NULL, NULL, NULL, sum(e.bytes)::bigint, NULL,
+               sum(e.scans)::bigint, sum(e.hit)::bigint, sum(e.read)::bigint, NULL, NULL, NULL, NULL, NULL, NULL
+        FROM unnest(found) AS a (one),
+            jsonb_to_recordset(a.one) AS e (name text, table_name text, valid boolean, rows bigint, bytes bigint, scans bigint,
+                hit bigint, read bigint)
+        WHERE e.valid IS NOT NULL
+        GROUP BY e.name, e.table_name;
+END;
+$_$;
+
+COMMENT ON FUNCTION lookalike.shard_facts(tables text[]) IS 'Internal: what the workers of Citus know of the tables that they keep, as sums over the shards. Caller''s rights.';
+
 CREATE FUNCTION lookalike.suggest_keeper(collection text, members text[], rules jsonb) RETURNS TABLE(id text, reason text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'public', 'pg_temp'
@@ -3513,6 +3578,54 @@ END;
 $_$;
 
 COMMENT ON FUNCTION lookalike.suggest_keeper(collection text, members text[], rules jsonb) IS 'Suggests which record of a group of duplicates is kept, by rules in their order, and says which decided. Owner''s rights.';
+
+CREATE FUNCTION lookalike.table_facts(tables jsonb) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    BEGIN ATOMIC
+ WITH own AS (
+          SELECT to_regclass(format('lookalike.%I'::text, t_1.key)) AS id,
+             t_1.value AS name,
+             (length(t_1.key) - length(t_1.value)) AS longer
+            FROM jsonb_each_text(table_facts.tables) t_1(key, value)
+         ), relations AS (
+          SELECT (o.id)::oid AS id,
+             o.name,
+             o.name AS table_name,
+             NULL::boolean AS valid,
+             (EXISTS ( SELECT
+                    FROM (pg_index i
+                      JOIN pg_class x ON ((x.oid = i.indexrelid)))
+                   WHERE ((i.indrelid = (o.id)::oid) AND i.indisvalid AND ("left"((x.relname)::text, (length((x.relname)::text) - o.longer)) = (o.name || '_hnsw'::text))))) AS graph
+            FROM own o
+           WHERE (o.id IS NOT NULL)
+         UNION ALL
+          SELECT i.indexrelid,
+             "left"((x.relname)::text, (length((x.relname)::text) - o.longer)) AS "left",
+             o.name,
+             i.indisvalid,
+             NULL::boolean
+            FROM ((own o
+              JOIN pg_index i ON ((i.indrelid = (o.id)::oid)))
+              JOIN pg_class x ON ((x.oid = i.indexrelid)))
+         )
+  SELECT COALESCE(jsonb_agg(jsonb_build_object('name', r.name, 'table_name', r.table_name, 'valid', r.valid, 'graph', r.graph, 'buffers', pg_size_bytes(current_setting('shared_buffers'::text)), 'rows', (GREATEST(t.reltuples, (0)::real))::bigint, 'live', pg_stat_get_live_tuples(r.id), 'dead', pg_stat_get_dead_tuples(r.id), 'deleted', pg_stat_get_tuples_deleted(r.id), 'index_bytes',
+         CASE
+             WHEN (r.valid IS NULL) THEN pg_indexes_size((r.id)::regclass)
+             ELSE NULL::bigint
+         END, 'bytes',
+         CASE
+             WHEN (r.valid IS NULL) THEN pg_table_size((r.id)::regclass)
+             ELSE pg_relation_size((r.id)::regclass)
+         END, 'scans', pg_stat_get_numscans(r.id), 'hit', pg_stat_get_blocks_hit(r.id), 'read', (pg_stat_get_blocks_fetched(r.id) - pg_stat_get_blocks_hit(r.id)), 'vacuumed', GREATEST(pg_stat_get_last_vacuum_time(r.id), pg_stat_get_last_autovacuum_time(r.id)), 'analyzed', GREATEST(pg_stat_get_last_analyze_time(r.id), pg_stat_get_last_autoanalyze_time(r.id)), 'build', ( SELECT to_jsonb(p.*) AS to_jsonb
+            FROM pg_stat_progress_create_index p
+           WHERE (p.relid = r.id)
+          LIMIT 1))), '[]'::jsonb) AS "coalesce"
+    FROM (relations r
+      JOIN pg_class t ON ((t.oid = r.id)));
+END;
+
+COMMENT ON FUNCTION lookalike.table_facts(tables jsonb) IS 'Internal: what the catalogue and the statistics of one node know of some tables. Caller''s rights.';
 
 CREATE FUNCTION lookalike.tags_distance(a text[], b text[]) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -3938,27 +4051,35 @@ COMMENT ON COLUMN lookalike.backups.verified_at IS 'When it was last restored el
 COMMENT ON COLUMN lookalike.backups.differences IS 'What differed then; none: it holds what it should.';
 
 CREATE VIEW lookalike.collection_stats AS
+ WITH shards AS MATERIALIZED (
+         SELECT f.name,
+            f.rows,
+            f.bytes,
+            f.index_bytes
+           FROM lookalike.shard_facts() f(name, table_name, valid, graph, rows, live, dead, deleted, bytes, index_bytes, scans, hit, read, vacuumed, analyzed, build, build_share, buffers, missing)
+          WHERE (f.name = f.table_name)
+        )
  SELECT c.id,
     c.name,
     c.service,
     c.model,
     c.dimensions,
-    COALESCE(p.rows, (GREATEST(t.reltuples, (0)::real))::bigint) AS estimated_records,
-    COALESCE(p.table_bytes, pg_table_size((t.oid)::regclass)) AS table_bytes,
-    COALESCE(p.index_bytes, pg_indexes_size((t.oid)::regclass)) AS index_bytes,
-    COALESCE(( SELECT (s.table_bytes + s.index_bytes)
-           FROM lookalike.placement(format('thumbnails_%s'::text, c.id)) s(layout, shards, rows, table_bytes, index_bytes, indexes)), pg_total_relation_size((format('lookalike.thumbnails_%s'::text, c.id))::regclass)) AS thumbnail_bytes,
+    COALESCE(r.rows, (GREATEST(t.reltuples, (0)::real))::bigint) AS estimated_records,
+    COALESCE(r.bytes, pg_table_size((t.oid)::regclass)) AS table_bytes,
+    COALESCE(r.index_bytes, pg_indexes_size((t.oid)::regclass)) AS index_bytes,
+    COALESCE((s.bytes + s.index_bytes), pg_total_relation_size((format('lookalike.thumbnails_%s'::text, c.id))::regclass)) AS thumbnail_bytes,
     lookalike.is_indexed(c.id, c.generation) AS hnsw_index_ready,
     c.created_at,
-    COALESCE(( SELECT (s.table_bytes + s.index_bytes)
-           FROM lookalike.placement(format('originals_%s'::text, c.id)) s(layout, shards, rows, table_bytes, index_bytes, indexes)), pg_total_relation_size((format('lookalike.originals_%s'::text, c.id))::regclass)) AS original_bytes,
+    COALESCE((o.bytes + o.index_bytes), pg_total_relation_size((format('lookalike.originals_%s'::text, c.id))::regclass)) AS original_bytes,
     ARRAY( SELECT a.name
            FROM lookalike.aliases a
           WHERE (a.collection_id = c.id)
           ORDER BY a.name) AS aliases
-   FROM ((lookalike.collections c
+   FROM ((((lookalike.collections c
      JOIN pg_class t ON ((t.oid = (to_regclass(('lookalike.'::text || lookalike.records_table(c.id, c.generation))))::oid)))
-     CROSS JOIN LATERAL lookalike.placement(lookalike.records_table(c.id, c.generation)) p(layout, shards, rows, table_bytes, index_bytes, indexes));
+     LEFT JOIN shards r ON ((r.name = (t.relname)::text)))
+     LEFT JOIN shards s ON ((s.name = format('thumbnails_%s'::text, c.id))))
+     LEFT JOIN shards o ON ((o.name = format('originals_%s'::text, c.id))));
 
 COMMENT ON VIEW lookalike.collection_stats IS 'One row a collection: service, model, size on disk, estimated records, state of its HNSW index.';
 
@@ -4205,37 +4326,73 @@ COMMENT ON COLUMN lookalike.fetched_urls.digest IS 'SHA-256 of what was fetched.
 COMMENT ON COLUMN lookalike.fetched_urls.modified IS 'The header Last-Modified, as it came.';
 
 CREATE VIEW lookalike.index_health AS
- WITH tables AS (
+ WITH shards AS MATERIALIZED (
+         SELECT f.name,
+            f.table_name,
+            f.valid,
+            f.graph,
+            f.rows,
+            f.live,
+            f.dead,
+            f.deleted,
+            f.bytes,
+            f.index_bytes,
+            f.scans,
+            f.hit,
+            f.read,
+            f.vacuumed,
+            f.analyzed,
+            f.build,
+            f.build_share,
+            f.buffers,
+            f.missing
+           FROM lookalike.shard_facts() f(name, table_name, valid, graph, rows, live, dead, deleted, bytes, index_bytes, scans, hit, read, vacuumed, analyzed, build, build_share, buffers, missing)
+        ), tables AS (
          SELECT c.name,
             (t.relname)::text AS records_table,
             t.oid AS table_oid,
-            (GREATEST(t.reltuples, (0)::real))::bigint AS estimated_records,
-            ((s_1.n_dead_tup)::double precision / (NULLIF((s_1.n_live_tup + s_1.n_dead_tup), 0))::double precision) AS dead_share,
-            GREATEST(s_1.last_vacuum, s_1.last_autovacuum) AS last_vacuum,
-            GREATEST(s_1.last_analyze, s_1.last_autoanalyze) AS last_analyze
-           FROM ((lookalike.collections c
+            COALESCE(f.rows, (GREATEST(t.reltuples, (0)::real))::bigint) AS estimated_records,
+                CASE
+                    WHEN (f.rows IS NULL) THEN ((s_1.n_dead_tup)::double precision / (NULLIF((s_1.n_live_tup + s_1.n_dead_tup), 0))::double precision)
+                    ELSE ((f.dead)::double precision / (NULLIF((f.live + f.dead), 0))::double precision)
+                END AS dead_share,
+                CASE
+                    WHEN (f.rows IS NULL) THEN GREATEST(s_1.last_vacuum, s_1.last_autovacuum)
+                    ELSE f.vacuumed
+                END AS last_vacuum,
+                CASE
+                    WHEN (f.rows IS NULL) THEN GREATEST(s_1.last_analyze, s_1.last_autoanalyze)
+                    ELSE f.analyzed
+                END AS last_analyze
+           FROM (((lookalike.collections c
              JOIN pg_class t ON ((t.oid = (to_regclass(('lookalike.'::text || lookalike.records_table(c.id, c.generation))))::oid)))
              LEFT JOIN pg_stat_all_tables s_1 ON ((s_1.relid = t.oid)))
+             LEFT JOIN shards f ON ((f.name = (t.relname)::text)))
         ), indexes AS (
          SELECT t.name,
             (x.relname)::text AS index_name,
             (a.amname)::text AS kind,
-            i_1.indisvalid AS valid,
+            (i_1.indisvalid AND COALESCE(f.valid, true)) AS valid,
             i_1.indexrelid,
+            f.bytes,
+            f.scans,
             t.estimated_records,
             t.dead_share,
             t.last_vacuum,
             t.last_analyze
-           FROM (((tables t
+           FROM ((((tables t
              JOIN pg_index i_1 ON ((i_1.indrelid = t.table_oid)))
              JOIN pg_class x ON ((x.oid = i_1.indexrelid)))
              JOIN pg_am a ON ((a.oid = x.relam)))
+             LEFT JOIN shards f ON ((f.name = (x.relname)::text)))
         UNION ALL
          SELECT t.name,
             (t.records_table || '_hnsw'::text) AS index_name,
             'hnsw'::text AS kind,
             NULL::boolean AS valid,
             NULL::oid AS indexrelid,
+            NULL::bigint AS bytes,
+            NULL::bigint AS scans,
             t.estimated_records,
             t.dead_share,
             t.last_vacuum,
@@ -4247,8 +4404,8 @@ CREATE VIEW lookalike.index_health AS
     i.index_name,
     i.kind,
     i.valid,
-    pg_relation_size((i.indexrelid)::regclass) AS bytes,
-    s.idx_scan AS scans,
+    COALESCE(i.bytes, pg_relation_size((i.indexrelid)::regclass)) AS bytes,
+    COALESCE(i.scans, s.idx_scan) AS scans,
     i.estimated_records,
     i.dead_share,
     i.last_vacuum,

@@ -140,6 +140,13 @@ def citus_url(request: pytest.FixtureRequest) -> str:
     return str(url)
 
 
+@pytest.fixture
+def on_the_coordinator(request: pytest.FixtureRequest) -> None:
+    """Skip what is refused where the records of collections lie on the workers of Citus."""
+    if request.config.getoption("--citus"):
+        pytest.skip("works by triggers, which Citus does not have: it is refused on its workers (test_citus.py)")
+
+
 @pytest.fixture(scope="session")
 def databases(server_url: str) -> Iterator[Databases]:
     """Make databases on the tests' server, new ones and copies."""

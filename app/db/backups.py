@@ -15,6 +15,7 @@ from app.db.loader import query
 from app.db.looks import looks_of, raw_cursor
 from app.db.nearest import Nearest
 from app.domain.backups import Backup, CollectionFacts, Facts, Neighbour, Sample
+from app.domain.errors import InvalidRequest
 
 SAMPLES = 100
 """Records of which the neighbours are written down."""
@@ -37,6 +38,22 @@ def moment(url: str) -> Iterator[tuple[Connection, str]]:
         with connection.transaction():
             row = connection.execute(query("backups", "snapshot").render()).fetchone()
             yield connection, str((row or {})["snapshot"])
+
+
+def refuse_distributed(connection: Connection) -> None:
+    """Refuse to back up what a dump does not hold.
+
+    Raises:
+        InvalidRequest: records of a collection lie on the workers of Citus.
+
+    """
+    names = [row["name"] for row in connection.execute(query("backups", "distributed").render())]
+    if names:
+        raise InvalidRequest(
+            f"records on the workers of Citus ({', '.join(names)}) are in no dump as of one moment: back up all nodes,"
+            " as the vendor of the cluster does or by archiving their WAL with citus_create_restore_point, or take"
+            " lookalike collection export of each collection"
+        )
 
 
 def versions(connection: Connection) -> dict[str, Any]:

@@ -241,7 +241,8 @@ def deleted_share(db: Database, collection: Collection) -> float:
 
 def hnsw_bytes(db: Database, collection: Collection) -> int:
     """Return the size of the HNSW index of all records, bytes; 0 where there is none."""
-    row = db.one(query("indexes", "bytes").render(), {"index": f"lookalike.{hnsw_name(collection)}"})
+    values = {**_named(collection), "index": f"lookalike.{hnsw_name(collection)}"}
+    row = db.one(query("indexes", "bytes").render(), values)
     return int(row["bytes"]) if row else 0
 
 

@@ -93,10 +93,13 @@ class Backups:
 
         Raises:
             ConfigurationError: the folder cannot be written, or pg_dump fails; nothing is left of the backup then.
+            InvalidRequest: records lie on the workers of Citus.
             Unavailable: the database is away.
 
         """
         self._prepare()
+        with translated(), connect(url) as connection:
+            table.refuse_distributed(connection)
         step("dumping")
         started, begun = time.monotonic(), self._moment()
         file = self.folder / f"{name_of(begun)}.dump"

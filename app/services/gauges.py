@@ -85,11 +85,8 @@ def register_process(context: Context) -> None:
 
 def _of_database(figures: list[Figure]) -> Iterator[Reading]:
     jobs = {(kind, str(state)): 0.0 for kind in KINDS for state in State}
-    index_bytes = buffers = 0.0
     for figure in figures:
         labels = (figure.label,) if figure.label else ()
-        index_bytes += figure.value * (figure.gauge == "index_bytes")
-        buffers += figure.value * (figure.gauge == "shared_buffers_bytes")
         if figure.gauge == "jobs":
             kind, _, state = figure.label.partition(" ")
             jobs[kind, state] = figure.value
@@ -101,7 +98,6 @@ def _of_database(figures: list[Figure]) -> Iterator[Reading]:
             yield Reading(families.RECALL, figure.value, (*labels, figure.gauge.rpartition("_")[2]))
         else:
             yield Reading(_BY_NAME[figure.gauge], figure.value, labels)
-    yield Reading(families.INDEX_OUTGROWS, float(index_bytes > buffers))
     for key, number in jobs.items():
         yield Reading(families.JOBS, number, key)
 

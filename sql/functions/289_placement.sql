@@ -6,7 +6,7 @@
 --   shards: `rows` as the planner believes them, `table_bytes`, `index_bytes`, and `indexes`, an object of the rows of each index by
 --   its name. A worker that is away adds nothing to them.
 -- The setting lookalike.layout says `layout` where Citus does not: tests have the statements for hash run on one node by it.
--- Rights: the caller's. Fixed search_path. Called by the view collection_stats and by queries.
+-- Rights: the caller's. Fixed search_path. Called by queries.
 CREATE OR REPLACE FUNCTION lookalike.placement(
     relation text,
     OUT layout text,
@@ -35,26 +35,11 @@ BEGIN
         shards := 1;
         RETURN;
     END IF;
-    -- A shard's tables and indexes have the names of those here, with the number of the shard behind.
-    EXECUTE 'SELECT sum(f.rows) FILTER (WHERE f.name = $2), sum(f.bytes) FILTER (WHERE f.name = $2),
-                    coalesce(sum(f.bytes) FILTER (WHERE f.name <> $2), 0),
-                    coalesce(jsonb_object_agg(f.name, f.rows) FILTER (WHERE f.name <> $2), ''{}'')
-             FROM (
-                 SELECT e.name, sum(e.rows)::bigint AS rows, sum(e.bytes)::bigint AS bytes
-                 FROM pg_catalog.run_command_on_shards(to_regclass($1), $3) AS s,
-                     jsonb_to_recordset(s.result::jsonb) AS e (name text, rows bigint, bytes bigint)
-                 WHERE s.success
-                 GROUP BY e.name
-             ) AS f'
-        INTO rows, table_bytes, index_bytes, indexes
-        USING 'lookalike.' || relation, relation,
-            'SELECT jsonb_agg(jsonb_build_object(
-                 ''name'', left(t.relname::text, -1 - length(substring(t.relname::text FROM ''[0-9]+$''))),
-                 ''rows'', greatest(t.reltuples, 0)::bigint,
-                 ''bytes'', CASE t.relkind WHEN ''i'' THEN pg_relation_size(t.oid) ELSE pg_table_size(t.oid) END))
-             FROM pg_catalog.pg_class AS t
-             WHERE t.oid = ''%1$s''::regclass
-                 OR t.oid IN (SELECT i.indexrelid FROM pg_catalog.pg_index AS i WHERE i.indrelid = ''%1$s''::regclass)';
+    SELECT sum(f.rows) FILTER (WHERE f.name = relation), sum(f.bytes) FILTER (WHERE f.name = relation),
+           sum(f.index_bytes),
+           coalesce(jsonb_object_agg(f.name, f.rows) FILTER (WHERE f.name <> relation), '{}')
+    INTO rows, table_bytes, index_bytes, indexes
+    FROM lookalike.shard_facts(ARRAY[relation]) AS f;
 END;
 $$;
 

@@ -43,11 +43,18 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     records text;
+    own name;
 BEGIN
     SELECT lookalike.records_table(c.id, c.generation) INTO STRICT records
     FROM lookalike.collections AS c WHERE c.id = $1 FOR NO KEY UPDATE;
-    EXECUTE format('DROP TRIGGER IF EXISTS forget_map_point ON lookalike.%I', records);
-    EXECUTE format('DROP TRIGGER IF EXISTS forget_map_points ON lookalike.%I', records);
+    -- Those that are there: where Citus keeps the records it refuses to drop even one that is not.
+    FOR own IN
+        SELECT t.tgname FROM pg_trigger AS t
+        WHERE t.tgrelid = format('lookalike.%I', records)::regclass
+            AND t.tgname IN ('forget_map_point', 'forget_map_points')
+    LOOP
+        EXECUTE format('DROP TRIGGER %I ON lookalike.%I', own, records);
+    END LOOP;
     DELETE FROM lookalike.maps AS m WHERE m.collection_id = $1;
     RETURN FOUND;
 END;

@@ -5,43 +5,61 @@
 -- rows of their own, so many; all others together are "other". Sizes and numbers are sums, recall is the least, and its
 -- time the earliest. `index_rows` is from which number of records a collection should have an index. Replicas are those that
 -- stream from this server, by their application_name; where this server is one itself, its own lag is that of `self`.
-WITH listed AS (
-    SELECT c.id, c.name, c.capacity, t.oid AS table_id, x.oid AS index_id, x.reltuples AS index_rows,
-           coalesce(nullif(pg_catalog.pg_stat_get_live_tuples(t.oid), 0), greatest(t.reltuples, 0)::bigint) AS records,
+-- Figures of a collection on the workers of Citus are sums over its shards; while one of its workers is away it has none, as they
+-- would be too low.
+WITH shards AS MATERIALIZED (
+    SELECT f.* FROM lookalike.shard_facts() AS f
+), kept AS (
+    SELECT s.table_name, s.bytes + s.index_bytes AS bytes, s.missing = 0 AS is_whole
+    FROM shards AS s WHERE s.name = s.table_name
+), listed AS (
+    SELECT c.id, c.name, c.capacity, t.oid AS table_id,
            lookalike.is_indexed(c.id, c.generation) AS is_indexed,
-           lookalike.records_table(c.id, c.generation) || '_hnsw' AS index_name
+           lookalike.records_table(c.id, c.generation) || '_hnsw' AS index_name,
+           k.table_name IS NOT NULL AS is_kept, r.build_share, r.buffers,
+           CASE WHEN k.table_name IS NULL
+                THEN coalesce(nullif(pg_catalog.pg_stat_get_live_tuples(t.oid), 0), greatest(t.reltuples, 0)::bigint)
+                WHEN k.is_whole THEN coalesce(nullif(r.live, 0), r.rows) END AS records,
+           CASE WHEN k.table_name IS NULL
+                THEN pg_catalog.pg_total_relation_size(t.oid)
+                     + pg_catalog.pg_total_relation_size(pg_catalog.format('lookalike.thumbnails_%s', c.id)::regclass)
+                     + pg_catalog.pg_total_relation_size(pg_catalog.format('lookalike.originals_%s', c.id)::regclass)
+                WHEN k.is_whole
+                THEN (SELECT sum(a.bytes) FROM kept AS a
+                      WHERE a.table_name IN (t.relname::text, pg_catalog.format('thumbnails_%s', c.id),
+                                             pg_catalog.format('originals_%s', c.id))) END AS bytes,
+           CASE WHEN k.table_name IS NULL THEN greatest(x.reltuples, 0)::bigint WHEN k.is_whole THEN g.rows END AS index_rows,
+           CASE WHEN k.table_name IS NULL THEN pg_catalog.pg_relation_size(x.oid) WHEN k.is_whole THEN g.bytes END AS index_bytes,
+           CASE WHEN k.table_name IS NULL THEN s.idx_blks_hit WHEN k.is_whole THEN g.hit END AS blocks_memory,
+           CASE WHEN k.table_name IS NULL THEN s.idx_blks_read WHEN k.is_whole THEN g.read END AS blocks_disk
     FROM lookalike.collections AS c
     JOIN pg_catalog.pg_class AS t
         ON t.oid = pg_catalog.to_regclass('lookalike.' || lookalike.records_table(c.id, c.generation))
     LEFT JOIN pg_catalog.pg_class AS x
         ON x.oid = pg_catalog.to_regclass('lookalike.' || lookalike.records_table(c.id, c.generation) || '_hnsw')
+    LEFT JOIN pg_catalog.pg_statio_all_indexes AS s ON s.indexrelid = x.oid
+    LEFT JOIN kept AS k ON k.table_name = t.relname::text
+    LEFT JOIN shards AS r ON r.name = t.relname::text
+    LEFT JOIN shards AS g ON g.name = x.relname::text
 ), labelled AS (
-    SELECT l.*, CASE WHEN row_number() OVER (ORDER BY l.records DESC, l.id) <= :most THEN l.name ELSE 'other' END AS label
+    SELECT l.*,
+           CASE WHEN row_number() OVER (ORDER BY l.records DESC NULLS LAST, l.id) <= :most THEN l.name ELSE 'other' END AS label
     FROM listed AS l
-), blocks AS (
-    SELECT i.label, s.idx_blks_hit, s.idx_blks_read
-    FROM labelled AS i
-    JOIN pg_catalog.pg_statio_all_indexes AS s ON s.indexrelid = i.index_id
 )
 SELECT g.gauge, l.label, sum(g.value)::double precision AS value
 FROM labelled AS l
 CROSS JOIN LATERAL (VALUES
     ('records', l.records::double precision),
     ('capacity', l.capacity::double precision),
-    ('bytes', (pg_catalog.pg_total_relation_size(l.table_id)
-               + pg_catalog.pg_total_relation_size(pg_catalog.format('lookalike.thumbnails_%s', l.id)::regclass)
-               + pg_catalog.pg_total_relation_size(pg_catalog.format('lookalike.originals_%s', l.id)::regclass)
-              )::double precision),
-    ('index_rows', CASE WHEN l.index_id IS NOT NULL THEN greatest(l.index_rows, 0)::double precision END),
-    ('index_bytes', pg_catalog.pg_relation_size(l.index_id)::double precision),
-    ('index_missing', (l.records >= :index_rows AND NOT l.is_indexed)::integer::double precision)
+    ('bytes', l.bytes::double precision),
+    ('index_rows', l.index_rows::double precision),
+    ('index_bytes', l.index_bytes::double precision),
+    ('index_missing', (l.records >= :index_rows AND NOT l.is_indexed)::integer::double precision),
+    ('index_blocks_memory', l.blocks_memory::double precision),
+    ('index_blocks_disk', l.blocks_disk::double precision)
 ) AS g (gauge, value)
 WHERE g.value IS NOT NULL
 GROUP BY g.gauge, l.label
-UNION ALL
-SELECT 'index_blocks_memory', b.label, sum(b.idx_blks_hit)::double precision FROM blocks AS b GROUP BY b.label
-UNION ALL
-SELECT 'index_blocks_disk', b.label, sum(b.idx_blks_read)::double precision FROM blocks AS b GROUP BY b.label
 UNION ALL
 SELECT g.gauge, l.label, min(g.value)
 FROM labelled AS l
@@ -53,11 +71,17 @@ CROSS JOIN LATERAL (VALUES
 WHERE g.value IS NOT NULL
 GROUP BY g.gauge, l.label
 UNION ALL
-SELECT 'build_share', l.label,
-       min(coalesce(p.blocks_done::double precision / nullif(p.blocks_total, 0),
-                    p.tuples_done::double precision / nullif(p.tuples_total, 0), 0))
+SELECT 'build_share', l.label, min(b.share)
 FROM labelled AS l
-JOIN pg_catalog.pg_stat_progress_create_index AS p ON p.relid = l.table_id
+CROSS JOIN LATERAL (
+    SELECT l.build_share AS share WHERE l.is_kept
+    UNION ALL
+    SELECT coalesce(p.blocks_done::double precision / nullif(p.blocks_total, 0),
+                    p.tuples_done::double precision / nullif(p.tuples_total, 0), 0)
+    FROM pg_catalog.pg_stat_progress_create_index AS p
+    WHERE NOT l.is_kept AND p.relid = l.table_id
+) AS b
+WHERE b.share IS NOT NULL
 GROUP BY l.label
 UNION ALL
 SELECT 'duplicate_pairs', l.label, sum(d.pairs)::double precision
@@ -112,11 +136,20 @@ SELECT 'replica_lag_seconds', 'self',
        END::double precision
 WHERE pg_catalog.pg_is_in_recovery()
 UNION ALL
-SELECT 'database_bytes', NULL, pg_catalog.pg_database_size(current_database())::double precision
+SELECT 'database_bytes', NULL,
+       (pg_catalog.pg_database_size(current_database())
+        + coalesce((SELECT sum(k.bytes) FROM kept AS k
+                    WHERE pg_catalog.to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL), 0))::double precision
 UNION ALL
 SELECT 'database_connections', NULL, count(*)::double precision
 FROM pg_catalog.pg_stat_activity AS a WHERE a.backend_type = 'client backend'
 UNION ALL
 SELECT 'database_connections_most', NULL, current_setting('max_connections')::double precision
+UNION ALL
+SELECT 'index_outgrows_memory', NULL,
+       (coalesce(sum(l.index_bytes) FILTER (WHERE NOT l.is_kept), 0)
+            > pg_catalog.pg_size_bytes(current_setting('shared_buffers'))
+        OR coalesce(bool_or(l.index_bytes > l.buffers) FILTER (WHERE l.is_kept), false))::integer::double precision
+FROM listed AS l
 UNION ALL
 SELECT 'shared_buffers_bytes', NULL, pg_catalog.pg_size_bytes(current_setting('shared_buffers'))::double precision;

@@ -14,8 +14,9 @@ LIMIT :most;
 -- name: list
 -- The indexes of single values on a table of records, by field, most records first; `ready` says whether one is valid.
 SELECT p.index_name, p.field, p.value, p.condition, coalesce(i.indisvalid, false) AS ready,
-       coalesce(greatest(t.reltuples, 0)::bigint, 0) AS rows
+       coalesce(f.rows, greatest(t.reltuples, 0)::bigint, 0) AS rows
 FROM lookalike.partial_indexes AS p
+LEFT JOIN lookalike.shard_facts(ARRAY[:records_table::text]) AS f ON f.name = p.index_name
 LEFT JOIN pg_catalog.pg_class AS t ON t.oid = pg_catalog.to_regclass('lookalike.' || p.index_name)
 LEFT JOIN pg_catalog.pg_index AS i ON i.indexrelid = t.oid
 WHERE p.records_table = :records_table

@@ -15,6 +15,13 @@ SELECT (SELECT a.version_num FROM lookalike.alembic_version AS a) AS revision,
 -- backups.snapshot: Exports the snapshot of the transaction, for a dump of the same moment.
 SELECT pg_catalog.pg_export_snapshot() AS snapshot;
 
+-- backups.distributed: The collections whose records Citus keeps on its workers, by name.
+SELECT c.name
+FROM lookalike.collections AS c
+CROSS JOIN LATERAL lookalike.placement(lookalike.records_table(c.id, c.generation)) AS p
+WHERE p.layout <> 'local' AND pg_catalog.to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL
+ORDER BY c.name;
+
 -- backups.collections: The collections, those with the most records first, as far as PostgreSQL knows, so that they get the most samples.
 SELECT c.id, c.name, c.model, c.dimensions, c.distance_scale
 FROM lookalike.collections AS c

@@ -4,15 +4,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
-from time import sleep
 
 import pytest
 from PIL import Image
 
-from app.db.engine import Connection
 from tests.api.conftest import Api, drawing, encoded
 from tests.pictures import photo
 from tests.support.flat_pictures import DIFFERENT, around, gradient
+from tests.support.waiting import wait_for_waiting
 
 COLOURS = {
     "white": (255, 255, 255),
@@ -161,9 +160,9 @@ def test_ids_taken_meanwhile_are_let_go_before_it_is_decided_anew(api: Api) -> N
             with first.transaction():
                 first.execute(add, (api.collection, "b"))
                 answer = pool.submit(api.post, "nearDupsInsert", {"records": records})
-                _wait_for_waiting(first)
+                wait_for_waiting(first)
             # b is taken now, a no longer a twin of it: the request waits for a, and must not hold z meanwhile.
-            _wait_for_waiting(second)
+            wait_for_waiting(second)
             second.execute("SET LOCAL lock_timeout = '2s'")
             second.execute(add, (api.collection, "z"))
         got = answer.result()
@@ -185,20 +184,9 @@ def test_a_twin_that_another_caller_stored_meanwhile_is_a_twin(api: Api, new_col
                 "SELECT lookalike.insert_record(%s, 'b', '{}', lookalike.vector_of(%s, 'b')::vector)", (mine, other)
             )
             answer = pool.submit(api.post, "nearDupsInsert", {"records": records})
-            _wait_for_waiting(first)
+            wait_for_waiting(first)
         got = answer.result(60)
     assert got["status"]["code"] == 411
     twins = {one["_id"]: one["_reason"].get("answer_records") for one in got["skipped_records"]}
     assert twins["b"] is None
     assert [twin["_id"] for twin in twins["a"]] == ["b"]
-
-
-def _wait_for_waiting(connection: Connection) -> None:
-    """Return once a transaction of the database waits for another one to end."""
-    text = "SELECT count(*) AS waiting FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted"
-    for _ in range(400):
-        row = connection.execute(text).fetchone()
-        if row and row["waiting"]:
-            return
-        sleep(0.02)
-    raise AssertionError("nobody waits")

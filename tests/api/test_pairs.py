@@ -69,6 +69,7 @@ def test_pages_filter_fields_and_radius(twins: Api) -> None:
         assert twins.call("allNearDupPairs", bad).status_code == 400
 
 
+@pytest.mark.usefixtures("on_the_coordinator")
 def test_stored_pairs_are_the_same_answer_as_long_as_they_are_current(twins: Api) -> None:
     own = collections.get(twins.context.db, twins.collection)
     asked: list[dict[str, Any]] = [

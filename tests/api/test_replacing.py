@@ -150,6 +150,7 @@ def test_an_id_that_stands_twice_far_apart_is_told(api: Api, tmp_path: Path) -> 
     )
 
 
+@pytest.mark.usefixtures("on_the_coordinator")
 def test_a_change_of_the_model_under_way_makes_the_new_picture_s_vector(api: Api, tmp_path: Path) -> None:
     kept = collections.create(api.context, f"{api.collection}r", "photo", keep_images=True)
     api.collection = kept.name
@@ -172,6 +173,7 @@ def test_a_picture_that_a_vector_took_the_place_of_is_embedded_again(
     assert rows(api, "embedding::text") == vector
 
 
+@pytest.mark.usefixtures("on_the_coordinator")
 def test_another_picture_of_the_same_vector_is_another_picture(
     api: Api, tmp_path: Path, new_collection: Callable[..., str]
 ) -> None:

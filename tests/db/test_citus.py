@@ -2,12 +2,15 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
 
-from app.db import cluster, collections, indexes, loads, records, schema
+from app.db import cluster, collections, duplicates, gauges, indexes, loads, maps, records, schema
 from app.db.engine import Database
 from app.db.records import NewRecord
 from app.db.search import compared
@@ -18,10 +21,12 @@ from app.domain.windows import Window
 from app.filters import compile_filter, parse_filter
 from app.search.plan import Walk
 from app.search.request import Query
+from app.services.backups import Backups
 from tests.db.vectors import random_vectors
 from tests.support import citus
 from tests.support.commands import run
 from tests.support.searching import answered, walk
+from tests.support.waiting import eventually
 
 ROWS, DIMENSIONS = 12_000, 64
 Filled = tuple[Database, dict[str, Collection]]
@@ -75,12 +80,69 @@ def test_where_records_lie_is_told_with_their_numbers(filled: Filled) -> None:
     assert schema.problems(db.url) == []
 
 
+def test_figures_are_those_of_the_shards(filled: Filled) -> None:
+    db, made = filled
+    figures = {(row.gauge, row.label): row.value for row in gauges.read(db, 200, 1000)}
+    for name in made:
+        assert figures["records", name] == figures["index_rows", name] == ROWS
+        for gauge in ("bytes", "index_bytes"):
+            assert figures[gauge, name] == pytest.approx(figures[gauge, "local"], rel=0.2)
+        assert figures["index_missing", name] == 0
+        assert figures["index_blocks_memory", name] > 100
+    assert figures["database_bytes", ""] > sum(figures["bytes", name] for name in made)
+    health = db.all("SELECT * FROM lookalike.index_health WHERE kind = 'hnsw'")
+    assert {row["collection"] for row in health} == set(made)
+    for row in health:
+        assert row["estimated_records"] == ROWS
+        assert row["bytes"] == figures["index_bytes", row["collection"]]
+        assert row["last_analyze"] is not None
+        assert (row["valid"], row["advice"]) == (True, "healthy")
+
+
+def test_a_build_on_the_workers_is_followed(filled: Filled) -> None:
+    db, made = filled
+    own = made["hash"]
+    with psycopg.connect(db.url) as writing:
+        text = sql.SQL("UPDATE lookalike.{} SET attributes = attributes WHERE id = 'r1'")
+        writing.execute(text.format(sql.Identifier(own.records_table)))
+        with ThreadPoolExecutor(1) as pool:
+            done = pool.submit(indexes.declare_field, db, own, "tenth")  # it waits for the writer
+            try:
+                found = eventually(lambda: indexes.progress(db, own)) or {}
+                figures = {(row.gauge, row.label): row.value for row in gauges.read(db, 200, 1000)}
+            finally:
+                writing.rollback()
+            done.result()
+    assert found["command"] == "CREATE INDEX CONCURRENTLY"
+    assert 0 <= figures["build_share", "hash"] < 1
+    assert indexes.progress(db, own) is None
+    assert indexes.attribute_bytes(db, own) > 0
+
+
+def test_an_index_is_built_anew_after_deletions(filled: Filled) -> None:
+    db, _ = filled
+    own = collections.create(db, NewCollection("shrinking", "photo", "m", "1", DIMENSIONS, 62.5))
+    cluster.distribute(db, own, 2)
+    own = collections.get(db, "shrinking")
+    loads.copy(db, own, [NewRecord(f"r{n}", "{}", one) for n, one in enumerate(random_vectors(2000, DIMENSIONS))])
+    indexes.build_hnsw(db, own)
+    assert indexes.deleted_share(db, own) == 0
+    records.delete(db, own, [f"r{n}" for n in range(600)])
+    eventually(lambda: indexes.deleted_share(db, own) == pytest.approx(0.3))
+    assert indexes.rebuild_hnsw(db, own)
+    assert indexes.deleted_share(db, own) == 0
+    collections.drop(db, "shrinking")
+
+
 def test_a_collection_is_distributed_once(filled: Filled) -> None:
     db, made = filled
     with pytest.raises(InvalidRequest, match="lie on the workers already: hash"):
         cluster.check_collection(db, made["hash"])
     with pytest.raises(InvalidRequest, match="another model is not possible"):
         made["whole"].refuse_distributed("another model")
+    for own in made.values():
+        assert not duplicates.forget(db, own), "nothing is stored, and nothing fails"
+        assert not maps.forget(db, own)
 
 
 @pytest.mark.parametrize("k", [10, 30, 100])
@@ -148,6 +210,36 @@ def test_a_worker_that_is_away_is_said_and_comes_back(filled: Filled) -> None:
             with pytest.raises(Unavailable):
                 answered(db, query, vector)
             assert any("is away" in problem for problem in schema.problems(db.url))
+            figures = {(row.gauge, row.label) for row in gauges.read(db, 200, 1000)}
+            assert ("records", "local") in figures
+            assert not figures & {(gauge, "hash") for gauge in ("records", "bytes", "index_bytes", "index_missing")}
         finally:
             connection.execute("SELECT citus_update_node(%s, %s, %s)", row)
     assert answered(db, query, vector).records == before
+
+
+def test_a_backup_is_refused_and_one_from_before_goes_back(citus_url: str, tmp_path: Path) -> None:
+    with citus.made(citus_url) as url:
+        schema.upgrade(url)
+        db = Database(url)
+        db.open()
+        own = collections.create(db, NewCollection("photos", "photo", "m", "1", DIMENSIONS, 62.5))
+        vectors = random_vectors(50, DIMENSIONS)
+        loads.copy(db, own, [NewRecord(f"r{n}", "{}", one) for n, one in enumerate(vectors)])
+        backups = Backups(tmp_path)
+        made = backups.create(url, 0)
+        assert made.records == 50
+        cluster.distribute(db, own, 2)
+        with pytest.raises(InvalidRequest, match=r"records on the workers of Citus \(photos\).*collection export"):
+            backups.create(url, 0)
+        assert [one.name for one in backups.listed()] == [made.name]
+        db.close()
+        backups.restore(made, url, replace_all=True)
+        db = Database(url)
+        db.open()
+        own = collections.get(db, "photos")
+        assert own.layout is Layout.LOCAL
+        assert records.count(db, own) == 50
+        cluster.distribute(db, own, 2)
+        assert answered(db, Query(collections.get(db, "photos"), Window(1), Fields()), vectors[7]).records[0].id == "r7"
+        db.close()

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from psycopg.conninfo import make_conninfo
 
 from app.db import (
     cluster,
@@ -15,6 +16,7 @@ from app.db import (
     copying,
     duplicates,
     expiry,
+    gauges,
     indexes,
     listing,
     loads,
@@ -29,7 +31,7 @@ from app.db.records import NewRecord
 from app.db.search.reads import expectation, one_table
 from app.domain.collections import Collection, Layout, NewCollection, SearchCosts
 from app.domain.errors import ConfigurationError, InvalidRequest
-from app.domain.ranking import Aggregation
+from app.domain.ranking import Aggregation, Nearest
 from app.domain.records import Fields
 from app.domain.windows import Window
 from app.filters import compile_filter, parse_filter
@@ -39,6 +41,7 @@ from tests.db.vectors import random_vectors
 from tests.support.databases import Databases
 from tests.support.plans import nodes, plan
 from tests.support.searching import answered, walk
+from tests.support.waiting import eventually
 
 ROWS, DIMENSIONS = 6000, 32
 Both = tuple[Database, Collection, Collection]
@@ -78,19 +81,19 @@ FILTERS = [None, {"tenth": 3}, {"rare": 7}, {"n": {"$lt": 3000}}, {"n": -1}]
 @pytest.mark.parametrize("filter_", FILTERS)
 @pytest.mark.parametrize("window", [Window(30), Window(20, 95), Window(2000)], ids=str)
 def test_searches_find_the_same(both: Both, window: Window, filter_: dict[str, object] | None) -> None:
-    db, *layouts = both
+    db, one, spread = both
+    layouts = (one, spread, replace(one, layout=Layout.WHOLE))
     vectors = random_vectors(5, DIMENSIONS, seed=4)
     whats: list[str | NDArray[np.float32] | object] = ["r7", "r4203", vectors[0]]
     whats += [several([*vectors[1:4]], how) for how in (Aggregation.MEAN, Aggregation.MIN)]
     for what in whats:
         for shape in ({}, {"product_field": "p"}, {"radius": 9.0}):
-            found = []
+            found: list[Nearest] = []
             for own in layouts:
                 where = {} if filter_ is None else {"where": compile_filter(parse_filter(filter_), table="r")}
                 query = Query(own, window, Fields(everything=True), **where, **shape)  # type: ignore[arg-type]
                 found.append(answered(db, query, what))  # type: ignore[arg-type]
-            assert [one.id for one in found[0].records] == [one.id for one in found[1].records]
-            assert found[0].records == found[1].records
+            assert found[0].records == found[1].records == found[2].records
 
 
 def test_an_unknown_record_is_not_found(both: Both) -> None:
@@ -147,6 +150,54 @@ def test_a_random_sample_is_one_of_all_records(both: Both) -> None:
     found = listing.random(db, Listing(own, Fields()), 400)
     assert len({one.id for one in found}) == 400
     assert {int(one.id[1:]) // 1000 for one in found} == set(range(6))
+
+
+def _told(db: Database, one: Collection) -> dict[str, object]:
+    """Return every figure of a collection, as a database with these settings tells it."""
+    kept = [row["name"] for row in db.all("SELECT name FROM lookalike.shard_facts() WHERE missing = 0")]
+    figures = {row.gauge: row.value for row in gauges.read(db, 200, 1000) if row.label in {"c", ""}}
+    del figures["database_connections"]
+    return {
+        **figures,
+        "kept": kept,
+        "health": db.all("SELECT * FROM lookalike.index_health ORDER BY index_name"),
+        "listed": collections.list_all(db),
+        "deleted_share": indexes.deleted_share(db, one),
+        "hnsw_bytes": indexes.hnsw_bytes(db, one),
+        "attribute_bytes": indexes.attribute_bytes(db, one),
+        "progress": indexes.progress(db, one),
+    }
+
+
+def test_figures_of_tables_that_workers_keep_are_those_of_a_table_here(both: Both) -> None:
+    """The setting has this node asked for its tables as Citus' workers are asked for theirs."""
+    db, one, _ = both
+    indexes.declare_field(db, one, "rare")
+    indexes.analyze(db, one)
+    indexes.rebuild_hnsw(db, one)
+    answered(db, Query(one, Window(30), Fields()), "r4203")
+    records.delete(db, one, [f"r{n}" for n in range(600)])
+    kept = {f"{kind}_{one.id}" for kind in ("records", "thumbnails", "originals")}
+    forced = Database(make_conninfo(db.url, options="-c lookalike.layout=hash"))
+
+    def both_told() -> tuple[dict[str, object], dict[str, object]]:
+        plain, asked = _told(db, one), _told(forced, one)
+        assert (plain.pop("kept"), set(asked.pop("kept"))) == ([], kept)  # type: ignore[call-overload]
+        return plain, asked
+
+    def same(told: tuple[dict[str, object], dict[str, object]]) -> bool:
+        """Statistics come a little after what they count."""
+        return told[0] == told[1] and bool(told[0]["deleted_share"]) and bool(told[0]["index_blocks_memory"])
+
+    forced.open()
+    try:
+        told, _ = eventually(both_told, same)
+    finally:
+        forced.close()
+    assert told["records"] == ROWS - 600
+    assert told["deleted_share"] == pytest.approx(0.1)
+    assert told["hnsw_bytes"] == told["index_bytes"]
+    assert told["attribute_bytes"]
 
 
 def test_costs_and_efforts_go_by_what_each_table_holds() -> None:
