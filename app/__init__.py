@@ -35,7 +35,8 @@ def create_context(settings: "Settings", database_url: str, sharing: "Sharing | 
     from app.db import bell  # noqa: PLC0415  (importing the package must stay cheap: the CLI imports it)
     from app.db.conninfo import readable  # noqa: PLC0415
     from app.db.engine import Database  # noqa: PLC0415
-    from app.db.replicas import Replicated  # noqa: PLC0415
+    from app.db.replicas import Replicated, Standby  # noqa: PLC0415
+    from app.domain.freshness import Positions  # noqa: PLC0415
     from app.embedding.fetch.sources import PictureSource  # noqa: PLC0415
     from app.embedding.models.batching import Models  # noqa: PLC0415
     from app.embedding.models.vector_cache import VectorCache  # noqa: PLC0415
@@ -60,13 +61,23 @@ def create_context(settings: "Settings", database_url: str, sharing: "Sharing | 
         "recall_target": settings.recall_target,
         "metrics": metrics,
     }
-    if settings.read_database_url is None:
+    db: Database
+    if settings.read_only:
+        db = Standby(database_url, admin_url=settings.admin_database_url, wait_ms=settings.read_wait_ms, **options)
+    elif settings.read_database_url is None:
         db = Database(database_url, admin_url=settings.admin_database_url, **options)
     else:
         standbys = readable(settings.read_database_url, "LOOKALIKE_READ_DATABASE_URL", writes=False)
         replicas = Database(standbys, **options)
-        wait_ms, owner = settings.read_wait_ms, settings.admin_database_url
-        db = Replicated(database_url, admin_url=owner, replicas=replicas, wait_ms=wait_ms, **options)
+        db = Replicated(
+            database_url,
+            admin_url=settings.admin_database_url,
+            replicas=replicas,
+            wait_ms=settings.read_wait_ms,
+            positions=sharing.positions or Positions(),
+            part=sharing.place if sharing.positions else 0,
+            **options,
+        )
     models = Models(
         settings.models,
         threads=settings.model_threads,
@@ -166,6 +177,7 @@ def create_app(settings: "Settings", database_url: str, sharing: "Sharing | None
     watch_requests(flask, context)
     flask.extensions["lookalike"] = context
     context.open()
+    context.db.read_replicas()
     warm_up(context)
     operations.watch(context)
     if settings.read_only:

@@ -3,6 +3,8 @@
 The collection stands in the path of what is read, so that a page can show it: an `<img>` sends no headers of its own.
 """
 
+from contextlib import AbstractContextManager
+
 from flask import Blueprint, Response, g, jsonify, request
 
 from app.api import envelope
@@ -12,6 +14,7 @@ from app.api.pictures_document import VersionsParameters, document
 from app.domain import statuses
 from app.domain.collections import Collection
 from app.domain.errors import InvalidRequest
+from app.domain.freshness import HEADER, Asked, asking, position_in
 from app.domain.tokens import Scope
 from app.services import kept_pictures as service
 from app.services.context import Context
@@ -31,19 +34,24 @@ class _Pictures:
         principal = principal_of(request, self._context.lookup)
         collection = collection_of(request, self._context.lookup, principal, Scope.READ, None)
         given = parse(VersionsParameters, body_of(request))
-        found = service.versions(self._context, collection, given.records)
+        with _reading(collection):
+            found = service.versions(self._context, collection, given.records)
         return envelope.response(statuses.OK, {"thumbnails": found}, g.request_id, g.started)
 
     def thumbnail(self, name: str) -> Response:
         """Send a thumbnail: for good where the version is asked for that it has."""
-        found = service.thumbnail(self._context, self._readable(name), _record())
+        collection = self._readable(name)
+        with _reading(collection):
+            found = service.thumbnail(self._context, collection, _record())
         answer = _answer(found)
         answer.headers["Cache-Control"] = _FOR_GOOD if request.args.get("v") == found.version else _ASK_AGAIN
         return answer
 
     def original(self, name: str) -> Response:
         """Send a picture as it came."""
-        answer = _answer(service.original(self._context, self._readable(name), _record()))
+        collection = self._readable(name)
+        with _reading(collection):
+            answer = _answer(service.original(self._context, collection, _record()))
         answer.headers["Cache-Control"] = _ASK_AGAIN
         return answer
 
@@ -70,6 +78,11 @@ def pictures(context: Context) -> Blueprint:
     made.add_url_rule("/<name>/trashed", "trashed", views.trashed, methods=["GET"])
     made.add_url_rule("/<name>/original", "original", views.original, methods=["GET"])
     return made
+
+
+def _reading(collection: Collection) -> AbstractContextManager[None]:
+    """Let pictures be read on a replica that is as new as the request asks for."""
+    return asking(Asked(collection.id, reads=True, position=position_in(request.headers.get(HEADER))))
 
 
 def _record() -> str:

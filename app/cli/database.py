@@ -13,10 +13,10 @@ from app.cli.cluster import distribute
 from app.cli.common import database, json_option, opened, print_json
 from app.cli.saying import IntRange, say
 from app.config import Settings
-from app.db import backup, schema, search_costs, sqltree
+from app.db import backup, schema, search_costs, sqltree, standbys
 from app.db import reader as reader_table
 from app.db import roles as role_table
-from app.db.conninfo import reach, without_password
+from app.db.conninfo import reach, readable, without_password
 from app.db.embedded import LOCAL, EmbeddedDatabase, bundled_program
 from app.db.uninstall import uninstall as leave
 from app.domain.errors import ConfigurationError
@@ -29,10 +29,12 @@ def db() -> None:
 
 @db.command()
 @click.option("--sql", "as_sql", is_flag=True, help="Print what would be run, for review or for psql; run nothing.")
-def upgrade(*, as_sql: bool) -> None:
+@click.option("--force", is_flag=True, help="Put this program's functions in place of those of a newer one, too.")
+def upgrade(*, as_sql: bool, force: bool) -> None:
     """Run the migrations that are missing, then apply the files of sql/ that changed.
 
-    With --sql and no database named, the script is that of a whole install.
+    With --sql and no database named, the script is that of a whole install. --force is for going back to an older
+    program on a schema whose revision it knows: its functions take the place of the newer ones.
     """
     settings = Settings()
     if as_sql:
@@ -43,7 +45,7 @@ def upgrade(*, as_sql: bool) -> None:
         click.echo(schema.script(since), nl=False)
         return
     with database(settings) as url:
-        applied = schema.upgrade(url)
+        applied = schema.upgrade(url, force=force)
         say(f"schema at revision {schema.head()}; {len(applied)} files of sql/ applied")
 
 
@@ -80,11 +82,15 @@ def check() -> None:
         problems = schema.problems(url, writes=not settings.read_only)
         if not problems and settings.database_url and settings.admin_database_url:
             problems = role_table.problems(reach(settings.database_url))
+        told: list[str] = []
+        if not problems and settings.read_database_url:
+            read = readable(settings.read_database_url, "LOOKALIKE_READ_DATABASE_URL", writes=False)
+            problems, told = standbys.of_replicas(url, read)
         for problem in problems:
             say(problem, err=True)
         if problems:
             sys.exit(1)
-        for line in schema.standing(url).splitlines():
+        for line in (*schema.standing(url).splitlines(), *told):
             say(line)
     say("the database is ready to be served")
 

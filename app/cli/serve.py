@@ -30,6 +30,7 @@ from app.db import schema
 from app.db.conninfo import reach
 from app.db.embedded import EmbeddedDatabase
 from app.db.server_settings import memory_bytes
+from app.domain.freshness import Positions
 from app.embedding.models.options import check_options
 from app.embedding.tags import taxonomy
 from app.metrics import Metrics, several
@@ -58,6 +59,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         self._metrics = metrics
         self._number = workers_of(settings)
         self._changes = Changes(self._number) if self._number > 1 else None
+        self._positions = Positions(self._number) if settings.read_database_url else None
         self._place = 0
         super().__init__()
 
@@ -135,7 +137,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
 
     def load(self) -> WSGIApplication:
         """Make the application, in the worker: connections and threads do not survive a fork."""
-        sharing = Sharing(self._place, self._changes, self._metrics)
+        sharing = Sharing(self._place, self._changes, self._metrics, self._positions)
         follow = telemetry.begin() if telemetry.wanted() else None
         application = create_app(self.settings, self._database_url, sharing)
         if follow is not None:

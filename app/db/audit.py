@@ -19,13 +19,14 @@ def add(db: Database, acts: Sequence[Act]) -> None:
 
     """
     written = dumps([asdict(act) for act in acts])
-    db.write(lambda connection: connection.execute(query("audit", "add").render(), {"entries": written}))
+    text = query("audit", "add").render()
+    db.write(lambda connection: connection.execute(text, {"entries": written}), aside=True)
 
 
 def trim(db: Database, days: int) -> int:
     """Forget what is older than so many days; return the number of entries."""
     text = query("audit", "trim").render()
-    return db.write(lambda connection: connection.execute(text, {"days": days}).rowcount)
+    return db.write(lambda connection: connection.execute(text, {"days": days}).rowcount, aside=True)
 
 
 def entries(

@@ -23,6 +23,9 @@ _NOTICED: dict[str, Any] = {
 }
 
 
+_WARNING = "01000"
+
+
 class Overdue(psycopg.OperationalError):
     """Nothing came within the connection's patience; it is closed, and what became of the statement is unknown."""
 
@@ -36,12 +39,22 @@ class Bounded(psycopg.Connection[DictRow]):
     """Whether Citus is at the other end: what is not planned for all values on purpose must be planned for its own."""
     generic = False
     """Whether statements are planned once for all values (`plan_cache_mode`); else as PostgreSQL thinks best."""
+    warned = False
+    """Whether the server has warned of something since this was set to false."""
+    replayed: str | None = None
+    """A place in the log that the server at the other end, a replica, is known to have replayed."""
 
     @classmethod
     def connect(cls, conninfo: str = "", **given: Any) -> Self:
         """Connect as psycopg does; what the URL does not say of lost connections is said here."""
         known = conninfo_to_dict(conninfo)
-        return super().connect(conninfo, **{key: value for key, value in _NOTICED.items() if key not in known}, **given)
+        noticed = {key: value for key, value in _NOTICED.items() if key not in known}
+        made = super().connect(conninfo, **noticed, **given)
+        made.add_notice_handler(made._hear)
+        return made
+
+    def _hear(self, told: psycopg.errors.Diagnostic) -> None:
+        self.warned |= told.severity_nonlocalized == "WARNING" and told.sqlstate == _WARNING
 
     def plan(self, *, generic: bool | None) -> None:
         """Have the session plan as is wanted, None: either way; a round trip where a statement before wanted another.

@@ -6,7 +6,7 @@ connection that was refused names host, port, user and database, and is.
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -17,6 +17,7 @@ from app.domain.errors import ConfigurationError
 CONNECT_SECONDS = 10
 _PRIMARY = "target_session_attrs=read-write"
 _STANDBY = "target_session_attrs=prefer-standby load_balance_hosts=random"
+_ANY = {"target_session_attrs": "any"}
 _LARGEST_PORT = 65_535
 _URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.:-]*)://(?P<rest>.*)", re.DOTALL)
 _FORMS = "write postgresql://USER:PASSWORD@HOST:PORT/DATABASE, or libpq's words: host=… port=… user=… dbname=…"
@@ -81,6 +82,17 @@ def readable(text: str, setting: str = "DATABASE_URL", *, writes: bool = True) -
         if not (port.isascii() and port.isdecimal() and 0 < int(port) <= _LARGEST_PORT):
             raise ConfigurationError(f"{setting} names a port that is none, 1 to 65535: {_FORMS}")
     return _of_several(text, parts, _PRIMARY if writes else _STANDBY)
+
+
+def each_host(url: str) -> Iterator[tuple[str, str]]:
+    """Yield each host of a readable URL with its port, and words that lead to that one alone, whatever it is."""
+    parts = {name: value for name, value in conninfo_to_dict(url).items() if name != "load_balance_hosts"}
+    several = {name: str(parts.get(name) or "").split(",") for name in ("host", "hostaddr", "port")}
+    for number in range(max(map(len, several.values()))):
+        own = {name: found[number if number < len(found) else 0] for name, found in several.items()}
+        place = f"{own['host'] or own['hostaddr'] or 'the local server'}:{own['port'] or 5432}"
+        alone = {name: value for name, value in own.items() if value}
+        yield place, make_conninfo("", **{**parts, "host": None, "hostaddr": None, "port": None, **alone, **_ANY})
 
 
 def _of_several(text: str, parts: Mapping[str, object], wanted: str) -> str:

@@ -15,7 +15,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from app.db.bounded import Bounded, connect_seconds
 from app.db.conninfo import CONNECT_SECONDS, readable
-from app.db.errors import UNREACHABLE, ConnectionLost, translated
+from app.db.errors import UNCONFIRMED, UNREACHABLE, ConnectionLost, translated
 from app.db.loader import query
 from app.db.session import Pooler, Session, begin
 from app.db.session import settings as session_settings
@@ -37,10 +37,6 @@ _LEAST_SECONDS = 0.05
 # The server ends a statement that takes too long; where it does not, the client does so after this.
 _GRACE_SECONDS = 5
 
-POSTGRESQL_AT_LEAST = 16
-# 0.7 brought halfvec, 0.8.0 iterative scans; until 0.8.4 a vacuum could damage or fail on an HNSW index, until 0.8.2 a
-# parallel build could overrun its memory.
-PGVECTOR_AT_LEAST = (0, 8, 4)
 THROUGH_A_POOLER = (
     "upgrades and index builds hold a lock for a session, which a pooler does not keep: "
     "set LOOKALIKE_ADMIN_DATABASE_URL to the PostgreSQL server itself, as the schema's owner"
@@ -123,6 +119,9 @@ class Database:
     def close(self) -> None:
         """Give all connections back."""
         self._pool.close()
+
+    def read_replicas(self) -> None:
+        """Read replicas from now on, where there are any: a server does, and neither a command nor a worker."""
 
     def _configure(self, connection: Bounded) -> None:
         connection.patience = self._timeout_seconds
@@ -213,6 +212,11 @@ class Database:
         del collection_id
         return None
 
+    @property
+    def pooled(self) -> bool:
+        """Whether a pooler stands between, so that one connection leads to several sessions."""
+        return self._behind_pooler is not None
+
     def busy(self) -> bool:
         """Say whether all connections are in use, which is why none can be had."""
         return self._lent >= self._connections
@@ -261,8 +265,12 @@ class Database:
         finally:
             self._expensive_waiting.release()
 
-    def write(self, work: Callable[[Connection], T]) -> T:
+    def write(self, work: Callable[[Connection], T], *, aside: bool = False) -> T:
         """Run statements in one transaction; it is on disk when this returns.
+
+        Args:
+            work: what to run.
+            aside: whether it writes nothing that a request may read: no read of a replica has to wait for it.
 
         Raises:
             Unavailable: the database is away; whether the work was done is then unknown to the caller.
@@ -274,12 +282,23 @@ class Database:
                 if self._behind_pooler is None:
                     connection.plan(generic=False)
                     with connection.transaction():
-                        return work(connection)
-                with self._pooled_transaction(connection, self._behind_pooler, deadline):
-                    return work(connection)
+                        done = work(connection)
+                        connection.warned = False
+                else:
+                    with self._pooled_transaction(connection, self._behind_pooler, deadline):
+                        done = work(connection)
+                        connection.warned = False
+                if connection.warned:  # by COMMIT, whose wait for a synchronous standby was cancelled
+                    raise Unavailable(UNCONFIRMED)
+                if not aside:
+                    self._committed(connection)
+                return done
         except ConnectionLost:
             self._empty()
             raise
+
+    def _committed(self, connection: Connection) -> None:
+        """Take note of a transaction that was just committed on a connection."""
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
@@ -340,41 +359,6 @@ def connect(url: str) -> Bounded:
     )
     made.patience = None
     return made
-
-
-def check_versions(connection: psycopg.Connection[Any]) -> str:
-    """Check that the server can do what is asked of it; return its versions in words.
-
-    Raises:
-        ConfigurationError: PostgreSQL or pgvector is too old, or pgvector is not there.
-
-    """
-    major = connection.info.server_version // 10_000
-    if major < POSTGRESQL_AT_LEAST:
-        raise ConfigurationError(f"PostgreSQL {POSTGRESQL_AT_LEAST} or newer is needed; this server is {major}")
-    with connection.cursor(row_factory=dict_row) as cursor:
-        row = cursor.execute(
-            "SELECT coalesce(installed_version, default_version) AS version, default_version AS available,"
-            " installed_version IS NOT NULL AS installed"
-            " FROM pg_catalog.pg_available_extensions WHERE name = 'vector'"
-        ).fetchone()
-    wanted = ".".join(map(str, PGVECTOR_AT_LEAST))
-    if row is None:
-        raise ConfigurationError(
-            f"the extension pgvector is not installed on this server; {wanted} or newer is needed: an administrator"
-            f" installs it on the server's machine (Debian's package is postgresql-{major}-pgvector)"
-        )
-    version, available = str(row["version"]), str(row["available"])
-    if _numbers(version) < PGVECTOR_AT_LEAST:
-        steps = [] if _numbers(available) >= PGVECTOR_AT_LEAST else ["installs it on the server's machine"]
-        steps += ["runs: ALTER EXTENSION vector UPDATE;"] if row["installed"] else []
-        advice = f"an administrator {', then '.join(steps)}"
-        raise ConfigurationError(f"pgvector {wanted} or newer is needed; this database has {version}: {advice}")
-    return f"PostgreSQL {major}, pgvector {version}"
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".")[:3])
 
 
 def partition(kind: Literal["records", "thumbnails", "originals"], collection: Collection) -> str:

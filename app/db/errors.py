@@ -24,6 +24,7 @@ from app.domain.errors import (
     Unavailable,
 )
 
+UNCONFIRMED = "it is written, but no standby has confirmed that: losing the primary now would lose it"
 UNREACHABLE = "the database cannot be reached; try again in a moment"
 
 
@@ -33,6 +34,13 @@ class ConnectionLost(Unavailable):
 
 class ReadOnly(ConnectionLost):
     """The server takes no writes, as a standby or a primary that was made one: a new connection may lead to another."""
+
+
+class TookTooLong(Unavailable):
+    """A statement ran for longer than the server lets one: it would elsewhere, too (503)."""
+
+    def __init__(self) -> None:
+        super().__init__("the query took longer than the server allows; narrow it down or ask for less")
 
 
 log = logging.getLogger(__name__)
@@ -62,10 +70,7 @@ _BY_CLASS: tuple[tuple[tuple[type[psycopg.Error], ...], Callable[[], LookalikeEr
             "something of your own in the database, such as a view or a key, is built on it: drop that first"
         ),
     ),
-    (
-        (pg.QueryCanceled,),
-        lambda: Unavailable("the query took longer than the server allows; narrow it down or ask for less"),
-    ),
+    ((pg.QueryCanceled,), TookTooLong),
     (
         (pg.UntranslatableCharacter,),
         lambda: InvalidRequest(_NUL),
@@ -102,7 +107,7 @@ _BY_STATE: tuple[tuple[str, Callable[[], LookalikeError]], ...] = (
     ("57P", lambda: ConnectionLost(UNREACHABLE)),
     ("25006", lambda: ReadOnly("the database takes no writes now; try again in a moment")),
     ("25P03", lambda: Unavailable(UNREACHABLE)),  # idle in a transaction for too long
-    ("25P04", lambda: Unavailable("the query took longer than the server allows; narrow it down or ask for less")),
+    ("25P04", TookTooLong),
     ("53300", lambda: Unavailable(UNREACHABLE)),  # too many connections
     ("53", lambda: Unavailable("the database cannot take this now", retry_after_seconds=10)),
     ("58", lambda: Unavailable("the database cannot take this now", retry_after_seconds=10)),

@@ -34,9 +34,9 @@ def note(db: Database, fetched: Mapping[bytes, Known]) -> None:
         "etags": [fetched[url].validators.etag for url in urls],
         "modified": [fetched[url].validators.modified for url in urls],
     }
-    db.write(lambda one: one.execute(query("fetched", "note").render(), values))
+    db.write(lambda one: one.execute(query("fetched", "note").render(), values), aside=True)
 
 
 def forget(db: Database, days: int) -> None:
     """Forget URLs that no import has met for so many days."""
-    db.write(lambda one: one.execute(query("fetched", "forget").render(), {"days": days}))
+    db.write(lambda one: one.execute(query("fetched", "forget").render(), {"days": days}), aside=True)

@@ -121,14 +121,14 @@ def claim(
         return True, None if taken is None else Held(int(taken["id"]), int(taken["attempt"]))
 
     while True:
-        there, held = db.write(work)
+        there, held = db.write(work, aside=True)
         if held is not None or not there:
             return held
 
 
 def still_waits(db: Database, job_id: int, worker: str) -> None:
     """Say that the only worker that may begin a job is there, and waits for its turn."""
-    db.write(lambda one: one.execute(query("jobs", "wait").render(), {"id": job_id, "worker": worker}))
+    db.write(lambda one: one.execute(query("jobs", "wait").render(), {"id": job_id, "worker": worker}), aside=True)
 
 
 def tidy(db: Database, lease_seconds: float, days: int) -> None:
@@ -139,7 +139,7 @@ def tidy(db: Database, lease_seconds: float, days: int) -> None:
             _ring(connection, int(row["id"]))
         connection.execute(query("jobs", "purge").render(), {"days": days})
 
-    db.write(work)
+    db.write(work, aside=True)
 
 
 class Look(NamedTuple):
@@ -162,7 +162,7 @@ def look(db: Database, held: Held) -> Look:
 
 def beat(db: Database, held: Held, progress: Progress) -> None:
     """Say that a worker lives, and how far its job is. Waits for nobody: not for a checkpoint that is being written."""
-    db.write(lambda one: one.execute(query("jobs", "beat").render(), _values(held, progress)))
+    db.write(lambda one: one.execute(query("jobs", "beat").render(), _values(held, progress)), aside=True)
 
 
 def checkpoint(connection: Connection, held: Held, position: Json, progress: Progress) -> None:
@@ -248,12 +248,12 @@ def rejects(db: Database, job_id: int, after: int, most: int) -> list[Reject]:
 
 def seen(db: Database, worker: str) -> None:
     """Say that a worker that takes jobs of any kind is there."""
-    db.write(lambda one: one.execute(query("jobs", "seen").render(), {"name": worker}))
+    db.write(lambda one: one.execute(query("jobs", "seen").render(), {"name": worker}), aside=True)
 
 
 def left(db: Database, worker: str) -> None:
     """Say that a worker takes no more jobs."""
-    db.write(lambda one: one.execute(query("jobs", "left").render(), {"name": worker}))
+    db.write(lambda one: one.execute(query("jobs", "left").render(), {"name": worker}), aside=True)
 
 
 def workers(db: Database, lease_seconds: float) -> list[str]:

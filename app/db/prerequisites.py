@@ -5,7 +5,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from app.db.engine import check_versions
+from app.db.versions import check_versions
 from app.domain.errors import ConfigurationError
 
 _FACTS = """
@@ -28,35 +28,6 @@ _FACTS = """
     LEFT JOIN (SELECT n.oid, quote_ident(n.nspname) AS name FROM pg_catalog.pg_extension AS e
                JOIN pg_catalog.pg_namespace AS n ON n.oid = e.extnamespace WHERE e.extname = 'vector') AS v ON true
 """
-
-
-_STANDBY = """
-    SELECT current_setting('hot_standby_feedback')::boolean AS feedback,
-        current_setting('max_standby_streaming_delay') AS delay,
-        pg_catalog.pg_is_wal_replay_paused() AS paused,
-        coalesce(pg_catalog.pg_wal_lsn_diff(
-            pg_catalog.pg_last_wal_receive_lsn(), pg_catalog.pg_last_wal_replay_lsn()), 0) AS behind,
-        (SELECT w.status FROM pg_catalog.pg_stat_wal_receiver AS w) AS receiver
-    WHERE pg_catalog.pg_is_in_recovery()
-"""
-
-
-def standby(connection: psycopg.Connection[Any]) -> list[str]:
-    """Return how a standby stands, a sentence each; nothing of a server that is none."""
-    with connection.cursor(row_factory=dict_row) as cursor:
-        row = cursor.execute(_STANDBY).fetchone()
-    if row is None:
-        return []
-    receives = f"its receiver is {row['receiver']}" if row["receiver"] else "it receives nothing"
-    paused = ", since replay is paused" if row["paused"] else ""
-    behind = f"{int(row['behind'])} bytes of what it has are not replayed{paused}"
-    said = [f"this server is a standby: {receives}, and {behind}"]
-    if not row["feedback"]:
-        said.append(
-            "hot_standby_feedback is off: a vacuum on the primary ends reads here that last longer than"
-            f" max_standby_streaming_delay ({row['delay']}), so set it on"
-        )
-    return said
 
 
 def missing(connection: psycopg.Connection[Any], *, to_upgrade: bool, writes: bool = True) -> list[str]:

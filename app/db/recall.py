@@ -56,13 +56,13 @@ def claim(db: Database, collection: Collection, index_name: str, work: float) ->
         "seconds": max(_CLAIM_SECONDS, 3 * work),
     }
     text = query("recall", "claim").render()
-    return db.write(lambda connection: connection.execute(text, values).fetchone()) is not None
+    return db.write(lambda connection: connection.execute(text, values).fetchone(), aside=True) is not None
 
 
 def release(db: Database, index_name: str) -> None:
     """Give up a claim; what was measured before stays."""
     text = query("recall", "release").render()
-    db.write(lambda connection: connection.execute(text, {"index_name": index_name}))
+    db.write(lambda connection: connection.execute(text, {"index_name": index_name}), aside=True)
 
 
 def store(db: Database, index_name: str, state: Due, measured: Recall, recalls: tuple[float, float]) -> None:
@@ -77,19 +77,19 @@ def store(db: Database, index_name: str, state: Due, measured: Recall, recalls: 
         "curves": Jsonb(_plain(measured.curves)),
     }
     text = query("recall", "store").render()
-    db.write(lambda connection: connection.execute(text, values))
+    db.write(lambda connection: connection.execute(text, values), aside=True)
 
 
 def retarget(db: Database, index_name: str, measured: Recall, recalls: tuple[float, float]) -> None:
     """Store the efforts of another target."""
     text = query("recall", "retarget").render()
-    db.write(lambda connection: connection.execute(text, _efforts(index_name, measured, recalls)))
+    db.write(lambda connection: connection.execute(text, _efforts(index_name, measured, recalls)), aside=True)
 
 
 def forget(db: Database, collection: Collection) -> None:
     """Forget what was measured of a collection's indexes that are gone."""
     text = query("recall", "forget").render()
-    db.write(lambda connection: connection.execute(text, {"collection_id": collection.id}))
+    db.write(lambda connection: connection.execute(text, {"collection_id": collection.id}), aside=True)
 
 
 def read(row: Mapping[str, Any] | None) -> Recall | None:

@@ -5,33 +5,31 @@ wait until it has replayed that. docs/scale-out.md tells what holds.
 """
 
 import logging
-import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from cachetools import TTLCache
-
 from app.db.engine import Connection, Database
-from app.db.errors import UNREACHABLE
+from app.db.errors import UNREACHABLE, TookTooLong, translated
 from app.domain import freshness
-from app.domain.errors import CollectionNotFound, Unavailable
+from app.domain.errors import CollectionNotFound, LookalikeError, Unavailable
+from app.domain.freshness import LOOKING_UP, UNKNOWN, Positions
+from app.metrics import families
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 _POLL_SECONDS = 0.001
-# Replicas that cannot be had are left alone for so long, so that not every read waits for them.
+# Servers that cannot be had are left alone for so long, so that not every read waits for them.
 _AWAY_SECONDS = 1.0
-_REMEMBERED_SECONDS = 60.0
-_ANY = 0  # the place of what was written without a request: jobs, imports
-_UNKNOWN = "FFFFFFFF/FFFFFFFF"
-"""A position that no replica reaches: where that of a write could not be read."""
+# A primary that has been lost is replaced within seconds: what is looked up waits for so long, then asks a replica.
+_LOOK_UP_SECONDS = 1.0
 
 
 class Behind(Unavailable):
-    """A replica has not replayed yet what is to be read (503, but that the primary is read)."""
+    """A replica has not replayed yet what is to be read (503, where no primary is read in its place)."""
 
 
 class Replicated(Database):
@@ -41,24 +39,30 @@ class Replicated(Database):
 
     Args:
         url: the primary.
-        replicas: where replicas are read; it is opened and closed with this.
+        replicas: where replicas are read; it is closed with this, and opened by `read_replicas`.
         wait_ms: milliseconds that a read waits for a replica: for a connection, and for what must be replayed.
+        positions: what the processes of this server remember of writes.
+        part: the part of `positions` that this process writes to.
         options: those of `Database`.
 
     """
 
-    def __init__(self, url: str, *, replicas: Database, wait_ms: int, **options: Any) -> None:
+    def __init__(
+        self, url: str, *, replicas: Database, wait_ms: int, positions: Positions, part: int = 0, **options: Any
+    ) -> None:
         super().__init__(url, **options)
         self._replicas = replicas
         self._wait_seconds = wait_ms / 1000
-        self._noting = threading.Lock()
-        self._written: TTLCache[int, str] = TTLCache(maxsize=10_000, ttl=_REMEMBERED_SECONDS)
+        self._positions = positions
+        self._part = part
+        self._in_use = False
         self._away_until = 0.0
+        self._primary_away_until = 0.0
 
-    def open(self) -> None:
-        """Start to connect to both, in the background."""
-        super().open()
+    def read_replicas(self) -> None:
+        """Start to connect to replicas, in the background, and read them from now on."""
         self._replicas.open()
+        self._in_use = True
 
     def close(self) -> None:
         """Give all connections back."""
@@ -70,66 +74,151 @@ class Replicated(Database):
     ) -> T:
         """Run what only reads on a replica, where the request may be answered by one; else, or after that, here."""
         asked = freshness.asked()
-        if asked is None or not asked.reads or time.monotonic() < self._away_until:
+        if asked is LOOKING_UP and self._in_use:
+            return self._looked_up(work, wait_seconds, generic=generic)
+        if asked is None or not asked.reads or not self._in_use:
             return super().read(work, wait_seconds, generic=generic)
+        if time.monotonic() < self._away_until:
+            return self._read_here("away", work, wait_seconds, generic=generic)
         position = freshness.newest(asked.position, self.version(asked.collection_id))
 
         def fresh(connection: Connection) -> T:
-            if position is not None:
-                self._wait(connection, position)
+            _wait(connection, position, self._wait_seconds, pooled=self._replicas.pooled)
             return work(connection)
 
         try:
-            return self._replicas.read(fresh, self._wait_seconds, generic=generic)
-        except Behind:
-            log.debug("a replica is behind: the primary is read")
-        except CollectionNotFound:
-            log.debug("a replica does not have the collection yet: the primary is read")
-        except Unavailable as error:
-            if str(error) == UNREACHABLE and not self._replicas.busy():
-                self._away_until = time.monotonic() + _AWAY_SECONDS
-            log.info("a replica did not answer, so the primary is read: %s", error)
+            found = self._replicas.read(fresh, self._wait_seconds, generic=generic)
+        except TookTooLong:
+            raise  # so it would on the primary
+        except (CollectionNotFound, Unavailable) as error:
+            return self._read_here(self._outcome(error), work, wait_seconds, generic=generic)
+        self._metrics.count(families.REPLICA_READS, "answered")
+        return found
+
+    def _outcome(self, error: LookalikeError) -> str:
+        """Return what came of a read that no replica answered, and leave them alone where none can be reached."""
+        if isinstance(error, Behind):
+            return "behind"
+        log.info("a replica did not answer, so the primary is read: %s", error)
+        if str(error) != UNREACHABLE or self._replicas.busy():
+            return "failed"
+        self._away_until = time.monotonic() + _AWAY_SECONDS
+        return "away"
+
+    def _read_here(
+        self, outcome: str, work: Callable[[Connection], T], wait_seconds: float | None, *, generic: bool | None
+    ) -> T:
+        self._metrics.count(families.REPLICA_READS, outcome)
         return super().read(work, wait_seconds, generic=generic)
 
-    def write(self, work: Callable[[Connection], T]) -> T:
-        """Run statements in one transaction on the primary, and note how far its log is written then."""
-        done = super().write(work)
-        position = _UNKNOWN
+    def _looked_up(self, work: Callable[[Connection], T], wait_seconds: float | None, *, generic: bool | None) -> T:
+        """Run what is read before a request on the primary; where that cannot be reached, on a replica."""
+        lost: Unavailable | None = None
+        if time.monotonic() >= self._primary_away_until:
+            try:
+                return super().read(work, wait_seconds or _LOOK_UP_SECONDS, generic=generic)
+            except Unavailable as error:
+                if self.busy():
+                    return super().read(work, wait_seconds, generic=generic)
+                if str(error) != UNREACHABLE:
+                    raise
+                lost = error
+                self._primary_away_until = time.monotonic() + _AWAY_SECONDS
+                log.warning("the primary cannot be reached, so tokens and collections are read on a replica")
         try:
-            # After COMMIT has returned, and of what is on disk: what is only in memory is sent to no standby yet.
-            row = Database.read(self, lambda lent: lent.execute(_FLUSHED, prepare=True).fetchone())
-            position = row["position"] if row else _UNKNOWN
+            found = self._replicas.read(work, wait_seconds or _LOOK_UP_SECONDS, generic=generic)
         except Unavailable as error:
+            raise lost or error from None
+        if found is None:  # it may be there, and not have come to the replica
+            raise lost or Unavailable(UNREACHABLE)
+        return found
+
+    def _committed(self, connection: Connection) -> None:
+        """Note how far the log is written, after COMMIT has returned.
+
+        Of what is on disk: what is only in memory is sent to no standby yet.
+        """
+        position = UNKNOWN
+        try:
+            with translated():
+                row = connection.execute(_FLUSHED, prepare=not self.pooled).fetchone()
+            position = row["position"] if row else UNKNOWN
+        except LookalikeError as error:
             log.warning("how far the log is written is not known, so the primary is read for a minute: %s", error)
         asked = freshness.asked()
-        place = _ANY if asked is None else asked.collection_id
-        with self._noting:
-            self._written[place] = freshness.newest(position, self._written.get(place)) or position
-        return done
+        self._positions.note(self._part, None if asked is None else asked.collection_id, position)
 
     def version(self, collection_id: int) -> str | None:
         """Return what a read must have seen to know of all that was written to a collection here within a minute."""
-        with self._noting:
-            return freshness.newest(self._written.get(collection_id), self._written.get(_ANY))
+        return self._positions.newest(collection_id)
 
-    def _wait(self, connection: Connection, position: str) -> None:
-        """Wait until a replica has replayed a position.
+
+class Standby(Database):
+    """A standby that is all there is: what a request must see is waited for, and where it does not come, 503 is said.
+
+    Args:
+        url: the standby.
+        wait_ms: milliseconds that a read waits for what must be replayed.
+        options: those of `Database`.
+
+    """
+
+    def __init__(self, url: str, *, wait_ms: int, **options: Any) -> None:
+        super().__init__(url, **options)
+        self._wait_seconds = wait_ms / 1000
+
+    def read(
+        self, work: Callable[[Connection], T], wait_seconds: float | None = None, *, generic: bool | None = None
+    ) -> T:
+        """Run what only reads, once the standby is as new as the request asks for.
 
         Raises:
-            Behind: it has not in time.
+            Behind: it is not in time.
 
         """
-        deadline = time.monotonic() + self._wait_seconds
-        while True:
-            row = connection.execute(_REPLAYED, {"position": position}, prepare=True).fetchone()
-            if row is not None and row["is_there"]:
-                return
-            if time.monotonic() >= deadline:
-                raise Behind("a replica has not replayed what is to be read; try again in a moment")
-            time.sleep(_POLL_SECONDS)
+        asked = freshness.asked()
+        position = None if asked is None else asked.position
+
+        def fresh(connection: Connection) -> T:
+            _wait(connection, position, self._wait_seconds, pooled=self.pooled)
+            return work(connection)
+
+        return super().read(fresh, wait_seconds, generic=generic)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """Lend a connection as `Database` does, once the standby is as new as the request asks for."""
+        self.read(lambda _: None)
+        with super().snapshot() as connection:
+            yield connection
 
 
-_FLUSHED = "SELECT pg_catalog.pg_current_wal_flush_lsn()::text AS position"
+def _wait(connection: Connection, position: str | None, seconds: float, *, pooled: bool) -> None:
+    """Wait until a replica has replayed a position.
+
+    Raises:
+        Behind: it has not in time.
+
+    """
+    seen = None if pooled else connection.replayed
+    if position is None or freshness.newest(position, seen) == seen:
+        return
+    deadline = time.monotonic() + (0 if position == UNKNOWN else seconds)
+    while True:
+        row = connection.execute(_REPLAYED, {"position": position}, prepare=not pooled).fetchone()
+        if row is not None and row["is_there"]:
+            connection.replayed = position
+            return
+        if time.monotonic() >= deadline:
+            raise Behind("a replica has not replayed what is to be read; try again in a moment")
+        time.sleep(_POLL_SECONDS)
+
+
+# A commit that does not wait for the disk may lie in what is still to be written.
+_FLUSHED = """
+    SELECT (CASE WHEN current_setting('synchronous_commit') = 'off' THEN pg_catalog.pg_current_wal_insert_lsn()
+        ELSE pg_catalog.pg_current_wal_flush_lsn() END)::text AS position
+"""
 _REPLAYED = (
     "SELECT NOT pg_catalog.pg_is_in_recovery()"
     " OR coalesce(pg_catalog.pg_last_wal_replay_lsn() >= %(position)s::pg_lsn, false) AS is_there"

@@ -9,7 +9,7 @@ from functools import cache
 import psycopg
 from packaging.version import InvalidVersion, Version
 
-from app.db import cluster, locks, prerequisites
+from app.db import cluster, locks, prerequisites, standbys
 from app.db.engine import THROUGH_A_POOLER, connect
 from app.db.errors import translated
 from app.db.prerequisites import missing
@@ -78,8 +78,13 @@ def ensure(url: str) -> list[str]:
     return [] if current else upgrade(url)
 
 
-def upgrade(url: str, revision: str = "head") -> list[str]:
+def upgrade(url: str, revision: str = "head", *, force: bool = False) -> list[str]:
     """Bring the schema up to date; return the names of the files of `sql/` that were applied.
+
+    Args:
+        url: the database, as the schema's owner.
+        revision: how far migrations go; only to the newest one are files of `sql/` applied.
+        force: whether they are put in place of those of a newer program, too.
 
     Raises:
         ConfigurationError: the server, its pgvector or the role's rights do not do.
@@ -95,7 +100,7 @@ def upgrade(url: str, revision: str = "head") -> list[str]:
         from app.db import migrations  # noqa: PLC0415  (Alembic takes a second: only where there is something to do)
 
         migrations.upgrade(url, revision)
-        return apply_sql(url) if revision == "head" else []
+        return apply_sql(url, force=force) if revision == "head" else []
 
 
 def require(url: str) -> None:
@@ -153,7 +158,7 @@ def standing(url: str) -> str:
         oldest = _oldest_program(connection)
         said = f"the schema is at revision {_revision(connection)} and takes programs from {oldest} on"
         said = f"{said}; this one is {__version__}, and does not know it" if _is_newer(connection) else said
-        return "\n".join([said, *prerequisites.standby(connection), *cluster.standing(connection)])
+        return "\n".join([said, *standbys.standing(connection), *cluster.standing(connection)])
 
 
 def _refuse_pooler(connection: Plain) -> None:
@@ -173,10 +178,11 @@ def connections_short(url: str, wanted: int) -> str | None:
         return prerequisites.connections_short(connection, wanted)
 
 
-def apply_sql(url: str) -> list[str]:
+def apply_sql(url: str, *, force: bool = False) -> list[str]:
     """Apply the files of `sql/` whose text differs from what was applied last; return their names.
 
-    Nothing is applied where a newer version of this program has applied its own files: the log says so.
+    Nothing is applied where a newer version of this program has applied its own files, unless by `force`: the log says
+    so.
     What depends on the host database is put right each time: where pgvector lies, and the rights of the two roles.
     """
     applied = []
@@ -184,7 +190,7 @@ def apply_sql(url: str) -> list[str]:
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (locks.SQL_FILES,))
         connection.execute("SET LOCAL lock_timeout = '5s'")
         connection.execute(FIND_VECTOR_ONCE)
-        for file in _pending(connection):
+        for file in _pending(connection, force=force):
             connection.execute(file.text.encode())
             connection.execute(NOTE_FILE, (file.name, file.digest, __version__))
             applied.append(file.name)
@@ -193,8 +199,11 @@ def apply_sql(url: str) -> list[str]:
     return applied
 
 
-def _pending(connection: Plain) -> list[SqlFile]:
-    """Return the files to apply; none where a newer program has applied its own, which older ones would undo."""
+def _pending(connection: Plain, *, force: bool = False) -> list[SqlFile]:
+    """Return the files to apply; none where a newer program has applied its own, which older ones would undo.
+
+    By `force` they are undone, but not on a revision that this program does not know.
+    """
     if _is_newer(connection):
         return []
     # Through JSON, since an earlier revision's table has no such column.
@@ -203,10 +212,10 @@ def _pending(connection: Plain) -> list[SqlFile]:
     )
     rows = found.fetchall()
     newest = max((_version(row["version"]) for row in rows), default=_version(None))
-    if newest > Version(__version__):
+    if newest > Version(__version__) and not force:
         log.warning(
             "the functions in the database are those of Lookalike %s, and this program (%s) is older: they stay as they"
-            " are; upgrade the program",
+            " are; upgrade the program, or go back to these for good by lookalike db upgrade --force",
             newest,
             __version__,
         )

@@ -25,7 +25,7 @@ def add(db: Database, entries: Sequence[Entry], keep: int) -> None:
         connection.execute(query("searchlog", "add").render(), {"entries": written})
         connection.execute(query("searchlog", "trim").render(), {"rows": keep})
 
-    db.write(work)
+    db.write(work, aside=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,4 +119,4 @@ def used(db: Database, moments: Mapping[int, datetime]) -> None:
 
     """
     values = {"ids": list(moments), "moments": list(moments.values())}
-    db.write(lambda connection: connection.execute(query("tokens", "used").render(), values))
+    db.write(lambda connection: connection.execute(query("tokens", "used").render(), values), aside=True)

@@ -1,6 +1,9 @@
 """How new what a request reads must be: where reads may go to replicas, some of which are behind."""
 
+import mmap
 import re
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -10,6 +13,10 @@ from app.domain.errors import InvalidRequest
 
 HEADER = "lookalike-version"
 """The header in which an answer to a write says what a read must have seen to know of it; a request sends it back."""
+UNKNOWN = "FFFFFFFF/FFFFFFFF"
+"""A position that no replica reaches: that of a write whose own could not be read."""
+_PLACES = 1024
+_REMEMBERED_MS = 60_000
 _POSITION = re.compile(r"[0-9A-F]{1,8}/[0-9A-F]{1,8}")
 
 
@@ -27,6 +34,11 @@ class Asked:
     collection_id: int
     reads: bool
     position: str | None = None
+
+
+LOOKING_UP = Asked(0, reads=False)
+"""Who calls, which collection is meant and whether there is a schema: read on the primary, and where it is away on a
+replica, so that reads go on."""
 
 
 _asked: ContextVar[Asked | None] = ContextVar("asked", default=None)
@@ -64,5 +76,48 @@ def newest(*positions: str | None) -> str | None:
     return max(filter(None, positions), key=_number, default=None)
 
 
-def _number(position: str) -> tuple[int, ...]:
-    return tuple(int(part, 16) for part in position.split("/"))
+def _number(position: str) -> int:
+    high, _, low = position.partition("/")
+    return int(high, 16) << 32 | int(low, 16)
+
+
+class Positions:
+    """How far the log was written once collections were written to, remembered for a minute by all of some processes.
+
+    Made before the processes are, each of which writes to a part of its own. Two collections may have one place: a read
+    waits for what it need not then.
+
+    Args:
+        processes: how many there are.
+
+    """
+
+    def __init__(self, processes: int = 1) -> None:
+        self._parts = processes
+        # Two numbers of 8 bytes a place, each of which is written at once: the position, and when it was noted.
+        self._memory = memoryview(mmap.mmap(-1, processes * (_PLACES + 1) * 16)).cast("Q")
+        self._lock = threading.Lock()
+
+    def note(self, part: int, collection_id: int | None, position: str) -> None:
+        """Note the position of a write to a collection, by the process that has a part; None: to any of them."""
+        at = self._at(part, _PLACES if collection_id is None else collection_id % _PLACES)
+        with self._lock:
+            self._memory[at] = max(_number(position), self._known(at))
+            self._memory[at + 1] = _now_ms()
+
+    def newest(self, collection_id: int) -> str | None:
+        """Return the newest of the positions of a collection; None where nothing was written to it within a minute."""
+        places = (collection_id % _PLACES, _PLACES)
+        found = max(self._known(self._at(part, place)) for part in range(self._parts) for place in places)
+        return f"{found >> 32:X}/{found & 0xFFFFFFFF:X}" if found else None
+
+    @staticmethod
+    def _at(part: int, place: int) -> int:
+        return 2 * (part * (_PLACES + 1) + place)
+
+    def _known(self, at: int) -> int:
+        return self._memory[at] if _now_ms() - self._memory[at + 1] < _REMEMBERED_MS else 0
+
+
+def _now_ms() -> int:
+    return time.monotonic_ns() // 1_000_000

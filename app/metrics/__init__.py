@@ -93,6 +93,7 @@ class Metrics:
             families.SEARCHES: families.WAYS.values(),
             families.SEARCH_FALLBACKS: families.FALLBACKS,
             families.FETCHES: families.FETCH_OUTCOMES,
+            families.REPLICA_READS: families.REPLICA_OUTCOMES,
             families.AUTH_FAILURES: families.AUTH_REASONS,
             families.LIMIT_REFUSALS: families.LIMITS,
         }

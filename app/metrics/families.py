@@ -95,6 +95,7 @@ DATABASE_CONNECTIONS = _gauge("database_connections", "Connections to the databa
 DATABASE_CONNECTIONS_MOST = _gauge("database_connections_most", "Connections that the database server takes.")
 SHARED_BUFFERS = _gauge("shared_buffers_bytes", "Memory that PostgreSQL keeps tables and indexes in.")
 
+REPLICA_READS = _counter("replica_reads", "Reads that a replica may answer, by what came of that.", "outcome")
 REPLICAS = _gauge("replicas", "Servers that stream from this database.")
 REPLICA_LAG_SECONDS = _gauge("replica_lag_seconds", "How far a replica is behind, in time.", "replica")
 REPLICA_LAG_BYTES = _gauge("replica_lag_bytes", "How far a replica is behind, in bytes of the WAL.", "replica")
@@ -137,6 +138,7 @@ STAGES = ("queue", "fetch", "decode", "embed", "sql", "write")
 WAYS = {"exact": "exact", "index": "index", "index, then exact": "index_then_exact"}
 """The label `way` by what `statistics.search` says."""
 FALLBACKS = ("copies", "deep", "incomplete")
+REPLICA_OUTCOMES = ("answered", "behind", "failed", "away")
 FETCH_OUTCOMES = ("ok", "unchanged", "transient", "failed")
 LIMITS = ("requests", "pictures", "searches", "body", "batch")
 AUTH_REASONS = ("missing", "unknown", "forbidden")

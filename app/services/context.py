@@ -14,6 +14,7 @@ from app.db.bell import Bell
 from app.db.engine import Database
 from app.domain.collections import Collection
 from app.domain.errors import LookalikeError
+from app.domain.freshness import LOOKING_UP, asking
 from app.domain.searches import SearchObserver
 from app.domain.tokens import Principal, digest
 from app.embedding.fetch.sources import PictureSource
@@ -67,7 +68,8 @@ class Lookup:
         with self._lock:
             known, changes = self._tokens.get(key), self._changes
         if known is None:
-            known = tokens.find(self._db, key)
+            with asking(LOOKING_UP):
+                known = tokens.find(self._db, key)
             if known is not None:
                 known = replace(known, reads_only=self._read_only)
                 with self._lock:
@@ -88,7 +90,8 @@ class Lookup:
         with self._lock:
             known, changes = None if anew else self._collections.get(name), self._changes
         if known is None:
-            known = collections.get(self._db, name)
+            with asking(LOOKING_UP):
+                known = collections.get(self._db, name)
             with self._lock:
                 if changes == self._changes:
                     self._collections[name] = known

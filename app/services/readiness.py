@@ -6,6 +6,7 @@ import threading
 from app.db import collections, schema
 from app.db.conninfo import away
 from app.domain.errors import LookalikeError
+from app.domain.freshness import LOOKING_UP, asking
 from app.domain.services import SERVICES
 from app.services.context import Context
 
@@ -20,7 +21,7 @@ def not_ready(context: Context) -> str | None:
     if context.stopping.is_set():
         return "the server is stopping"
     try:
-        if reason := context.db.read(schema.unfit, _READY_SECONDS):
+        if reason := _unfit(context, _READY_SECONDS):
             return reason
     except LookalikeError as error:
         if not context.db.busy():
@@ -35,9 +36,15 @@ def not_ready(context: Context) -> str | None:
 def _asked_patiently(context: Context) -> str | None:
     """Wait for one of the connections that are all in use, as a request does."""
     try:
-        return context.db.read(schema.unfit)
+        return _unfit(context)
     except LookalikeError as error:
         return str(error)
+
+
+def _unfit(context: Context, wait_seconds: float | None = None) -> str | None:
+    """Return why the schema cannot be used. A primary that is away is no reason where replicas answer reads."""
+    with asking(LOOKING_UP):
+        return context.db.read(lambda connection: (schema.unfit(connection),), wait_seconds)[0]
 
 
 def warm_up(context: Context) -> None:

@@ -5,6 +5,8 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.domain.freshness import Positions
+
 _BYTES = 8
 
 
@@ -42,12 +44,14 @@ class Sharing:
         place: from 0 on; the first one does what is done once. One that takes another's place has its number.
         changes: what they tell each other.
         metrics: the folder in which they count together; None: there is one process.
+        positions: what they remember of writes, where reads go to replicas; None: each remembers its own.
 
     """
 
     place: int = 0
     changes: Changes | None = None
     metrics: Path | None = None
+    positions: Positions | None = None
 
 
 ALONE = Sharing()

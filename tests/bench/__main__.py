@@ -9,7 +9,7 @@ import click
 from app import create_app
 from app.cli.common import opened
 from app.config import Settings
-from app.db.engine import check_versions
+from app.db.versions import check_versions
 from tests.bench.report import Table, machine, summary
 from tests.bench.setup import Setup, photos
 from tests.bench.suite import TABLES, run

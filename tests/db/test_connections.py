@@ -10,7 +10,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from app.db import schema
 from app.db.engine import Connection, Database
-from app.db.errors import ConnectionLost, ReadOnly, translated
+from app.db.errors import ConnectionLost, ReadOnly, TookTooLong, translated
 from app.domain.errors import InTheWay, LookalikeError, MissingRights, Unavailable
 from tests.drills.proxy import Proxy
 from tests.support.waiting import eventually
@@ -152,7 +152,8 @@ def test_a_session_is_broken_off_although_another_was_open_in_it(db: Database) -
         *((code, ConnectionLost) for code in ("08004", "08007", "08999", "57P99")),
         ("25006", ReadOnly),
         *((code, Unavailable) for code in ("53000", "53100", "53200", "53300", "53400", "53999")),
-        *((code, Unavailable) for code in ("57000", "57014", "58000", "58030", "25P03", "25P04")),
+        *((code, Unavailable) for code in ("57000", "58000", "58030", "25P03")),
+        *((code, TookTooLong) for code in ("57014", "25P04")),
         *((code, InTheWay) for code in ("55P03", "40P01", "40001", "40000", "40003")),
         ("42501", MissingRights),
     ],

@@ -8,7 +8,9 @@ from typing import Any
 import psycopg
 import pytest
 from alembic.script import ScriptDirectory
+from click.testing import CliRunner
 
+from app.cli import cli
 from app.db import collections, loads, migrations, records, reembedding, schema, sqltree
 from app.db.engine import Database
 from app.db.loader import area
@@ -186,6 +188,21 @@ def test_an_older_program_does_not_put_its_functions_back(
     assert row == (stays,)
 
 
+def test_an_older_program_puts_its_functions_back_by_force(database_url: str) -> None:
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "UPDATE lookalike.applied_sql SET digest = 'other', version = '99.0' WHERE name LIKE '%402_distance.sql'"
+        )
+        connection.execute("COMMENT ON FUNCTION lookalike.distance IS 'of another version'")
+    done = CliRunner().invoke(cli, ["db", "upgrade", "--force"], env={"DATABASE_URL": database_url})
+    assert done.exit_code == 0, done.output
+    assert "1 files of sql/ applied" in done.output
+    with psycopg.connect(database_url) as connection:
+        row = connection.execute("SELECT obj_description('lookalike.distance'::regproc) = 'of another version'")
+        assert row.fetchone() == (False,)
+    assert schema.ensure(database_url) == schema.problems(database_url) == []
+
+
 def test_the_files_names_tell_the_revisions() -> None:
     scripts = list(ScriptDirectory.from_config(migrations.config()).walk_revisions())
     assert schema.revisions() == tuple(script.revision for script in reversed(scripts))
@@ -239,7 +256,7 @@ def test_every_function_has_a_header_and_a_comment(path: Path) -> None:
 
 
 def test_an_old_server_is_refused_in_words() -> None:
-    from app.db import engine
+    from app.db import versions
 
     class Info:
         server_version = 150004
@@ -248,7 +265,7 @@ def test_an_old_server_is_refused_in_words() -> None:
         info = Info()
 
     with pytest.raises(ConfigurationError, match="PostgreSQL 16 or newer"):
-        engine.check_versions(Old())  # type: ignore[arg-type]
+        versions.check_versions(Old())  # type: ignore[arg-type]
 
 
 def test_dropping_and_creating_while_others_are_served(db: Database) -> None:

@@ -18,6 +18,12 @@ from app.db.embedded import bundled_program
 from app.db.postmaster import Postmaster, as_user
 
 _START_SECONDS = 120
+BREAKS_READS_OFF = (
+    "ALTER SYSTEM SET max_standby_streaming_delay = 0",
+    "ALTER SYSTEM SET hot_standby_feedback = off",
+    "SELECT pg_reload_conf()",
+)
+"""What has a standby end its reads as soon as a vacuum on the primary is in their way."""
 
 
 @dataclass
@@ -72,6 +78,16 @@ class Pair:
             row = connection.execute(statement.encode()).fetchone()
             return row[0] if row else None
 
+    def tell(self, server: Server, *statements: str) -> None:
+        """Run statements that give nothing, each by itself, as the administrator."""
+        with psycopg.connect(self.url(server), autocommit=True) as connection:
+            for one in statements:
+                connection.execute(one.encode())
+
+    def another(self, port: int) -> Server:
+        """Make one more standby of the primary, on a port of its own."""
+        return copied(_words(self.primary), self.primary.folder.parent / f"standby{port}", port)
+
     def stop(self) -> None:
         for one in (self.standby, self.primary):
             one.stop()
@@ -80,26 +96,31 @@ class Pair:
 def pair(url: str, folder: Path) -> Pair:
     """Copy the server that a URL leads to: as a primary, and from that one a standby. The database is the URL's."""
     place = conninfo_to_dict(url)
-    program = bundled_program("pg_basebackup")
-    if program is None or not str(place.get("host", "")).startswith("/"):
+    if bundled_program("pg_basebackup") is None or not str(place.get("host", "")).startswith("/"):
         pytest.skip("a standby is made of the embedded server, which is not the one that the tests use")
-    user = "pgserver" if os.geteuid() == 0 else None
-    binaries = Path(program).parent
-    made: list[Server] = []
     source = make_conninfo(host=place["host"], port=place.get("port", 5432), user=place["user"])
-    for port, name in ((5601, "primary"), (5602, "standby")):
-        data = folder / name
-        arguments = ["--checkpoint=fast", "--wal-method=stream", "--no-sync", f"--pgdata={data}", f"--dbname={source}"]
-        arguments += ["--write-recovery-conf"] if made else []
-        data.parent.chmod(0o755)
-        data.mkdir(mode=0o700)
-        if user is not None:
-            os.chown(data, pwd.getpwnam(user).pw_uid, -1)
-        done = subprocess.run(
-            [program, *arguments], capture_output=True, text=True, check=False, cwd="/", **as_user(user)
-        )
-        assert done.returncode == 0, done.stderr
-        made.append(Server(Postmaster(data.resolve(), binaries, user), port))
-        made[-1].start()
-        source = make_conninfo(host=str(data), port=port, user=place["user"])
-    return Pair(made[0], made[1], str(place["dbname"]))
+    primary = copied(source, folder / "primary", 5601, stands_by=False)
+    return Pair(primary, copied(_words(primary), folder / "standby", 5602), str(place["dbname"]))
+
+
+def copied(source: str, data: Path, port: int, *, stands_by: bool = True) -> Server:
+    """Copy a server, and start the copy on a port: as its standby, or as one that goes its own way."""
+    program = bundled_program("pg_basebackup")
+    assert program is not None
+    user = "pgserver" if os.geteuid() == 0 else None
+    arguments = ["--checkpoint=fast", "--wal-method=stream", "--no-sync", f"--pgdata={data}", f"--dbname={source}"]
+    arguments += ["--write-recovery-conf"] if stands_by else []
+    data.parent.mkdir(exist_ok=True)
+    data.parent.chmod(0o755)
+    data.mkdir(mode=0o700)
+    if user is not None:
+        os.chown(data, pwd.getpwnam(user).pw_uid, -1)
+    done = subprocess.run([program, *arguments], capture_output=True, text=True, check=False, cwd="/", **as_user(user))
+    assert done.returncode == 0, done.stderr
+    made = Server(Postmaster(data.resolve(), Path(program).parent, user), port)
+    made.start()
+    return made
+
+
+def _words(server: Server) -> str:
+    return make_conninfo(host=str(server.folder), port=server.port, user="postgres")

@@ -3,7 +3,7 @@
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from app.db.conninfo import readable, without_password
+from app.db.conninfo import each_host, readable, without_password
 from app.domain.errors import ConfigurationError
 
 GOOD = "postgresql://ana:open@db.example:5433/shop"
@@ -99,3 +99,16 @@ def test_the_password_is_taken_out_for_other_programs() -> None:
     assert password == "open"
     assert conninfo_to_dict(words) == {"user": "ana", "host": "db.example", "port": "5433", "dbname": "shop"}
     assert without_password("host=db.example")[1] is None
+
+
+def test_each_host_is_reached_by_words_of_its_own() -> None:
+    url = readable("postgresql://shop:p%40ss@a:5433,b,[::1]:1/db?sslmode=require", writes=False)
+    found = dict(each_host(url))
+    assert [*found] == ["a:5433", "b:5432", "::1:1"]
+    words = [conninfo_to_dict(one) for one in found.values()]
+    assert [one["host"] for one in words] == ["a", "b", "::1"]
+    assert {one["target_session_attrs"] for one in words} == {"any"}
+    assert {(one["password"], one["sslmode"], one["dbname"]) for one in words} == {("p@ss", "require", "db")}
+    assert not any("load_balance_hosts" in one for one in words)
+    assert [*dict(each_host("host=/run/a,/run/b port=7 dbname=x"))] == ["/run/a:7", "/run/b:7"]
+    assert [*dict(each_host("service=shop"))] == ["the local server:5432"]

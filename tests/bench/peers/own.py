@@ -8,8 +8,9 @@ import orjson
 from app import create_context
 from app.config import Settings
 from app.db import collections, indexes, loads, records
-from app.db.engine import Database, check_versions
+from app.db.engine import Database
 from app.db.records import NewRecord, Patch
+from app.db.versions import check_versions
 from app.domain.collections import Collection
 from app.domain.facets import facets_of
 from app.domain.jsontext import dumps

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pgvector import HalfVector
 from pgvector.psycopg import register_vector
 
-from app.db.engine import check_versions, connect
+from app.db.engine import connect
+from app.db.versions import check_versions
 from app.domain.jsontext import dumps
 from tests.bench.peers.base import EF_CONSTRUCTION, Footprint, M, Place, Stock, Vector
 from tests.bench.peers.postgres import footprint, graph_bytes
