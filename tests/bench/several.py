@@ -23,11 +23,12 @@ import psutil
 
 from app import create_context
 from app.config import Settings
-from app.db import collections, loads, schema
+from app.db import collections, indexes, loads, schema
 from app.db.embedded import EmbeddedDatabase
 from app.db.records import NewRecord
 from app.domain.collections import NewCollection
 from app.domain.tokens import Scope
+from app.embedding.models.phash import FACTS
 from app.services import tokens
 from tests.bench.clients import Clients, HttpJob, post
 from tests.bench.server import is_ready, running
@@ -42,26 +43,28 @@ _DRAIN_SECONDS = 1.0
 _LOOK_SECONDS = 0.25
 
 
-def _filled(url: str, home: Path) -> str:
-    """Make a collection of random vectors with its index, and return a token."""
+def filled(url: str, home: Path, name: str = "c", records: int = RECORDS) -> str:
+    """Make a collection of random vectors, with its index where it is not small, and return a token for all."""
     context = create_context(Settings(home=home, index_rows=RECORDS // 2), url)
     context.open()
-    made = collections.create(context.db, NewCollection("c", "photo", "phash", "1", 256, 62.5))
-    vectors = np.random.default_rng(1).standard_normal((RECORDS, 256)).astype(np.float32)
+    made = collections.create(context.db, NewCollection(name, "photo", "phash", FACTS.revision, 256, 62.5))
+    vectors = np.random.default_rng(1).standard_normal((records, 256)).astype(np.float32)
     loads.copy(context.db, made, [NewRecord(f"r{n}", f'{{"n": {n}}}', one) for n, one in enumerate(vectors)])
+    if records > context.settings.index_rows:
+        indexes.build_hnsw(context.db, made)
     token = tokens.create(context, [Scope.ADMIN], None).token
     context.close()
     return token
 
 
-def _request(token: str, number: int) -> bytes:
+def request_of(token: str, number: int) -> bytes:
     headers = {"Authorization": f"Token {token}", "collection-id": "c"}
     return post(_PATH, headers, orjson.dumps({"query_record": {"_id": f"r{number}"}, "k": 10}))
 
 
 def workers(url: str, home: Path, token: str) -> None:
     """Print the rate of a server of two processes beside one of one process, by turns."""
-    requests = tuple(_request(token, number) for number in range(0, RECORDS, 17))
+    requests = tuple(request_of(token, number) for number in range(0, RECORDS, 17))
     with ExitStack() as stack:
         sides: dict[int, tuple[Clients, psutil.Process]] = {}
         for number in (1, 2):
@@ -217,7 +220,7 @@ def main() -> None:
         url = embedded.start()
         try:
             schema.upgrade(url)
-            token = _filled(url, home)
+            token = filled(url, home)
             for name in chosen:
                 measures[name](url, home, token)
         finally:
