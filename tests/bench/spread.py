@@ -51,7 +51,7 @@ def main() -> None:
                 cluster.distribute(db, one, None if name == "whole" else citus.SHARDS)
                 one = collections.get(db, name)
             for start in range(0, rows, 5000):
-                loads.copy(db, one, [_record(n, vectors[n]) for n in range(start, min(rows, start + 5000))])
+                loads.copy(db, one, [record(n, vectors[n]) for n in range(start, min(rows, start + 5000))])
             _timed(own, f"{name}: build", 1, partial(_build, db, one))
             indexes.analyze(db, one)
             made[name] = collections.get(db, name)
@@ -59,7 +59,7 @@ def main() -> None:
         for name, one in made.items():
             new = iter(range(rows, rows + 3000))
             for batch, times in ((500, 3), (10, 20), (1, 50)):
-                batches = [[_record(n, vectors[n]) for n in (next(new) for _ in range(batch))] for _ in range(times)]
+                batches = [[record(n, vectors[n]) for n in (next(new) for _ in range(batch))] for _ in range(times)]
                 _, took = _timed(own, f"{name}: insert {batch}", times, partial(_insert, db, one, batches))
                 click.echo(f"{name}: {batch / took:.0f} records a second in batches of {batch}")
         db.close()
@@ -73,7 +73,8 @@ def _insert(db: Database, collection: Collection, batches: Sequence[Sequence[New
     records.insert(db, collection, batches[number])
 
 
-def _record(number: int, vector: NDArray[np.float32]) -> NewRecord:
+def record(number: int, vector: NDArray[np.float32]) -> NewRecord:
+    """Return a record of the bench: its number, a tenth and one of 500 to filter by."""
     return NewRecord(f"r{number}", json.dumps({"n": number, "tenth": number % 10, "rare": number % 500}), vector)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
 from app.db import cluster, collections, duplicates, gauges, indexes, loads, maps, records, schema
 from app.db.engine import Database
@@ -102,21 +102,30 @@ def test_figures_are_those_of_the_shards(filled: Filled) -> None:
 def test_a_build_on_the_workers_is_followed(filled: Filled) -> None:
     db, made = filled
     own = made["hash"]
-    with psycopg.connect(db.url) as writing:
-        text = sql.SQL("UPDATE lookalike.{} SET attributes = attributes WHERE id = 'r1'")
-        writing.execute(text.format(sql.Identifier(own.records_table)))
+    with psycopg.connect(_worker(db)) as reading:
+        reading.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        reading.execute("SELECT 1 AS one")  # a build waits for the end of what sees the table without the index
         with ThreadPoolExecutor(1) as pool:
-            done = pool.submit(indexes.declare_field, db, own, "tenth")  # it waits for the writer
+            done = pool.submit(indexes.declare_field, db, own, "tenth")
             try:
-                found = eventually(lambda: indexes.progress(db, own)) or {}
+                eventually(lambda: ((indexes.progress(db, own) or {}).get("phase") or "").startswith("waiting for old"))
+                found = indexes.progress(db, own) or {}
                 figures = {(row.gauge, row.label): row.value for row in gauges.read(db, 200, 1000)}
             finally:
-                writing.rollback()
+                reading.rollback()
             done.result()
     assert found["command"] == "CREATE INDEX CONCURRENTLY"
-    assert 0 <= figures["build_share", "hash"] < 1
+    assert 0 <= figures["build_share", "hash"] <= 1
+    assert ("build_share", "whole") not in figures
     assert indexes.progress(db, own) is None
     assert indexes.attribute_bytes(db, own) > 0
+
+
+def _worker(db: Database) -> str:
+    """Return the URL of a worker's database."""
+    row = db.one("SELECT nodename, nodeport FROM pg_dist_node WHERE groupid > 0 ORDER BY groupid LIMIT 1")
+    assert row is not None
+    return make_conninfo(db.url, host=row["nodename"], port=row["nodeport"])
 
 
 def test_an_index_is_built_anew_after_deletions(filled: Filled) -> None:
@@ -212,7 +221,7 @@ def test_a_worker_that_is_away_is_said_and_comes_back(filled: Filled) -> None:
             assert any("is away" in problem for problem in schema.problems(db.url))
             figures = {(row.gauge, row.label) for row in gauges.read(db, 200, 1000)}
             assert ("records", "local") in figures
-            assert not figures & {(gauge, "hash") for gauge in ("records", "bytes", "index_bytes", "index_missing")}
+            assert not figures & {(gauge, "hash") for gauge in ("records", "bytes", "index_bytes", "index_rows")}
         finally:
             connection.execute("SELECT citus_update_node(%s, %s, %s)", row)
     assert answered(db, query, vector).records == before

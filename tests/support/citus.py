@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from app.db import cluster
 from app.db import collections as collection_table
@@ -42,6 +42,21 @@ def made(coordinator: str) -> Iterator[str]:
     finally:
         for url in urls:
             _run(url, sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@contextmanager
+def joined(url: str, host: str, port: int) -> Iterator[None]:
+    """Create the database of a cluster on another server, which may be added to it; drop it at the end."""
+    there = make_conninfo(url, host=host, port=port, dbname="postgres")
+    name = sql.Identifier(str(conninfo_to_dict(url)["dbname"]))
+    _run(there, sql.SQL("CREATE DATABASE {}").format(name))
+    try:
+        for extension in ("citus", "vector"):
+            own = make_conninfo(url, host=host, port=port)
+            _run(own, sql.SQL("CREATE EXTENSION {}").format(sql.Identifier(extension)))
+        yield
+    finally:
+        _run(there, sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
 
 
 def _run(url: str, statement: sql.SQL | sql.Composed) -> None:
