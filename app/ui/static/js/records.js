@@ -4,7 +4,7 @@ import { call, collection, learnThumbnails, may, method, thumbnail } from "./api
 import { announce, byId, h, icon, number } from "./dom.js";
 import { editMany, removeMany } from "./record-changes.js";
 import { showRecord } from "./record-details.js";
-import * as facets from "./facets.js";
+import { Panel } from "./facets.js";
 import { bindFilter, drawFilter, filterError } from "./filterpanel.js";
 import { askFor } from "./importing.js";
 import { bind } from "./keys.js";
@@ -126,20 +126,22 @@ function learn(records) {
 
 const columns = () => state.columns ?? known.filter((field) => !field.startsWith("_")).slice(0, COLUMNS);
 
+const facetPanel = new Panel(byId("facets"), {
+  filter: () => state.filter, change: (filter) => go({ filter }), count: (facets, signal) => method("facets", { filter: state.filter ?? undefined, facets }, signal),
+});
+
 /** @param {AbortSignal} signal */
 async function count(signal) {
   try {
-    const fields = await facets.facetsOf();
-    const told = await method("facets", { filter: state.filter ?? undefined, facets: fields.length ? facets.asked(fields) : [{ field: "_none", limit: 1 }] }, signal);
-    total = told.total_count;
+    const counted = await facetPanel.count(state.filter, "", signal);
+    if (signal.aborted) return;
+    total = counted.told.total_count;
     byId("count").textContent = `${number(total)} ${state.filter ? "match" : total === 1 ? "record" : "records"}`;
     announce(byId("count").textContent);
-    facets.draw(byId("facets"), fields, told.facets ?? {}, {
-      value: (field, value) => go({ filter: at.toggled(state.filter, field, value) }),
-      range: (field, range) => go({ filter: JSON.stringify(state.filter?.[field]) === JSON.stringify(range) || !Object.keys(range).length ? at.without(state.filter, field) : { ...state.filter, [field]: range } }),
-    });
+    facetPanel.draw(counted);
     drawPicked();
     drawPages();
+    await facetPanel.settle(counted, signal);
   } catch (error) {
     if (!signal.aborted) byId("facets").replaceChildren(errorBox(error, () => void count(signal)));
   }

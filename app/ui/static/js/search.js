@@ -4,7 +4,7 @@ import { collection, learnThumbnails, method, root, thumbnail } from "./api.js";
 import { askBox } from "./crop.js";
 import * as details from "./details.js";
 import { announce, byId, h, icon, number, settled } from "./dom.js";
-import * as facets from "./facets.js";
+import { drawSorts, Panel } from "./facets.js";
 import { bindFilter, drawFilter, filterError } from "./filterpanel.js";
 import { PictureGrid } from "./grid.js";
 import { bind } from "./keys.js";
@@ -34,6 +34,7 @@ let asked = { method: "find", body: {} };
 let found = new Map();
 let token = "";
 let loading = false;
+let runs = 0;
 
 /**
  * Change the state: the URL says so, and what it says is shown.
@@ -99,6 +100,7 @@ async function request() {
 async function run() {
   running.abort();
   running = new AbortController();
+  runs += 1;
   const { signal } = running;
   grid.classList.add("old");
   const skeleton = window.setTimeout(() => { if (!grid.cells.length) grid.wait(24); }, 100);
@@ -165,41 +167,38 @@ function cell({ record, distance }) {
   return { id: record._id, picture: thumbnail(record._id), title, note: distance === undefined ? undefined : distance.toFixed(1) };
 }
 
+/** Whether only what lies within the cutoff counts. */
+const cut = () => asked.method !== "find" && state.radius !== null;
+
+const facetPanel = new Panel(byId("facets"), {
+  filter: () => state.filter, change: (filter) => go({ filter }),
+  count: async (facets, signal) => {
+    const { fields_to_return: _, sort: __, diversity: ___, candidates: ____, ...rest } = asked.body;
+    return cut() ? method(asked.method, { ...rest, facets, product_field: "", k: 1, count: true }, signal) : method("facets", { filter: rest.filter, facets }, signal);
+  },
+});
+
 /** Ask for what matches, and the values of the facets. @param {AbortSignal} signal */
-async function counted(signal) {
-  const cut = asked.method !== "find" && state.radius !== null;
-  const { fields_to_return: _, sort: __, diversity: ___, candidates: ____, ...rest } = asked.body;
-  const fields = await facets.facetsOf();
-  signal.throwIfAborted();
-  const wanted = fields.length ? { facets: facets.asked(fields) } : { facets: [{ field: "_none", limit: 1 }] };
-  const told = cut ? await method(asked.method, { ...rest, ...wanted, product_field: "", k: 1, count: true }, signal) : await method("facets", { filter: rest.filter, ...wanted }, signal);
-  return { fields, cut, told };
-}
+const counted = (signal) => facetPanel.count(state.filter, cut() ? `within ${runs}` : "", signal);
 
 /**
  * Show what matches, and the values of the facets; they may come after the pictures.
  * @param {number} shownNow @param {AbortSignal} signal @param {ReturnType<typeof counted>} [asking] where that was asked before
  */
 async function count(shownNow, signal, asking = counted(signal)) {
-  const place = byId("facets");
   try {
-    const { fields, cut, told } = await asking;
+    const now = await asking;
     if (signal.aborted) return;
-    const total = number(told.total_count);
-    const words = cut ? `${total} within ${state.radius}` : asked.method === "find" ? `${total} pictures` : state.filter ? `${total} match` : `${total} pictures`;
+    const total = number(now.told.total_count);
+    const words = cut() ? `${total} within ${state.radius}` : asked.method === "find" ? `${total} pictures` : state.filter ? `${total} match` : `${total} pictures`;
     byId("count").textContent = words;
     announce(`${words}, ${shownNow} shown`);
-    if (asked.method === "find" && grid.cells.length < told.total_count && token) grid.add([], told.total_count);
-    facets.draw(place, fields, told.facets ?? {}, {
-      value: (field, value) => go({ filter: at.toggled(state.filter, field, value) }),
-      range: (field, range) => {
-        const same = JSON.stringify(state.filter?.[field]) === JSON.stringify(range) || !Object.keys(range).length;
-        go({ filter: same ? at.without(state.filter, field) : { ...state.filter, [field]: range } });
-      },
-    });
-    facets.drawSorts(byId("sort"), fields, state.sort, state.examples.some((one) => one.sign > 0));
+    if (asked.method === "find" && grid.cells.length < now.told.total_count && token) grid.add([], now.told.total_count);
+    facetPanel.draw(now);
+    drawSorts(byId("sort"), facetPanel.fields, state.sort, state.examples.some((one) => one.sign > 0));
+    await facetPanel.settle(now, signal);
   } catch (error) {
-    if (!signal.aborted && !messages.childElementCount) place.replaceChildren(errorBox(error, () => void count(shownNow, signal)));
+    if (!signal.aborted && !messages.childElementCount) byId("facets").replaceChildren(errorBox(error, () => void count(shownNow, signal)));
   }
 }
 

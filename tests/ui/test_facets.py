@@ -1,0 +1,91 @@
+"""The facets beside Search and Records: which are counted, when, and what a click leaves as it is."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from app.domain.records import Fields
+from app.services.records import update
+from tests.support.waiting import eventually
+from tests.ui.conftest import PHOTOS, Console
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+expect = sync_api.expect
+expect.set_options(timeout=60_000)
+
+Opened = Callable[..., Any]
+
+
+def asked_of(page: Any) -> list[list[str]]:
+    """Return the fields of each request for facets that the page sends from now on."""
+    asked: list[list[str]] = []
+
+    def note(request: Any) -> None:
+        if request.url.endswith("/v2/facets"):
+            asked.append([facet["field"] for facet in request.post_data_json["facets"]])
+
+    page.on("request", note)
+    return asked
+
+
+def facet(page: Any, field: str) -> Any:
+    return page.locator(f".facet[data-field={field}]")
+
+
+@pytest.mark.parametrize("screen", ["search", "records"])
+def test_only_open_facets_are_counted_and_a_clicked_one_last(opened: Opened, screen: str) -> None:
+    page = opened("sign-in")
+    asked = asked_of(page)
+    page.goto(page.url.replace("sign-in", f"{screen}?c=shop"))
+    expect(facet(page, "category").locator(".facet-value").first).to_be_visible()
+    first = asked[0]
+    closed = [
+        one
+        for one in page.locator(".facet[data-field]").evaluate_all("all => all.map((one) => one.dataset.field)")
+        if one not in first
+    ]
+    assert len(first) == 6
+    assert closed
+    asked.clear()
+    value = facet(page, "category").locator(".facet-value").first
+    count = value.locator(".count").inner_text()
+    value.click()
+    expect(facet(page, "category").locator("[aria-pressed=true]")).to_have_count(1)
+    expect(page.locator("#count")).to_contain_text(count)
+    eventually(lambda: len(asked) == 2)
+    assert asked == [[one for one in first if one != "category"], ["category"]]
+    asked.clear()
+    facet(page, closed[0]).locator("summary").click()
+    expect(facet(page, closed[0]).locator("[data-value]:not(summary)").first).to_be_visible()
+    assert asked == [[closed[0]]]
+    facet(page, "price").locator("summary").click()
+    expect(facet(page, "price").locator(".bins")).to_be_hidden()
+    asked.clear()
+    facet(page, "category").locator("[aria-pressed=true]").click()
+    expect(page.locator("#count")).to_contain_text(str(PHOTOS + 1))
+    eventually(lambda: len(asked) == 2)
+    assert asked[0] == [one for one in [*first, closed[0]] if one not in {"category", "price"}]
+    facet(page, "price").locator("summary").click()
+    expect(facet(page, "price").locator(".bins")).to_be_visible()
+    assert asked[2:] == [["price"]]
+
+
+def test_a_click_tells_what_changed_in_its_own_facet_meanwhile(opened: Opened, console: Console) -> None:
+    page = opened()
+    values = facet(page, "category").locator(".facet-value")
+    dresses = values.filter(has_text="dress").locator(".count")
+    before = int(dresses.inner_text())
+    update(
+        console.context, console.context.lookup.collection("shop"), [{"_id": "dress-001", "category": "gown"}], Fields()
+    )
+    values.filter(has_text="t-shirt").click()
+    expect(dresses).to_have_text(str(before - 1))
+    update(
+        console.context,
+        console.context.lookup.collection("shop"),
+        [{"_id": "dress-001", "category": "dress"}],
+        Fields(),
+    )
+    facet(page, "category").locator("[aria-pressed=true]").click()
+    expect(dresses).to_have_text(str(before))
