@@ -1,5 +1,6 @@
 /** The screen Collections: made, changed, looked after by jobs, and dropped; a build that runs is followed. */
 
+import { aboutLog } from "./advice.js";
 import { call, collection, pageOf } from "./api.js";
 import { dialogForm, labelled } from "./dialogs.js";
 import { byId, h, icon, number } from "./dom.js";
@@ -175,7 +176,7 @@ const advise = () => doing(byId("advise"), async () => {
     ...told.advice.map((/** @type {any} */ one) => h("div", { class: "row" },
       h("p", {}, one.kind === "field" ? "The field " : "Each frequent value of ", h("code", {}, one.field), `: ${number(one.searches)} searches, ${number(one.milliseconds)} ms each now, about ${number(one.expected_ms)} ms with it, ${number(Math.ceil(one.bytes / 2 ** 20))} MiB`),
       h("button", { type: "button", class: "small", onclick: (/** @type {any} */ event) => doing(event.currentTarget, () => startJob("field-index", { field: one.field, each_value: one.kind === "values" })) }, "Build it"))),
-    told.advice.length === 0 && h("p", { class: "soft" }, !told.logged ? "The server keeps no log of searches: LOOKALIKE_LOG_SEARCHES has it kept." : told.searches === 0 ? "No search with a filter was logged yet." : `No index would spare the ${number(told.searches)} logged searches with a filter much.`)));
+    h("p", { class: "soft" }, aboutLog(told, told.advice.length))));
 });
 
 const measure = () => doing(byId("measure"), async () => {

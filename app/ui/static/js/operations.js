@@ -1,5 +1,6 @@
 /** The screen Operations: read again every ten seconds, a backup taken, indexes that would help asked for and built. */
 
+import { aboutLog } from "./advice.js";
 import { ApiError, call, pageOf, root, signIn } from "./api.js";
 import { dialogForm } from "./dialogs.js";
 import { announce, byId, h, number } from "./dom.js";
@@ -89,20 +90,21 @@ async function advise() {
   const list = h("ul", { class: "advised" });
   byId("advised").replaceChildren(list);
   button.disabled = true;
+  const all = { searches: 0, logged: false };
   let found = 0;
-  let searches = 0;
   for (const name of names) {
     try {
       const told = await call("/admin/v1/collection/advise", { collection: name, body: {} });
       found += told.advice.length;
-      searches += told.searches;
+      all.searches += told.searches;
+      all.logged = told.logged;
       list.append(...told.advice.map((/** @type {any} */ one) => advice(name, one)));
     } catch (error) {
       list.append(h("li", {}, h("strong", {}, name), errorBox(error)));
     }
   }
   button.disabled = false;
-  if (!list.childElementCount) byId("advised").replaceChildren(h("p", { class: "soft" }, searches ? `Of ${number(searches)} logged searches with a filter none would be much faster with another index.` : "No search with a filter was logged."));
+  byId("advised").append(h("p", { class: "soft" }, aboutLog(all, found)));
   announce(`${number(found)} ${found === 1 ? "index" : "indexes"} would help`);
 }
 
