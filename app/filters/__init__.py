@@ -8,7 +8,7 @@ What each operator means is in `operators.py` and, for users, in `docs/filters.m
 """
 
 from app.filters.by_field import fields_asked, lets_through, split, value_at
-from app.filters.compile import NO_FILTER, Where, compile_filter, equality, holds_any
+from app.filters.compile import NO_FILTER, Where, compile_filter, equality, holds_all, holds_any
 from app.filters.nodes import TRUE, Node
 from app.filters.operators import OPERATORS, Operator
 from app.filters.parse import parse_filter
@@ -25,6 +25,7 @@ __all__ = [
     "equality",
     "fields_asked",
     "fields_taken",
+    "holds_all",
     "holds_any",
     "lets_through",
     "parse_filter",

@@ -100,6 +100,11 @@ def holds_any(field: str, values: Sequence[Scalar]) -> str:
     return path_of(OneOf((field,), tuple(values)))
 
 
+def holds_all(field: str, values: Sequence[Scalar]) -> str:
+    """Return the jsonpath for `attributes @? …` of the records whose top-level attribute has all of the values."""
+    return path_of(conj([Equals((field,), value) for value in values]))
+
+
 def _equalities(node: Node) -> Iterator[str]:
     if isinstance(node, And):
         for child in node.children:

@@ -31,12 +31,12 @@ CROSS JOIN LATERAL (
         UNION ALL
         (SELECT r.id, r.attributes, r.embedding
          FROM /*records*/ lookalike.records /*end*/ AS r
-         WHERE knobs.all_set IS NOT NULL AND r.attributes @> ANY (:sharing::jsonb[]) AND /*filter*/ TRUE /*end*/
+         WHERE knobs.all_set IS NOT NULL AND r.attributes @? :sharing::jsonpath AND /*filter*/ TRUE /*end*/
          /*sharing*/ ORDER BY r.id /*end*/)
         UNION ALL
         (SELECT r.id, r.attributes, r.embedding
          FROM /*records*/ lookalike.records /*end*/ AS r
-         WHERE knobs.all_set IS NOT NULL AND r.attributes @> :whole::jsonb AND /*filter*/ TRUE /*end*/
+         WHERE knobs.all_set IS NOT NULL AND r.attributes @? :whole::jsonpath AND /*filter*/ TRUE /*end*/
          /*whole*/ ORDER BY r.id /*end*/)
     ) AS sets
     ORDER BY sets.id
@@ -69,7 +69,7 @@ FROM (
 CROSS JOIN LATERAL (
     SELECT :scale * (r.embedding::/*vector*/halfvec(256)/*end*/ <=> :query::/*vector*/halfvec(256)/*end*/) AS distance
     FROM /*records*/ lookalike.records /*end*/ AS r
-    WHERE knobs.all_set IS NOT NULL AND r.attributes @> ANY (:sharing::jsonb[]) AND /*filter*/ TRUE /*end*/
+    WHERE knobs.all_set IS NOT NULL AND r.attributes @? :sharing::jsonpath AND /*filter*/ TRUE /*end*/
     ORDER BY r.embedding::/*vector*/halfvec(256)/*end*/ <=> :query::/*vector*/halfvec(256)/*end*/
     LIMIT /*window*/ 2000 /*end*/
 ) AS kept;

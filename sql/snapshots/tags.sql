@@ -25,12 +25,12 @@ CROSS JOIN LATERAL (
         UNION ALL
         (SELECT r.id, r.attributes, r.embedding
          FROM "lookalike"."records_1" AS r
-         WHERE knobs.all_set IS NOT NULL AND r.attributes @> ANY (%(sharing)s::jsonb[]) AND TRUE
+         WHERE knobs.all_set IS NOT NULL AND r.attributes @? %(sharing)s::jsonpath AND TRUE
          )
         UNION ALL
         (SELECT r.id, r.attributes, r.embedding
          FROM "lookalike"."records_1" AS r
-         WHERE knobs.all_set IS NOT NULL AND r.attributes @> %(whole)s::jsonb AND TRUE
+         WHERE knobs.all_set IS NOT NULL AND r.attributes @? %(whole)s::jsonpath AND TRUE
          ORDER BY r.id)
     ) AS sets
     ORDER BY sets.id
@@ -61,7 +61,7 @@ FROM (
 CROSS JOIN LATERAL (
     SELECT %(scale)s * (r.embedding::halfvec(256) <=> %(query)s::halfvec(256)) AS distance
     FROM "lookalike"."records_1" AS r
-    WHERE knobs.all_set IS NOT NULL AND r.attributes @> ANY (%(sharing)s::jsonb[]) AND TRUE
+    WHERE knobs.all_set IS NOT NULL AND r.attributes @? %(sharing)s::jsonpath AND TRUE
     ORDER BY r.embedding::halfvec(256) <=> %(query)s::halfvec(256)
     LIMIT 2000
 ) AS kept;

@@ -3,8 +3,6 @@
 from dataclasses import replace
 from math import inf
 
-import orjson
-
 from app.db.engine import Database
 from app.db.search.ranks import unseen
 from app.db.search.reads import count_matches
@@ -12,7 +10,7 @@ from app.db.search.send import fetch
 from app.db.search.statements import bound, candidates, render, shaped, vector_type
 from app.domain.records import Found
 from app.domain.windows import Window
-from app.filters import Where
+from app.filters import Where, holds_all, holds_any
 from app.search.ladder import Ladder, Rung, distance
 from app.search.plan import SIFTED, Plan, Walk
 from app.search.request import Query, Several, direction
@@ -54,13 +52,14 @@ def _candidates(db: Database, query: Query, asked: Several, walk: Walk) -> tuple
     it into the set. A record that lacks one of q tags has a Jaccard distance of 1 / q or more.
     """
     tags = sorted({tag for point in asked.points for tag in point.tags if point.weight > 0})
-    # A list that holds the tag, or the tag by itself: what the GIN index can look up.
-    sharing = [_json(asked, form) for tag in tags for form in ([tag], tag)]
-    whole = _json(asked, tags)
+    field = asked.tags_field or ""
+    # A list that holds the tag, or the tag by itself, and nothing else: what `tags_of` takes for tags.
+    sharing = holds_any(field, tags or [_NO_TAG])
+    whole = holds_all(field, tags)
     few = _count(db, query, sharing) <= _SHARING
     # Records that share the only tag are those that share all; what lacks a tag of one query may have all of another's.
     several = not few and len(tags) > 1 and len(asked.points) == 1
-    few_whole = not several or _count(db, query, [whole]) <= _SHARING
+    few_whole = not several or _count(db, query, whole) <= _SHARING
     knobs: dict[str, object] = {"effort": str(walk.effort), "visits": str(_VISITS), "sharing": sharing}
     vector = vector_type(query.collection)
     nearest = f"ORDER BY r.embedding::{vector} <=> %(query)s::{vector} LIMIT {_SHARING_NEAREST:d}"
@@ -72,12 +71,12 @@ def _candidates(db: Database, query: Query, asked: Several, walk: Walk) -> tuple
         sharing="" if few else nearest,
         whole="" if few_whole else nearest,
     )
-    all_of_them = whole if several else _json(asked, [_NO_TAG])
+    all_of_them = whole if several else holds_any(field, [_NO_TAG])
     found = fetch(db, shaped(query, source, {**knobs, "whole": all_of_them}))
     if few:
         return found, inf
     edge = _edge(db, query, knobs)
-    edge_whole = _edge(db, query, {**knobs, "sharing": [whole]}) if several and not few_whole else None
+    edge_whole = _edge(db, query, {**knobs, "sharing": whole}) if several and not few_whole else None
     if edge is None or (several and not few_whole and edge_whole is None):
         return found, -inf  # the index gave up before the window was full
     scale = query.collection.distance_scale
@@ -90,13 +89,9 @@ def _candidates(db: Database, query: Query, asked: Several, walk: Walk) -> tuple
     return found, beyond
 
 
-def _json(asked: Several, tags: list[str] | str) -> str:
-    return orjson.dumps({asked.tags_field: tags}).decode()
-
-
-def _count(db: Database, query: Query, sharing: list[str]) -> int:
+def _count(db: Database, query: Query, sharing: str) -> int:
     """Return how many matches share a tag, counted a little beyond those that are all compared."""
-    those = query.where & Where("r.attributes @> ANY (%(sharing)s::jsonb[])", {"sharing": sharing})
+    those = query.where & Where("r.attributes @? %(sharing)s::jsonpath", {"sharing": sharing})
     return count_matches(db, query.collection, those, _SHARING + 1)
 
 
