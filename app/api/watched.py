@@ -5,7 +5,9 @@ import re
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from http import HTTPStatus
 from types import MappingProxyType
+from typing import NamedTuple
 
 from flask import Flask, Response, g, request
 from werkzeug.routing import Rule
@@ -22,6 +24,7 @@ from app.domain.services import prefixes
 from app.domain.statuses import Status
 from app.domain.tokens import Scope
 from app.metrics import Metrics, families
+from app.metrics.noting import Count, Times
 from app.services.context import Context
 
 log = logging.getLogger("lookalike.request")
@@ -37,10 +40,11 @@ _SERVICES = MappingProxyType({blueprint_name(prefix): service or "any" for prefi
 def watch_requests(flask: Flask, context: Context) -> None:
     """Have an application tell the context of the end of each request; its blueprints are registered before."""
     _begin(flask, context.metrics)
+    counting = _Counting(context.metrics)
 
     def ended(answer: Response) -> Response:
         if context.metrics.counting:
-            _count(context.metrics, answer)
+            counting.count(answer)
         _log(answer)
         if changes() and answer.status_code != statuses.TOO_MANY_REQUESTS.http.value:
             context.audit.note(_act(answer.status_code))
@@ -106,25 +110,49 @@ def _asked(flask: Flask) -> Iterator[tuple[str, str]]:
             yield _service_of(rule.endpoint.rpartition(".")[0] or None), method_of(rule, verb)
 
 
-def _count(metrics: Metrics, answer: Response) -> None:
-    method, started = method_of(request.url_rule, request.method), g.started
-    service = _service_of(request.blueprint)
-    timed = _timed(service, method)
-    told = answer.told if isinstance(answer, Enveloped) else None
-    code = answer.status_code if told is None else told.code
-    metrics.count(families.REQUESTS, service, method, str(answer.status_code), str(code))
-    if answer.status_code >= 400:
-        metrics.count(families.REFUSALS, _PAGE if told is None else reason_of(told))
-    if (reason := _auth_failure(answer, told)) is not None:
-        metrics.count(families.AUTH_FAILURES, reason)
+class _Series(NamedTuple):
+    """What one kind of request and answer adds to."""
 
-    def measured() -> None:
-        metrics.observe(families.REQUEST_SECONDS, time.perf_counter() - started, timed)
+    requests: Count
+    refusals: Count | None
+    seconds: Times
 
-    if answer.is_streamed:
-        answer.call_on_close(measured)
-    else:
-        measured()
+
+class _Counting:
+    """Counts requests; which series are meant is looked for once for each kind of request and answer."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._known: dict[tuple[str, str, str, int, int, str], _Series] = {}
+
+    def count(self, answer: Response) -> None:
+        """Count a request with its answer, and how long it took, to the end of a stream."""
+        rule, started = request.url_rule, g.started
+        told = answer.told if isinstance(answer, Enveloped) else None
+        # A verb of which no rule is may be any word.
+        asked = ("", "", "") if rule is None else (rule.rule, rule.endpoint, request.method)
+        key = (*asked, answer.status_code, *((0, "") if told is None else (told.code, told.text)))
+        if (series := self._known.get(key)) is None:
+            series = self._known[key] = self._series(rule, asked[2], answer.status_code, told)
+        series.requests.note(1)
+        if series.refusals is not None:
+            series.refusals.note(1)
+            if (reason := _auth_failure(answer, told)) is not None:
+                self._metrics.count(families.AUTH_FAILURES, reason)
+        if answer.is_streamed:
+            answer.call_on_close(lambda: series.seconds.note(time.perf_counter() - started))
+        else:
+            series.seconds.note(time.perf_counter() - started)
+
+    def _series(self, rule: Rule | None, verb: str, status: int, told: Status | None) -> _Series:
+        metrics, method, service = self._metrics, method_of(rule, verb), _service_of(request.blueprint)
+        code = status if told is None else told.code
+        reason = _PAGE if told is None else reason_of(told)
+        return _Series(
+            metrics.counter(families.REQUESTS, service, method, str(status), str(code)),
+            metrics.counter(families.REFUSALS, reason) if status >= HTTPStatus.BAD_REQUEST else None,
+            metrics.times(families.REQUEST_SECONDS, _timed(service, method)),
+        )
 
 
 def _log(answer: Response) -> None:

@@ -129,6 +129,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         worker.stop_metrics()
         self._end_telemetry()
         application.extensions["lookalike"].close()
+        application.extensions["lookalike"].metrics.settle()
         ended = sys.exc_info()[1]
         if os.getpid() == worker.pid and isinstance(ended, SystemExit):
             if self._embedded is not None:

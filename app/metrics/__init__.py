@@ -1,9 +1,8 @@
 """Metrics of the server, in the forms that Prometheus reads. Prometheus' client library is used here alone."""
 
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -11,17 +10,16 @@ from typing import NamedTuple
 from prometheus_client import (
     CollectorRegistry,
     Counter,
-    Histogram,
     ProcessCollector,
     disable_created_metrics,
     start_http_server,
 )
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.samples import Sample
 
 from app.metrics import families, several
 from app.metrics.families import FAMILIES, PREFIX, SECONDS, Family, Kind
+from app.metrics.noting import Count, Noted, SecondsOfMany, Timed, Times
 
 __all__ = ["Metrics", "Reading", "families"]
 
@@ -42,6 +40,8 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # prometheus-client 
 
 Source = Callable[[], Iterable[Reading]]
 
+_UNTIMED = nullcontext()
+
 
 class Metrics:
     """The metrics of one process, or of one of several that serve together; safe for threads.
@@ -59,14 +59,16 @@ class Metrics:
         self._published: several.Published | None = None
         self._publishing = threading.Lock()
         self._counters: dict[str, Counter] = {}
-        self._histograms: dict[str, Histogram] = {}
-        self._counted: dict[tuple[str, ...], Counter] = {}
-        self._observed: dict[tuple[str, ...], Histogram] = {}
+        self._histograms: dict[str, SecondsOfMany] = {}
+        self._counted: dict[tuple[str, ...], Count] = {}
+        self._observed: dict[tuple[str, ...], Times] = {}
+        self._making = threading.Lock()
         self.registry = CollectorRegistry()
         if not counting:
             return
         if folder is not None:
             several.begin(folder)
+        self.registry.register(_Settled(self.settle))
         for family in FAMILIES:
             name = f"{PREFIX}_{family.name}"
             if family.read:
@@ -74,7 +76,7 @@ class Metrics:
             if family.kind is Kind.COUNTER:
                 self._counters[family.name] = Counter(name, family.text, family.labels, registry=self.registry)
             else:
-                self._histograms[family.name] = Histogram(
+                self._histograms[family.name] = SecondsOfMany(
                     name, family.text, family.labels, registry=self.registry, buckets=SECONDS
                 )
         if folder is None:
@@ -83,7 +85,9 @@ class Metrics:
         else:
             own = _Sources(self._of_process)
             self._published = several.Published(own.collected, PREFIX)
-            self.registry = several.all_processes(folder)
+            self.registry = CollectorRegistry()
+            self.registry.register(_Settled(self.settle))
+            several.add_all_processes(self.registry, folder)
             self.registry.register(_Sources(self._sources, others=own))
         self._begin()
 
@@ -99,7 +103,7 @@ class Metrics:
         }
         for family, values in known.items():
             for value in values:
-                self.count(family, value, amount=0)
+                self.begin(family, value)
         for stage in families.STAGES:
             self.begin(families.STAGE_SECONDS, stage)
 
@@ -108,33 +112,48 @@ class Metrics:
         if not self.counting:
             return
         if family.kind is Kind.COUNTER:
-            self.count(family, *labels, amount=0)
+            self.counter(family, *labels)
         else:
-            self._histogram(family, labels)
+            self.times(family, *labels)
 
     def count(self, family: Family, *labels: str, amount: float = 1) -> None:
         """Add to a counter."""
-        if not self.counting:
-            return
-        key = (family.name, *labels)
-        if (one := self._counted.get(key)) is None:
-            whole = self._counters[family.name]
-            one = self._counted[key] = whole.labels(*labels) if labels else whole
-        one.inc(amount)
+        if self.counting:
+            self.counter(family, *labels).note(amount)
 
     def observe(self, family: Family, seconds: float, *labels: str) -> None:
         """Note a time in a histogram."""
         if self.counting:
-            self._histogram(family, labels).observe(seconds)
+            self.times(family, *labels).note(seconds)
 
-    @contextmanager
-    def timed(self, stage: str) -> Iterator[None]:
+    def timed(self, stage: str) -> AbstractContextManager[None]:
         """Note how long a stage of the work took, also where it failed."""
-        started = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.observe(families.STAGE_SECONDS, time.perf_counter() - started, stage)
+        return Timed(self.times(families.STAGE_SECONDS, stage)) if self.counting else _UNTIMED
+
+    def counter(self, family: Family, *labels: str) -> Count:
+        """Return a series of a counter, for those who count often; there is one only where anything is counted."""
+        key = (family.name, *labels)
+        if (one := self._counted.get(key)) is None:
+            whole = self._counters[family.name]
+            with self._making:
+                one = self._counted.setdefault(key, Count(whole.labels(*labels) if labels else whole))
+        return one
+
+    def times(self, family: Family, *labels: str) -> Times:
+        """Return a series of a histogram, as `counter` does."""
+        key = (family.name, *labels)
+        if (one := self._observed.get(key)) is None:
+            whole = self._histograms[family.name]
+            with self._making:
+                one = self._observed.setdefault(key, Times(whole.labels(*labels) if labels else whole))
+        return one
+
+    def settle(self) -> None:
+        """Add to all series what was noted since they were read last."""
+        with self._making:
+            noted: list[Noted] = [*self._counted.values(), *self._observed.values()]
+        for one in noted:
+            one.settle()
 
     def source(self, read: Source, *, of_process: bool = False) -> None:
         """Have a function asked at each scrape; it must not wait for long, or at all if it is `of_process`.
@@ -153,19 +172,19 @@ class Metrics:
 
     def totals(self, family: Family) -> dict[tuple[str, ...], float]:
         """Return what a counter has counted so far in this process, by the values of its labels."""
-        found = [(key[1:], one) for key, one in list(self._counted.items()) if key[0] == family.name]
-        return {labels: _value(one, "_total") for labels, one in found}
+        self.settle()
+        return {key[1:]: one.total for key, one in list(self._counted.items()) if key[0] == family.name}
 
     def buckets(self, family: Family, begins: str) -> list[float]:
         """Return how many times a histogram noted up to each of `SECONDS`, and any at all, in that order.
 
         The series whose first label begins so are taken together.
         """
+        self.settle()
         sums = [0.0] * (len(SECONDS) + 1)
         for key, one in list(self._observed.items()):
             if key[0] == family.name and key[1].startswith(begins):
-                counts = [sample.value for sample in _samples(one, "_bucket")]
-                sums = [a + b for a, b in zip(sums, counts, strict=True)]
+                sums = [a + b for a, b in zip(sums, one.counts, strict=True)]
         return sums
 
     def publish(self, ended: threading.Event) -> None:
@@ -182,6 +201,7 @@ class Metrics:
 
     def _publish(self) -> None:
         if self._published is not None:
+            self.settle()
             with self._publishing:
                 self._published.publish()
 
@@ -207,20 +227,21 @@ class Metrics:
 
         return end
 
-    def _histogram(self, family: Family, labels: tuple[str, ...]) -> Histogram:
-        key = (family.name, *labels)
-        if (one := self._observed.get(key)) is None:
-            whole = self._histograms[family.name]
-            one = self._observed[key] = whole.labels(*labels) if labels else whole
-        return one
 
+class _Settled:
+    """Has all that was noted added up before the collectors after it are asked."""
 
-def _samples(one: Counter | Histogram, ending: str) -> list[Sample]:
-    return [sample for metric in one.collect() for sample in metric.samples if sample.name.endswith(ending)]
+    def __init__(self, settle: Callable[[], None]) -> None:
+        self._settle = settle
 
+    def collect(self) -> Iterator[Metric]:
+        """Yield no family."""
+        self._settle()
+        return iter(())
 
-def _value(one: Counter, ending: str) -> float:
-    return float(_samples(one, ending)[0].value)
+    def describe(self) -> Iterator[Metric]:
+        """Name no family."""
+        return iter(())
 
 
 class _Sources:

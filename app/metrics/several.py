@@ -19,11 +19,9 @@ def begin(folder: Path) -> None:
     values.ValueClass = values.MultiProcessValue()  # type: ignore[no-untyped-call]
 
 
-def all_processes(folder: Path) -> CollectorRegistry:
-    """Return the registry of what all processes together have counted; those that have ended count on."""
-    made = CollectorRegistry()
-    MultiProcessCollector(made, str(folder))  # type: ignore[no-untyped-call]
-    return made
+def add_all_processes(registry: CollectorRegistry, folder: Path) -> None:
+    """Have a registry tell what all processes together have counted; those that have ended count on."""
+    MultiProcessCollector(registry, str(folder))  # type: ignore[no-untyped-call]
 
 
 def ended(folder: Path, process: int) -> None:
