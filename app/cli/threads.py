@@ -61,9 +61,11 @@ class RequestThreads:
 
     def _work(self) -> None:
         let_wait(self._aside)
-        while (task := self._tasks.get()) is not None:
+        while True:
             # Not even a log may have had memory for it. Who waits was told, and no other thread would take the place.
             with suppress(MemoryError):
+                if (task := self._tasks.get()) is None:
+                    return
                 task()
             with self._lock:
                 if self._surplus:
@@ -79,7 +81,7 @@ class RequestThreads:
             self._places[awaited] -= 1
         try:
             self._start()
-        except RuntimeError as error:  # the system gives no more threads
+        except (RuntimeError, MemoryError) as error:  # the system gives no more threads
             with self._lock:
                 self._places[awaited] += 1
             raise Unavailable("the system has no thread left to wait with; try again", _RETRY_SECONDS) from error

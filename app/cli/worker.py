@@ -10,7 +10,7 @@ import selectors
 import socket
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -36,6 +36,7 @@ _LINGER_MS = 2
 _LINGER_SECONDS = 2.0
 _LINGER_BODIES = 4
 _PIECE = 2**16
+_AGAIN_SECONDS = 0.1
 _HEALTH = tuple(f"{verb} {path}".encode() for verb in ("GET", "HEAD") for path in PATHS)
 _LONGEST = max(map(len, _HEALTH))
 
@@ -237,7 +238,17 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
 
     def _served(self, conn: TConn, future: Future[Any]) -> None:
         if not future.cancelled():
-            self.method_queue.defer(self._finish, conn, future)
+            self._have_done(self._finish, conn, future)
+
+    def _have_done(self, finish: Callable[[TConn, Future[Any]], None], conn: TConn, future: Future[Any]) -> None:
+        """Have the main thread finish a request; without memory for that the connection would be left hanging."""
+        while True:
+            try:
+                self.method_queue.defer(finish, conn, future)
+            except MemoryError:
+                time.sleep(_AGAIN_SECONDS)
+            else:
+                return
 
     def _finish(self, conn: TConn, future: Future[Any]) -> None:
         self._in_flight -= 1
@@ -245,7 +256,7 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
 
     def _refuse(self, conn: TConn) -> None:
         future = self._refusing.submit(self.handle, conn)
-        future.add_done_callback(lambda done: self.method_queue.defer(self.finish_request, conn, done))
+        future.add_done_callback(partial(self._have_done, self.finish_request, conn))
 
     def _wait_for_data(self, conn: TConn) -> None:
         conn.timeout = time.monotonic() + self.cfg.keepalive

@@ -17,7 +17,8 @@ def every(context: Context, seconds: float, name: str, look: Callable[[], object
         context: the services.
         seconds: the pause before each call, the first one as well.
         name: of the thread.
-        look: what is called; an error of ours is a warning in the log, and the next call is made all the same.
+        look: what is called; an error of ours, or a want of memory, is a warning in the log, and the next call is made
+            all the same.
         failed: what the warning says was not done.
 
     """
@@ -26,7 +27,7 @@ def every(context: Context, seconds: float, name: str, look: Callable[[], object
         while not context.closed.wait(seconds):
             try:
                 look()
-            except LookalikeError as error:
+            except (LookalikeError, MemoryError) as error:
                 log.warning("%s: %s", failed, error)
 
     threading.Thread(target=watch, name=name, daemon=True).start()

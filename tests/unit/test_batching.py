@@ -2,6 +2,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -216,6 +217,46 @@ def test_where_memory_lacks_for_the_error_itself_nobody_waits_in_vain(
 
 def no_memory_for_it(*_: object) -> None:
     raise MemoryError
+
+
+class Lacking:
+    """Calls something, but not the first few times, when there is no memory for it."""
+
+    def __init__(self, call: Callable[..., Any], times: int) -> None:
+        self._call, self.left = call, times
+
+    def __call__(self, *given: Any) -> Any:
+        if self.left:
+            self.left -= 1
+            raise MemoryError
+        return self._call(*given)
+
+
+def test_where_memory_lacks_for_telling_of_it_it_is_told_later(batched: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, embedder = batched(no_memory)
+    model.gate.set()
+    monkeypatch.setattr("app.embedding.models.batching.log.warning", no_memory_for_it)
+    lacking = Lacking(Unavailable.__init__, 2)
+
+    class Rare(Unavailable):
+        def __init__(self, *given: Any) -> None:
+            lacking(self, *given)
+
+    monkeypatch.setattr("app.embedding.models.batching.Unavailable", Rare)
+    with ThreadPoolExecutor(1) as pool, pytest.raises(Unavailable, match="no memory left for the model"):
+        pool.submit(embedder.embed, numbers(13)).result(10)
+    assert embedder.embed(numbers(14)).tolist() == [[14, 1]]
+    assert (lacking.left, len(model.threads)) == (0, 1)
+
+
+def test_where_memory_lacks_for_taking_a_batch_it_waits(batched: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, embedder = batched()
+    model.gate.set()
+    lacking = Lacking(islice, 2)
+    monkeypatch.setattr("app.embedding.models.batching.islice", lacking)
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(embedder.embed, numbers(12, 14)).result(10).tolist() == [[12, 1], [14, 1]]
+    assert lacking.left == 0
 
 
 def test_texts_and_pictures_share_the_thread_and_the_queue_and_never_a_batch(batched: Make) -> None:

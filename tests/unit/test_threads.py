@@ -3,10 +3,14 @@
 import logging
 import threading
 from concurrent.futures import Future
+from functools import partial
+from typing import Any
 
 import pytest
+from gunicorn.workers.gthread import PollableMethodQueue
 
 from app.cli.threads import RequestThreads
+from app.cli.worker import BoundedWorker
 from app.domain.errors import Unavailable
 from app.domain.waiting import Awaited, aside
 
@@ -115,3 +119,28 @@ def test_a_thread_that_cannot_be_started_takes_no_place(monkeypatch: pytest.Monk
     assert threads.submit(wait).result(_SECONDS) == "waited"
     assert requests() >= 1
     threads.shutdown(wait=False)
+
+
+class Lacking(PollableMethodQueue):  # type: ignore[misc]  # gunicorn has no types
+    """gunicorn's queue, which has no memory the first two times."""
+
+    left = 2
+
+    def defer(self, *given: Any) -> None:
+        if self.left:
+            self.left -= 1
+            raise MemoryError
+        super().defer(*given)
+
+
+def test_a_request_is_finished_once_there_is_memory_for_that() -> None:
+    worker = BoundedWorker.__new__(BoundedWorker)
+    worker.method_queue = queue = Lacking()
+    queue.init()
+    finished: list[object] = []
+    future: Future[bool] = Future()
+    future.add_done_callback(partial(worker._have_done, lambda *given: finished.append(given), "connection"))
+    future.set_result(True)
+    queue.run_callbacks(None)
+    queue.close()
+    assert finished == [("connection", future)]

@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from itertools import groupby
-from time import perf_counter
+from itertools import groupby, islice
+from time import perf_counter, sleep
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 _NO_MEMORY = "the server has no memory left for the model; try again in a moment"
 _NO_MEMORY_SECONDS = 5
+_AGAIN_SECONDS = 0.1
 
 
 class ModelFailed(LookalikeError):
@@ -150,20 +151,28 @@ class BatchedEmbedder:
             self._changed.notify()
 
     def _work(self) -> None:
-        while batch := self._next():
+        while True:
+            try:
+                batch = self._next()
+            except MemoryError:  # nothing was taken: those that wait are served once there is memory again
+                sleep(_AGAIN_SECONDS)
+                continue
+            if not batch:
+                return
             try:
                 for _, alike in groupby(sorted(batch, key=_is_text), key=_is_text):
                     self._run(list(alike))
             except MemoryError:  # to tell of an error takes memory as well: nobody may wait in vain, nor the thread end
-                for job in batch:
-                    if not job.result.done():
-                        job.result.set_exception(Unavailable(_NO_MEMORY, _NO_MEMORY_SECONDS))
+                _refuse(batch)
 
     def _next(self) -> list[_Job]:
         with self._changed:
             while not self._waiting and not self._closed:
                 self._changed.wait()
-            return [self._waiting.popleft() for _ in range(min(self.batch, len(self._waiting)))]
+            batch = list(islice(self._waiting, self.batch))
+            for _ in batch:
+                self._waiting.popleft()
+            return batch
 
     def _run(self, batch: Sequence[_Job]) -> None:
         """Give each job of a batch its row; or, whatever happens, its error: a caller must never wait in vain."""
@@ -205,6 +214,19 @@ class BatchedEmbedder:
         if isinstance(given[0], str) and isinstance(self._embedder, TextEmbedder):
             return self._embedder.embed_text(given)
         return self._embedder.embed(given)
+
+
+def _refuse(batch: Sequence[_Job]) -> None:
+    """Tell those of a batch that were told nothing yet that there is no memory, once there is enough to say so."""
+    while True:
+        try:
+            for job in batch:
+                if not job.result.done():
+                    job.result.set_exception(Unavailable(_NO_MEMORY, _NO_MEMORY_SECONDS))
+        except MemoryError:
+            sleep(_AGAIN_SECONDS)
+        else:
+            return
 
 
 def _lacks_memory(error: BaseException) -> bool:
