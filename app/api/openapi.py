@@ -6,7 +6,9 @@ from typing import Any
 from app.api.methods import METHODS, TAGS, Method
 from app.api.openapi_schemas import query_parameters, ref, responses, schemas
 from app.api.v2.collection import PING
+from app.domain.freshness import HEADER
 from app.domain.services import prefixes
+from app.domain.tokens import Scope
 from app.version import __version__
 
 Document = dict[str, Any]
@@ -21,7 +23,9 @@ Bodies and answers are JSON; null counts as not given, and fields that a method 
 A collection belongs to one of seven services and answers under its paths; under `/v2` any collection does."""
 
 _SECURITY: list[Document] = [{"token": []}, {"bearer": []}]
-_COLLECTION_ID, _REQUEST_ID = ({"$ref": f"#/components/parameters/{name}"} for name in ("CollectionId", "RequestId"))
+_COLLECTION_ID, _REQUEST_ID, _VERSION = (
+    {"$ref": f"#/components/parameters/{name}"} for name in ("CollectionId", "RequestId", "Version")
+)
 
 
 def documented() -> list[Method]:
@@ -71,7 +75,7 @@ def _operation(entry: Method, verb: str) -> Document:
         "tags": [entry.tag],
         "summary": description.split("\n\n", maxsplit=1)[0].replace("\n", " "),
         "description": description,
-        "parameters": [_REQUEST_ID] if entry.anonymous else [_COLLECTION_ID, _REQUEST_ID, *_query(entry)],
+        "parameters": [*_headers(entry), *_query(entry)],
         "responses": responses(entry),
     }
     if entry.anonymous:
@@ -79,6 +83,12 @@ def _operation(entry: Method, verb: str) -> Document:
     if verb == "POST" and entry.parameters.model_fields:
         made["requestBody"] = _body(entry)
     return made
+
+
+def _headers(entry: Method) -> list[Document]:
+    if entry.anonymous:
+        return [_REQUEST_ID]
+    return [_COLLECTION_ID, _REQUEST_ID, *([_VERSION] if entry.scope is Scope.READ else [])]
 
 
 def described(entry: Method) -> str:
@@ -133,9 +143,20 @@ def _components() -> Document:
                 "description": "An id of your own for this request: letters, digits, `.`, `_`, `-`; else one is made.",
                 "schema": {"type": "string"},
             },
+            "Version": {
+                "name": HEADER,
+                "in": "header",
+                "required": False,
+                "description": "What an answer to a write had in this header: the answer is at least that new.",
+                "schema": {"type": "string", "pattern": "^[0-9A-F]{1,8}/[0-9A-F]{1,8}$"},
+            },
         },
         "headers": {
             "RequestId": {"description": "Id of this request.", "schema": {"type": "string"}, "required": True},
+            "Version": {
+                "description": "How new a read must be to know of this write; only where reads go to standbys.",
+                "schema": {"type": "string"},
+            },
             "RetryAfter": {"description": "Seconds to wait before another try.", "schema": {"type": "integer"}},
         },
         "schemas": schemas(documented()),

@@ -11,7 +11,9 @@ from pydantic import TypeAdapter
 from app.api import answers
 from app.api.methods import COMMON, COMMON_OF_PING, Method
 from app.api.parsing import Parameters
+from app.domain.freshness import HEADER
 from app.domain.statuses import Status
+from app.domain.tokens import Scope
 
 Schema = dict[str, Any]
 
@@ -104,6 +106,8 @@ def responses(entry: Method) -> dict[str, Schema]:
             example = {"summary": "The specification's example", "value": entry.example.answer}
             media["examples"] = {"specification": example}
         headers = dict(_HEADERS)
+        if ok and not entry.anonymous and entry.scope is not Scope.READ:
+            headers[HEADER] = {"$ref": "#/components/headers/Version"}
         if carrier is HTTPStatus.SERVICE_UNAVAILABLE:
             headers["Retry-After"] = {"$ref": "#/components/headers/RetryAfter"}
         said = "; ".join(f"{status.code} {status.text}" for status in together)

@@ -14,8 +14,10 @@ from app.api.docs import docs
 from app.api.methods import METHODS, TAGS
 from app.api.openapi import document, documented
 from app.domain import statuses
+from app.domain.freshness import HEADER
 from app.domain.services import SERVICES, prefixes
 from app.domain.statuses import Status
+from app.domain.tokens import Scope
 
 Json = dict[str, Any]
 DOCUMENTED = {entry.name: entry for entry in documented()}
@@ -113,7 +115,11 @@ def test_the_query_string_is_in_it(whole: Json, name: str) -> None:
 def test_the_headers_and_the_token_are_in_it(whole: Json) -> None:
     for name, _, operation in operations(whole):
         given = [resolved(whole, one) for one in operation["parameters"]]
-        assert ("collection-id" in {one["name"] for one in given}) == (name != "ping")
+        named = {one["name"] for one in given}
+        assert ("collection-id" in named) == (name != "ping")
+        reads = name in METHODS and METHODS[name].scope is Scope.READ
+        assert (HEADER in named) == reads
+        assert (HEADER in operation["responses"]["200"]["headers"]) == (name in METHODS and not reads)
         assert ("security" in operation) == (name == "ping")
     assert whole["security"] == [{"token": []}, {"bearer": []}]
 

@@ -13,7 +13,7 @@ import { bare, forget, remember, tried } from "./tried.js";
 
 const LONGEST_URL = 2000;
 const LONGEST_SHOWN = 200_000;
-const HIDDEN = new Set(["X-Request-ID", "Authorization"]);
+const HIDDEN = new Set(["X-Request-ID", "Authorization", "lookalike-version"]);
 /** @type {Operation[]} */
 let operations = [];
 /** @type {Operation | undefined} */
