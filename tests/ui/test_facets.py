@@ -7,7 +7,6 @@ import pytest
 
 from app.domain.records import Fields
 from app.services.records import update
-from tests.support.waiting import eventually
 from tests.ui.conftest import PHOTOS, Console
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -17,15 +16,17 @@ expect.set_options(timeout=60_000)
 Opened = Callable[..., Any]
 
 
+def fields(request: Any) -> list[str]:
+    """Return the fields that a request for facets is about; none where it is another one."""
+    if not request.url.endswith("/v2/facets"):
+        return []
+    return [facet["field"] for facet in request.post_data_json["facets"]]
+
+
 def asked_of(page: Any) -> list[list[str]]:
     """Return the fields of each request for facets that the page sends from now on."""
     asked: list[list[str]] = []
-
-    def note(request: Any) -> None:
-        if request.url.endswith("/v2/facets"):
-            asked.append([facet["field"] for facet in request.post_data_json["facets"]])
-
-    page.on("request", note)
+    page.on("request", lambda request: asked.append(fields(request)) if fields(request) else None)
     return asked
 
 
@@ -50,10 +51,10 @@ def test_only_open_facets_are_counted_and_a_clicked_one_last(opened: Opened, scr
     asked.clear()
     value = facet(page, "category").locator(".facet-value").first
     count = value.locator(".count").inner_text()
-    value.click()
-    expect(facet(page, "category").locator("[aria-pressed=true]")).to_have_count(1)
-    expect(page.locator("#count")).to_contain_text(count)
-    eventually(lambda: len(asked) == 2)
+    with page.expect_request(lambda request: fields(request) == ["category"]):
+        value.click()
+        expect(facet(page, "category").locator("[aria-pressed=true]")).to_have_count(1)
+        expect(page.locator("#count")).to_contain_text(count)
     assert asked == [[one for one in first if one != "category"], ["category"]]
     asked.clear()
     facet(page, closed[0]).locator("summary").click()
@@ -62,9 +63,9 @@ def test_only_open_facets_are_counted_and_a_clicked_one_last(opened: Opened, scr
     facet(page, "price").locator("summary").click()
     expect(facet(page, "price").locator(".bins")).to_be_hidden()
     asked.clear()
-    facet(page, "category").locator("[aria-pressed=true]").click()
-    expect(page.locator("#count")).to_contain_text(str(PHOTOS + 1))
-    eventually(lambda: len(asked) == 2)
+    with page.expect_request(lambda request: fields(request) == ["category"]):
+        facet(page, "category").locator("[aria-pressed=true]").click()
+        expect(page.locator("#count")).to_contain_text(str(PHOTOS + 1))
     assert asked[0] == [one for one in [*first, closed[0]] if one not in {"category", "price"}]
     facet(page, "price").locator("summary").click()
     expect(facet(page, "price").locator(".bins")).to_be_visible()

@@ -10,6 +10,7 @@ const MOST = 10;
 const OPEN = 6;
 const BINS = 16;
 const TAIL = 0.02;
+const LATER = 800;
 
 /**
  * @typedef {{field: string, cuts?: number[]}} Facet with the inner bounds of ranges where it is one of numbers
@@ -118,6 +119,8 @@ export class Panel {
     /** @type {any} */
     this.filter = null;
     this.set = "";
+    /** @type {Counted | null} */
+    this.last = null;
   }
 
   /**
@@ -148,8 +151,11 @@ export class Panel {
     for (const [field, facet] of Object.entries(told.facets ?? {})) this.known.set(field, { facet, basis: basis(filter, field, set) });
   }
 
-  /** Draw what was counted. @param {Counted} counted */
-  draw({ filter, set, told }) {
+  /** Draw what was counted, once. @param {Counted} counted */
+  draw(counted) {
+    if (this.last === counted) return;
+    this.last = counted;
+    const { filter, set, told } = counted;
     this.filter = filter;
     this.set = set;
     this.learn(filter, set, told);
@@ -158,9 +164,11 @@ export class Panel {
     if (focus) for (const one of this.place.querySelectorAll("[data-value]")) if (/** @type {HTMLElement} */ (one).dataset.value === focus) /** @type {HTMLElement} */ (one).focus();
   }
 
-  /** Count what was left for later; draw it where it has changed. @param {Counted} counted @param {AbortSignal} signal */
+  /** Count what was left for later, unless another click comes; draw it where it has changed. @param {Counted} counted @param {AbortSignal} signal */
   async settle({ filter, set, later }, signal) {
     if (!later.length) return;
+    await new Promise((resolve) => setTimeout(resolve, LATER));
+    if (signal.aborted) return;
     const before = JSON.stringify(later.map(({ field }) => this.held(field, filter, set)));
     const told = await this.on.count(asked(later), signal);
     if (!signal.aborted && JSON.stringify(later.map(({ field }) => told.facets[field])) !== before) this.draw({ filter, set, told, later: [] });

@@ -109,7 +109,7 @@ async function run() {
     token = "";
     // A click on a facet wants its counts, and listing is cheap; a search by likeness is not made to wait for them.
     const counts = asked.method === "find" && grid.cells.length ? counted(signal) : undefined;
-    counts?.catch(() => {}); // `count` tells it
+    counts?.then((now) => signal.aborted || facetPanel.draw(now), () => {}); // `count` tells what is wrong
     const first = await page(0, signal);
     if (signal.aborted) return;
     messages.replaceChildren();
