@@ -142,9 +142,9 @@ def citus_url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def on_the_coordinator(request: pytest.FixtureRequest) -> None:
-    """Skip what is refused where the records of collections lie on the workers of Citus."""
+    """Skip what is refused, or cannot be seen from here, where records lie on the workers of Citus."""
     if request.config.getoption("--citus"):
-        pytest.skip("works by triggers, which Citus does not have: it is refused on its workers (test_citus.py)")
+        pytest.skip("is of records on the coordinator: workers have no triggers, and statistics of their own")
 
 
 @pytest.fixture(scope="session")

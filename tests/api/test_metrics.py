@@ -307,6 +307,7 @@ def test_figures_are_remembered(api: Api, monkeypatch: pytest.MonkeyPatch) -> No
     assert len(reads) == 1
 
 
+@pytest.mark.usefixtures("on_the_coordinator")
 def test_figures_of_the_database_read_no_record(api: Api) -> None:
     """However many records there are, a scrape reads the catalogue.
 
