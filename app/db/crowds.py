@@ -6,9 +6,12 @@ crowds has the index of all its records, and nothing else of this.
 """
 
 import logging
+from collections import Counter
 from collections.abc import Iterable
 from time import sleep
 
+import numpy as np
+from numpy.typing import NDArray
 from psycopg import sql
 from psycopg.errors import LockNotAvailable
 
@@ -44,6 +47,11 @@ def in_full(connection: Connection, collection: Collection, names: Iterable[str]
         return {}
     rows = connection.execute(query("crowds", "in_full").render(), {"names": list(names)}).fetchall()
     return {row["name"]: row["condition"] for row in rows}
+
+
+def too_many(vectors: Iterable[NDArray[np.float32]]) -> bool:
+    """Say whether so many of some vectors are the same, as they are stored, that a look would set copies apart."""
+    return max(Counter(np.asarray(one, np.float16).tobytes() for one in vectors).values(), default=0) > _MOST
 
 
 def due(db: Database, collection: Collection, writes: int | None = None) -> bool:

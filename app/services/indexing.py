@@ -6,7 +6,10 @@ How hard it must be searched is measured then, and again when a tenth of the col
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+
+import numpy as np
+from numpy.typing import NDArray
 
 from app.config import Settings
 from app.db import crowds, indexes
@@ -125,6 +128,15 @@ def keep_copies_apart(context: Context, collection: Collection) -> bool:
     return done
 
 
+def notice_copies(context: Context, collection: Collection, written: Iterable[NDArray[np.float32]]) -> None:
+    """Set copies apart in the background where too many of the vectors that were written together are the same.
+
+    A walk that meets only a few of them would answer without the others, and tell nobody.
+    """
+    if collection.indexed and not collection.distributed and crowds.too_many(written):
+        mend(context, collection, sure=True)
+
+
 def mend(context: Context, collection: Collection, *, sure: bool) -> None:
     """Set copies apart in the background, as a search met too many of them; at most once a minute.
 
@@ -149,7 +161,8 @@ def _mend(context: Context, collection: Collection, sure: bool) -> None:
         )  # fmt: skip
         pause = _REFUSED_SECONDS
     except LookalikeError as error:
-        log.warning("copies in collection %s were not set apart: %s", collection.name, error)
+        if not context.closed.is_set():
+            log.warning("copies in collection %s were not set apart: %s", collection.name, error)
     finally:
         context.crowds.end(collection.id, pause)
 

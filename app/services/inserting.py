@@ -100,6 +100,7 @@ def insert(
     if done.stored:
         noticed(context, collection, [row.attributes for row in new])
         indexing.maintain(context, collection)
+        indexing.notice_copies(context, collection, [row.embedding for row in new if row.id in done.stored])
     note = extract.note(context, collection)
     return Processed(_status(found, skipped), found, skipped, note, None if mode == "insert" else done.counted())
 

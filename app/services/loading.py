@@ -34,7 +34,7 @@ from app.services.chunking import chunks, write_behind
 from app.services.context import Context
 from app.services.extraction import made_fields, tags_are_made, with_tags
 from app.services.folders import picture_of, scan
-from app.services.indexing import build_if_needed, maintain
+from app.services.indexing import build_if_needed, maintain, notice_copies
 from app.services.jsonlines import LineFile, longest_line
 from app.services.pipeline import Item, Pipeline, PreparedItem, Unusable
 from app.services.record_input import attributes_of, check_size, checked_id, fit_to_insert
@@ -255,8 +255,13 @@ class _Load:
 
     def _store(self, chunk: _Chunk) -> tuple[Written, Mapping[str, str]]:
         if self.rules is None:
-            return loads.store(self.context.db, self.collection, chunk.rows), chunk.places
-        return replacing.store(self.context.db, self.collection, chunk.rows, self.rules), chunk.places
+            written = loads.store(self.context.db, self.collection, chunk.rows)
+        else:
+            written = replacing.store(self.context.db, self.collection, chunk.rows, self.rules)
+        notice_copies(
+            self.context, self.collection, [row.embedding for row in chunk.rows if row.id in written.outcomes]
+        )
+        return written, chunk.places
 
     def _settled(self, one: PreparedItem) -> bool:
         """Count an item of a dry run whose outcome needs no vector."""

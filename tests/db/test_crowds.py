@@ -25,6 +25,7 @@ from app.search.plan import Walk
 from app.search.request import Query, What, several
 from app.services import indexing, measuring, qualified
 from app.services.context import Context
+from app.services.loading import LoadReport, _Chunk, _Load
 from tests.db.vectors import random_vectors
 from tests.support.databases import Databases
 from tests.support.plans import generic_plan, nodes
@@ -300,6 +301,26 @@ def test_a_full_place_is_looked_at_where_enough_was_written(context: Context, fu
     indexing.mend(context, full, sure=False)
     eventually(lambda: full.id not in context.crowds._running)
     assert collections.get(context.db, "c").crowded
+
+
+@pytest.mark.parametrize("copies", [20, 21])
+def test_copies_that_are_written_together_are_set_apart_at_once(
+    context: Context, full: Collection, copies: int
+) -> None:
+    """Before any search meets them, as one that meets only a few would not tell."""
+    indexing.notice_copies(context, full, [*VECTORS[:50], *[GREY + 1e-8] * copies])
+    eventually(lambda: full.id not in context.crowds._running)
+    assert collections.get(context.db, "c").crowded == (copies == 21)
+
+
+def test_a_load_of_copies_is_noticed(context: Context) -> None:
+    made = collections.create(context.db, NewCollection("loaded", "photo", "m", "1", DIMENSIONS, 62.5))
+    assert indexes.build_hnsw(context.db, made)
+    made = collections.get(context.db, "loaded")
+    chunk = _Chunk([NewRecord(f"n{n}", "{}", one) for n, one in enumerate([*VECTORS[:40], *[BLANK] * 21])])
+    _Load(context, made, LoadReport(), lambda _: None, lambda _: None, None, dry_run=False)._store(chunk)
+    eventually(lambda: made.id not in context.crowds._running)
+    assert collections.get(context.db, "loaded").crowded
 
 
 @pytest.mark.parametrize("told", ["by a search", "by a change"])
