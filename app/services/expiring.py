@@ -1,7 +1,6 @@
 """Records that expire, the trash, and files of export jobs: the care that deletes what has expired."""
 
 import logging
-import threading
 from collections.abc import Container, Iterable
 from contextlib import suppress
 
@@ -11,6 +10,7 @@ from app.domain.collections import Collection
 from app.domain.errors import CollectionNotFound, ConfigurationError, LookalikeError
 from app.domain.expiry import is_first_to_expire
 from app.services import duplicates, indexing
+from app.services.background import begin
 from app.services.context import Context
 from app.services.exporting.files import forget_old
 from app.services.watching import every
@@ -35,8 +35,11 @@ def tidy(context: Context, collection: Collection) -> None:
 
     Costs nothing but a look at the clock when called again within some seconds, or where no record ever expires.
     """
-    if collection.expires and not context.settings.read_only and context.expiries.begin(collection.id, _PAUSE_SECONDS):
-        threading.Thread(target=_tidy, args=(context, collection), name="expiry", daemon=True).start()
+    due = (
+        collection.expires and not context.settings.read_only and context.expiries.begin(collection.id, _PAUSE_SECONDS)
+    )
+    if due and not begin(_tidy, context, collection):
+        context.expiries.end(collection.id)
 
 
 def watch(context: Context, every_seconds: float = _WATCH_SECONDS) -> None:

@@ -4,7 +4,6 @@ How hard it must be searched is measured then, and again when a tenth of the col
 """
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterable
 
@@ -19,6 +18,7 @@ from app.domain.errors import ConfigurationError, LookalikeError
 from app.domain.jsontext import dumps
 from app.search.ladder import PLACE
 from app.services import measuring
+from app.services.background import begin
 from app.services.context import Context
 
 log = logging.getLogger(__name__)
@@ -38,8 +38,8 @@ def maintain(context: Context, collection: Collection) -> None:
     Called after every change of a collection's records. Costs nothing but a look at the clock when called again within
     a few seconds. Of several servers one builds.
     """
-    if context.builds.begin(collection.id, _CHECK_SECONDS):
-        threading.Thread(target=_build, args=(context, collection), name="index-build", daemon=True).start()
+    if context.builds.begin(collection.id, _CHECK_SECONDS) and not begin(_build, context, collection):
+        context.builds.end(collection.id)
 
 
 def _build(context: Context, collection: Collection) -> None:
@@ -143,8 +143,8 @@ def mend(context: Context, collection: Collection, *, sure: bool) -> None:
     Where it met so many that there may be too many, that is looked at if enough for a crowd was written since the last
     look. Looks take a twentieth of the time at most.
     """
-    if context.crowds.begin(collection.id, _MEND_SECONDS):
-        threading.Thread(target=_mend, args=(context, collection, sure), name="index-mend", daemon=True).start()
+    if context.crowds.begin(collection.id, _MEND_SECONDS) and not begin(_mend, context, collection, sure):
+        context.crowds.end(collection.id)
 
 
 def _mend(context: Context, collection: Collection, sure: bool) -> None:
