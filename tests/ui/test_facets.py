@@ -1,7 +1,9 @@
 """The facets beside Search and Records: which are counted, when, and what a click leaves as it is."""
 
+import json
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -90,3 +92,18 @@ def test_a_click_tells_what_changed_in_its_own_facet_meanwhile(opened: Opened, c
     )
     facet(page, "category").locator("[aria-pressed=true]").click()
     expect(dresses).to_have_text(str(before))
+
+
+@pytest.mark.parametrize("screen", ["search", "records"])
+def test_a_facet_is_shown_whatever_the_condition_on_it(opened: Opened, screen: str) -> None:
+    """A typed range, or one that only the server understands, is none of the values that are shown."""
+    page = opened(f"{screen}?c=shop")
+    bars = facet(page, "price").locator(".bins")
+    expect(bars).to_be_visible()
+    facet(page, "price").get_by_label("price from", exact=True).fill("33.3")
+    facet(page, "price").get_by_label("price from", exact=True).press("Enter")
+    expect(page.locator("#conditions")).to_contain_text("price ≥ 33.3")
+    expect(bars).to_be_visible()
+    expect(facet(page, "price").locator(".skeleton")).to_have_count(0)
+    page.goto(f"{page.url.split('?', maxsplit=1)[0]}?c=shop&filter={quote(json.dumps({'category': {'$ne': 'dress'}}))}")
+    expect(facet(page, "category").locator(".facet-value").first).to_be_visible()

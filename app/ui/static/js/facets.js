@@ -112,7 +112,7 @@ export class Panel {
     this.on = on;
     /** @type {Facet[]} */
     this.fields = [];
-    /** @type {Map<string, {facet: any, basis: string}>} */
+    /** @type {Map<string, {facet: any, basis: string, condition: string | undefined}>} with the condition on its own field that it was counted under */
     this.known = new Map();
     /** @type {Set<string> | null} */
     this.open = null;
@@ -143,12 +143,14 @@ export class Panel {
   /** @param {string} field @param {any} [filter] @param {string} [set] @returns {any} a facet as it is under a filter, null where that is not known */
   held(field, filter = this.filter, set = this.set) {
     const known = this.known.get(field);
-    return known?.basis === basis(filter, field, set) ? marked(known.facet, filter?.[field]) : null;
+    if (known?.basis !== basis(filter, field, set)) return null;
+    const condition = filter?.[field];
+    return known.condition === JSON.stringify(condition) ? known.facet : marked(known.facet, condition);
   }
 
   /** @param {any} filter @param {string} set @param {any} told */
   learn(filter, set, told) {
-    for (const [field, facet] of Object.entries(told.facets ?? {})) this.known.set(field, { facet, basis: basis(filter, field, set) });
+    for (const [field, facet] of Object.entries(told.facets ?? {})) this.known.set(field, { facet, basis: basis(filter, field, set), condition: JSON.stringify(filter?.[field]) });
   }
 
   /** Draw what was counted, once. @param {Counted} counted */
