@@ -20,6 +20,7 @@ from app.domain.errors import CollectionNotFound
 from app.domain.records import Fields
 from app.domain.services import SERVICES
 from app.domain.tokens import Scope
+from app.domain.wording import counted
 from app.services import collections, duplicates, maps, records, tokens
 from app.services.context import Context
 from app.services.inserting import insert
@@ -73,15 +74,17 @@ def demo(photos: Path | None, port: int | None, *, prepare_only: bool) -> None:
 def _plant(context: Context, collection: Collection) -> None:
     """Add copies of a photo that make a chain, and find the duplicates, so that there is a review to look at."""
     product = next(one for one in catalogue() if one.id == CHAINED)
-    for one in chain(product):
+    copies = chain(product)
+    for one in copies:
         picture = base64.b64encode(one.data).decode()
         insert(context, collection, [{**one.attributes, "_id": one.id, "_base64": picture}], Fields())
+    say(f"{counted(len(copies), 'copy', 'copies')} of {CHAINED} added, for the review of duplicates", err=True)
     duplicates.scan(context, collection, NEAR_DUPLICATE_RADIUS)
 
 
 def _token(context: Context, name: str) -> str:
     """Return the demo's token for a collection."""
-    return _kept(context, name, [name], None)
+    return _kept(context, name, f"demo, collection {name}", [name], None)
 
 
 def _whole_token(context: Context) -> str | None:
@@ -93,11 +96,11 @@ def _whole_token(context: Context) -> str | None:
     settings = context.settings
     if settings.database_url or settings.admin_database_url or not here_alone(settings):
         return None
-    return _kept(context, _WHOLE, None, datetime.now(UTC) + timedelta(days=_WHOLE_DAYS))
+    return _kept(context, _WHOLE, "demo, console", None, datetime.now(UTC) + timedelta(days=_WHOLE_DAYS))
 
 
-def _kept(context: Context, name: str, only: list[str] | None, expires_at: datetime | None) -> str:
-    """Return the token of the last run, as long as it is good for these collections, else a new one.
+def _kept(context: Context, name: str, label: str, only: list[str] | None, expires_at: datetime | None) -> str:
+    """Return the token of the last run, as long as it is good for these collections, else a new one with this label.
 
     Only its owner may read the file that it is kept in, so that each run need not leave one more administrator behind.
     """
@@ -109,7 +112,7 @@ def _kept(context: Context, name: str, only: list[str] | None, expires_at: datet
         if principal is not None and principal.collections == wanted:
             return token
         kept.unlink()
-    token = tokens.create(context, [Scope.ADMIN], only, "demo", expires_at=expires_at).token
+    token = tokens.create(context, [Scope.ADMIN], only, label, expires_at=expires_at).token
     kept.parent.mkdir(parents=True, exist_ok=True)
     kept.touch(mode=0o600, exist_ok=False)
     kept.write_text(f"{token}\n", "utf-8")

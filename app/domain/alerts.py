@@ -127,15 +127,15 @@ ALERTS = (
     ),
     Alert(
         "LookalikeAuditLost",
-        "The audit log has a gap.",
+        "Of some changes nobody can look up who made them.",
         "See the log for why it could not be written.",
     ),
     Alert(
         "LookalikeBackupOld",
-        "No backup was taken for two days, or ever.",
+        "What was written since the last backup, or all where there is none, would be lost with the disk.",
         (
-            "Set `LOOKALIKE_BACKUP_HOURS`, or see why its jobs fail: `lookalike job list --kind "
-            "backup`. Leave the rule out where the database is saved by other means."
+            "Take one every two days at least: set `LOOKALIKE_BACKUP_HOURS`, or see why its jobs fail: `lookalike job "
+            "list --kind backup`. Leave the rule out where the database is saved by other means."
         ),
     ),
     Alert(

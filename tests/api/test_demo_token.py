@@ -55,6 +55,11 @@ def test_the_link_may_do_everything_where_nobody_else_is_concerned(api: Api) -> 
     (kept,) = [one for one in tokens.listed(context) if one["id"] == principal.token_id]
     assert timedelta(days=29) < kept["expires_at"] - datetime.now(UTC) <= timedelta(days=30)
     assert (context.settings.home / "console.token").stat().st_mode & 0o777 == 0o600
+    narrow = context.lookup.principal(_token(context, api.collection))
+    assert narrow is not None
+    labels = {one["id"]: one["label"] for one in tokens.listed(context)}
+    assert labels[principal.token_id] == "demo, console"
+    assert labels[narrow.token_id] == f"demo, collection {api.collection}"
 
 
 @pytest.mark.parametrize(

@@ -359,6 +359,9 @@ def test_the_demo_answers_the_curl_line_that_it_prints(tmp_path: Path) -> None:
     try:
         server.process = process
         server.wait_ready()
+        said = server.log.read_text()
+        assert "2 copies of dress-002 added" in said
+        assert "collection 'demo': 402 pictures" in said
         printed = (tmp_path / "out").read_text()
         line = printed[printed.index("curl ") :]
         answer = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True, timeout=200)

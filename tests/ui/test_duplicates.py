@@ -74,6 +74,7 @@ def test_groups_are_listed_and_ordered(opened: Opened, shop: str, screenshot: Sc
     expect(page.locator("#groups .group")).to_have_count(GROUPS)
     expect(page.locator("#count")).to_contain_text(f"{GROUPS} groups, 13 pictures, within 5")
     assert page.locator("#groups strong").first.inner_text() == "4 pictures"
+    expect(page.locator("#groups .group").first).to_contain_text(re.compile(r"newest \d{4}-\d\d-\d\d"))
     expect(page.locator("#groups .group", has_text="chain")).to_have_count(1)
     screenshot(page, "duplicates-light")
     page.locator("#radius").focus()
@@ -409,6 +410,9 @@ def test_the_trash_gives_back_and_forgets(opened: Opened, console: Console, shop
         "() => [...document.querySelectorAll('.decision img')].filter((one) => one.naturalWidth).length == 2"
     )
     screenshot(page, "trash-light")
+    written = page.locator("#groups time").all_inner_texts()
+    assert [one for one in written if not re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", one)] == []
+    assert len(written) == 2
     page.locator("#groups .decision", has_text="alone").get_by_role("button", name="Restore").click()
     expect(page.locator("#count")).to_have_text("1 in the trash")
     assert "alone" in stored(console)

@@ -69,6 +69,8 @@ def test_an_administrator_sees_what_is_wrong_and_takes_a_backup(opened: Opened, 
     warnings = page.locator("#warnings")
     expect(warnings).to_contain_text("No backup was ever taken.")
     expect(warnings).to_contain_text("LOOKALIKE_BACKUP_HOURS")
+    label = page.locator(".rail [aria-current] span")  # the widest: bold, while its screen is shown
+    assert label.evaluate("(one) => one.getBoundingClientRect().width + 8 <= one.parentElement.clientWidth")
     page.wait_for_load_state()
     with crowded(console.context):
         press(page, "r")

@@ -1,7 +1,7 @@
 /** What was decided about duplicates, the latest first, each with its way back. */
 
 import { call, collection, learnThumbnails, may, root, thumbnail } from "./api.js";
-import { h, icon, number } from "./dom.js";
+import { h, icon, moment, number } from "./dom.js";
 import { decided } from "./rules.js";
 import { empty, errorBox, toast } from "./say.js";
 
@@ -51,13 +51,12 @@ const pictures = (one) => [...seen(one).map((id) => picture(one, id)), ...(one.m
 function row(one) {
   const removed = one.removed ?? [];
   const kept = one.members.filter((/** @type {string} */ id) => !removed.includes(id));
-  const at = new Date(one.made_at);
   const words = one.kind === "dismissed" ? `${one.members.join(", ")} are no duplicates` : `Kept ${kept.join(", ")}; removed ${removed.join(", ")}`;
-  const status = h("span", { class: "soft" }, one.undone_at ? `undone by ${one.undone_by}, ${new Date(one.undone_at).toLocaleString()}` : one.restored.length ? `${one.restored.join(", ")} came back` : "");
+  const status = h("span", { class: "soft" }, one.undone_at ? `undone by ${one.undone_by}, ${moment(one.undone_at)}` : one.restored.length ? `${one.restored.join(", ")} came back` : "");
   const strip = h("ul", { class: "strip" }, ...pictures(one));
   const box = h("li", { class: `decision made${one.undone_at ? " undone" : ""}` },
     h("div", {}, h("p", {}, h("span", { class: "state" }, one.kind), " ", h("span", { class: "words" }, words)),
-      h("p", { class: "soft" }, `${one.decision}, by ${one.made_by}, `, h("time", { dateTime: one.made_at }, at.toLocaleString()), one.reason ? `: ${reason(one.reason)}` : "", one.merged ? `; ${Object.keys(one.merged.after ?? {}).join(", ")} taken over` : ""), status),
+      h("p", { class: "soft" }, `${one.decision}, by ${one.made_by}, `, h("time", { dateTime: one.made_at }, moment(one.made_at)), one.reason ? `: ${reason(one.reason)}` : "", one.merged ? `; ${Object.keys(one.merged.after ?? {}).join(", ")} taken over` : ""), status),
     strip);
   if (!one.undone_at && may.has("write")) {
     const button = h("button", { type: "button", class: "small", onclick: async () => {

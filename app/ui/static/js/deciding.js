@@ -1,7 +1,7 @@
 /** Decisions of the review: sent, told, undone. What was chosen stays until the server has it. */
 
 import { ApiError, call } from "./api.js";
-import { byId, h, icon } from "./dom.js";
+import { byId, h, icon, moment } from "./dom.js";
 import { keyOf } from "./queue.js";
 import { copy, errorBox, toast } from "./say.js";
 
@@ -79,7 +79,7 @@ export class Decisions {
   async lost(group, error) {
     const told = await call("/duplicates/v1/decisions", { body: { k: 50 } }).catch(() => ({ decisions: [] }));
     const other = told.decisions.find((/** @type {any} */ one) => !one.undone_at && one.members.some((/** @type {string} */ id) => group.members.includes(id)));
-    const who = other ? `${other.made_by} ${other.kind === "resolved" ? `kept ${other.members.filter((/** @type {string} */ id) => !other.removed.includes(id)).join(", ")} and removed ${other.removed.join(", ")}` : "said that they are no duplicates"} at ${new Date(other.made_at).toLocaleTimeString()}.` : error.message;
+    const who = other ? `${other.made_by} ${other.kind === "resolved" ? `kept ${other.members.filter((/** @type {string} */ id) => !other.removed.includes(id)).join(", ")} and removed ${other.removed.join(", ")}` : "said that they are no duplicates"} at ${moment(other.made_at)}.` : error.message;
     this.review.trouble.replaceChildren(h("div", { class: "error", role: "alert" }, icon("warning"), h("div", {}, h("strong", {}, "Somebody else was first"), h("p", {}, who), h("p", { class: "soft" }, "Nothing of yours was written. Request ", h("code", {}, error.requestId), " ", h("button", { type: "button", class: "link", onclick: () => void copy(error.requestId) }, "copy")),
       h("p", { class: "row" }, h("button", { type: "button", class: "main", onclick: () => void this.again(group) }, "Look again"), h("button", { type: "button", onclick: () => { this.review.host.queue.decided.add(keyOf(group)); void this.review.step(1); } }, "Next group")))));
   }

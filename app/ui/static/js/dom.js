@@ -59,3 +59,9 @@ export function announce(text) {
 
 /** @param {number} value */
 export const number = (value) => value.toLocaleString("en", { maximumFractionDigits: 2 });
+
+/** A day as the server's pages write it, whatever the browser's language: `2026-11-28`. @param {string} at */
+export const day = (at) => new Date(at).toISOString().slice(0, 10);
+
+/** A moment as the server's pages write it: `2026-11-28 10:15 UTC`. @param {string} at */
+export const moment = (at) => `${day(at)} ${new Date(at).toISOString().slice(11, 16)} UTC`;

@@ -2,7 +2,7 @@
 
 import { ApiError, call, collection, may, thumbnail } from "./api.js";
 import { askBulk } from "./bulk.js";
-import { announce, byId, h, icon, number, settled } from "./dom.js";
+import { announce, byId, day, h, icon, number, settled } from "./dom.js";
 import { bind } from "./keys.js";
 import { listDecisions } from "./decided.js";
 import { Queue } from "./queue.js";
@@ -171,7 +171,7 @@ function row(group) {
     go({ review: group.members[0] });
   } }, h("strong", {}, `${group.size} pictures`),
     h("span", { class: "soft" }, `weakest link ${group.weakest.toFixed(1)}`),
-    group.newest && h("span", { class: "soft" }, `newest ${new Date(group.newest).toLocaleDateString()}`));
+    group.newest && h("span", { class: "soft" }, `newest ${day(group.newest)}`));
   return h("li", { class: "group", "data-members": group.members.map(encodeURIComponent).join(" ") },
     h("div", { class: "group-facts" }, link,
       h("span", { class: "row" }, group.complete ? null : h("span", { class: "state failed", title: "Not every two of them look alike" }, "chain"), group.decision === null ? null : h("span", { class: "state" }, `dismissed by ${group.decision}`))),

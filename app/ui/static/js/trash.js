@@ -1,7 +1,7 @@
 /** The trash: what was removed, restored or deleted for good. */
 
 import { call, collection, may, root } from "./api.js";
-import { h, icon, number } from "./dom.js";
+import { day, h, icon, moment, number } from "./dom.js";
 import { empty, errorBox, toast } from "./say.js";
 
 const PAGE = 100;
@@ -86,7 +86,7 @@ export async function trash(list, end, count, signal) {
     const tick = may.has("write") ? h("input", { type: "checkbox", "aria-label": `Choose ${one.id}`, onchange: tell }) : null;
     const picture = h("img", { src: `${root}/pictures/v1/${encodeURIComponent(collection)}/trashed?number=${one.number}`, alt: "", width: 64, height: 64, loading: "lazy", onerror: () => picture.remove() });
     const made = h("li", { class: "decision" }, tick, picture, h("div", {}, h("p", {}, h("strong", {}, one.id), name && name !== one.id ? ` ${name}` : ""),
-      h("p", { class: "soft" }, `removed by ${one.removed_by}, `, h("time", { dateTime: one.removed_at }, new Date(one.removed_at).toLocaleString()), one.decision ? `, decision ${one.decision}` : "", `; comes back until ${new Date(one.purge_at).toLocaleDateString()}`),
+      h("p", { class: "soft" }, `removed by ${one.removed_by}, `, h("time", { dateTime: one.removed_at }, moment(one.removed_at)), one.decision ? `, decision ${one.decision}` : "", `; comes back until ${day(one.purge_at)}`),
       h("p", { class: "wrong outcome", role: "status" })), may.has("write") ? h("button", { type: "button", class: "small", onclick: () => void back([one.id]) }, icon("again"), "Restore") : null);
     rows.set(one.id, made);
     return made;
