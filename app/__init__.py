@@ -67,12 +67,11 @@ def create_context(settings: "Settings", database_url: str, sharing: "Sharing | 
     elif settings.read_database_url is None:
         db = Database(database_url, admin_url=settings.admin_database_url, **options)
     else:
-        standbys = readable(settings.read_database_url, "LOOKALIKE_READ_DATABASE_URL", writes=False)
-        replicas = Database(standbys, **options)
         db = Replicated(
             database_url,
             admin_url=settings.admin_database_url,
-            replicas=replicas,
+            replicas=readable(settings.read_database_url, "LOOKALIKE_READ_DATABASE_URL", writes=False),
+            identity=sharing.identity,
             wait_ms=settings.read_wait_ms,
             positions=sharing.positions or Positions(),
             part=sharing.place if sharing.positions else 0,

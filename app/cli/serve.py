@@ -26,10 +26,11 @@ from app.cli.saying import IntRange, say
 from app.cli.worker import BoundedWorker
 from app.config import Settings
 from app.config.several_servers import MOST_WORKERS
-from app.db import schema
-from app.db.conninfo import reach
+from app.db import schema, standbys
+from app.db.conninfo import reach, readable
 from app.db.embedded import EmbeddedDatabase
 from app.db.server_settings import memory_bytes
+from app.db.standbys import Identity
 from app.domain.freshness import Positions
 from app.embedding.models.options import check_options
 from app.embedding.tags import taxonomy
@@ -50,13 +51,19 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     """gunicorn, configured by this project's settings alone."""
 
     def __init__(
-        self, settings: Settings, database_url: str, embedded: EmbeddedDatabase | None, metrics: Path | None = None
+        self,
+        settings: Settings,
+        database_url: str,
+        embedded: EmbeddedDatabase | None,
+        metrics: Path | None = None,
+        identity: Identity | None = None,
     ) -> None:
         self.settings = settings
         self._database_url = database_url
         self._embedded = embedded
         self._end_telemetry: Callable[[], None] = lambda: None
         self._metrics = metrics
+        self._identity = identity
         self._number = workers_of(settings)
         self._changes = Changes(self._number) if self._number > 1 else None
         self._positions = Positions(self._number) if settings.read_database_url else None
@@ -138,7 +145,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
 
     def load(self) -> WSGIApplication:
         """Make the application, in the worker: connections and threads do not survive a fork."""
-        sharing = Sharing(self._place, self._changes, self._metrics, self._positions)
+        sharing = Sharing(self._place, self._changes, self._metrics, self._positions, self._identity)
         follow = telemetry.begin() if telemetry.wanted() else None
         application = create_app(self.settings, self._database_url, sharing)
         if follow is not None:
@@ -188,7 +195,8 @@ def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; running requests are finished first.
 
     Raises:
-        ConfigurationError: the address is taken or not of this machine, or a setting cannot be followed.
+        ConfigurationError: the address is taken or not of this machine, a setting cannot be followed, or reads would
+            go to another database.
 
     """
     check_free(settings)
@@ -202,13 +210,17 @@ def run(settings: Settings) -> None:
     if settings.admin_database_url:
         reach(settings.admin_database_url, "LOOKALIKE_ADMIN_DATABASE_URL")
     try:
+        identity = None
+        if settings.read_database_url and not settings.read_only:
+            read = readable(settings.read_database_url, "LOOKALIKE_READ_DATABASE_URL", writes=False)
+            identity = standbys.require(url, read)
         if settings.auto_upgrade and not settings.read_only:
             schema.ensure(settings.admin_database_url or url)
         number = workers_of(settings)
         if short := schema.connections_short(url, number * (settings.pool_connections + _BESIDE_POOL)):
             log.warning(short)
         with _metrics_folder(number) as folder:
-            Server(settings, url, embedded, folder).run()
+            Server(settings, url, embedded, folder, identity).run()
     finally:
         if embedded and multiprocessing.parent_process() is None:
             embedded.stop()

@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 
 from app.db.engine import Connection, Database
 from app.db.errors import UNREACHABLE, TookTooLong, translated
+from app.db.standbys import Identity
 from app.domain import freshness
-from app.domain.errors import CollectionNotFound, LookalikeError, Unavailable
+from app.domain.errors import CollectionNotFound, ConfigurationError, LookalikeError, Unavailable
 from app.domain.freshness import LOOKING_UP, UNKNOWN, Positions
 from app.metrics import families
 
@@ -32,6 +33,28 @@ class Behind(Unavailable):
     """A replica has not replayed yet what is to be read (503, where no primary is read in its place)."""
 
 
+class _Replicas(Database):
+    """The connections to replicas; each leads to the primary's database, or is given up before anything is read.
+
+    Args:
+        url: the replicas.
+        primary: tells which database the primary has.
+        options: those of `Database`.
+
+    """
+
+    def __init__(self, url: str, primary: Callable[[], Identity], **options: Any) -> None:
+        super().__init__(url, **options)
+        self._primary = primary
+
+    def _configure(self, connection: Connection) -> None:
+        super()._configure(connection)
+        info = connection.info
+        if reason := self._primary().why_not(Identity.of(connection), f"{info.host}:{info.port}"):
+            connection.close()
+            raise ConfigurationError(reason)
+
+
 class Replicated(Database):
     """A primary with replicas: reads of requests that only read go to the replicas.
 
@@ -39,7 +62,9 @@ class Replicated(Database):
 
     Args:
         url: the primary.
-        replicas: where replicas are read; it is closed with this, and opened by `read_replicas`.
+        replicas: the URL of the replicas, which are connected to by `read_replicas`.
+        identity: which database the primary has, where that is known: while it is away nobody else can tell.
+        admin_url: as of `Database`.
         wait_ms: milliseconds that a read waits for a replica: for a connection, and for what must be replayed.
         positions: what the processes of this server remember of writes.
         part: the part of `positions` that this process writes to.
@@ -48,10 +73,20 @@ class Replicated(Database):
     """
 
     def __init__(
-        self, url: str, *, replicas: Database, wait_ms: int, positions: Positions, part: int = 0, **options: Any
+        self,
+        url: str,
+        *,
+        replicas: str,
+        wait_ms: int,
+        positions: Positions,
+        part: int = 0,
+        identity: Identity | None = None,
+        admin_url: str | None = None,
+        **options: Any,
     ) -> None:
-        super().__init__(url, **options)
-        self._replicas = replicas
+        super().__init__(url, admin_url=admin_url, **options)
+        self._replicas = _Replicas(replicas, self._own, **options)
+        self._identity = identity
         self._wait_seconds = wait_ms / 1000
         self._positions = positions
         self._part = part
@@ -63,6 +98,23 @@ class Replicated(Database):
         """Start to connect to replicas, in the background, and read them from now on."""
         self._replicas.open()
         self._in_use = True
+
+    def _configure(self, connection: Connection) -> None:
+        super()._configure(connection)
+        self._identity = Identity.of(connection)
+
+    def _own(self) -> Identity:
+        """Return which database the primary has, as its newest connection told.
+
+        Raises:
+            Unavailable: no connection to it was ever made.
+
+        """
+        if self._identity is None:
+            super().read(lambda _: None)
+        if self._identity is None:
+            raise Unavailable(UNREACHABLE)
+        return self._identity
 
     def close(self) -> None:
         """Give all connections back."""

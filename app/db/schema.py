@@ -330,8 +330,13 @@ def unfit(connection: Plain) -> str | None:
     if revision == head():
         return None
     if revision is None:
-        row = connection.execute("SELECT to_regnamespace('lookalike') IS NOT NULL AS there").fetchone()
+        row = connection.execute(
+            "SELECT to_regnamespace('lookalike') IS NOT NULL AS there, EXISTS (SELECT FROM pg_catalog.pg_class AS c"
+            " WHERE c.relnamespace = to_regnamespace('lookalike')) AS in_use"
+        ).fetchone()
         if row is not None and row["there"]:
+            if not row["in_use"]:
+                return f"the schema lookalike is empty: {_UPGRADE}"
             return "this role may not read the schema lookalike, or it is not this program's: run lookalike db check"
         return f"this database holds no schema lookalike: {_UPGRADE}"
     if revision not in revisions():

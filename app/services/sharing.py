@@ -5,6 +5,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.db.standbys import Identity
 from app.domain.freshness import Positions
 
 _BYTES = 8
@@ -45,6 +46,7 @@ class Sharing:
         changes: what they tell each other.
         metrics: the folder in which they count together; None: there is one process.
         positions: what they remember of writes, where reads go to replicas; None: each remembers its own.
+        identity: which database the primary has, where reads go to replicas; None: each finds out.
 
     """
 
@@ -52,6 +54,7 @@ class Sharing:
     changes: Changes | None = None
     metrics: Path | None = None
     positions: Positions | None = None
+    identity: Identity | None = None
 
 
 ALONE = Sharing()

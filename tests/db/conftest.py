@@ -8,7 +8,14 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from app import create_app
+from app.config import Settings
+from app.domain.tokens import Scope
+from app.services import collections, tokens
+from tests.api.conftest import Api
 from tests.db.filters_db import TABLE, Connection
+from tests.support.clusters import Pair, pair
+from tests.support.waiting import eventually
 
 
 @pytest.fixture(scope="session")
@@ -23,3 +30,25 @@ def filter_connection(server_url: str) -> Iterator[Connection]:
             connection.execute(TABLE)
             yield connection
         server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+
+
+@pytest.fixture(scope="module")
+def servers(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    made = pair(module_database_url, tmp_path_factory.mktemp("pair"))
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="module")
+def filled(servers: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """A server at the primary, and a collection of five records that the standby has, too."""
+    home = tmp_path_factory.mktemp("primary-home")
+    application = create_app(Settings(home=home, recall_seconds=0, job_workers=0), servers.url(servers.primary))
+    context = application.extensions["lookalike"]
+    collections.create(context, "five", "photo", "phash")
+    api = Api(application.test_client(), context, "five", tokens.create(context, [Scope.ADMIN], None).token)
+    api.fill(5)
+    text = "SELECT count(*) FROM lookalike.records AS r JOIN lookalike.collections AS c ON c.id = r.collection_id"
+    eventually(lambda: servers.run(servers.standby, f"{text} WHERE c.name = 'five'"), lambda found: found == 5)
+    yield api
+    context.close()

@@ -13,12 +13,13 @@ from click.testing import CliRunner
 from app import create_app
 from app.cli import cli
 from app.config import Settings
-from app.db import audit, backup, jobs, schema
+from app.db import audit, backup, jobs, schema, standbys
 from app.db import tokens as token_table
 from app.db.conninfo import reach
 from app.db.embedded import EmbeddedDatabase
-from app.db.engine import Connection
+from app.db.engine import Connection, connect
 from app.db.errors import UNCONFIRMED, TookTooLong
+from app.db.standbys import Identity
 from app.domain.audit import Act
 from app.domain.freshness import Asked, Positions, asking, newest
 from app.domain.tokens import Scope
@@ -26,9 +27,14 @@ from app.metrics import families
 from app.services import collections, tokens
 from app.services.sharing import Sharing
 from tests.api.conftest import Api, picture
-from tests.support.clusters import BREAKS_READS_OFF, Pair, pair
+from tests.server.conftest import Server, clean_environment
+from tests.support.clusters import BREAKS_READS_OFF, Pair
 from tests.support.waiting import eventually
 
+_CAUGHT_UP = """
+    SELECT count(*) FILTER (WHERE pg_wal_lsn_diff(pg_current_wal_flush_lsn(), replay_lsn) > 0) = 0 AND count(*) > 0
+    FROM pg_stat_replication
+"""
 _READING = {
     "visualKNN": {"query_record": {"_id": "1"}, "k": 3},
     "get": {"records": [{"_id": "1"}]},
@@ -37,28 +43,6 @@ _READING = {
     "allRecords": {},
     "allNearDupPairs": {},
 }
-
-
-@pytest.fixture(scope="module")
-def servers(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
-    made = pair(module_database_url, tmp_path_factory.mktemp("pair"))
-    yield made
-    made.stop()
-
-
-@pytest.fixture(scope="module")
-def filled(servers: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    """A server at the primary, and a collection of five records that the standby has, too."""
-    home = tmp_path_factory.mktemp("primary-home")
-    application = create_app(Settings(home=home, recall_seconds=0, job_workers=0), servers.url(servers.primary))
-    context = application.extensions["lookalike"]
-    collections.create(context, "five", "photo", "phash")
-    api = Api(application.test_client(), context, "five", tokens.create(context, [Scope.ADMIN], None).token)
-    api.fill(5)
-    text = "SELECT count(*) FROM lookalike.records AS r JOIN lookalike.collections AS c ON c.id = r.collection_id"
-    eventually(lambda: servers.run(servers.standby, f"{text} WHERE c.name = 'five'"), lambda found: found == 5)
-    yield api
-    context.close()
 
 
 def test_on_a_standby_reads_are_served_alone(
@@ -309,6 +293,16 @@ def test_check_tells_how_a_standby_stands(servers: Pair, filled: Api, tmp_path: 
     assert "this server is a standby: its receiver is streaming" in told.output
     assert "since replay is paused" in told.output
     assert "hot_standby_feedback is off" in told.output
+    # By a login that may see neither how the receiver stands nor the cluster's identifier.
+    hidden = "FUNCTION pg_catalog.pg_control_system()"
+    servers.tell(servers.primary, 'CREATE ROLE "a-login"', f"REVOKE EXECUTE ON {hidden} FROM PUBLIC")
+    servers.run(servers.standby, "SELECT pg_wal_replay_resume()")
+    eventually(lambda: servers.run(servers.primary, _CAUGHT_UP))
+    with connect(servers.url(servers.standby, more="&options=-crole%3Da-login")) as connection:
+        stands, database = standbys.standing(connection), Identity.of(connection)
+    assert 'its receiver runs, but this login may not see how (GRANT pg_read_all_stats TO "a-login")' in stands[0]
+    assert (database.system, database.name) == (None, servers.database)
+    servers.tell(servers.primary, f"GRANT EXECUTE ON {hidden} TO PUBLIC", 'DROP ROLE "a-login"')
     # And on the primary, of each server that reads go to.
     nowhere = servers.url(servers.standby, replace(servers.standby, port=1))
     environment = {"DATABASE_URL": servers.url(servers.primary), "LOOKALIKE_READ_DATABASE_URL": nowhere}
@@ -324,6 +318,32 @@ def test_check_tells_how_a_standby_stands(servers: Pair, filled: Api, tmp_path: 
     assert elsewhere.exit_code == 1
     assert "is no standby of DATABASE_URL, but another database" in elsewhere.output
     servers.run(servers.standby, "SELECT pg_wal_replay_resume()")
+
+
+def test_reads_never_go_to_another_database_of_the_cluster(
+    servers: Pair, filled: Api, settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    """It has a schema and a collection of the same numbers, so that its answers look right."""
+    other = replace(servers, database="elsewhere")
+    servers.tell(servers.primary, "CREATE DATABASE elsewhere")
+    schema.upgrade(other.url(servers.primary))
+    there = create_app(settings(recall_seconds=0, job_workers=0), other.url(servers.primary)).extensions["lookalike"]
+    collections.create(there, "five", "photo", "phash")
+    there.close()
+    eventually(lambda: servers.run(servers.primary, _CAUGHT_UP))
+    read = other.url(servers.standby)
+    environment = {"DATABASE_URL": servers.url(servers.primary), "LOOKALIKE_READ_DATABASE_URL": read}
+    refusal = f"leads to the database elsewhere, and DATABASE_URL to {servers.database}: name the same database in both"
+    checked = CliRunner().invoke(cli, ["db", "check"], env=environment)
+    assert (checked.exit_code, refusal in checked.output) == (1, True), checked.output
+    started = Server(clean_environment(**environment, LOOKALIKE_HOME=str(tmp_path)), tmp_path / "log")
+    assert refusal in started.command("serve", "--port", str(started.port), check=False).stderr
+    # Where a server runs already, no connection to it is used.
+    with _reading(servers, filled, settings(read_database_url=read, read_wait_ms=2000, job_workers=0)) as api:
+        for _ in range(3):
+            api.post("get", {"records": [{"_id": "1"}]}, code=205)
+        outcomes = api.context.metrics.totals(families.REPLICA_READS)
+        assert (outcomes["answered",], outcomes["away",] > 0) == (0, True)
 
 
 def test_when_the_primary_is_lost_the_promoted_standby_serves(

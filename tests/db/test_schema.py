@@ -149,6 +149,10 @@ def test_models_and_database_agree(database_url: str) -> None:
 
 def test_check_names_what_is_missing(empty_database: str, database_url: str) -> None:
     assert "lookalike db upgrade" in schema.problems(empty_database)[0]
+    with psycopg.connect(empty_database) as connection:  # as docs/existing-database.md begins
+        connection.execute("CREATE EXTENSION vector")
+        connection.execute("CREATE SCHEMA lookalike")
+    assert schema.problems(empty_database) == ["the schema lookalike is empty: run lookalike db upgrade"]
     with psycopg.connect(database_url) as connection:
         connection.execute("UPDATE lookalike.applied_sql SET digest = 'x' WHERE name = 'functions/001_pick.sql'")
         connection.execute("ALTER TABLE lookalike.tokens ADD COLUMN extra text")
