@@ -14,8 +14,8 @@ class SeveralServers(LongWork):
 
     read_database_url: str | None = Field(
         default=None,
-        description="Standbys of DATABASE_URL that requests which only read are answered from, as libpq reads it; of "
-        "several hosts each connection takes one by chance; unset: the primary answers all.",
+        description="Standbys of DATABASE_URL that requests which only read are answered from, as libpq reads it; with "
+        "several hosts each connection picks a standby at random; unset: the primary answers all.",
     )
     read_wait_ms: int = Field(
         default=100,
