@@ -3600,11 +3600,11 @@ CREATE FUNCTION lookalike.table_facts(tables jsonb) RETURNS jsonb
             FROM own o
            WHERE (o.id IS NOT NULL)
          UNION ALL
-          SELECT i.indexrelid,
-             "left"((x.relname)::text, (length((x.relname)::text) - o.longer)) AS "left",
-             o.name,
-             i.indisvalid,
-             NULL::boolean
+          SELECT i.indexrelid AS id,
+             "left"((x.relname)::text, (length((x.relname)::text) - o.longer)) AS name,
+             o.name AS table_name,
+             i.indisvalid AS valid,
+             NULL::boolean AS graph
             FROM ((own o
               JOIN pg_index i ON ((i.indrelid = (o.id)::oid)))
               JOIN pg_class x ON ((x.oid = i.indexrelid)))

@@ -21,7 +21,8 @@ BEGIN ATOMIC
                          AND left(x.relname, length(x.relname) - o.longer) = o.name || '_hnsw') AS graph
         FROM own AS o WHERE o.id IS NOT NULL
         UNION ALL
-        SELECT i.indexrelid, left(x.relname, length(x.relname) - o.longer), o.name, i.indisvalid, NULL
+        SELECT i.indexrelid AS id, left(x.relname, length(x.relname) - o.longer) AS name, o.name AS table_name,
+               i.indisvalid AS valid, NULL::boolean AS graph
         FROM own AS o
         JOIN pg_index AS i ON i.indrelid = o.id
         JOIN pg_class AS x ON x.oid = i.indexrelid
