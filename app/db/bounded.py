@@ -23,7 +23,8 @@ _NOTICED: dict[str, Any] = {
 }
 
 
-_WARNING = "01000"
+# The function of PostgreSQL that warns, when COMMIT did not wait for a synchronous standby to the end (16 to 18).
+_WAITS_FOR_STANDBYS = "SyncRepWaitForLSN"
 
 
 class Overdue(psycopg.OperationalError):
@@ -40,7 +41,7 @@ class Bounded(psycopg.Connection[DictRow]):
     generic = False
     """Whether statements are planned once for all values (`plan_cache_mode`); else as PostgreSQL thinks best."""
     warned = False
-    """Whether the server has warned of something since this was set to false."""
+    """Whether the server has warned, since this was set to false, that no synchronous standby has confirmed."""
     replayed: str | None = None
     """A place in the log that the server at the other end, a replica, is known to have replayed."""
 
@@ -54,7 +55,7 @@ class Bounded(psycopg.Connection[DictRow]):
         return made
 
     def _hear(self, told: psycopg.errors.Diagnostic) -> None:
-        self.warned |= told.severity_nonlocalized == "WARNING" and told.sqlstate == _WARNING
+        self.warned |= told.severity_nonlocalized == "WARNING" and told.source_function == _WAITS_FOR_STANDBYS
 
     def plan(self, *, generic: bool | None) -> None:
         """Have the session plan as is wanted, None: either way; a round trip where a statement before wanted another.

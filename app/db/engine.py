@@ -288,10 +288,11 @@ class Database:
                     with self._pooled_transaction(connection, self._behind_pooler, deadline):
                         done = work(connection)
                         connection.warned = False
-                if connection.warned:  # by COMMIT, whose wait for a synchronous standby was cancelled
-                    raise Unavailable(UNCONFIRMED)
+                unconfirmed = connection.warned  # by COMMIT, whose wait for a synchronous standby was cancelled
                 if not aside:
                     self._committed(connection)
+                if unconfirmed:
+                    raise Unavailable(UNCONFIRMED)
                 return done
         except ConnectionLost:
             self._empty()

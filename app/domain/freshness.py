@@ -16,6 +16,7 @@ HEADER = "lookalike-version"
 UNKNOWN = "FFFFFFFF/FFFFFFFF"
 """A position that no replica reaches: that of a write whose own could not be read."""
 _PLACES = 1024
+_NUMBERS = 4
 _REMEMBERED_MS = 60_000
 _POSITION = re.compile(r"[0-9A-F]{1,8}/[0-9A-F]{1,8}")
 
@@ -94,26 +95,36 @@ class Positions:
 
     def __init__(self, processes: int = 1) -> None:
         self._parts = processes
-        # Two numbers of 8 bytes a place, each of which is written at once: the position, and when it was noted.
-        self._memory = memoryview(mmap.mmap(-1, processes * (_PLACES + 1) * 16)).cast("Q")
+        # Numbers of 8 bytes, each of which is written at once: of a place the last position and when it was noted, and
+        # one that is higher than that and when it was: what could not be read, or what a lost primary had written.
+        self._memory = memoryview(mmap.mmap(-1, processes * (_PLACES + 1) * 8 * _NUMBERS)).cast("Q")
         self._lock = threading.Lock()
 
     def note(self, part: int, collection_id: int | None, position: str) -> None:
         """Note the position of a write to a collection, by the process that has a part; None: to any of them."""
         at = self._at(part, _PLACES if collection_id is None else collection_id % _PLACES)
         with self._lock:
-            self._memory[at] = max(_number(position), self._known(at))
-            self._memory[at + 1] = _now_ms()
+            if position == UNKNOWN:
+                self._set(at + 2, _number(UNKNOWN), _now_ms())
+                return
+            if (before := self._known(at)) > _number(position) and before > self._known(at + 2):
+                self._set(at + 2, before, self._memory[at + 1])  # ends when it would have: no later write renews it
+            self._set(at, _number(position), _now_ms())
 
     def newest(self, collection_id: int) -> str | None:
         """Return the newest of the positions of a collection; None where nothing was written to it within a minute."""
         places = (collection_id % _PLACES, _PLACES)
-        found = max(self._known(self._at(part, place)) for part in range(self._parts) for place in places)
+        of_all = (self._at(part, place) for part in range(self._parts) for place in places)
+        found = max(max(self._known(at), self._known(at + 2)) for at in of_all)
         return f"{found >> 32:X}/{found & 0xFFFFFFFF:X}" if found else None
 
     @staticmethod
     def _at(part: int, place: int) -> int:
-        return 2 * (part * (_PLACES + 1) + place)
+        return _NUMBERS * (part * (_PLACES + 1) + place)
+
+    def _set(self, at: int, number: int, noted_ms: int) -> None:
+        self._memory[at] = number
+        self._memory[at + 1] = noted_ms
 
     def _known(self, at: int) -> int:
         return self._memory[at] if _now_ms() - self._memory[at + 1] < _REMEMBERED_MS else 0

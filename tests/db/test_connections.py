@@ -177,3 +177,17 @@ def test_a_connection_that_takes_no_writes_is_given_up(db: Database, database_ur
     assert db.read(backend) != before
     with psycopg.connect(database_url) as connection:
         assert connection.execute("SELECT to_regclass('public.written')").fetchone() == (None,)
+
+
+def test_a_warning_of_somebody_else_s_at_commit_is_no_standby_that_has_not_confirmed(db: Database) -> None:
+    db.write(
+        lambda connection: connection.execute("""
+            CREATE TABLE public.noted (n integer);
+            CREATE FUNCTION public.warn() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN RAISE WARNING 'noted'; RETURN NULL; END $$;
+            CREATE CONSTRAINT TRIGGER warns AFTER INSERT ON public.noted DEFERRABLE INITIALLY DEFERRED
+                FOR EACH ROW EXECUTE FUNCTION public.warn()
+        """)
+    )
+    db.write(lambda connection: connection.execute("INSERT INTO public.noted VALUES (1)"))
+    assert db.one("SELECT count(*) AS number FROM public.noted") == {"number": 1}

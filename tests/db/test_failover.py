@@ -262,8 +262,8 @@ def test_what_no_standby_has_confirmed_is_not_answered_as_stored_on_two_machines
             answer = inserting.result()
             assert answer.status_code == 503
             assert answer.get_json()["status"]["error_description"] == UNCONFIRMED
+            api.post("get", {"records": [{"_id": "alone"}]}, code=205)  # it is written, and read where it is
             servers.run(servers.standby, "SELECT pg_wal_replay_resume()")
-            api.post("get", {"records": [{"_id": "alone"}]}, code=205)  # it is written
             api.post("delete", {"records": [{"_id": "alone"}]}, code=220)
 
 

@@ -44,3 +44,28 @@ def test_a_process_that_was_forked_sees_what_another_notes() -> None:
         os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
     assert positions.newest(3) == "2/B0"
+
+
+def test_a_place_that_could_not_be_read_is_forgotten_after_a_minute_though_writes_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    positions = Positions()
+    begun = freshness._now_ms()
+    positions.note(0, 1, UNKNOWN)
+    for second in range(10, 120, 10):
+        monkeypatch.setattr(freshness, "_now_ms", lambda second=second: begun + second * 1000)
+        positions.note(0, 1, f"0/A0000{second:X}")
+        assert positions.newest(1) == (UNKNOWN if second < 60 else f"0/A0000{second:X}")
+
+
+def test_what_a_lost_primary_had_written_is_forgotten_though_its_successor_writes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The successor's log may be shorter; until a minute is over the higher place is waited for in vain, at most."""
+    positions = Positions()
+    begun = freshness._now_ms()
+    positions.note(0, 1, "0/B000000")
+    for second in range(10, 120, 10):
+        monkeypatch.setattr(freshness, "_now_ms", lambda second=second: begun + second * 1000)
+        positions.note(0, 1, f"0/A0000{second:X}")
+        assert positions.newest(1) == ("0/B000000" if second < 60 else f"0/A0000{second:X}")
